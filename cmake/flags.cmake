@@ -1,0 +1,26 @@
+# Flags of our own targets, never leaked to those who link heed.
+find_program(HEED_CCACHE ccache)
+if(HEED_CCACHE AND PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${HEED_CCACHE})
+endif()
+
+add_library(heed_flags INTERFACE)
+target_compile_options(heed_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual
+  # a*b+c is fused where the source says MulAdd and nowhere else: the bits must not depend on the
+  # optimiser's mood (docs/decisions/0002-determinism.md)
+  -ffp-contract=off)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(heed_flags INTERFACE -Wno-restrict)  # GCC PR105651: false on std::string +
+endif()
+if(HEED_WERROR)
+  target_compile_options(heed_flags INTERFACE -Werror)
+endif()
+if(HEED_SANITIZE)
+  target_compile_options(heed_flags INTERFACE -fsanitize=${HEED_SANITIZE} -fno-omit-frame-pointer
+                                             -fno-sanitize-recover=all -g1)
+  target_link_options(heed_flags INTERFACE -fsanitize=${HEED_SANITIZE})
+endif()
+if(HEED_BUILD_FUZZ)
+  target_compile_options(heed_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,140 @@
+#include "heed/base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "heed/base/error.h"
+
+namespace heed {
+namespace {
+
+[[noreturn]] void throw_system(const char* doing, const std::filesystem::path& path, int error) {
+  const ErrorCode code =
+      error == ENOENT || error == ENOTDIR ? ErrorCode::not_found : ErrorCode::io_failure;
+  throw Error(code, std::string(doing) + " " + path.string() + ": " + std::strerror(error));
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(const std::filesystem::path& path)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (fd_ < 0) throw_system("cannot open", path, errno);
+  }
+  ~Descriptor() { ::close(fd_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct stat status_of(const Descriptor& file, const std::filesystem::path& path) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw_system("cannot read", path, errno);
+  if (S_ISDIR(status.st_mode)) {
+    throw Error(ErrorCode::invalid_argument,
+                "cannot read " + path.string() + ": needed a file, found a folder");
+  }
+  return status;
+}
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  const Descriptor file(path);
+  const auto size = static_cast<size_t>(status_of(file, path).st_size);
+  const std::byte* data = nullptr;
+  if (size > 0) {
+    void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+    if (mapped == MAP_FAILED) throw_system("cannot map", path, errno);
+    data = static_cast<const std::byte*>(mapped);
+  }
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::release(int64_t offset_bytes, int64_t size_bytes) const {
+  const auto page = static_cast<int64_t>(::sysconf(_SC_PAGESIZE));
+  const int64_t begin = (offset_bytes + page - 1) / page * page;
+  const int64_t end = (offset_bytes + size_bytes) / page * page;
+  if (end > begin) {
+    ::madvise(const_cast<std::byte*>(data_) + begin, static_cast<size_t>(end - begin),
+              MADV_DONTNEED);
+  }
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  const Descriptor file(path);
+  std::string content;
+  content.reserve(static_cast<size_t>(status_of(file, path).st_size));
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t n = ::read(file.get(), buffer, sizeof(buffer));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_system("cannot read", path, errno);
+    if (n == 0) return content;
+    content.append(buffer, static_cast<size_t>(n));
+  }
+}
+
+AtomicFile::AtomicFile(std::filesystem::path target)
+    : target_(std::move(target)),
+      temporary_(target_.string() + "." + std::to_string(::getpid()) + ".tmp") {
+  if (std::filesystem::is_directory(target_)) {
+    throw Error(ErrorCode::invalid_argument,
+                "cannot write " + target_.string() + ": needed a file name, found a folder");
+  }
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) throw_system("cannot write", target_, errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail(const char* doing) const { throw_system(doing, target_, errno); }
+
+void AtomicFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("cannot write");
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+void AtomicFile::commit() {
+  HEED_ASSERT(descriptor_ >= 0);
+  // A library may have replaced the file under temporary_path(): sync what lies there now.
+  const int written = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (written < 0) fail("cannot write");
+  const bool synced = ::fsync(written) == 0;
+  ::close(written);
+  if (!synced) fail("cannot sync");
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot rename into");
+  ::close(std::exchange(descriptor_, -1));
+}
+
+void write_file(const std::filesystem::path& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
+}
+
+}  // namespace heed

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace heed {
+
+/// A file mapped read-only into memory; unmapped when the last copy of the pointer goes.
+class MappedFile {
+ public:
+  /// Throws Error not_found / io_failure naming the path.
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+  /// Tells the system that [offset, offset + size) will not be read again soon.
+  void release(int64_t offset_bytes, int64_t size_bytes) const;
+
+ private:
+  MappedFile(std::filesystem::path path, const std::byte* data, size_t size)
+      : path_(std::move(path)), data_(data), size_(size) {}
+  std::filesystem::path path_;
+  const std::byte* data_;
+  size_t size_;
+};
+
+/// The whole of a regular file. Throws Error not_found / io_failure; invalid_argument for a folder.
+std::string read_file(const std::filesystem::path& path);
+
+/// Collects bytes in `PATH.<pid>.tmp` beside the target; commit() syncs and renames it into place.
+/// Without commit() (an exception, say) the temporary file goes and the target is as it was.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path target);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::string_view bytes);
+  void write(std::span<const std::byte> bytes);
+  /// For libraries that write to a path themselves: they write here, then commit() takes it.
+  const std::filesystem::path& temporary_path() const { return temporary_; }
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const char* doing) const;
+  std::filesystem::path target_;
+  std::filesystem::path temporary_;
+  int descriptor_ = -1;
+};
+
+/// AtomicFile for a whole content at once.
+void write_file(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace heed

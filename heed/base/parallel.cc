@@ -1,0 +1,188 @@
+#include "heed/base/parallel.h"
+
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "heed/base/error.h"
+
+namespace heed {
+namespace {
+
+// Workers wait this long in a loop before they sleep: the gap between two operators of a model is
+// a few microseconds, a wake-up from sleep costs ten times that.
+constexpr std::chrono::microseconds kSpin{60};
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+int processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
+  const unsigned n = std::thread::hardware_concurrency();
+  return n == 0 ? 1 : static_cast<int>(n);
+}
+
+int default_threads() {
+  if (const char* text = std::getenv("HEED_NUM_THREADS")) {
+    const int n = std::atoi(text);  // NOLINT(cert-err34-c): anything unreadable is 0 and ignored
+    if (n >= 1) return n;
+  }
+  return processors();
+}
+
+thread_local bool inside_task = false;
+
+/// A fixed crew of threads that runs one job at a time. Tasks are handed out by an atomic counter,
+/// so a late or slow thread takes fewer of them.
+class Pool {
+ public:
+  explicit Pool(int threads) {
+    for (int worker = 1; worker < threads; ++worker) {
+      crew_.emplace_back([this, worker] { serve(worker); });
+    }
+  }
+
+  ~Pool() {
+    {
+      const std::lock_guard lock(sleep_mutex_);
+      stopping_.store(true);
+    }
+    wake_.notify_all();
+    for (std::thread& thread : crew_) thread.join();
+  }
+
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  void run(int64_t tasks, internal::TaskRef body) {
+    body_ = &body;
+    tasks_ = tasks;
+    next_.store(0, std::memory_order_relaxed);
+    failed_.store(false, std::memory_order_relaxed);
+    busy_.store(static_cast<int>(crew_.size()), std::memory_order_relaxed);
+    job_.fetch_add(1);  // publishes the fields above
+    if (sleepers_.load() > 0) {
+      { const std::lock_guard lock(sleep_mutex_); }  // a worker between its check and its wait
+      wake_.notify_all();
+    }
+    work(0);
+    while (busy_.load(std::memory_order_acquire) != 0) relax();
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  void serve(int worker) {
+    for (uint64_t seen = 0;;) {
+      wait_for_job(seen);
+      if (stopping_.load()) return;
+      seen = job_.load();
+      work(worker);
+      busy_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  void wait_for_job(uint64_t seen) {
+    const auto deadline = std::chrono::steady_clock::now() + kSpin;
+    while (std::chrono::steady_clock::now() < deadline) {
+      for (int i = 0; i < 64; ++i) {
+        if (job_.load(std::memory_order_acquire) != seen) return;
+        relax();
+      }
+    }
+    std::unique_lock lock(sleep_mutex_);
+    sleepers_.fetch_add(1);
+    wake_.wait(lock, [&] { return job_.load() != seen || stopping_.load(); });
+    sleepers_.fetch_sub(1);
+  }
+
+  void work(int worker) {
+    inside_task = true;
+    try {
+      while (!failed_.load(std::memory_order_relaxed)) {
+        const int64_t task = next_.fetch_add(1, std::memory_order_relaxed);
+        if (task >= tasks_) break;
+        (*body_)(task, worker);
+      }
+    } catch (...) {
+      const std::lock_guard lock(error_mutex_);
+      if (!error_) error_ = std::current_exception();
+      failed_.store(true, std::memory_order_relaxed);
+    }
+    inside_task = false;
+  }
+
+  std::vector<std::thread> crew_;
+  internal::TaskRef* body_ = nullptr;
+  int64_t tasks_ = 0;
+  alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<uint64_t> job_{0};
+  alignas(64) std::atomic<int> busy_{0};
+  std::atomic<int> sleepers_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> failed_{false};
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+  std::mutex sleep_mutex_;
+  std::condition_variable wake_;
+};
+
+std::mutex pool_mutex;  // held while a job runs: a second caller does its tasks alone
+std::unique_ptr<Pool> pool;
+int pool_threads = 0;
+std::atomic<int> wanted_threads{0};
+
+void run_alone(int64_t tasks, internal::TaskRef body) {
+  for (int64_t task = 0; task < tasks; ++task) body(task, 0);
+}
+
+}  // namespace
+
+int num_threads() {
+  int n = wanted_threads.load(std::memory_order_relaxed);
+  if (n == 0) {
+    n = default_threads();
+    wanted_threads.store(n, std::memory_order_relaxed);
+  }
+  return n;
+}
+
+void set_num_threads(int n) {
+  if (n < 1) {
+    throw Error(ErrorCode::invalid_argument,
+                "threads: needed at least 1, found " + std::to_string(n));
+  }
+  wanted_threads.store(n);
+}
+
+namespace internal {
+
+void run_tasks(int64_t tasks, TaskRef body) {
+  const int threads = num_threads();
+  if (threads == 1 || inside_task) return run_alone(tasks, body);
+  const std::unique_lock lock(pool_mutex, std::try_to_lock);
+  if (!lock.owns_lock()) return run_alone(tasks, body);
+  if (pool_threads != threads) {
+    pool.reset();
+    pool = std::make_unique<Pool>(threads);
+    pool_threads = threads;
+  }
+  pool->run(tasks, body);
+}
+
+}  // namespace internal
+}  // namespace heed
