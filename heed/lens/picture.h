@@ -1,0 +1,53 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "heed/tensor/tensor.h"
+
+namespace heed {
+
+/// One matrix with labels: rows look at columns.
+struct HeatMap {
+  std::string title;
+  Tensor values;  // [R, C] f32, weights in [0, 1] unless `highest` says otherwise
+  std::vector<std::string> row_labels;     // R, or empty
+  std::vector<std::string> column_labels;  // C, or empty
+  std::string row_axis;                    // "looks (query)"
+  std::string column_axis;                 // "looked at (key)"
+  std::optional<float> lowest;  // value of the first colour; absent: 0 (or the minimum if negative)
+  std::optional<float> highest;  // value of the last colour; absent: the largest value
+};
+
+/// One or more heat maps on a page, drawn as a grid with `columns` a row (0: as fits).
+struct Picture {
+  std::string title;
+  std::string caption;
+  std::vector<HeatMap> maps;
+  int columns = 0;
+};
+
+enum class Theme { light, dark };  // light: darker is higher; dark: lighter is higher
+
+/// Writes the picture in the format of the path's ending: .png .svg .pdf .html .json .csv .npy,
+/// through a temporary name. Error invalid_argument lists the endings. .npy holds [maps, R, C] (or
+/// [R, C] for one map).
+void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme);
+
+enum class Colors { none, ansi256, truecolor };
+
+struct TerminalStyle {
+  Colors colors = Colors::none;
+  int width = 80;        // columns of text available
+  bool numbers = false;  // print each cell's number
+  bool unicode = true;   // may use block characters
+  Theme theme = Theme::dark;
+};
+
+/// The picture as lines of text for a terminal; never wider than style.width (labels shorten, then
+/// columns fold).
+std::string draw_terminal(const Picture& picture, const TerminalStyle& style);
+
+}  // namespace heed

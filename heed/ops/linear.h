@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "heed/ops/activation.h"
+#include "heed/tensor/tensor.h"
+
+namespace heed {
+
+namespace kernels {
+class PackedMatrix;
+}
+
+/// The weights of y = activation(x W^T + b), packed once into the order the product reads them.
+/// Copies share the packed weights. Several matrices over the same input (query, key, value) pack
+/// as one.
+class PackedLinear {
+ public:
+  PackedLinear() = default;
+  /// weight [N, K] (any float dtype, as nn.Linear keeps it); bias [N] or absent.
+  PackedLinear(const Tensor& weight, const Tensor& bias);
+  /// Stacked along N: weights [N_i, K], biases [N_i] (each may be absent) -> N = sum N_i.
+  PackedLinear(const std::vector<Tensor>& weights, const std::vector<Tensor>& biases);
+
+  int64_t inputs() const;   // K
+  int64_t outputs() const;  // N
+
+  /// x [..., K] f32 -> [..., N]. A row's bits do not depend on the other rows nor on the thread
+  /// count.
+  Tensor operator()(const Tensor& x, Activation activation = Activation::none) const;
+
+ private:
+  std::shared_ptr<const kernels::PackedMatrix> matrix_;
+  Tensor bias_;
+};
+
+/// a [..., M, K] x b [..., K, N] -> [..., M, N], f32, any strides, equal leading dimensions: for
+/// lessons and tests; layers use PackedLinear.
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+}  // namespace heed

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "heed/tensor/tensor.h"
+
+namespace heed {
+
+/// Which corner a causal mask's diagonal starts from when queries T and keys S differ: query i sees
+/// keys j <= i (top_left) or j <= i + S - T (bottom_right). Vendors disagree, so there is no
+/// default.
+enum class Align { top_left, bottom_right };
+
+/// Which keys each query sees, as a value: parts combine by "and" with &. An empty Mask hides
+/// nothing. Boolean and additive parts are views, broadcast to [B, H, T, S] and never copied per
+/// head.
+class Mask {
+ public:
+  Mask() = default;
+  static Mask causal(Align align);
+  /// Query i of batch row b sees keys j <= i + offsets[b] (one offset serves every row).
+  static Mask causal(std::vector<int64_t> offsets);
+  /// Keys j < lengths[b] are visible. [B] entries.
+  static Mask padding(std::vector<int64_t> lengths);
+  /// Boolean tensor, true = visible, that broadcasts to [B, H, T, S].
+  static Mask boolean(Tensor visible);
+  /// f32 tensor added to the scores, that broadcasts to [B, H, T, S]; -inf hides a key.
+  static Mask additive(Tensor bias);
+
+  friend Mask operator&(const Mask& a, const Mask& b);
+
+  bool empty() const;
+  const std::optional<Align>& causal_align() const { return causal_align_; }
+  const std::vector<int64_t>& causal_offsets() const { return causal_offsets_; }
+  const std::vector<int64_t>& lengths() const { return lengths_; }
+  const std::vector<Tensor>& booleans() const { return booleans_; }
+  const std::vector<Tensor>& additives() const { return additives_; }
+
+ private:
+  std::optional<Align> causal_align_;
+  std::vector<int64_t> causal_offsets_;
+  std::vector<int64_t> lengths_;
+  std::vector<Tensor> booleans_;
+  std::vector<Tensor> additives_;
+};
+
+}  // namespace heed

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace heed {
+
+/// Half-open range [start, end).
+struct Span {
+  int64_t start = 0;
+  int64_t end = 0;
+  bool operator==(const Span&) const = default;
+};
+
+/// A tokenised text (or pair of texts). All vectors have one entry a token.
+struct Encoding {
+  std::vector<int32_t> ids;
+  std::vector<std::string> tokens;  // the vocabulary's pieces: "play", "##ing"
+  std::vector<int32_t> type_ids;    // 0 for the first text, 1 for the second
+  std::vector<Span> offsets;        // in characters (code points) of the text it comes from
+  std::vector<Span> byte_offsets;   // the same in bytes of the UTF-8 text as given
+  std::vector<int32_t>
+      words;  // index of the word in its text as the pre-tokeniser cut it; -1 for special tokens
+  std::vector<bool> special;  // added by the template ([CLS], [SEP])
+  bool truncated = false;
+};
+
+struct EncodeOptions {
+  bool add_special = true;
+  /// Cut to this many tokens, special ones included (longest first for pairs). Absent: no limit.
+  /// What tokenizer.json stores under truncation and padding is ignored.
+  std::optional<int64_t> max_tokens;
+};
+
+/// Text to token ids and back, as the checkpoint's files say. Safe to use from many threads.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// From a folder (tokenizer.json, else vocab.txt with tokenizer_config.json if there) or from one
+  /// of those files. Error not_found / corrupt_data / unsupported.
+  static std::shared_ptr<const Tokenizer> load(const std::filesystem::path& file_or_folder);
+
+  /// Invalid UTF-8 is replaced by U+FFFD, as Python's "replace" does; byte_offsets refer to the
+  /// given bytes.
+  virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+  virtual Encoding encode_pair(std::string_view first, std::string_view second,
+                               const EncodeOptions& options = {}) const = 0;
+  virtual std::string decode(std::span<const int32_t> ids, bool skip_special = true) const = 0;
+
+  virtual int64_t vocab_size() const = 0;
+  virtual std::optional<int32_t> id_of(std::string_view token) const = 0;
+  /// Error invalid_argument for an id outside the vocabulary.
+  virtual const std::string& token_of(int32_t id) const = 0;
+  /// What padding uses ("[PAD]"), if the vocabulary has it.
+  virtual std::optional<int32_t> pad_id() const = 0;
+  /// "WordPiece", "BPE" and so on.
+  virtual std::string_view kind() const = 0;
+};
+
+}  // namespace heed
