@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -9,10 +10,9 @@ namespace heed::kernels {
 /// Instruction sets that kernels are written for, from least to most.
 enum class Isa : uint8_t {
   reference,  // readable scalar code: the law, and what older machines run
-  avx2,       // with FMA
+  avx2,       // with FMA, BMI2, F16C
   avx512,     // F, BW, CD, DQ, VL
-  neon,
-  sve,
+  neon,       // AArch64; machines with SVE run this too (cpu/targets.h says why)
 };
 
 /// "reference", "avx2" and so on.
@@ -28,7 +28,14 @@ Isa active_isa();
 /// Uses isa from now on (tests). Error invalid_argument if this machine cannot.
 void pin_isa(Isa isa);
 
-/// Which Highway target bits belong to the active set, for the vector sources' own dispatch.
-int64_t highway_targets(Isa isa);
+/// One operation and the source that serves it on this machine now.
+struct KernelInfo {
+  std::string_view op;  // "attention"
+  std::string source;   // "kernels/cpu/attention.cc"
+  Isa isa;
+  std::string why;  // "best of reference, avx2, avx512"
+};
+/// Every operation that has kernels, in name order (`heed doctor` prints it).
+std::vector<KernelInfo> kernel_table();
 
 }  // namespace heed::kernels
