@@ -7,6 +7,8 @@ endif()
 add_library(heed_flags INTERFACE)
 target_compile_options(heed_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual
+  # options are structs with defaults: {.mask = m} leaves out the others on purpose
+  -Wno-missing-field-initializers
   # a*b+c is fused where the source says MulAdd and nowhere else: the bits must not depend on the
   # optimiser's mood (docs/decisions/0002-determinism.md)
   -ffp-contract=off)
