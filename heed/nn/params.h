@@ -1,15 +1,18 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "heed/io/safetensors.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed {
 
 /// Where layers get their weights, by path: params / "encoder" / "layer" / 0 then tensor("weight",
-/// {C}).
+/// {C}). Copies share one record of what was asked for. Safe to use from many threads.
 class Params {
  public:
   /// Serves a tensor by its full name; returns an undefined Tensor if there is none.
@@ -17,23 +20,41 @@ class Params {
    public:
     virtual ~Source() = default;
     virtual Tensor find(const std::string& name) const = 0;
+    /// Every name, sorted; for error messages and for unused().
+    virtual std::vector<std::string> names() const = 0;
+    /// What messages call it: a path, "a map".
+    virtual std::string describe() const = 0;
+    /// The tensor's data were copied: memory that only caches a file may go.
+    virtual void release(const std::string& /*name*/) const {}
   };
 
-  explicit Params(std::shared_ptr<const Source> source) : source_(std::move(source)) {}
+  explicit Params(std::shared_ptr<const Source> source);
+  /// Weights of a checkpoint, mapped, not read.
+  static Params from(const Checkpoint& checkpoint, const std::string& description);
+  static Params from(std::map<std::string, Tensor> tensors);
 
   Params operator/(std::string_view part) const;
   Params operator/(int64_t index) const;
 
-  /// The weight prefix.name as f32-or-as-stored with that shape. Error not_found names the full
-  /// path; Error corrupt_data names needed and found shapes.
+  /// The weight prefix.name as stored with that shape. Error not_found names the full path and the
+  /// closest names there are; Error corrupt_data names needed and found shapes.
   Tensor tensor(std::string_view name, const Shape& shape) const;
   /// The same, undefined if absent.
   Tensor maybe(std::string_view name, const Shape& shape) const;
   bool contains(std::string_view name) const;
   const std::string& prefix() const { return prefix_; }
 
+  /// Says that the weights asked for under this path were copied (packed), so that the pages of
+  /// the file they came from need not stay in memory. Views of them stay valid.
+  void release() const;
+  /// Names under this path that nobody asked for.
+  std::vector<std::string> unused() const;
+
  private:
-  std::shared_ptr<const Source> source_;
+  struct State;
+  std::string full_name(std::string_view name) const;
+  bool covers(std::string_view full) const;
+  std::shared_ptr<State> state_;
   std::string prefix_;
 };
 

@@ -8,11 +8,11 @@
 namespace heed {
 
 /// Whoever watches a model run (the lens, `forward --want`). Methods are called in layer order on
-/// the calling thread.
+/// the calling thread. Watching changes no bit of what the model computes.
 class Observer {
  public:
   virtual ~Observer() = default;
-  /// What to compute beside y in this layer's attention; kind is "self" or "cross".
+  /// What to compute beside y in this layer's attention (layers from 0); kind is "self" or "cross".
   virtual AttentionWant wants(int /*layer*/, std::string_view /*kind*/) { return {}; }
   virtual void attention(int /*layer*/, std::string_view /*kind*/, const AttentionOutputs&) {}
   /// State [B, T, C] after the embeddings (layer 0) and after each block (1 to L).
@@ -24,6 +24,13 @@ class Observer {
 struct Run {
   Observer* observer = nullptr;
   int layer = 0;
+
+  /// The run as the blocks of that layer see it.
+  Run at(int64_t block) const { return {observer, static_cast<int>(block)}; }
+  /// A block boundary: `blocks` blocks are done, and the state is x [B, T, C].
+  void reached(int64_t blocks, const Tensor& x) const {
+    if (observer != nullptr) observer->hidden_state(static_cast<int>(blocks), x);
+  }
 };
 
 }  // namespace heed

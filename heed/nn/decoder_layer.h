@@ -1,0 +1,50 @@
+#pragma once
+
+#include "heed/nn/encoder_layer.h"
+
+namespace heed {
+
+/// A block of "Attention Is All You Need", figure 1 right; equal to nn.TransformerDecoderLayer (and
+/// to its weights' names) with batch_first=True. mask holds between the tokens themselves (causal,
+/// say), memory_mask between them and the memory.
+class DecoderLayer {
+ public:
+  DecoderLayer(const Params& params, const TransformerLayerConfig& config)
+      : norm_first_(config.norm_first),
+        attend_(AttentionWeights::from_torch(params / "self_attn",
+                                             {.width = config.width, .bias = config.bias}),
+                config.heads),
+        attend_memory_(AttentionWeights::from_torch(params / "multihead_attn",
+                                                    {.width = config.width, .bias = config.bias}),
+                       config.heads, AttentionInputs::memory),
+        feed_forward_(Linear(params / "linear1", config.width, config.feed_forward, config.bias),
+                      Linear(params / "linear2", config.feed_forward, config.width, config.bias),
+                      config.activation),
+        attention_norm_(params / "norm1", config.width, config.epsilon, config.bias),
+        memory_norm_(params / "norm2", config.width, config.epsilon, config.bias),
+        feed_forward_norm_(params / "norm3", config.width, config.epsilon, config.bias) {}
+
+  /// x [B, T, C], memory [B, S, C] -> [B, T, C].
+  Tensor operator()(Tensor x, const Tensor& memory, const Mask& mask = {},
+                    const Mask& memory_mask = {}, const Run& run = {}) const {
+    if (norm_first_) {
+      x = x + attend_(attention_norm_(x), mask, run);
+      x = x + attend_memory_(memory_norm_(x), memory, memory_mask, run);
+      return x + feed_forward_(feed_forward_norm_(x));
+    }
+    x = attention_norm_(x + attend_(x, mask, run));
+    x = memory_norm_(x + attend_memory_(x, memory, memory_mask, run));
+    return feed_forward_norm_(x + feed_forward_(x));
+  }
+
+ private:
+  bool norm_first_;
+  MultiHeadAttention attend_;
+  MultiHeadAttention attend_memory_;
+  FeedForward feed_forward_;
+  LayerNorm attention_norm_;
+  LayerNorm memory_norm_;
+  LayerNorm feed_forward_norm_;
+};
+
+}  // namespace heed

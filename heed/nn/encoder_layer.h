@@ -1,0 +1,52 @@
+#pragma once
+
+#include "heed/nn/attention.h"
+#include "heed/nn/feed_forward.h"
+#include "heed/nn/layer_norm.h"
+
+namespace heed {
+
+/// The sizes and choices of nn.TransformerEncoderLayer and nn.TransformerDecoderLayer.
+struct TransformerLayerConfig {
+  int64_t width;
+  int64_t heads;
+  int64_t feed_forward = 2048;
+  Activation activation = Activation::relu;
+  float epsilon = 1e-5f;
+  bool norm_first = false;  // x + f(norm(x)) instead of norm(x + f(x))
+  bool bias = true;
+};
+
+/// A block of "Attention Is All You Need", figure 1 left; equal to nn.TransformerEncoderLayer (and
+/// to its weights' names) with batch_first=True.
+class EncoderLayer {
+ public:
+  EncoderLayer(const Params& params, const TransformerLayerConfig& config)
+      : norm_first_(config.norm_first),
+        attend_(AttentionWeights::from_torch(params / "self_attn",
+                                             {.width = config.width, .bias = config.bias}),
+                config.heads),
+        feed_forward_(Linear(params / "linear1", config.width, config.feed_forward, config.bias),
+                      Linear(params / "linear2", config.feed_forward, config.width, config.bias),
+                      config.activation),
+        attention_norm_(params / "norm1", config.width, config.epsilon, config.bias),
+        feed_forward_norm_(params / "norm2", config.width, config.epsilon, config.bias) {}
+
+  Tensor operator()(Tensor x, const Mask& mask = {}, const Run& run = {}) const {  // x [B, T, C]
+    if (norm_first_) {
+      x = x + attend_(attention_norm_(x), mask, run);
+      return x + feed_forward_(feed_forward_norm_(x));
+    }
+    x = attention_norm_(x + attend_(x, mask, run));
+    return feed_forward_norm_(x + feed_forward_(x));
+  }
+
+ private:
+  bool norm_first_;
+  MultiHeadAttention attend_;
+  FeedForward feed_forward_;
+  LayerNorm attention_norm_;
+  LayerNorm feed_forward_norm_;
+};
+
+}  // namespace heed

@@ -1,0 +1,78 @@
+#include "heed/nn/extra_keys.h"
+
+#include <algorithm>
+
+#include "heed/base/error.h"
+
+namespace heed {
+namespace {
+
+/// part [..., S or 1] (bool or f32) with `extra` columns of `open` after its S.
+template <class T>
+Tensor widen(const Tensor& part, int64_t keys, int64_t extra, T open) {
+  Shape shape = part.shape();
+  shape[-1] = keys;
+  const Tensor full = part.expand(shape).contiguous();
+  shape[-1] = keys + extra;
+  const Tensor wide = Tensor::empty(shape, part.dtype());
+  const T* from = full.data<T>();
+  T* to = wide.data<T>();
+  for (int64_t row = 0; row < full.numel() / std::max<int64_t>(keys, 1); ++row) {
+    to = std::copy_n(from + row * keys, keys, to);
+    to = std::fill_n(to, extra, open);
+  }
+  return wide;
+}
+
+/// Lengths and diagonals as what they mean: [B, 1, T, S + extra], true = visible.
+Tensor spell_out(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {
+  const Tensor visible = Tensor::empty({batch, 1, queries, keys + extra}, DType::boolean);
+  const auto& offsets = mask.causal_offsets();
+  bool* out = visible.data<bool>();
+  for (int64_t b = 0; b < batch; ++b) {
+    const int64_t length = mask.lengths().empty() ? keys : mask.lengths().at(b);
+    for (int64_t i = 0; i < queries; ++i) {
+      int64_t last = keys - 1;
+      if (mask.causal_align()) {
+        last = i + (*mask.causal_align() == Align::bottom_right ? keys - queries : 0);
+      } else if (!offsets.empty()) {
+        last = i + offsets.at(offsets.size() == 1 ? 0 : b);
+      }
+      for (int64_t j = 0; j < keys + extra; ++j) *out++ = j >= keys || (j < length && j <= last);
+    }
+  }
+  return visible;
+}
+
+}  // namespace
+
+Tensor append_rows(const Tensor& x, const std::vector<Tensor>& rows) {
+  const int64_t batch = x.size(0), tokens = x.size(1), width = x.size(2) * x.size(3);
+  HEED_ASSERT(x.stride(2) == x.size(3) && x.stride(3) == 1);
+  const auto extra = static_cast<int64_t>(rows.size());
+  const Tensor longer = Tensor::empty({batch, tokens + extra, x.size(2), x.size(3)});
+  float* to = longer.data<float>();
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t t = 0; t < tokens; ++t) {
+      to = std::copy_n(x.data<float>() + b * x.stride(0) + t * x.stride(1), width, to);
+    }
+    for (const Tensor& row : rows) to = std::copy_n(row.data<float>(), width, to);
+  }
+  return longer;
+}
+
+Mask widen_mask(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {
+  Mask wide;
+  if (mask.causal_align() || !mask.causal_offsets().empty() || !mask.lengths().empty()) {
+    wide = Mask::boolean(spell_out(mask, batch, queries, keys, extra));
+  }
+  for (const Tensor& part : mask.booleans()) {
+    wide = wide & Mask::boolean(widen(part, keys, extra, true));
+  }
+  for (const Tensor& part : mask.additives()) {
+    wide = wide & Mask::additive(widen(part, keys, extra, 0.0f));
+  }
+  return wide;
+}
+
+}  // namespace heed

@@ -1,0 +1,155 @@
+#include "heed/nn/params.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include "heed/base/error.h"
+
+namespace heed {
+namespace {
+
+class CheckpointSource : public Params::Source {
+ public:
+  CheckpointSource(Checkpoint checkpoint, std::string description)
+      : checkpoint_(std::move(checkpoint)), description_(std::move(description)) {}
+
+  Tensor find(const std::string& name) const override {
+    return checkpoint_.contains(name) ? checkpoint_.load(name) : Tensor();
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : checkpoint_.entries()) names.push_back(name);
+    return names;
+  }
+  std::string describe() const override { return description_; }
+
+ private:
+  Checkpoint checkpoint_;
+  std::string description_;
+};
+
+class MapSource : public Params::Source {
+ public:
+  explicit MapSource(std::map<std::string, Tensor> tensors) : tensors_(std::move(tensors)) {}
+
+  Tensor find(const std::string& name) const override {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? Tensor() : found->second;
+  }
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, tensor] : tensors_) names.push_back(name);
+    return names;
+  }
+  std::string describe() const override { return "the given tensors"; }
+
+ private:
+  std::map<std::string, Tensor> tensors_;
+};
+
+/// How many characters two names share at their ends: a missing prefix and a wrong layer number
+/// both leave a long common ending, a wrong last part a long common beginning.
+size_t likeness(std::string_view a, std::string_view b) {
+  const auto begin = std::ranges::mismatch(a, b).in1 - a.begin();
+  const auto end = std::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend()).first - a.rbegin();
+  return static_cast<size_t>(std::max(begin, end));
+}
+
+std::string closest(const std::vector<std::string>& names, const std::string& wanted) {
+  if (names.empty()) return "it has no weights at all";
+  std::vector<std::string> ranked = names;
+  const size_t shown = std::min<size_t>(3, ranked.size());
+  std::ranges::stable_sort(ranked, std::ranges::greater{},
+                           [&](const std::string& name) { return likeness(name, wanted); });
+  ranked.resize(shown);
+  return fmt::format("the closest of its {} names: {}", names.size(), fmt::join(ranked, ", "));
+}
+
+}  // namespace
+
+struct Params::State {
+  std::shared_ptr<const Source> source;
+  std::mutex mutex;
+  std::set<std::string> asked;
+};
+
+Params::Params(std::shared_ptr<const Source> source) : state_(std::make_shared<State>()) {
+  state_->source = std::move(source);
+}
+
+Params Params::from(const Checkpoint& checkpoint, const std::string& description) {
+  return Params(std::make_shared<CheckpointSource>(checkpoint, description));
+}
+
+Params Params::from(std::map<std::string, Tensor> tensors) {
+  return Params(std::make_shared<MapSource>(std::move(tensors)));
+}
+
+Params Params::operator/(std::string_view part) const {
+  Params result = *this;
+  result.prefix_ = full_name(part);
+  return result;
+}
+
+Params Params::operator/(int64_t index) const { return *this / std::to_string(index); }
+
+std::string Params::full_name(std::string_view name) const {
+  return prefix_.empty() ? std::string(name) : fmt::format("{}.{}", prefix_, name);
+}
+
+Tensor Params::tensor(std::string_view name, const Shape& shape) const {
+  const Tensor found = maybe(name, shape);
+  if (found) return found;
+  const Source& source = *state_->source;
+  const std::string full = full_name(name);
+  throw Error(ErrorCode::not_found,
+              fmt::format("weights: {} {} is needed but is not in {}; {}", full, to_string(shape),
+                          source.describe(), closest(source.names(), full)));
+}
+
+Tensor Params::maybe(std::string_view name, const Shape& shape) const {
+  const std::string full = full_name(name);
+  const Tensor found = state_->source->find(full);
+  if (!found) return found;
+  if (found.shape() != shape) {
+    throw Error(
+        ErrorCode::corrupt_data,
+        fmt::format("weights: {} must be {} but is {} in {}; the configuration does not "
+                    "belong to these weights",
+                    full, to_string(shape), to_string(found.shape()), state_->source->describe()));
+  }
+  const std::scoped_lock lock(state_->mutex);
+  state_->asked.insert(full);
+  return found;
+}
+
+bool Params::contains(std::string_view name) const {
+  return state_->source->find(full_name(name)).defined();
+}
+
+bool Params::covers(std::string_view full) const {
+  return prefix_.empty() ||
+         (full.starts_with(prefix_) && full.size() > prefix_.size() && full[prefix_.size()] == '.');
+}
+
+void Params::release() const {
+  const std::scoped_lock lock(state_->mutex);
+  for (const std::string& name : state_->asked) {
+    if (covers(name)) state_->source->release(name);
+  }
+}
+
+std::vector<std::string> Params::unused() const {
+  std::vector<std::string> names = state_->source->names();
+  const std::scoped_lock lock(state_->mutex);
+  std::erase_if(names, [&](const std::string& name) {
+    return !covers(name) || state_->asked.contains(name);
+  });
+  return names;
+}
+
+}  // namespace heed

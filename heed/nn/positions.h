@@ -1,0 +1,26 @@
+#pragma once
+
+#include "heed/nn/params.h"
+
+namespace heed {
+
+/// The table of "Attention Is All You Need", 3.5: [T, C] with p[t, 2i] = sin(t / 10000^(2i/C)) and
+/// p[t, 2i + 1] the cosine of the same angle; an odd C ends with a sine.
+Tensor sinusoidal_positions(int64_t tokens, int64_t width);
+
+/// A trained vector for each position: "weight" [P, C].
+class LearnedPositions {
+ public:
+  LearnedPositions() = default;
+  LearnedPositions(const Params& params, int64_t positions, int64_t width)
+      : table_(params.tensor("weight", {positions, width})) {}
+
+  /// Positions 0 to T - 1 -> [T, C] f32. Error invalid_argument for more than there are.
+  Tensor operator()(int64_t tokens) const;
+  int64_t count() const { return table_.size(0); }
+
+ private:
+  Tensor table_;
+};
+
+}  // namespace heed
