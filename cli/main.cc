@@ -1,1 +1,163 @@
-int main() { return 0; }
+// The heed program: an explicit list of commands; faults become one line on stderr and an exit
+// status (0 done, 1 our fault, 2 the user's, 130 interrupted).
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "heed/base/cancel.h"
+#include "heed/base/error.h"
+#include "heed/base/log.h"
+#include "heed/base/parallel.h"
+
+namespace heed::cli {
+namespace {
+
+constexpr int kOurFault = 1;
+constexpr int kUsersFault = 2;
+
+volatile std::sig_atomic_t stop_signal = 0;
+
+/// The first signal asks the work to stop, so that temporary files go; the second one kills.
+extern "C" void on_stop_signal(int signal) {
+  stop_signal = signal;
+  request_cancel();
+}
+
+void install_signal_handlers() {
+  struct sigaction stop = {};
+  stop.sa_handler = on_stop_signal;
+  stop.sa_flags = static_cast<int>(SA_RESETHAND);  // no SA_RESTART: a read of a pipe ends too
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction inherited = {};
+    sigaction(signal, nullptr, &inherited);
+    if (inherited.sa_handler != SIG_IGN) sigaction(signal, &stop, nullptr);  // nohup keeps working
+  }
+  std::signal(SIGPIPE, SIG_IGN);  // print() sees the closed pipe; see end_by_closed_pipe
+}
+
+/// Ends as a program without a handler would, which is what shells and pagers expect.
+[[noreturn]] void end_by_closed_pipe() {
+  std::signal(SIGPIPE, SIG_DFL);
+  std::raise(SIGPIPE);
+  std::_Exit(128 + SIGPIPE);
+}
+
+int report(const Context& context, const char* message, int status) {
+  clear_progress();
+  const bool color = terminal_colors(stderr, context.no_color) != Colors::none;
+  std::fprintf(stderr, "%s %s\n", color ? "\033[1;31mheed:\033[0m" : "heed:", message);
+  return status;
+}
+
+void add_all_commands(CLI::App& root, Context& context) {
+  for (const auto add : {add_completions}) add(root, context);
+}
+
+void build(CLI::App& root, Context& context) {
+  root.name("heed");
+  root.formatter(std::make_shared<HelpFormatter>(
+      "Texts come as arguments, from --file or from standard input (-). Results go to standard "
+      "output, everything else to standard error. Exit status: 0 done, 1 a fault of Heed, 2 of "
+      "the input, 130 interrupted."));
+  root.set_help_flag("-h,--help", "Print this help; heed COMMAND --help tells more.");
+  root.set_version_flag("--version", "heed " HEED_VERSION, "Print the version.");
+  root.footer(
+      "Example:\n  heed completions bash > ~/.local/share/bash-completion/completions/heed");
+  root.require_subcommand(1);
+  add_all_commands(root, context);
+  keep_brackets(root);
+}
+
+/// One line for what the parser found wrong.
+std::string parse_message(const CLI::App& root, const CLI::ParseError& error,
+                          const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return "no command; heed --help lists them";
+  const auto chosen = root.get_subcommands();
+  const std::string where = chosen.empty() ? "heed" : "heed " + chosen.front()->get_name();
+  if (chosen.empty() && arguments.front().front() != '-') {
+    return "there is no command '" + arguments.front() + "'" +
+           suggest(arguments.front(), command_names(root)) + "; heed --help lists them";
+  }
+  std::string message = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !chosen.empty()) {
+    const std::vector<std::string> extra = chosen.front()->remaining();
+    if (!extra.empty() && extra.front().front() == '-') {
+      message = "there is no option '" + extra.front() + "'" +
+                suggest(extra.front(), option_names(*chosen.front()));
+    } else if (!extra.empty()) {
+      message = "'" + extra.front() + "' is one argument too many";
+    }
+  }
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  return message + "; " + where + " --help shows what it takes";
+}
+
+/// Runs the chosen command; the exit status.
+int run(Context& context) {
+  set_log_sink([&context](LogLevel level, std::string_view message) {
+    if (context.quiet) return;
+    clear_progress();
+    std::fprintf(stderr, "heed: %s%.*s\n", level == LogLevel::warning ? "warning: " : "",
+                 static_cast<int>(message.size()), message.data());
+  });
+  install_signal_handlers();
+  try {
+    if (context.threads > 0) set_num_threads(static_cast<int>(context.threads));
+    context.action();
+    flush_output();
+    return 0;
+  } catch (const OutputClosed&) {
+    end_by_closed_pipe();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cancelled) {
+      return report(context, "interrupted", 128 + (stop_signal != 0 ? stop_signal : SIGINT));
+    }
+    return report(context, error.what(), kUsersFault);
+  } catch (const std::bad_alloc&) {
+    return report(context, "out of memory: use a smaller --batch or shorter texts", kUsersFault);
+  } catch (const std::exception& error) {
+    const std::string message = std::string("a fault of Heed: ") + error.what();
+    return report(context, message.c_str(), kOurFault);
+  }
+}
+
+int heed_main(int argc, char** argv) {
+  Context context;
+  CLI::App root("Run Transformers and see where every head looks.");
+  build(root, context);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  try {
+    std::vector<std::string> reversed;  // the order in which CLI11 takes a vector
+    for (auto it = arguments.rbegin(); it != arguments.rend(); ++it) {
+      reversed.push_back(escape_brackets(*it));
+    }
+    root.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    context.action = [&root] { print(root.help()); };
+  } catch (const CLI::CallForVersion&) {
+    context.action = [] { print("heed " HEED_VERSION "\n"); };
+  } catch (const CLI::ParseError& error) {
+    return report(context, parse_message(root, error, arguments).c_str(), kUsersFault);
+  } catch (const Error& error) {
+    return report(context, error.what(), kUsersFault);
+  }
+  return run(context);
+}
+
+}  // namespace
+}  // namespace heed::cli
+
+int main(int argc, char** argv) { return heed::cli::heed_main(argc, argv); }

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace heed::cli {
+
+/// CLI11 takes "[a,b]" among several arguments for a list: the text "[MASK]" would become "MASK".
+/// An escaped argument is left alone by it; keep_brackets() lets every option undo the escape.
+std::string escape_brackets(const std::string& argument);
+void keep_brackets(CLI::App& root);
+
+/// Names of the commands below root; of the options of a command ("--threads").
+std::vector<std::string> command_names(const CLI::App& root);
+std::vector<std::string> option_names(const CLI::App& command);
+
+/// ", did you mean X?" for the nearest of the names, or nothing if none is near.
+std::string suggest(std::string_view given, const std::vector<std::string>& names);
+
+}  // namespace heed::cli

@@ -1,0 +1,71 @@
+#include "cli/command.h"
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "cli/help.h"
+#include "heed/base/error.h"
+
+namespace heed::cli {
+namespace {
+
+constexpr const char* kDefaultModel = "sentence-transformers/all-MiniLM-L6-v2";
+
+[[noreturn]] void fail_output(int reason) {
+  if (reason == EPIPE) throw OutputClosed{};
+  throw Error(ErrorCode::io_failure,
+              std::string("standard output: cannot write: ") + std::strerror(reason));
+}
+
+}  // namespace
+
+CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
+                      std::function<void()> run) {
+  CLI::App& command = *root.add_subcommand(std::string(text.name), std::string(text.summary));
+  command.formatter(std::make_shared<HelpFormatter>(std::string(text.details)));
+  command.group("Commands");
+  command.footer("Example:\n  " + std::string(text.example));
+  command.set_help_flag("-h,--help", "Print this help.");
+  command.option_defaults()->always_capture_default();
+  command.add_option("--threads", context.threads, "Compute on N threads; 0 is all processors.")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{0}, int64_t{4096}));
+  command.add_flag("--json", context.json, "Print one JSON object a line.");
+  command.add_flag("--quiet", context.quiet, "Print no progress, notes or warnings.");
+  command.add_flag("--no-color", context.no_color, "Use no colours (as NO_COLOR=1 does).");
+  command.callback([&context, run = std::move(run)] { context.action = run; });
+  return command;
+}
+
+void add_model_option(CLI::App& command, Context& context) {
+  const char* chosen = std::getenv("HEED_MODEL");
+  context.model = chosen != nullptr && *chosen != '\0' ? chosen : kDefaultModel;
+  command
+      .add_option("--model", context.model,
+                  "A model's name in the hub's cache, or its folder. HEED_MODEL sets the default.")
+      ->type_name("NAME|FOLDER");
+}
+
+void add_batch_option(CLI::App& command, Context& context) {
+  command.add_option("--batch", context.batch, "Compute N inputs at once.")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+}
+
+void add_seed_option(CLI::App& command, Context& context) {
+  command.add_option("--seed", context.seed, "Seed of the random numbers.")->type_name("N");
+}
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output(errno);
+}
+
+void flush_output() {
+  if (std::fflush(stdout) != 0) fail_output(errno);
+}
+
+}  // namespace heed::cli

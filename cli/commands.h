@@ -1,0 +1,14 @@
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace heed::cli {
+
+struct Context;
+
+// One function a command, defined in cli/<name>.cc; main.cc lists them in the order of the help.
+void add_completions(CLI::App& root, Context& context);
+
+}  // namespace heed::cli

@@ -1,0 +1,85 @@
+#include "cli/csv.h"
+
+#include <utility>
+
+#include "heed/base/error.h"
+
+namespace heed::cli {
+namespace {
+
+class CsvReader {
+ public:
+  CsvReader(std::string_view content, const std::string& where)
+      : content_(content), where_(where) {}
+
+  std::vector<CsvRow> read() {
+    std::vector<CsvRow> rows;
+    while (at_ < content_.size()) {
+      CsvRow row = read_row();
+      const bool empty_line = row.cells.size() == 1 && row.cells.front().empty();
+      if (!empty_line) rows.push_back(std::move(row));
+    }
+    return rows;
+  }
+
+ private:
+  bool at_end() const { return at_ == content_.size(); }
+
+  bool take(char wanted) {
+    if (at_end() || content_[at_] != wanted) return false;
+    ++at_;
+    return true;
+  }
+
+  CsvRow read_row() {
+    CsvRow row;
+    row.line = line_;
+    do {
+      row.cells.push_back(take('"') ? quoted() : plain());
+    } while (take(','));
+    take('\r');
+    if (!take('\n') && !at_end()) fail("needs a comma or a new line after a quoted cell");
+    ++line_;
+    return row;
+  }
+
+  std::string plain() {
+    const size_t end = std::min(content_.find_first_of(",\n", at_), content_.size());
+    std::string_view cell = content_.substr(at_, end - at_);
+    at_ = end;
+    if (!cell.empty() && cell.back() == '\r' && (at_end() || content_[at_] == '\n')) {
+      cell.remove_suffix(1);
+    }
+    return std::string(cell);
+  }
+
+  std::string quoted() {
+    const int64_t opened = line_;
+    std::string cell;
+    while (!at_end()) {
+      const char c = content_[at_++];
+      if (c == '"' && !take('"')) return cell;
+      if (c == '\n') ++line_;
+      cell += c;
+    }
+    line_ = opened;
+    fail("the quote opened here is never closed");
+  }
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(ErrorCode::corrupt_data, where_ + ":" + std::to_string(line_) + ": " + what);
+  }
+
+  std::string_view content_;
+  const std::string& where_;
+  size_t at_ = 0;
+  int64_t line_ = 1;
+};
+
+}  // namespace
+
+std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where) {
+  return CsvReader(content, where).read();
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace heed::cli {
+
+struct CsvRow {
+  std::vector<std::string> cells;
+  int64_t line = 0;  // of the file, from 1, where the row starts
+};
+
+/// Comma-separated values as RFC 4180 has them: quoted cells may hold commas, newlines and doubled
+/// quotes. Empty lines are skipped. Error corrupt_data names the line of an open quote.
+std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where);
+
+}  // namespace heed::cli

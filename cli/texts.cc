@@ -1,0 +1,169 @@
+#include "cli/texts.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/csv.h"
+#include "heed/base/cancel.h"
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/io/json.h"
+
+namespace heed::cli {
+namespace {
+
+constexpr const char* kStandardInput = "-";
+
+[[noreturn]] void fail(ErrorCode code, const std::string& where, const std::string& what) {
+  throw Error(code, where + ": " + what);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
+std::string_view without_byte_order_mark(std::string_view content) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (content.substr(0, kMark.size()) == kMark) content.remove_prefix(kMark.size());
+  return content;
+}
+
+std::vector<std::string> read_text_file(const std::string& file, const std::string& field) {
+  if (file == kStandardInput) return parse_lines(read_standard_input());
+  const std::string ending = std::filesystem::path(file).extension().string();
+  const std::string content = read_file(file);
+  if (ending == ".jsonl" || ending == ".ndjson") return parse_json_lines(content, field, file);
+  if (ending == ".csv") return parse_csv_field(content, field, file);
+  return parse_lines(content);
+}
+
+}  // namespace
+
+void add_text_inputs(CLI::App& command, TextInputs& inputs) {
+  command
+      .add_option(
+          "TEXT",
+          [&inputs](const CLI::results_t& values) {  // as they are: no list syntax inside a text
+            inputs.texts = values;
+            return true;
+          },
+          "Texts; - reads standard input, one text a line.")
+      ->expected(-1)
+      ->default_str("");
+  command
+      .add_option("--file", inputs.file,
+                  "Read texts from F: one a line, or the field of each .jsonl object or .csv row.")
+      ->type_name("F");
+  command.add_option("--field", inputs.field, "Which field of a .jsonl or .csv file is the text.")
+      ->type_name("NAME");
+}
+
+std::vector<std::string> read_texts(const TextInputs& inputs) {
+  std::vector<std::string> texts;
+  for (const std::string& text : inputs.texts) {
+    if (text == kStandardInput) {
+      for (std::string& line : parse_lines(read_standard_input())) texts.push_back(std::move(line));
+    } else {
+      texts.push_back(text);
+    }
+  }
+  if (!inputs.file.empty()) {
+    for (std::string& text : read_text_file(inputs.file, inputs.field)) {
+      texts.push_back(std::move(text));
+    }
+  }
+  if (texts.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "no text: give texts as arguments, --file F, or - for standard input");
+  }
+  return texts;
+}
+
+std::string read_standard_input() {
+  std::string content;
+  std::array<char, 1 << 16> buffer;
+  while (true) {
+    const ssize_t size = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (size > 0) {
+      content.append(buffer.data(), static_cast<size_t>(size));
+    } else if (size == 0) {
+      return content;
+    } else if (errno == EINTR) {
+      check_cancelled();
+    } else {
+      fail(ErrorCode::io_failure, "standard input",
+           std::string("cannot read: ") + std::strerror(errno));
+    }
+  }
+}
+
+std::vector<std::string> parse_lines(std::string_view content) {
+  content = without_byte_order_mark(content);
+  std::vector<std::string> lines;
+  while (!content.empty()) {
+    const size_t end = std::min(content.find('\n'), content.size());
+    std::string_view line = content.substr(0, end);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    lines.emplace_back(line);
+    content.remove_prefix(std::min(end + 1, content.size()));
+  }
+  return lines;
+}
+
+std::vector<std::string> parse_json_lines(std::string_view content, const std::string& field,
+                                          const std::string& where) {
+  std::vector<std::string> texts;
+  int64_t number = 0;
+  for (const std::string& line : parse_lines(content)) {
+    const std::string place = where + ":" + std::to_string(++number);
+    if (line.find_first_not_of(" \t") == std::string::npos) continue;
+    const Json object = Json::parse(line, nullptr, false);
+    if (!object.is_object()) fail(ErrorCode::corrupt_data, place, "needs a JSON object a line");
+    const auto found = object.find(field);
+    if (found == object.end() || !found->is_string()) {
+      std::vector<std::string> names;
+      for (const auto& [name, value] : object.items()) {
+        if (value.is_string()) names.push_back(name);
+      }
+      fail(ErrorCode::invalid_argument, place,
+           "has no string field '" + field + "'; --field may be " +
+               (names.empty() ? "no field of it" : joined(names)));
+    }
+    texts.push_back(found->get<std::string>());
+  }
+  return texts;
+}
+
+std::vector<std::string> parse_csv_field(std::string_view content, const std::string& field,
+                                         const std::string& where) {
+  const std::vector<CsvRow> rows = parse_csv(without_byte_order_mark(content), where);
+  if (rows.empty()) return {};
+  const std::vector<std::string>& header = rows.front().cells;
+  const auto found = std::find(header.begin(), header.end(), field);
+  if (found == header.end()) {
+    fail(ErrorCode::invalid_argument, where,
+         "has no column '" + field + "'; --field may be " + joined(header));
+  }
+  const auto column = static_cast<size_t>(found - header.begin());
+  std::vector<std::string> texts;
+  for (size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i].cells.size() <= column) {
+      fail(ErrorCode::corrupt_data, where + ":" + std::to_string(rows[i].line),
+           "needs " + std::to_string(header.size()) + " cells as its header has, found " +
+               std::to_string(rows[i].cells.size()));
+    }
+    texts.push_back(rows[i].cells[column]);
+  }
+  return texts;
+}
+
+}  // namespace heed::cli

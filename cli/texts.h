@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace heed::cli {
+
+/// Where a command's texts come from.
+struct TextInputs {
+  std::vector<std::string> texts;  // arguments; "-" stands for the lines of standard input
+  std::string file;                // one text a line, .jsonl or .csv
+  std::string field = "text";      // of a .jsonl object or a .csv header
+};
+
+/// Adds the TEXT... arguments, --file and --field.
+void add_text_inputs(CLI::App& command, TextInputs& inputs);
+
+/// The texts in order: arguments, then the file's. Empty lines are empty texts, so that the order
+/// of results is the order of lines. Error invalid_argument if there is no text at all; not_found /
+/// corrupt_data (with the line) for the file.
+std::vector<std::string> read_texts(const TextInputs& inputs);
+
+/// Standard input to its end. Error cancelled when interrupted.
+std::string read_standard_input();
+
+// The formats, on a whole content; `where` names it in errors.
+std::vector<std::string> parse_lines(std::string_view content);
+std::vector<std::string> parse_json_lines(std::string_view content, const std::string& field,
+                                          const std::string& where);
+std::vector<std::string> parse_csv_field(std::string_view content, const std::string& field,
+                                         const std::string& where);
+
+}  // namespace heed::cli
