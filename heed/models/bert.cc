@@ -1,0 +1,148 @@
+#include "heed/models/bert.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <limits>
+
+#include "heed/base/error.h"
+#include "heed/base/log.h"
+#include "heed/base/parallel.h"
+#include "heed/models/config.h"
+#include "heed/tensor/dims.h"
+
+namespace heed {
+namespace {
+
+AttentionWeights attention_weights(const Params& params, int64_t width) {
+  AttentionWeights weights;
+  weights.query = LinearWeights(params / "self" / "query", width, width);
+  weights.key = LinearWeights(params / "self" / "key", width, width);
+  weights.value = LinearWeights(params / "self" / "value", width, width);
+  weights.output = LinearWeights(params / "output" / "dense", width, width);
+  return weights;
+}
+
+/// Which keys are real. Full rows need no mask.
+Mask padding_mask(const EncoderInput& input, int64_t batch, int64_t tokens) {
+  if (input.lengths.empty()) return {};
+  bool full = static_cast<int64_t>(input.lengths.size()) == batch;
+  for (const int64_t length : input.lengths) {
+    if (length < 0 || length > tokens || static_cast<int64_t>(input.lengths.size()) != batch) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("bert: lengths must be {} numbers from 0 to {} but are [{}]", batch,
+                              tokens, fmt::join(input.lengths, ", ")));
+    }
+    full = full && length == tokens;
+  }
+  return full ? Mask() : Mask::padding(input.lengths);
+}
+
+}  // namespace
+
+BertConfig BertConfig::read(const std::filesystem::path& config_json) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  constexpr int64_t kWidest = 1 << 20;
+  const ConfigReader file = ConfigReader::open(config_json);
+  const auto refuse = [&](std::string_view what) {
+    throw Error(ErrorCode::unsupported, fmt::format("{}: {}", file.where(), what));
+  };
+  const std::string positions = file.text("position_embedding_type", "absolute");
+  if (positions != "absolute") {
+    refuse(fmt::format("position_embedding_type must be \"absolute\" but is \"{}\"", positions));
+  }
+  if (file.boolean("is_decoder", false) || file.boolean("add_cross_attention", false)) {
+    refuse("a BERT that is used as a decoder is not supported");
+  }
+  BertConfig config;
+  config.vocab = file.integer("vocab_size", 1, kMost);
+  config.width = file.integer("hidden_size", 1, kWidest);
+  config.layers = file.integer("num_hidden_layers", 1, 1 << 12);
+  config.heads = file.integer("num_attention_heads", 1, kWidest);
+  config.feed_forward = file.integer("intermediate_size", 1, kMost);
+  config.positions = file.integer("max_position_embeddings", 1, kMost);
+  config.types = file.integer("type_vocab_size", 1, kMost, 2);
+  config.activation = activation_from_name(file.text("hidden_act", "gelu"));
+  config.epsilon = static_cast<float>(file.number("layer_norm_eps", 0, 1, 1e-12));
+  if (config.width % config.heads != 0) {
+    file.refuse("hidden_size", fmt::format("a multiple of num_attention_heads {}", config.heads));
+  }
+  return config;
+}
+
+BertBlock::BertBlock(const Params& params, const BertConfig& config)
+    : attend(attention_weights(params / "attention", config.width), config.heads),
+      attention_norm(params / "attention" / "output" / "LayerNorm", config.width, config.epsilon),
+      feed_forward(Linear(params / "intermediate" / "dense", config.width, config.feed_forward),
+                   Linear(params / "output" / "dense", config.feed_forward, config.width),
+                   config.activation),
+      feed_forward_norm(params / "output" / "LayerNorm", config.width, config.epsilon) {
+  params.release();
+}
+
+Tensor BertBlock::operator()(Tensor x, const Mask& mask, const Run& run) const {  // x [B, T, C]
+  x = attention_norm(x + attend(x, mask, run));                                   // mixes tokens
+  return feed_forward_norm(x + feed_forward(x));  // one token at a time
+}
+
+Bert::Bert(const BertConfig& config, const Params& all)
+    : facts_{"bert",           config.width, config.layers, config.heads,
+             config.positions, config.vocab, config.types} {
+  const Params params = all.contains("embeddings.word_embeddings.weight") ? all : all / "bert";
+  const Params embeddings = params / "embeddings";
+  words_ = Embedding(embeddings / "word_embeddings", config.vocab, config.width);
+  positions_ = LearnedPositions(embeddings / "position_embeddings", config.positions, config.width);
+  types_ = Embedding(embeddings / "token_type_embeddings", config.types, config.width);
+  embedding_norm_ = LayerNorm(embeddings / "LayerNorm", config.width, config.epsilon);
+  blocks_.resize(static_cast<size_t>(config.layers));
+  const Params layers = params / "encoder" / "layer";
+  parallel_for(config.layers, [&](int64_t i, int) {
+    blocks_[static_cast<size_t>(i)] = BertBlock(layers / i, config);
+  });
+  has_pooler_ = params.contains("pooler.dense.weight");
+  if (has_pooler_) pooler_ = Linear(params / "pooler" / "dense", config.width, config.width);
+  if (const auto left = (params / "encoder").unused(); !left.empty()) {
+    log(LogLevel::warning, fmt::format("bert: {} weights of the encoder are not used, {} first; "
+                                       "config.json may not belong to them",
+                                       left.size(), left.front()));
+  }
+}
+
+std::shared_ptr<const Bert> Bert::load(const std::filesystem::path& folder) {
+  const BertConfig config = BertConfig::read(folder / "config.json");
+  return std::make_shared<Bert>(config, Params::from(Checkpoint::open(folder), folder.string()));
+}
+
+Tensor Bert::embed(const EncoderInput& input) const {
+  const Tensor types = input.type_ids ? types_(input.type_ids)                   // [B, T, C]
+                                      : types_(Tensor::zeros({1}, DType::i32));  // [1, C]
+  const Tensor x = words_(input.ids) + types;                                    // [B, T, C]
+  return embedding_norm_(x + positions_(x.size(1)));
+}
+
+Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
+  Dims dims("bert");
+  dims.bind("ids", input.ids, "B T", DType::i32);
+  if (input.type_ids) dims.bind("type_ids", input.type_ids, "B T", DType::i32);
+  if (dims['T'] > facts_.max_tokens) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("bert: a text of {} tokens is longer than the model's {} positions; "
+                            "cut it",
+                            dims['T'], facts_.max_tokens));
+  }
+  const Mask mask = padding_mask(input, dims['B'], dims['T']);
+  Tensor x = embed(input);  // [B, T, C]
+  run.reached(0, x);
+  for (int64_t i = 0; i < facts_.layers; ++i) {
+    x = blocks_[static_cast<size_t>(i)](x, mask, run.at(i));
+    run.reached(i + 1, x);
+  }
+  return x;
+}
+
+Tensor Bert::pooled(const Tensor& last_hidden_state) const {
+  if (!has_pooler_) return {};
+  return pooler_(last_hidden_state.select(1, 0).contiguous(), Activation::tanh);  // [B, C]
+}
+
+}  // namespace heed

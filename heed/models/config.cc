@@ -1,0 +1,79 @@
+#include "heed/models/config.h"
+
+#include <fmt/format.h>
+
+#include "heed/base/error.h"
+
+namespace heed {
+namespace {
+
+/// A value as an error message shows it: never more than a line's worth.
+std::string shown(const Json& value) {
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() > 60) text = text.substr(0, 57) + "...";
+  return text;
+}
+
+}  // namespace
+
+ConfigReader::ConfigReader(Json document, std::string where)
+    : document_(std::move(document)), where_(std::move(where)) {
+  if (!document_.is_object()) {
+    throw Error(ErrorCode::corrupt_data,
+                fmt::format("{}: must be a JSON object but is {}", where_, shown(document_)));
+  }
+}
+
+ConfigReader ConfigReader::open(const std::filesystem::path& path) {
+  return {read_json(path), path.string()};
+}
+
+bool ConfigReader::has(const char* field) const {
+  const auto found = document_.find(field);
+  return found != document_.end() && !found->is_null();
+}
+
+void ConfigReader::refuse(const char* field, std::string_view needed) const {
+  throw Error(ErrorCode::corrupt_data,
+              has(field) ? fmt::format("{}: {} must be {} but is {}", where_, field, needed,
+                                       shown(document_[field]))
+                         : fmt::format("{}: {} ({}) is needed but absent", where_, field, needed));
+}
+
+int64_t ConfigReader::integer(const char* field, int64_t lowest, int64_t highest,
+                              std::optional<int64_t> fallback) const {
+  if (!has(field) && fallback) return *fallback;
+  const std::string needed = fmt::format("an integer from {} to {}", lowest, highest);
+  // an unsigned above 2^63 would wrap when read as signed
+  if (!has(field) || !document_[field].is_number_integer() ||
+      (document_[field].is_number_unsigned() && document_[field].get<uint64_t>() > INT64_MAX)) {
+    refuse(field, needed);
+  }
+  const auto value = document_[field].get<int64_t>();
+  if (value < lowest || value > highest) refuse(field, needed);
+  return value;
+}
+
+double ConfigReader::number(const char* field, double lowest, double highest,
+                            std::optional<double> fallback) const {
+  if (!has(field) && fallback) return *fallback;
+  const std::string needed = fmt::format("a number from {} to {}", lowest, highest);
+  if (!has(field) || !document_[field].is_number()) refuse(field, needed);
+  const auto value = document_[field].get<double>();
+  if (!(value >= lowest && value <= highest)) refuse(field, needed);
+  return value;
+}
+
+std::string ConfigReader::text(const char* field, std::optional<std::string> fallback) const {
+  if (!has(field) && fallback) return *fallback;
+  if (!has(field) || !document_[field].is_string()) refuse(field, "a string");
+  return document_[field].get<std::string>();
+}
+
+bool ConfigReader::boolean(const char* field, std::optional<bool> fallback) const {
+  if (!has(field) && fallback) return *fallback;
+  if (!has(field) || !document_[field].is_boolean()) refuse(field, "true or false");
+  return document_[field].get<bool>();
+}
+
+}  // namespace heed
