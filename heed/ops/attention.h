@@ -9,8 +9,8 @@ namespace heed {
 
 struct AttentionOptions {
   /// Factor on q.k; absent: 1 / sqrt(D).
-  std::optional<float> scale;
-  Mask mask;
+  std::optional<float> scale = std::nullopt;
+  Mask mask = {};
 };
 
 /// What attention_outputs returns beside y.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "heed/tensor/tensor.h"
@@ -20,26 +19,31 @@ class Mask {
  public:
   Mask() = default;
   static Mask causal(Align align);
-  /// Query i of batch row b sees keys j <= i + offsets[b] (one offset serves every row).
+  /// Query i of batch row b sees keys j <= i + offsets[b] (one offset serves every row). Error
+  /// invalid_argument if there is none.
   static Mask causal(std::vector<int64_t> offsets);
-  /// Keys j < lengths[b] are visible. [B] entries.
+  /// Keys j < lengths[b] are visible. [B] entries (one serves every row). Error invalid_argument if
+  /// there is none or one is negative.
   static Mask padding(std::vector<int64_t> lengths);
   /// Boolean tensor, true = visible, that broadcasts to [B, H, T, S].
   static Mask boolean(Tensor visible);
-  /// f32 tensor added to the scores, that broadcasts to [B, H, T, S]; -inf hides a key.
+  /// f32 tensor added to the scores, that broadcasts to [B, H, T, S]; finite, or -inf, which hides
+  /// a key.
   static Mask additive(Tensor bias);
 
+  /// Error invalid_argument where the two speak of different batch sizes.
   friend Mask operator&(const Mask& a, const Mask& b);
 
   bool empty() const;
-  const std::optional<Align>& causal_align() const { return causal_align_; }
+  /// Every alignment asked for: a query sees what all of them allow.
+  const std::vector<Align>& causal_aligns() const { return causal_aligns_; }
   const std::vector<int64_t>& causal_offsets() const { return causal_offsets_; }
   const std::vector<int64_t>& lengths() const { return lengths_; }
   const std::vector<Tensor>& booleans() const { return booleans_; }
   const std::vector<Tensor>& additives() const { return additives_; }
 
  private:
-  std::optional<Align> causal_align_;
+  std::vector<Align> causal_aligns_;
   std::vector<int64_t> causal_offsets_;
   std::vector<int64_t> lengths_;
   std::vector<Tensor> booleans_;

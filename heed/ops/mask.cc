@@ -1,0 +1,109 @@
+#include "heed/ops/mask.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "heed/base/error.h"
+
+namespace heed {
+namespace {
+
+void expect_some(const std::vector<int64_t>& values, const std::string& what) {
+  if (values.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "mask: needed " + what + " for each batch row (or one for all), found none");
+  }
+}
+
+void expect_dtype(const Tensor& tensor, DType dtype, const std::string& what) {
+  if (!tensor.defined()) {
+    throw Error(ErrorCode::invalid_argument, "mask: needed a tensor for " + what + ", found none");
+  }
+  if (tensor.dtype() != dtype) {
+    throw Error(ErrorCode::invalid_argument, "mask: " + what + " must be " +
+                                                 std::string(to_string(dtype)) + " but is " +
+                                                 std::string(to_string(tensor.dtype())));
+  }
+}
+
+// The smaller of each pair; a single entry serves every batch row, none means no limit.
+std::vector<int64_t> smaller(const std::vector<int64_t>& a, const std::vector<int64_t>& b,
+                             const std::string& what) {
+  if (a.empty() || b.empty()) return a.empty() ? b : a;
+  if (a.size() != b.size() && a.size() != 1 && b.size() != 1) {
+    throw Error(ErrorCode::invalid_argument,
+                "mask: needed " + what + " of equal batch sizes to combine, found " +
+                    std::to_string(a.size()) + " and " + std::to_string(b.size()));
+  }
+  std::vector<int64_t> least(std::max(a.size(), b.size()));
+  for (size_t i = 0; i < least.size(); ++i) {
+    least[i] = std::min(a[a.size() == 1 ? 0 : i], b[b.size() == 1 ? 0 : i]);
+  }
+  return least;
+}
+
+template <class T>
+void append(std::vector<T>& to, const std::vector<T>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+}  // namespace
+
+Mask Mask::causal(Align align) {
+  Mask mask;
+  mask.causal_aligns_.push_back(align);
+  return mask;
+}
+
+Mask Mask::causal(std::vector<int64_t> offsets) {
+  expect_some(offsets, "a causal offset");
+  Mask mask;
+  mask.causal_offsets_ = std::move(offsets);
+  return mask;
+}
+
+Mask Mask::padding(std::vector<int64_t> lengths) {
+  expect_some(lengths, "a length");
+  const auto negative =
+      std::find_if(lengths.begin(), lengths.end(), [](int64_t n) { return n < 0; });
+  if (negative != lengths.end()) {
+    throw Error(ErrorCode::invalid_argument, "mask: needed lengths of at least 0, found " +
+                                                 std::to_string(*negative) + " for batch row " +
+                                                 std::to_string(negative - lengths.begin()));
+  }
+  Mask mask;
+  mask.lengths_ = std::move(lengths);
+  return mask;
+}
+
+Mask Mask::boolean(Tensor visible) {
+  expect_dtype(visible, DType::boolean, "a boolean mask");
+  Mask mask;
+  mask.booleans_.push_back(std::move(visible));
+  return mask;
+}
+
+Mask Mask::additive(Tensor bias) {
+  expect_dtype(bias, DType::f32, "an additive mask");
+  Mask mask;
+  mask.additives_.push_back(std::move(bias));
+  return mask;
+}
+
+Mask operator&(const Mask& a, const Mask& b) {
+  Mask both = a;
+  append(both.causal_aligns_, b.causal_aligns_);
+  both.causal_offsets_ = smaller(a.causal_offsets_, b.causal_offsets_, "causal offsets");
+  both.lengths_ = smaller(a.lengths_, b.lengths_, "lengths");
+  append(both.booleans_, b.booleans_);
+  append(both.additives_, b.additives_);
+  return both;
+}
+
+bool Mask::empty() const {
+  return causal_aligns_.empty() && causal_offsets_.empty() && lengths_.empty() &&
+         booleans_.empty() && additives_.empty();
+}
+
+}  // namespace heed
