@@ -31,10 +31,12 @@ CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
   command.footer("Example:\n  " + std::string(text.example));
   command.set_help_flag("-h,--help", "Print this help.");
   command.option_defaults()->always_capture_default();
-  command.add_option("--threads", context.threads, "Compute on N threads; 0 is all processors.")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{0}, int64_t{4096}));
-  command.add_flag("--json", context.json, "Print one JSON object a line.");
+  if (text.computes) {
+    command.add_option("--threads", context.threads, "Compute on N threads; 0 is all processors.")
+        ->type_name("N")
+        ->check(CLI::Range(int64_t{0}, int64_t{4096}));
+    command.add_flag("--json", context.json, "Print one JSON object a line.");
+  }
   command.add_flag("--quiet", context.quiet, "Print no progress, notes or warnings.");
   command.add_flag("--no-color", context.no_color, "Use no colours (as NO_COLOR=1 does).");
   command.callback([&context, run = std::move(run)] { context.action = run; });

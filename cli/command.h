@@ -29,6 +29,7 @@ struct CommandText {
   std::string_view summary;  // one sentence, for the list of commands and the head of the help
   std::string_view details;  // further sentences below the usage; may be empty
   std::string_view example;  // one line that works as it is: "heed tokens \"Hello world\""
+  bool computes = true;      // has --threads and --json
 };
 
 /// Adds a command with the options all commands have (--threads, --json, --quiet, --no-color).

@@ -184,7 +184,8 @@ void add_completions(CLI::App& root, Context& context) {
       {.name = "completions",
        .summary = "Print a script that completes heed's commands and options in a shell.",
        .details = "Load it in this shell with: source <(heed completions bash)",
-       .example = "heed completions bash > heed.bash"},
+       .example = "heed completions bash > heed.bash",
+       .computes = false},
       [&root, shell] {
         if (*shell == "bash") print(bash_script(root));
         if (*shell == "zsh") print(zsh_script(root));

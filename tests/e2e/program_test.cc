@@ -1,0 +1,106 @@
+#include "tests/e2e/program.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace heed::testing {
+namespace {
+
+/// The commands as heed --help lists them.
+std::vector<std::string> commands() {
+  std::istringstream help(run_heed({"--help"}).out);
+  std::vector<std::string> names;
+  bool listing = false;
+  for (std::string line; std::getline(help, line);) {
+    if (line == "Commands:") {
+      listing = true;
+    } else if (listing && line.size() > 2 && line[2] != ' ') {
+      names.push_back(line.substr(2, line.find(' ', 2) - 2));
+    } else if (listing && line.empty()) {
+      break;
+    }
+  }
+  return names;
+}
+
+int lines(const std::string& text) {
+  return static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+}
+
+/// One line that starts with "heed: " and names what it should.
+void expect_one_line(const Result& result, int status, const std::string& part) {
+  EXPECT_EQ(result.status, status);
+  EXPECT_EQ(lines(result.err), 1) << result.err;
+  EXPECT_EQ(result.err.rfind("heed: ", 0), 0U) << result.err;
+  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+}
+
+TEST(Program, HelpOfEveryCommandHasUsageAndAnExample) {
+  ASSERT_FALSE(commands().empty());
+  for (const std::string& name : commands()) {
+    const Result help = run_heed({name, "--help"});
+    EXPECT_EQ(help.status, 0) << name;
+    EXPECT_NE(help.out.find("Usage: heed " + name), std::string::npos) << help.out;
+    EXPECT_NE(help.out.find("Example:\n  heed " + name), std::string::npos) << help.out;
+    EXPECT_TRUE(help.err.empty()) << help.err;
+    std::istringstream text(help.out);
+    for (std::string line; std::getline(text, line);) EXPECT_LE(line.size(), 100U) << line;
+  }
+}
+
+TEST(Program, UsersFaultsAreOneLineAndStatus2) {
+  expect_one_line(run_heed({}), 2, "no command");
+  expect_one_line(run_heed({"completion"}), 2, "did you mean completions?");
+  expect_one_line(run_heed({"--nonsense"}), 2, "--help");
+  expect_one_line(run_heed({"completions"}), 2, "SHELL is required");
+  expect_one_line(run_heed({"completions", "tcsh"}), 2, "bash,zsh,fish");
+  expect_one_line(run_heed({"completions", "bash", "zsh"}), 2, "one argument too many");
+  for (const std::string& name : commands()) {
+    expect_one_line(run_heed({name, "--nonsense"}), 2, "heed " + name + " --help");
+  }
+}
+
+TEST(Program, TellsItsVersion) {
+  const Result version = run_heed({"--version"});
+  EXPECT_EQ(version.status, 0);
+  EXPECT_EQ(version.out.rfind("heed ", 0), 0U);
+  EXPECT_EQ(lines(version.out), 1);
+}
+
+TEST(Program, FullDiskIsTold) {
+  expect_one_line(run_heed({"--help"}, {.output_file = "/dev/full"}), 2, "cannot write");
+  expect_one_line(run_heed({"completions", "bash"}, {.output_file = "/dev/full"}), 2,
+                  "cannot write");
+}
+
+TEST(Program, ClosedPipeEndsQuietly) {
+  const Result closed = run_shell(
+      "(sleep 0.3; \"$HEED\" completions fish) | true; "
+      "echo ${PIPESTATUS[0]}");
+  EXPECT_EQ(closed.out, "141\n");
+  EXPECT_EQ(closed.err, "");
+}
+
+TEST(Program, CompletionScriptsAreValidAndComplete) {
+  const Result bash = run_shell(
+      "source <(\"$HEED\" completions bash); COMP_WORDS=(heed com); COMP_CWORD=1; _heed; "
+      "echo \"${COMPREPLY[@]}\"; COMP_WORDS=(heed completions z); COMP_CWORD=2; _heed; "
+      "echo \"${COMPREPLY[@]}\"; COMP_WORDS=(heed completions --he); _heed; "
+      "echo \"${COMPREPLY[@]}\"");
+  EXPECT_EQ(bash.out, "completions\nzsh\n--help\n") << bash.err;
+  for (const std::string shell : {"bash", "zsh", "fish"}) {
+    const Result script = run_heed({"completions", shell});
+    for (const std::string& name : commands()) {
+      EXPECT_NE(script.out.find(name), std::string::npos) << shell << " lacks " << name;
+    }
+    const Result parsed =
+        run_shell("command -v " + shell + " >/dev/null || exit 0; \"$HEED\" completions " + shell +
+                  " | " + shell + " -n");
+    EXPECT_EQ(parsed.status, 0) << shell << ": " << parsed.err;
+  }
+}
+
+}  // namespace
+}  // namespace heed::testing
