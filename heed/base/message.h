@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace heed {
+
+/// text in single quotes, on one line and harmless to a terminal: control characters and bytes that
+/// are not UTF-8 become \xNN, and more than 200 bytes are cut with "...".
+std::string in_quotes(std::string_view text);
+
+/// "a, b, c"; beyond `most` items "a, b and 7 more".
+std::string listed(const std::vector<std::string>& items, size_t most = 12);
+
+/// Up to `most` of candidates that someone who wrote `wanted` may have meant, likeliest first:
+/// those that contain it (or that it contains), then those within a third of its length in edits.
+std::vector<std::string> closest(std::string_view wanted,
+                                 const std::vector<std::string>& candidates, size_t most = 3);
+
+/// "12.3 MB" (powers of 1000, as disks and download pages count).
+std::string human_bytes(int64_t bytes);
+
+}  // namespace heed

@@ -1,0 +1,43 @@
+#include "heed/base/message.h"
+
+#include <gtest/gtest.h>
+
+namespace heed {
+namespace {
+
+TEST(Message, QuotesAreHarmless) {
+  EXPECT_EQ(in_quotes("plain"), "'plain'");
+  EXPECT_EQ(in_quotes("äh €😀"), "'äh €😀'");
+  EXPECT_EQ(in_quotes("a\n\x1b[31m\x7f"), "'a\\x0a\\x1b[31m\\x7f'");
+  EXPECT_EQ(in_quotes("\xc2\x9b"), "'\\xc2\\x9b'");           // CSI as a C1 control
+  EXPECT_EQ(in_quotes("\xff\xc0\x80"), "'\\xff\\xc0\\x80'");  // not UTF-8
+  EXPECT_EQ(in_quotes("\xed\xa0\x80\xe2\x82"),
+            "'\\xed\\xa0\\x80\\xe2\\x82'");  // surrogate, cut short
+  const std::string cut = in_quotes(std::string(1000, 'x'));
+  EXPECT_EQ(cut.size(), 205);
+  EXPECT_TRUE(cut.ends_with("...'"));
+}
+
+TEST(Message, ListsAreBounded) {
+  EXPECT_EQ(listed({}), "");
+  EXPECT_EQ(listed({"a", "b"}), "a, b");
+  EXPECT_EQ(listed({"a", "b", "c", "d"}, 2), "a, b and 2 more");
+}
+
+TEST(Message, ClosestPrefersWhatContainsThenFewestEdits) {
+  const std::vector<std::string> names = {"encoder.wieght", "bert.encoder.weight", "encoder.bias",
+                                          "pooler"};
+  EXPECT_EQ(closest("encoder.weight", names),
+            (std::vector<std::string>{"bert.encoder.weight", "encoder.wieght"}));
+  EXPECT_TRUE(closest("quite another thing", names).empty());
+}
+
+TEST(Message, BytesForPeople) {
+  EXPECT_EQ(human_bytes(999), "999 bytes");
+  EXPECT_EQ(human_bytes(1000), "1.0 kB");
+  EXPECT_EQ(human_bytes(999'999), "1.0 MB");
+  EXPECT_EQ(human_bytes(90'900'000), "90.9 MB");
+}
+
+}  // namespace
+}  // namespace heed
