@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +12,8 @@
 namespace heed {
 
 /// The tensors of a checkpoint by name, mapped, not read: one .safetensors file, or a folder with
-/// model.safetensors or model.safetensors.index.json and its shards.
+/// model.safetensors or model.safetensors.index.json and its shards. The files must not be cut
+/// while they are in use (replacing them, as safe writers do, is fine).
 class Checkpoint {
  public:
   struct Entry {
@@ -19,10 +21,13 @@ class Checkpoint {
     Shape shape;
     int64_t bytes = 0;
     std::filesystem::path file;
+    int64_t offset_bytes = 0;  // of its first byte in the file
   };
 
   /// Throws Error not_found / corrupt_data saying what was needed and what was found.
   static Checkpoint open(const std::filesystem::path& file_or_folder);
+  /// One safetensors file's content in memory; `where` names it in errors and entries.
+  static Checkpoint parse(std::shared_ptr<Storage> content, const std::string& where);
 
   /// In name order.
   const std::map<std::string, Entry>& entries() const;
@@ -30,15 +35,22 @@ class Checkpoint {
   /// A view of the mapped file (a copy where the file's data are misaligned). Error not_found names
   /// close matches; Error unsupported for a dtype Heed cannot hold.
   Tensor load(const std::string& name) const;
-  /// The header's __metadata__.
+  /// Gives the mapped pages of a tensor back to the system, as one does after packing its weights:
+  /// tensors that view them stay valid, reading them again reads the file again. Nothing happens
+  /// for an unknown name or a checkpoint in memory.
+  void release(const std::string& name) const;
+  /// The header's __metadata__ (of all shards; the first one's value where they differ).
   const std::map<std::string, std::string>& metadata() const;
 
  private:
   struct Impl;
+  explicit Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };
 
-/// Writes (temporary name, sync, rename) tensors in the given order.
+/// Writes (temporary name, sync, rename) tensors in the given order, but those of wider elements
+/// first, so that none is misaligned. Error invalid_argument for equal names, names that are not
+/// UTF-8 and undefined tensors.
 void write_safetensors(const std::filesystem::path& path,
                        const std::vector<std::pair<std::string, Tensor>>& tensors,
                        const std::map<std::string, std::string>& metadata = {});
