@@ -1,0 +1,144 @@
+#include "heed/tasks/embed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "heed/base/cancel.h"
+#include "heed/base/error.h"
+#include "heed/base/log.h"
+#include "heed/base/parallel.h"
+#include "heed/io/hub.h"
+#include "heed/models/registry.h"
+
+namespace heed {
+namespace {
+
+/// More tokens at once make no product faster, but every temporary larger.
+constexpr int64_t kTokensAtOnce = 4096;
+/// Texts tokenised between two looks at the cancel flag.
+constexpr int64_t kTextsAtOnce = 1024;
+
+using Rows = std::vector<std::vector<int32_t>>;
+
+/// The ids of every text, and what was cut.
+Rows tokenize(const Tokenizer& tokenizer, std::span<const std::string> texts, int64_t max_tokens,
+              std::vector<char>* truncated) {
+  Rows rows(texts.size());
+  truncated->resize(texts.size());
+  const auto count = static_cast<int64_t>(texts.size());
+  for (int64_t begin = 0; begin < count; begin += kTextsAtOnce) {
+    check_cancelled();
+    parallel_for(std::min(kTextsAtOnce, count - begin), [&](int64_t task, int) {
+      const auto i = static_cast<size_t>(begin + task);
+      Encoding encoding = tokenizer.encode(texts[i], {.max_tokens = max_tokens});
+      rows[i] = std::move(encoding.ids);
+      (*truncated)[i] = encoding.truncated ? 1 : 0;
+    });
+  }
+  return rows;
+}
+
+/// Indices of rows, longest first, so that a batch has little padding and the largest memory is
+/// needed at once, not in the end.
+std::vector<size_t> by_length(const Rows& rows) {
+  std::vector<size_t> order(rows.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::ranges::greater{}, [&](size_t i) { return rows[i].size(); });
+  return order;
+}
+
+/// do_lower_case asks for what an uncased tokenizer does anyway; with a cased one the texts would
+/// have to change, and their offsets with them.
+void check_case(const Tokenizer& tokenizer, bool lower_case, const std::filesystem::path& folder) {
+  if (!lower_case || tokenizer.encode("A").ids == tokenizer.encode("a").ids) return;
+  throw Error(ErrorCode::unsupported,
+              fmt::format("{}: sentence_bert_config.json asks for lower case, but the tokenizer "
+                          "keeps case",
+                          folder.string()));
+}
+
+/// Each step must take what the one before it gives: [B, width] first.
+int64_t check_widths(const EmbedSteps& steps, int64_t width) {
+  width *= static_cast<int64_t>(steps.pooling.size());
+  for (const EmbedSteps::Dense& dense : steps.dense) {
+    if (dense.inputs != width) {
+      throw Error(
+          ErrorCode::corrupt_data,
+          fmt::format("embed: a Dense module needs {} features but the step before it gives "
+                      "{}",
+                      dense.inputs, width));
+    }
+    width = dense.outputs;
+  }
+  return width;
+}
+
+}  // namespace
+
+Embedder Embedder::load(std::string_view name_or_path, const EmbedderOptions& options) {
+  const std::filesystem::path folder = find_model(name_or_path);
+  Embedder embedder;
+  std::filesystem::path encoder_folder;
+  EmbedSteps& steps = embedder.steps_;
+  steps = EmbedSteps::read(folder, &encoder_folder);
+  if (!steps.from_files && !options.pooling) {
+    log(LogLevel::info, fmt::format("{} has no modules.json: vectors are the mean over the tokens, "
+                                    "not normalised",
+                                    folder.string()));
+  }
+  if (options.pooling) steps.pooling = {*options.pooling};
+  if (options.normalize) steps.normalize = *options.normalize;
+  embedder.tokenizer_ = Tokenizer::load(encoder_folder);
+  check_case(*embedder.tokenizer_, steps.lower_case, encoder_folder);
+  embedder.encoder_ = load_encoder(encoder_folder);
+  const EncoderFacts& facts = embedder.encoder_->facts();
+  embedder.max_tokens_ = std::min(steps.max_tokens.value_or(facts.max_tokens), facts.max_tokens);
+  embedder.width_ = check_widths(steps, facts.width);
+  return embedder;
+}
+
+Tensor Embedder::embed_rows(const Rows& rows) const {
+  const EncoderInput input = EncoderInput::from_rows(rows);
+  Tensor x = pool((*encoder_)(input), input.lengths, steps_.pooling);  // [B, P * C]
+  for (const EmbedSteps::Dense& dense : steps_.dense) x = dense.linear(x, dense.activation);
+  if (steps_.normalize) normalize_rows(x);
+  return x;
+}
+
+Embeddings Embedder::operator()(std::span<const std::string> texts,
+                                const EmbedOptions& options) const {
+  std::vector<char> cut;
+  const Rows rows = tokenize(*tokenizer_, texts, max_tokens_, &cut);
+  const std::vector<size_t> order = by_length(rows);
+  const auto count = static_cast<int64_t>(texts.size());
+  Embeddings result{.vectors = Tensor::empty({count, width_}),
+                    .tokens = {},
+                    .truncated = std::vector<bool>(cut.begin(), cut.end())};
+  for (const auto& row : rows) result.tokens.push_back(static_cast<int64_t>(row.size()));
+  for (size_t done = 0; done < order.size();) {
+    check_cancelled();
+    const auto longest = std::max<int64_t>(result.tokens[order[done]], 1);
+    const int64_t fitting = std::min(options.batch, kTokensAtOnce / longest);
+    const size_t end =
+        std::min(order.size(), done + static_cast<size_t>(std::max<int64_t>(fitting, 1)));
+    Rows batch;
+    for (size_t i = done; i < end; ++i) batch.push_back(rows[order[i]]);
+    const Tensor vectors = embed_rows(batch);
+    for (size_t i = done; i < end; ++i) {
+      std::copy_n(vectors.data<float>() + static_cast<int64_t>(i - done) * width_, width_,
+                  result.vectors.data<float>() + static_cast<int64_t>(order[i]) * width_);
+    }
+    done = end;
+    if (options.progress) options.progress(static_cast<int64_t>(done), count);
+  }
+  return result;
+}
+
+Tensor Embedder::operator()(std::string_view text) const {
+  const std::string one(text);
+  return (*this)(std::span(&one, 1)).vectors.select(0, 0);
+}
+
+}  // namespace heed

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "heed/base/progress.h"
+#include "heed/models/encoder.h"
+#include "heed/nn/linear.h"
+#include "heed/tasks/pooling.h"
+#include "heed/text/tokenizer.h"
+
+namespace heed {
+
+/// What follows the encoder, as modules.json of sentence-transformers lists it. Without that file:
+/// the mean, not normalised.
+struct EmbedSteps {
+  struct Dense {
+    Linear linear;
+    Activation activation;
+    int64_t inputs;
+    int64_t outputs;
+  };
+  bool from_files = false;  // modules.json was there
+  std::vector<Pooling> pooling{Pooling::mean};
+  std::vector<Dense> dense;
+  bool normalize = false;
+  std::optional<int64_t> max_tokens;  // sentence_bert_config.json's max_seq_length
+  bool lower_case = false;            // its do_lower_case: texts are lowered before the tokenizer
+
+  /// Error unsupported for modules Heed does not do; corrupt_data for files that do not fit
+  /// together. encoder_folder receives where the encoder's own files are.
+  static EmbedSteps read(const std::filesystem::path& folder,
+                         std::filesystem::path* encoder_folder);
+};
+
+/// What to do differently from what the checkpoint's files say.
+struct EmbedderOptions {
+  std::optional<Pooling> pooling;
+  std::optional<bool> normalize;
+};
+
+struct EmbedOptions {
+  int64_t batch = 32;  // texts computed at once (fewer where they are long: 4,096 tokens suffice)
+  Progress progress;   // in texts
+};
+
+struct Embeddings {
+  Tensor vectors;               // [N, W] f32
+  std::vector<int64_t> tokens;  // [N] tokens read, special ones included
+  std::vector<bool> truncated;  // [N] whether the text had more
+};
+
+/// Sentence vectors: tokenizer, encoder and the steps after it. Copies share the weights; safe to
+/// call from many threads.
+class Embedder {
+ public:
+  /// A name in the hub's cache or a folder. What decides without the user's word (a missing
+  /// modules.json) is told to the log sink. Errors not_found, corrupt_data, unsupported.
+  static Embedder load(std::string_view name_or_path, const EmbedderOptions& options = {});
+
+  /// Vectors in the texts' order. The same text gives the same bits whatever stands beside it.
+  /// Error cancelled between batches.
+  Embeddings operator()(std::span<const std::string> texts, const EmbedOptions& options = {}) const;
+  /// One text -> [W].
+  Tensor operator()(std::string_view text) const;
+
+  int64_t width() const { return width_; }  // W
+  /// Tokens of a text that are read.
+  int64_t max_tokens() const { return max_tokens_; }
+  const EmbedSteps& steps() const { return steps_; }
+  const Encoder& encoder() const { return *encoder_; }
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
+ private:
+  Embedder() = default;
+  Tensor embed_rows(const std::vector<std::vector<int32_t>>& rows) const;
+
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::shared_ptr<const Encoder> encoder_;
+  EmbedSteps steps_;
+  int64_t max_tokens_ = 0;
+  int64_t width_ = 0;
+};
+
+}  // namespace heed
