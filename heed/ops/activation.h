@@ -2,11 +2,10 @@
 
 #include <string_view>
 
+#include "heed/kernels/activation.h"  // enum class Activation
 #include "heed/tensor/tensor.h"
 
 namespace heed {
-
-enum class Activation { none, relu, gelu /* erf */, gelu_tanh, silu, tanh };
 
 /// By the names config.json uses: relu, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, silu, swish,
 /// tanh, linear/identity. Error unsupported lists them.

@@ -32,7 +32,6 @@ class PackedLinear {
 
  private:
   std::shared_ptr<const kernels::PackedMatrix> matrix_;
-  Tensor bias_;
 };
 
 /// a [..., M, K] x b [..., K, N] -> [..., M, N], f32, any strides, equal leading dimensions: for

@@ -1,0 +1,53 @@
+#include "heed/kernels/packed_matrix.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "heed/base/error.h"
+
+namespace heed::kernels {
+
+void PackedMatrix::Free::operator()(float* block) const {
+  std::free(block);  // NOLINT(cppcoreguidelines-no-malloc)
+}
+
+PackedMatrix::Block PackedMatrix::allocate(int64_t floats) {
+  constexpr size_t kAlignment = 64;
+  const size_t bytes = static_cast<size_t>(std::max<int64_t>(floats, 1)) * sizeof(float);
+  const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  void* block = std::aligned_alloc(kAlignment, rounded);
+  if (block == nullptr) {
+    throw Error(ErrorCode::out_of_memory,
+                "linear: the system refused " + std::to_string(rounded) + " bytes for weights");
+  }
+  std::memset(block, 0, rounded);
+  return Block(static_cast<float*>(block));
+}
+
+PackedMatrix::PackedMatrix(int64_t outputs, int64_t inputs)
+    : outputs_(outputs),
+      inputs_(inputs),
+      weights_(allocate(panels() * inputs * kPanel)),
+      bias_(allocate(panels() * kPanel)) {}
+
+void PackedMatrix::set_rows(int64_t first, int64_t count, const float* rows, int64_t stride) {
+  HEED_ASSERT(first >= 0 && count >= 0 && first + count <= outputs_);
+  constexpr int64_t kBlock = 16;  // inputs at a time: the lines being written stay in L1
+  for (int64_t begin = 0; begin < inputs_; begin += kBlock) {
+    const int64_t end = std::min(begin + kBlock, inputs_);
+    for (int64_t r = 0; r < count; ++r) {
+      const int64_t output = first + r;
+      float* column = weights_.get() + output / kPanel * inputs_ * kPanel + output % kPanel;
+      for (int64_t k = begin; k < end; ++k) column[k * kPanel] = rows[r * stride + k];
+    }
+  }
+}
+
+void PackedMatrix::set_bias(int64_t first, int64_t count, const float* bias) {
+  HEED_ASSERT(first >= 0 && count >= 0 && first + count <= outputs_);
+  std::copy_n(bias, count, bias_.get() + first);
+}
+
+}  // namespace heed::kernels

@@ -1,0 +1,42 @@
+#include "heed/kernels/activation.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace heed::kernels::ref {
+namespace {
+
+double gelu(double x) { return 0.5 * x * std::erfc(-x / std::numbers::sqrt2); }
+
+double silu(double x) { return x / (1.0 + std::exp(-x)); }
+
+double gelu_tanh(double x) {
+  const double u = std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x);
+  return silu(2.0 * u) * (x == 0.0 ? 0.5 : x / (2.0 * u));  // x / 2 (1 + tanh u)
+}
+
+double apply(Activation activation, double x) {
+  switch (activation) {
+    case Activation::none:
+      return x;
+    case Activation::relu:
+      return x < 0.0 ? 0.0 : x;
+    case Activation::gelu:
+      return gelu(x);
+    case Activation::gelu_tanh:
+      return gelu_tanh(x);
+    case Activation::silu:
+      return silu(x);
+    case Activation::tanh:
+      return std::tanh(x);
+  }
+  return x;
+}
+
+}  // namespace
+
+void activate(Activation activation, const float* x, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(apply(activation, x[i]));
+}
+
+}  // namespace heed::kernels::ref

@@ -1,0 +1,131 @@
+#include "heed/ops/linear.h"
+
+#include <algorithm>
+#include <string>
+
+#include "heed/base/error.h"
+#include "heed/kernels/elementwise.h"
+#include "heed/kernels/linear.h"
+#include "heed/ops/chunks.h"
+#include "heed/tensor/dims.h"
+
+namespace heed {
+namespace {
+
+using kernels::PackedMatrix;
+
+/// Rows [begin, end) of weight [N, K], any float type and strides, to outputs of the matrix from
+/// `first` on.
+void pack_rows(PackedMatrix& matrix, int64_t first, const Tensor& weight, int64_t begin,
+               int64_t end) {
+  const Tensor rows = weight.slice(0, begin, end);
+  const Tensor wide = rows.stride(1) == 1 ? rows.to(DType::f32) : rows.to(DType::f32).contiguous();
+  matrix.set_rows(first + begin, end - begin, wide.data<float>(), wide.stride(0));
+}
+
+std::shared_ptr<const PackedMatrix> pack(const std::vector<Tensor>& weights,
+                                         const std::vector<Tensor>& biases) {
+  if (weights.empty() || biases.size() != weights.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                "linear: needed weights and as many biases (absent ones as empty tensors), found " +
+                    std::to_string(weights.size()) + " and " + std::to_string(biases.size()));
+  }
+  int64_t outputs = 0;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    Dims dims("linear");
+    dims.bind("weight 0", weights[0], "O K");  // what the others must agree with
+    dims.bind("weight " + std::to_string(i), weights[i], "N K");
+    if (biases[i].defined()) dims.bind("bias", biases[i], "N");
+    outputs += dims['N'];
+  }
+  auto matrix = std::make_shared<PackedMatrix>(outputs, weights[0].size(1));
+  int64_t first = 0;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const int64_t rows = weights[i].size(0);
+    parallel_chunks(rows, PackedMatrix::kPanel, [&](int64_t begin, int64_t end) {
+      pack_rows(*matrix, first, weights[i], begin, end);
+    });
+    if (biases[i].defined()) {
+      const Tensor bias = biases[i].to(DType::f32).contiguous();
+      matrix->set_bias(first, rows, bias.data<float>());
+    }
+    first += rows;
+  }
+  return matrix;
+}
+
+}  // namespace
+
+PackedLinear::PackedLinear(const Tensor& weight, const Tensor& bias)
+    : matrix_(pack({weight}, {bias})) {}
+
+PackedLinear::PackedLinear(const std::vector<Tensor>& weights, const std::vector<Tensor>& biases)
+    : matrix_(pack(weights, biases)) {}
+
+int64_t PackedLinear::inputs() const { return matrix_ == nullptr ? 0 : matrix_->inputs(); }
+int64_t PackedLinear::outputs() const { return matrix_ == nullptr ? 0 : matrix_->outputs(); }
+
+Tensor PackedLinear::operator()(const Tensor& x, Activation activation) const {
+  HEED_ASSERT(matrix_ != nullptr);
+  Dims("linear").bind("x", x, "... K", DType::f32);
+  if (x.size(-1) != inputs()) {
+    throw Error(ErrorCode::invalid_argument,
+                "linear: x must be [..., K=" + std::to_string(inputs()) + "] but is " +
+                    to_string(x.shape()) + "; K is " + std::to_string(inputs()) +
+                    " in the weights");
+  }
+  Shape shape = x.shape();
+  shape[-1] = outputs();
+  const Tensor in = x.contiguous();
+  const Tensor y = Tensor::empty(shape);
+  if (y.numel() == 0) return y;
+  const int64_t rows = y.numel() / outputs();
+  kernels::LinearTask all{.x = in.data<float>(),
+                          .x_stride = inputs(),
+                          .y = y.data<float>(),
+                          .y_stride = outputs(),
+                          .rows = rows,
+                          .first_panel = 0,
+                          .last_panel = matrix_->panels(),
+                          .activation = activation};
+  // 2D: blocks of rows whose inputs stay in L2, times groups of panels
+  constexpr int64_t kRowsPerTask = 128;
+  const int64_t row_blocks = (rows + kRowsPerTask - 1) / kRowsPerTask;
+  const int64_t panels_per_task =
+      std::max<int64_t>(1, matrix_->panels() * row_blocks / (8 * num_threads()));
+  const int64_t groups = (matrix_->panels() + panels_per_task - 1) / panels_per_task;
+  parallel_for(row_blocks * groups, [&](int64_t index, int) {
+    kernels::LinearTask task = all;
+    const int64_t row = index / groups * kRowsPerTask;
+    task.x += row * all.x_stride;
+    task.y += row * all.y_stride;
+    task.rows = std::min(kRowsPerTask, rows - row);
+    task.first_panel = index % groups * panels_per_task;
+    task.last_panel = std::min(task.first_panel + panels_per_task, all.last_panel);
+    kernels::linear(*matrix_, task);
+  });
+  return y;
+}
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  Dims("matmul").bind("a", a, "... M K", DType::f32).bind("b", b, "... K N", DType::f32);
+  const int leading = a.rank() - 2;
+  bool agree = b.rank() == a.rank();
+  for (int dim = 0; agree && dim < leading; ++dim) agree = a.size(dim) == b.size(dim);
+  if (!agree) {
+    throw Error(ErrorCode::invalid_argument,
+                "matmul: a and b must have equal leading dimensions but are " +
+                    to_string(a.shape()) + " and " + to_string(b.shape()));
+  }
+  if (leading == 0) return PackedLinear(b.transpose(0, 1), Tensor())(a);
+  Shape shape = a.shape();
+  shape[-1] = b.size(-1);
+  const Tensor y = Tensor::empty(shape);
+  for (int64_t i = 0; i < a.size(0); ++i) {
+    const Tensor one = matmul(a.select(0, i), b.select(0, i));
+    std::copy_n(one.data<float>(), one.numel(), y.data<float>() + i * one.numel());
+  }
+  return y;
+}
+
+}  // namespace heed
