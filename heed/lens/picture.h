@@ -18,8 +18,22 @@ struct HeatMap {
   std::string row_axis;                    // "looks (query)"
   std::string column_axis;                 // "looked at (key)"
   std::optional<float> lowest;  // value of the first colour; absent: 0 (or the minimum if negative)
-  std::optional<float> highest;  // value of the last colour; absent: the largest value
+  std::optional<float> highest;      // value of the last colour; absent: the largest value
+  std::vector<int64_t> marked_rows;  // outlined, the word one asks about
+  // Where the map belongs, for the selectors of the page; absent in pictures without layers.
+  std::optional<int> layer;
+  std::optional<int> head;
+  std::string group;  // which of several texts
 };
+
+/// The range of a map's colours: lowest and highest if given, else from the finite values. Never
+/// empty.
+struct ValueRange {
+  float lowest = 0;
+  float highest = 1;
+  bool operator==(const ValueRange&) const = default;
+};
+ValueRange value_range(const HeatMap& map);
 
 /// One or more heat maps on a page, drawn as a grid with `columns` a row (0: as fits).
 struct Picture {
@@ -32,8 +46,9 @@ struct Picture {
 enum class Theme { light, dark };  // light: darker is higher; dark: lighter is higher
 
 /// Writes the picture in the format of the path's ending: .png .svg .pdf .html .json .csv .npy,
-/// through a temporary name. Error invalid_argument lists the endings. .npy holds [maps, R, C] (or
-/// [R, C] for one map).
+/// through a temporary name, so that no partial file stays. Error invalid_argument lists the
+/// endings, or names the map whose labels do not fit its values. .npy holds [maps, R, C] (or [R, C]
+/// for one map), smaller maps filled with NaN.
 void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme);
 
 enum class Colors { none, ansi256, truecolor };

@@ -1,0 +1,105 @@
+#include "heed/lens/picture_data.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "heed/lens/labels.h"
+
+namespace heed {
+namespace {
+
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string quoted(const std::vector<std::string>& texts) {
+  return nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+void append_values(std::string& out, const Tensor& values) {
+  out += '[';
+  for (int64_t r = 0; r < values.size(0); ++r) {
+    out += r > 0 ? ",\n[" : "[";
+    for (int64_t c = 0; c < values.size(1); ++c) {
+      const float value = values.at({r, c});
+      if (c > 0) out += ',';
+      if (std::isfinite(value)) {
+        fmt::format_to(std::back_inserter(out), "{}", value);
+      } else {
+        out += "null";
+      }
+    }
+    out += ']';
+  }
+  out += ']';
+}
+
+}  // namespace
+
+std::string picture_json(const Picture& picture) {
+  std::string out = fmt::format("{{\"title\":{},\"caption\":{},\"maps\":[", quoted(picture.title),
+                                quoted(picture.caption));
+  for (size_t i = 0; i < picture.maps.size(); ++i) {
+    const HeatMap& map = picture.maps[i];
+    fmt::format_to(std::back_inserter(out), "{}\n{{\"title\":{},", i > 0 ? "," : "",
+                   quoted(map.title));
+    if (!map.group.empty()) out += "\"text\":" + quoted(map.group) + ",";
+    if (map.layer) out += fmt::format("\"layer\":{},", *map.layer);
+    if (map.head) out += fmt::format("\"head\":{},", *map.head);
+    out += "\"rows\":" + quoted(map.row_labels) + ",\"columns\":" + quoted(map.column_labels) +
+           ",\"values\":";
+    append_values(out, map.values);
+    out += '}';
+  }
+  return out + "]}\n";
+}
+
+std::string picture_csv(const Picture& picture) {
+  std::string out = "map,row,column,row_label,column_label,value\n";
+  const auto label = [](const std::vector<std::string>& labels, int64_t i) {
+    return labels.empty() ? std::string() : csv_field(labels[static_cast<size_t>(i)]);
+  };
+  for (const HeatMap& map : picture.maps) {
+    const std::string title = csv_field(map.title);
+    for (int64_t r = 0; r < map.values.size(0); ++r) {
+      const std::string row_label = label(map.row_labels, r);
+      for (int64_t c = 0; c < map.values.size(1); ++c) {
+        fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{}\n", title, r, c, row_label,
+                       label(map.column_labels, c), map.values.at({r, c}));
+      }
+    }
+  }
+  return out;
+}
+
+Tensor picture_array(const Picture& picture) {
+  int64_t rows = 0;
+  int64_t columns = 0;
+  for (const HeatMap& map : picture.maps) {
+    rows = std::max(rows, map.values.size(0));
+    columns = std::max(columns, map.values.size(1));
+  }
+  const auto maps = static_cast<int64_t>(picture.maps.size());
+  const Tensor out = Tensor::full({maps, rows, columns}, std::numeric_limits<float>::quiet_NaN());
+  for (int64_t i = 0; i < maps; ++i) {
+    const Tensor& values = picture.maps[static_cast<size_t>(i)].values;
+    for (int64_t r = 0; r < values.size(0); ++r) {
+      for (int64_t c = 0; c < values.size(1); ++c) out.at({i, r, c}) = values.at({r, c});
+    }
+  }
+  return maps == 1 ? out.select(0, 0) : out;
+}
+
+}  // namespace heed

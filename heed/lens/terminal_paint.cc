@@ -1,0 +1,91 @@
+#include "heed/lens/terminal_paint.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "heed/lens/colors.h"
+#include "heed/lens/labels.h"
+
+namespace heed {
+namespace {
+
+constexpr int kForeground = 38;
+constexpr int kBackground = 48;
+constexpr const char* kReset = "\033[0m";
+constexpr std::string_view kBarOf[] = {" ", "░", "▒", "▓", "█"};
+constexpr std::string_view kAscii = " .:-=+*#%@";
+
+std::string escape(Colors colors, int base, Rgb c) {
+  return colors == Colors::truecolor
+             ? fmt::format("\033[{};2;{};{};{}m", base, c.red, c.green, c.blue)
+             : fmt::format("\033[{};5;{}m", base, ansi256(c));
+}
+
+float scaled(float value, const ValueRange& range) {
+  return (value - range.lowest) / (range.highest - range.lowest);
+}
+
+}  // namespace
+
+std::string TerminalPaint::color(int base, float value, const ValueRange& range) const {
+  return escape(style_.colors, base, heat_color(scaled(value, range), style_.theme));
+}
+
+std::string_view TerminalPaint::shade(float value, const ValueRange& range) const {
+  if (std::isnan(value)) return "?";
+  const float t = std::clamp(scaled(value, range), 0.0f, 1.0f);
+  const auto level = [t](size_t levels) {
+    return std::min(levels - 1, static_cast<size_t>(t * static_cast<float>(levels)));
+  };
+  return style_.unicode ? kBarOf[level(std::size(kBarOf))] : kAscii.substr(level(kAscii.size()), 1);
+}
+
+std::string TerminalPaint::cell(float value, const ValueRange& range, int columns,
+                                std::string_view text) const {
+  if (style_.colors == Colors::none) {
+    if (!text.empty()) return pad_center(text, columns, style_.unicode);
+    std::string out;
+    const int filled = columns >= 4 ? columns - 1 : columns;  // a gap keeps wide shades apart
+    for (int i = 0; i < filled; ++i) out += shade(value, range);
+    return filled < columns ? out + " " : out;
+  }
+  std::string out = color(kBackground, value, range);
+  if (!text.empty()) {
+    const Rgb ink = ink_on(heat_color(scaled(value, range), style_.theme));
+    out += escape(style_.colors, kForeground, ink);
+  }
+  return out + pad_center(text, columns, style_.unicode) + kReset;
+}
+
+std::string TerminalPaint::half_cells(float upper, float lower, const ValueRange& range) const {
+  return color(kForeground, upper, range) + color(kBackground, lower, range) + "▀" + kReset;
+}
+
+std::string TerminalPaint::wrapped(const char* start, std::string_view text) const {
+  if (style_.colors == Colors::none || text.empty()) return std::string(text);
+  return start + std::string(text) + kReset;
+}
+
+std::string TerminalPaint::legend(const ValueRange& range, int columns) const {
+  const std::string low = format_value(range.lowest, 2);
+  const std::string high = format_value(range.highest, 2);
+  const int room = columns - static_cast<int>(low.size() + high.size()) - 2;
+  const int steps = std::min(room, style_.colors != Colors::none ? 24 : style_.unicode ? 5 : 10);
+  if (steps < 2) return "";
+  std::string bar;
+  for (int i = 0; i < steps; ++i) {
+    bar += cell((static_cast<float>(i) + 0.5f) / static_cast<float>(steps), {0, 1}, 1);
+  }
+  return faint(low) + " " + bar + " " + faint(high);
+}
+
+void add_line(std::string& out, std::string_view line) {
+  const size_t end = line.find_last_not_of(' ');
+  out += line.substr(0, end == std::string_view::npos ? 0 : end + 1);
+  out += '\n';
+}
+
+}  // namespace heed
