@@ -1,13 +1,12 @@
 #include "heed/nn/params.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <algorithm>
 #include <mutex>
 #include <set>
 
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 
 namespace heed {
 namespace {
@@ -26,6 +25,7 @@ class CheckpointSource : public Params::Source {
     return names;
   }
   std::string describe() const override { return description_; }
+  void release(const std::string& name) const override { checkpoint_.release(name); }
 
  private:
   Checkpoint checkpoint_;
@@ -50,24 +50,6 @@ class MapSource : public Params::Source {
  private:
   std::map<std::string, Tensor> tensors_;
 };
-
-/// How many characters two names share at their ends: a missing prefix and a wrong layer number
-/// both leave a long common ending, a wrong last part a long common beginning.
-size_t likeness(std::string_view a, std::string_view b) {
-  const auto begin = std::ranges::mismatch(a, b).in1 - a.begin();
-  const auto end = std::mismatch(a.rbegin(), a.rend(), b.rbegin(), b.rend()).first - a.rbegin();
-  return static_cast<size_t>(std::max(begin, end));
-}
-
-std::string closest(const std::vector<std::string>& names, const std::string& wanted) {
-  if (names.empty()) return "it has no weights at all";
-  std::vector<std::string> ranked = names;
-  const size_t shown = std::min<size_t>(3, ranked.size());
-  std::ranges::stable_sort(ranked, std::ranges::greater{},
-                           [&](const std::string& name) { return likeness(name, wanted); });
-  ranked.resize(shown);
-  return fmt::format("the closest of its {} names: {}", names.size(), fmt::join(ranked, ", "));
-}
 
 }  // namespace
 
@@ -106,9 +88,14 @@ Tensor Params::tensor(std::string_view name, const Shape& shape) const {
   if (found) return found;
   const Source& source = *state_->source;
   const std::string full = full_name(name);
+  const std::vector<std::string> names = source.names();
+  const std::vector<std::string> meant = closest(full, names);
+  const std::string nearest = meant.empty()
+                                  ? fmt::format("none of its {} names is like it", names.size())
+                                  : "the nearest there: " + listed(meant);
   throw Error(ErrorCode::not_found,
               fmt::format("weights: {} {} is needed but is not in {}; {}", full, to_string(shape),
-                          source.describe(), closest(source.names(), full)));
+                          source.describe(), nearest));
 }
 
 Tensor Params::maybe(std::string_view name, const Shape& shape) const {
