@@ -24,21 +24,25 @@ Tensor widen(const Tensor& part, int64_t keys, int64_t extra, T open) {
   return wide;
 }
 
+/// values[b], or the one that serves every batch row, or `open` if there is none.
+int64_t entry(const std::vector<int64_t>& values, int64_t b, int64_t open) {
+  return values.empty() ? open : values.at(values.size() == 1 ? 0 : static_cast<size_t>(b));
+}
+
 /// Lengths and diagonals as what they mean: [B, 1, T, S + extra], true = visible.
 Tensor spell_out(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {
   const Tensor visible = Tensor::empty({batch, 1, queries, keys + extra}, DType::boolean);
-  const auto& offsets = mask.causal_offsets();
   bool* out = visible.data<bool>();
   for (int64_t b = 0; b < batch; ++b) {
-    const int64_t length = mask.lengths().empty() ? keys : mask.lengths().at(b);
+    int64_t offset = entry(mask.causal_offsets(), b, keys);
+    for (const Align align : mask.causal_aligns()) {
+      offset = std::min(offset, align == Align::top_left ? 0 : keys - queries);
+    }
+    const int64_t length = entry(mask.lengths(), b, keys);
     for (int64_t i = 0; i < queries; ++i) {
-      int64_t last = keys - 1;
-      if (mask.causal_align()) {
-        last = i + (*mask.causal_align() == Align::bottom_right ? keys - queries : 0);
-      } else if (!offsets.empty()) {
-        last = i + offsets.at(offsets.size() == 1 ? 0 : b);
+      for (int64_t j = 0; j < keys + extra; ++j) {
+        *out++ = j >= keys || (j < length && j <= i + offset);
       }
-      for (int64_t j = 0; j < keys + extra; ++j) *out++ = j >= keys || (j < length && j <= last);
     }
   }
   return visible;
@@ -63,7 +67,7 @@ Tensor append_rows(const Tensor& x, const std::vector<Tensor>& rows) {
 
 Mask widen_mask(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {
   Mask wide;
-  if (mask.causal_align() || !mask.causal_offsets().empty() || !mask.lengths().empty()) {
+  if (!mask.causal_aligns().empty() || !mask.causal_offsets().empty() || !mask.lengths().empty()) {
     wide = Mask::boolean(spell_out(mask, batch, queries, keys, extra));
   }
   for (const Tensor& part : mask.booleans()) {
