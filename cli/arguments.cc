@@ -2,7 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <numeric>
+
+#include "heed/base/message.h"
 
 namespace heed::cli {
 namespace {
@@ -12,22 +13,6 @@ constexpr char kEscape = '\x01';
 bool bracketed(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(kEscape), text.size()));
   return text.size() >= 2 && text.front() == '[' && text.back() == ']';
-}
-
-/// Number of insertions, deletions and substitutions between a and b (Levenshtein).
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({substituted, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -62,16 +47,8 @@ std::vector<std::string> option_names(const CLI::App& command) {
 }
 
 std::string suggest(std::string_view given, const std::vector<std::string>& names) {
-  const std::string* nearest = nullptr;
-  size_t least = std::max<size_t>(1, given.size() / 3) + 1;
-  for (const std::string& name : names) {
-    const size_t distance = edit_distance(given, name);
-    if (distance < least) {
-      least = distance;
-      nearest = &name;
-    }
-  }
-  return nearest == nullptr ? "" : ", did you mean " + *nearest + "?";
+  const std::vector<std::string> near = closest(given, names, 1);
+  return near.empty() ? "" : ", did you mean " + near.front() + "?";
 }
 
 }  // namespace heed::cli

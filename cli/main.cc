@@ -20,6 +20,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
+#include "heed/base/message.h"
 #include "heed/base/parallel.h"
 
 namespace heed::cli {
@@ -63,7 +64,7 @@ int report(const Context& context, const char* message, int status) {
 }
 
 void add_all_commands(CLI::App& root, Context& context) {
-  for (const auto add : {add_completions}) add(root, context);
+  for (const auto add : {add_doctor, add_completions}) add(root, context);
 }
 
 void build(CLI::App& root, Context& context) {
@@ -88,17 +89,17 @@ std::string parse_message(const CLI::App& root, const CLI::ParseError& error,
   const auto chosen = root.get_subcommands();
   const std::string where = chosen.empty() ? "heed" : "heed " + chosen.front()->get_name();
   if (chosen.empty() && arguments.front().front() != '-') {
-    return "there is no command '" + arguments.front() + "'" +
+    return "there is no command " + in_quotes(arguments.front()) +
            suggest(arguments.front(), command_names(root)) + "; heed --help lists them";
   }
   std::string message = error.what();
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !chosen.empty()) {
     const std::vector<std::string> extra = chosen.front()->remaining();
     if (!extra.empty() && extra.front().front() == '-') {
-      message = "there is no option '" + extra.front() + "'" +
+      message = "there is no option " + in_quotes(extra.front()) +
                 suggest(extra.front(), option_names(*chosen.front()));
     } else if (!extra.empty()) {
-      message = "'" + extra.front() + "' is one argument too many";
+      message = in_quotes(extra.front()) + " is one argument too many";
     }
   }
   std::replace(message.begin(), message.end(), '\n', ' ');

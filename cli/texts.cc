@@ -14,6 +14,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/message.h"
 #include "heed/io/json.h"
 
 namespace heed::cli {
@@ -23,12 +24,6 @@ constexpr const char* kStandardInput = "-";
 
 [[noreturn]] void fail(ErrorCode code, const std::string& where, const std::string& what) {
   throw Error(code, where + ": " + what);
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
 }
 
 std::string_view without_byte_order_mark(std::string_view content) {
@@ -126,7 +121,7 @@ std::vector<std::string> parse_json_lines(std::string_view content, const std::s
   for (const std::string& line : parse_lines(content)) {
     const std::string place = where + ":" + std::to_string(++number);
     if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = parse_json(line, place);
     if (!object.is_object()) fail(ErrorCode::corrupt_data, place, "needs a JSON object a line");
     const auto found = object.find(field);
     if (found == object.end() || !found->is_string()) {
@@ -135,8 +130,8 @@ std::vector<std::string> parse_json_lines(std::string_view content, const std::s
         if (value.is_string()) names.push_back(name);
       }
       fail(ErrorCode::invalid_argument, place,
-           "has no string field '" + field + "'; --field may be " +
-               (names.empty() ? "no field of it" : joined(names)));
+           "has no string field " + in_quotes(field) + "; --field may be " +
+               (names.empty() ? "no field of it" : listed(names)));
     }
     texts.push_back(found->get<std::string>());
   }
@@ -151,7 +146,7 @@ std::vector<std::string> parse_csv_field(std::string_view content, const std::st
   const auto found = std::find(header.begin(), header.end(), field);
   if (found == header.end()) {
     fail(ErrorCode::invalid_argument, where,
-         "has no column '" + field + "'; --field may be " + joined(header));
+         "has no column " + in_quotes(field) + "; --field may be " + listed(header));
   }
   const auto column = static_cast<size_t>(found - header.begin());
   std::vector<std::string> texts;

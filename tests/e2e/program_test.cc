@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "heed/io/json.h"
+
 namespace heed::testing {
 namespace {
 
@@ -100,6 +102,25 @@ TEST(Program, CompletionScriptsAreValidAndComplete) {
                   " | " + shell + " -n");
     EXPECT_EQ(parsed.status, 0) << shell << ": " << parsed.err;
   }
+}
+
+TEST(Doctor, TellsProblemsAndWhatToDo) {
+  TemporaryFolder empty;
+  const Invocation how = {.environment = {{"HF_HUB_CACHE", empty.path().string()},
+                                          {"HEED_NUM_THREADS", "3"},
+                                          {"LC_ALL", "C"}}};
+  const Result text = run_heed({"doctor"}, how);
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("problem: no model"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("do: export LC_ALL=C.UTF-8"), std::string::npos) << text.out;
+
+  const Json json = Json::parse(run_heed({"doctor", "--json"}, how).out);
+  EXPECT_EQ(json.at("threads"), 3);
+  EXPECT_TRUE(json.at("models").empty());
+  EXPECT_FALSE(json.at("operators").empty());
+  for (const Json& kernel : json.at("operators")) EXPECT_EQ(kernel.at("isa"), json.at("isa"));
+
+  expect_one_line(run_heed({"doctor"}, {.environment = {{"HEED_ISA", "mmx"}}}), 2, "reference");
 }
 
 }  // namespace
