@@ -20,8 +20,9 @@ class LayerNorm {
 
   /// x [..., C] -> the same shape.
   Tensor operator()(const Tensor& x) const { return layer_norm(x, gain_, bias_, epsilon_); }
-  /// The same of a sum that need not be computed first.
+  /// The same of a sum that need not be computed first (but where its sides broadcast).
   Tensor operator()(const Sum& sum) const {
+    if (!(sum.x.shape() == sum.y.shape())) return (*this)(Tensor(sum));
     return add_layer_norm(sum.x, sum.y, gain_, bias_, epsilon_);
   }
 
