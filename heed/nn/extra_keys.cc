@@ -1,6 +1,7 @@
 #include "heed/nn/extra_keys.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "heed/base/error.h"
 
@@ -24,25 +25,16 @@ Tensor widen(const Tensor& part, int64_t keys, int64_t extra, T open) {
   return wide;
 }
 
-/// values[b], or the one that serves every batch row, or `open` if there is none.
-int64_t entry(const std::vector<int64_t>& values, int64_t b, int64_t open) {
-  return values.empty() ? open : values.at(values.size() == 1 ? 0 : static_cast<size_t>(b));
-}
-
 /// Lengths and diagonals as what they mean: [B, 1, T, S + extra], true = visible.
 Tensor spell_out(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {
   const Tensor visible = Tensor::empty({batch, 1, queries, keys + extra}, DType::boolean);
   bool* out = visible.data<bool>();
   for (int64_t b = 0; b < batch; ++b) {
-    int64_t offset = entry(mask.causal_offsets(), b, keys);
-    for (const Align align : mask.causal_aligns()) {
-      offset = std::min(offset, align == Align::top_left ? 0 : keys - queries);
-    }
-    const int64_t length = entry(mask.lengths(), b, keys);
+    const int64_t length = mask.length(b, batch, keys);
+    const std::optional<int64_t> offset = mask.causal_offset(b, batch, queries, keys);
     for (int64_t i = 0; i < queries; ++i) {
-      for (int64_t j = 0; j < keys + extra; ++j) {
-        *out++ = j >= keys || (j < length && j <= i + offset);
-      }
+      const int64_t last = offset ? i + *offset : keys - 1;
+      for (int64_t j = 0; j < keys + extra; ++j) *out++ = j >= keys || (j < length && j <= last);
     }
   }
   return visible;

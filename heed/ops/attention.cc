@@ -38,46 +38,6 @@ AttentionRows<T> rows_of(const Tensor& tensor) {
   return {tensor.data<float>(), tensor.stride(0), tensor.stride(1), tensor.stride(2)};
 }
 
-void expect_batch(const std::vector<int64_t>& values, const char* what, int64_t batch) {
-  const auto found = static_cast<int64_t>(values.size());
-  if (found <= 1 || found == batch) return;
-  throw Error(ErrorCode::invalid_argument,
-              std::string("attention: needed ") + what + " for B=" + std::to_string(batch) +
-                  " batch rows (or one for all), found " + std::to_string(found));
-}
-
-// Alignments and offsets become one offset a batch row: the smallest of those that apply.
-std::vector<int64_t> causal_offsets(const Mask& mask, const Dims& dims) {
-  const int64_t batch = dims['B'];
-  expect_batch(mask.causal_offsets(), "causal offsets", batch);
-  if (mask.causal_aligns().empty() && mask.causal_offsets().empty()) return {};
-  constexpr int64_t kOpen = INT64_MAX / 2;  // leaves room to add a query's index
-  std::vector<int64_t> offsets(static_cast<size_t>(batch), kOpen);
-  for (size_t b = 0; b < offsets.size(); ++b) {
-    const auto& given = mask.causal_offsets();
-    if (!given.empty()) offsets[b] = std::clamp(given[given.size() == 1 ? 0 : b], -kOpen, kOpen);
-    for (const Align align : mask.causal_aligns()) {
-      offsets[b] = std::min(offsets[b], align == Align::top_left ? 0 : dims['S'] - dims['T']);
-    }
-  }
-  return offsets;
-}
-
-std::vector<int64_t> key_lengths(const Mask& mask, const Dims& dims) {
-  const auto& given = mask.lengths();
-  if (given.empty()) return {};
-  expect_batch(given, "lengths", dims['B']);
-  for (const int64_t length : given) {
-    if (length > dims['S']) {
-      throw Error(ErrorCode::invalid_argument,
-                  "attention: needed lengths of at most S=" + std::to_string(dims['S']) +
-                      " keys, found " + std::to_string(length));
-    }
-  }
-  if (given.size() > 1) return given;
-  return std::vector<int64_t>(static_cast<size_t>(dims['B']), given[0]);
-}
-
 Tensor broadcast_mask(const Tensor& mask, const Shape& scores) {
   bool fits = mask.rank() <= 4;
   for (int i = 1; fits && i <= mask.rank(); ++i) {
@@ -90,7 +50,15 @@ Tensor broadcast_mask(const Tensor& mask, const Shape& scores) {
 }
 
 MaskStorage store_mask(const Mask& mask, const Dims& dims) {
-  MaskStorage stored{causal_offsets(mask, dims), key_lengths(mask, dims), {}};
+  MaskStorage stored;
+  const int64_t batch = dims['B'];
+  for (int64_t b = 0; b < batch; ++b) {
+    if (const auto offset = mask.causal_offset(b, batch, dims['T'], dims['S'])) {
+      constexpr int64_t kOpen = INT64_MAX / 2;  // leaves room to add a query's index
+      stored.offsets.push_back(std::clamp(*offset, -kOpen, kOpen));
+    }
+    if (!mask.lengths().empty()) stored.lengths.push_back(mask.length(b, batch, dims['S']));
+  }
   const Shape scores{dims['B'], dims['H'], dims['T'], dims['S']};
   const auto add = [&](const Tensor& tensor, const bool* visible, const float* bias) {
     const Tensor view = broadcast_mask(tensor, scores);

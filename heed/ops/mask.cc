@@ -43,6 +43,16 @@ std::vector<int64_t> smaller(const std::vector<int64_t>& a, const std::vector<in
   return least;
 }
 
+// The entry for batch row b, one entry serving every row.
+int64_t entry(const std::vector<int64_t>& values, int64_t b, int64_t batch, const char* what) {
+  const auto found = static_cast<int64_t>(values.size());
+  if (found == 1) return values[0];
+  if (found == batch) return values[static_cast<size_t>(b)];
+  throw Error(ErrorCode::invalid_argument,
+              std::string("attention: needed ") + what + " for B=" + std::to_string(batch) +
+                  " batch rows (or one for all), found " + std::to_string(found));
+}
+
 template <class T>
 void append(std::vector<T>& to, const std::vector<T>& from) {
   to.insert(to.end(), from.begin(), from.end());
@@ -104,6 +114,26 @@ Mask operator&(const Mask& a, const Mask& b) {
 bool Mask::empty() const {
   return causal_aligns_.empty() && causal_offsets_.empty() && lengths_.empty() &&
          booleans_.empty() && additives_.empty();
+}
+
+std::optional<int64_t> Mask::causal_offset(int64_t b, int64_t batch, int64_t queries,
+                                           int64_t keys) const {
+  std::optional<int64_t> least;
+  if (!causal_offsets_.empty()) least = entry(causal_offsets_, b, batch, "causal offsets");
+  for (const Align align : causal_aligns_) {
+    const int64_t offset = align == Align::top_left ? 0 : keys - queries;
+    least = std::min(least.value_or(offset), offset);
+  }
+  return least;
+}
+
+int64_t Mask::length(int64_t b, int64_t batch, int64_t keys) const {
+  if (lengths_.empty()) return keys;
+  const int64_t length = entry(lengths_, b, batch, "lengths");
+  if (length <= keys) return length;
+  throw Error(ErrorCode::invalid_argument,
+              "attention: needed lengths of at most S=" + std::to_string(keys) + " keys, found " +
+                  std::to_string(length));
 }
 
 }  // namespace heed

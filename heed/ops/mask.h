@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "heed/tensor/tensor.h"
@@ -35,6 +36,13 @@ class Mask {
   friend Mask operator&(const Mask& a, const Mask& b);
 
   bool empty() const;
+  /// What alignments and offsets come to for batch row b of B: its queries i see keys j <= i +
+  /// this. Absent: no causal part. Error invalid_argument if there are offsets for another B.
+  std::optional<int64_t> causal_offset(int64_t b, int64_t batch, int64_t queries,
+                                       int64_t keys) const;
+  /// Visible keys of batch row b of B, at most S. Error invalid_argument if a length exceeds S or
+  /// there are lengths for another B.
+  int64_t length(int64_t b, int64_t batch, int64_t keys) const;
   /// Every alignment asked for: a query sees what all of them allow.
   const std::vector<Align>& causal_aligns() const { return causal_aligns_; }
   const std::vector<int64_t>& causal_offsets() const { return causal_offsets_; }
