@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -43,6 +44,17 @@ struct stat status_of(const Descriptor& file, const std::filesystem::path& path)
                 "cannot read " + path.string() + ": needed a file, found a folder");
   }
   return status;
+}
+
+/// False with errno where the system refuses.
+bool write_all(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(descriptor, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return true;
 }
 
 }  // namespace
@@ -87,15 +99,32 @@ std::string read_file(const std::filesystem::path& path) {
   }
 }
 
-AtomicFile::AtomicFile(std::filesystem::path target)
-    : target_(std::move(target)),
-      temporary_(target_.string() + "." + std::to_string(::getpid()) + ".tmp") {
-  if (std::filesystem::is_directory(target_)) {
+AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
+  struct stat old {};
+  const bool exists = ::stat(target_.c_str(), &old) == 0;
+  if (exists && S_ISDIR(old.st_mode)) {
     throw Error(ErrorCode::invalid_argument,
                 "cannot write " + target_.string() + ": needed a file name, found a folder");
   }
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) throw_system("cannot write", target_, errno);
+  in_place_ = exists && !S_ISREG(old.st_mode);
+  if (in_place_) {
+    open_temporary(std::filesystem::temp_directory_path() / "heed");
+    return;
+  }
+  if (exists) target_ = std::filesystem::canonical(target_);
+  open_temporary(target_);
+  if (exists) ::fchmod(descriptor_, old.st_mode & 07777);
+}
+
+void AtomicFile::open_temporary(const std::filesystem::path& stem) {
+  static std::atomic<int> count{0};
+  do {
+    temporary_ =
+        stem.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(++count) + ".tmp";
+    // O_EXCL: never through a link that somebody put there, nor over what a killed run has left
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (descriptor_ < 0 && errno == EEXIST);
+  if (descriptor_ < 0) fail("cannot write");
 }
 
 AtomicFile::~AtomicFile() {
@@ -107,27 +136,40 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::fail(const char* doing) const { throw_system(doing, target_, errno); }
 
 void AtomicFile::write(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("cannot write");
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
+  if (!write_all(descriptor_, bytes)) fail("cannot write");
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
+void AtomicFile::copy_into_target(int written) const {
+  const int target = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);
+  if (target < 0) fail("cannot write");
+  bool done = true;
+  char buffer[1 << 16];
+  while (done) {
+    const ssize_t n = ::read(written, buffer, sizeof(buffer));
+    if (n == 0) break;
+    done = n > 0 && write_all(target, {buffer, static_cast<size_t>(n)});
+  }
+  const int error = errno;
+  ::close(target);
+  errno = error;
+  if (!done) fail("cannot write");
+}
+
 void AtomicFile::commit() {
   HEED_ASSERT(descriptor_ >= 0);
-  // A library may have replaced the file under temporary_path(): sync what lies there now.
-  const int written = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (written < 0) fail("cannot write");
-  const bool synced = ::fsync(written) == 0;
-  ::close(written);
-  if (!synced) fail("cannot sync");
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot rename into");
+  // A library may have replaced the file under temporary_path(): take what lies there now.
+  const Descriptor written(temporary_);
+  if (in_place_) {
+    copy_into_target(written.get());
+    ::unlink(temporary_.c_str());
+  } else {
+    if (::fsync(written.get()) != 0) fail("cannot sync");
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot rename into");
+  }
   ::close(std::exchange(descriptor_, -1));
 }
 

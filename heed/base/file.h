@@ -35,8 +35,10 @@ class MappedFile {
 /// The whole of a regular file. Throws Error not_found / io_failure; invalid_argument for a folder.
 std::string read_file(const std::filesystem::path& path);
 
-/// Collects bytes in `PATH.<pid>.tmp` beside the target; commit() syncs and renames it into place.
-/// Without commit() (an exception, say) the temporary file goes and the target is as it was.
+/// Collects bytes in `PATH.<pid>-<n>.tmp` beside the target; commit() syncs and renames it into
+/// place. Without commit() (an exception, say) the temporary file goes and the target is as it was.
+/// A link's target is replaced, not the link; a replaced file keeps its permissions. What is no
+/// regular file (/dev/stdout, a pipe) is written by commit() as it is.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path target);
@@ -52,9 +54,12 @@ class AtomicFile {
 
  private:
   [[noreturn]] void fail(const char* doing) const;
+  void open_temporary(const std::filesystem::path& stem);
+  void copy_into_target(int written) const;
   std::filesystem::path target_;
   std::filesystem::path temporary_;
   int descriptor_ = -1;
+  bool in_place_ = false;  // the target is a device or a pipe
 };
 
 /// AtomicFile for a whole content at once.
