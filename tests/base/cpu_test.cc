@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "heed/base/file.h"
-#include "tests/temporary_folder.h"
+#include "tests/support.h"
 
 namespace heed {
 namespace {
+
+using testing::TemporaryFolder;
 
 void put(const std::filesystem::path& path, std::string_view text) {
   std::filesystem::create_directories(path.parent_path());

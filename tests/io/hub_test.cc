@@ -9,10 +9,12 @@
 
 #include "heed/base/file.h"
 #include "tests/expect_error.h"
-#include "tests/temporary_folder.h"
+#include "tests/support.h"
 
 namespace heed {
 namespace {
+
+using testing::TemporaryFolder;
 
 namespace fs = std::filesystem;
 
@@ -39,7 +41,7 @@ class Environment {
   std::map<std::string, std::optional<std::string>> old_;
 };
 
-class Hub : public testing::Test {
+class Hub : public ::testing::Test {
  protected:
   void SetUp() override {
     for (const char* name :

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "tests/expect_error.h"
-#include "tests/temporary_folder.h"
+#include "tests/support.h"
 
 namespace heed {
 namespace {
+
+using testing::TemporaryFolder;
 
 void expect_bad(std::string_view text, std::initializer_list<std::string_view> parts) {
   SCOPED_TRACE(text.substr(0, 60));

@@ -8,10 +8,12 @@
 #include "heed/base/file.h"
 #include "heed/io/json.h"
 #include "tests/expect_error.h"
-#include "tests/temporary_folder.h"
+#include "tests/support.h"
 
 namespace heed {
 namespace {
+
+using testing::TemporaryFolder;
 
 /// 8 bytes of length, the header, `data_bytes` zeros.
 std::string content_of(std::string_view header, size_t data_bytes) {
@@ -235,7 +237,7 @@ TEST(Safetensors, WhatCannotBeWritten) {
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-class Sharded : public testing::Test {
+class Sharded : public ::testing::Test {
  protected:
   void SetUp() override {
     write_safetensors(folder_ / "one.safetensors",
