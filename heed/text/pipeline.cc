@@ -1,0 +1,250 @@
+#include "heed/text/pipeline.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "heed/base/error.h"
+#include "heed/base/message.h"
+#include "heed/text/unicode.h"
+
+namespace heed {
+namespace {
+
+struct Token {
+  int32_t id;
+  uint32_t begin;  // in the pieced text
+  uint32_t end;
+  int32_t word;
+  bool added;
+};
+
+// One text on its way: as given, as cut, and as tokens.
+struct Sequence {
+  DecodedText given;
+  PiecedText pieced;
+  std::vector<Token> tokens;
+};
+
+class Pipeline final : public Tokenizer {
+ public:
+  Pipeline(TokenizerParts parts, std::string_view where)
+      : parts_(std::move(parts)),
+        added_(std::move(parts_.added_tokens), *parts_.vocabulary, parts_.normalizer.get(), where) {
+    for (const auto* side : {&parts_.post.single, &parts_.post.pair}) {
+      for (const TemplatePart& part : *side) check(part, where);
+    }
+  }
+
+  Encoding encode(std::string_view text, const EncodeOptions& options) const override {
+    const std::array<std::string_view, 1> texts = {text};
+    return encode_all(texts, options);
+  }
+
+  Encoding encode_pair(std::string_view first, std::string_view second,
+                       const EncodeOptions& options) const override {
+    const std::array<std::string_view, 2> texts = {first, second};
+    return encode_all(texts, options);
+  }
+
+  std::string decode(std::span<const int32_t> ids, bool skip_special) const override {
+    std::vector<std::string_view> tokens;
+    tokens.reserve(ids.size());
+    for (const int32_t id : ids) {
+      const AddedToken* added = added_.of_id(id);
+      if (added == nullptr) {
+        tokens.emplace_back(token_of(id));
+      } else if (!skip_special || !added->special) {
+        tokens.emplace_back(added_.decoded_text(*added));
+      }
+    }
+    return parts_.decoder->decode(tokens);
+  }
+
+  int64_t vocab_size() const override {
+    return parts_.vocabulary->size() + static_cast<int64_t>(added_.extra().size());
+  }
+
+  std::optional<int32_t> id_of(std::string_view token) const override {
+    if (const auto id = parts_.vocabulary->find(token)) return id;
+    const auto extra = added_.extra();
+    const auto at = std::find(extra.begin(), extra.end(), token);
+    if (at == extra.end()) return std::nullopt;
+    return static_cast<int32_t>(parts_.vocabulary->size() + (at - extra.begin()));
+  }
+
+  const std::string& token_of(int32_t id) const override {
+    if (id < 0 || id >= vocab_size()) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("token of id {}: ids must be in [0, {}), the vocabulary's size", id,
+                              vocab_size()));
+    }
+    const int64_t extra = id - parts_.vocabulary->size();
+    return extra < 0 ? parts_.vocabulary->piece(id) : added_.extra()[static_cast<size_t>(extra)];
+  }
+
+  std::optional<int32_t> pad_id() const override { return id_of(parts_.pad_token); }
+  std::string_view kind() const override { return parts_.model->kind(); }
+
+ private:
+  void check(const TemplatePart& part, std::string_view where) const {
+    for (const int32_t id : part.ids) {
+      if (id < 0 || id >= vocab_size()) {
+        throw Error(ErrorCode::corrupt_data,
+                    fmt::format("{}: post_processor has a special token of id {}, but ids must be "
+                                "in [0, {}), the vocabulary's size",
+                                where, id, vocab_size()));
+      }
+    }
+  }
+
+  Encoding encode_all(std::span<const std::string_view> texts, const EncodeOptions& options) const {
+    const int64_t limit = text_limit(texts.size(), options);
+    std::array<Sequence, 2> sequences;
+    for (size_t i = 0; i < texts.size(); ++i) sequences[i] = tokenize(texts[i], limit);
+    const auto first = static_cast<int64_t>(sequences[0].tokens.size());
+    const auto second = static_cast<int64_t>(sequences[1].tokens.size());
+    const auto kept = limit < 0 ? std::array{first, second} : longest_first(first, second, limit);
+    sequences[0].tokens.resize(static_cast<size_t>(kept[0]));
+    sequences[1].tokens.resize(static_cast<size_t>(kept[1]));
+    Encoding out = assemble(sequences, texts.size(), options.add_special);
+    out.truncated = kept[0] < first || kept[1] < second;
+    return out;
+  }
+
+  // How many tokens the texts may have; -1 for any number.
+  int64_t text_limit(size_t texts, const EncodeOptions& options) const {
+    if (!options.max_tokens) return -1;
+    const int64_t special = options.add_special ? parts_.post.added(texts) : 0;
+    if (*options.max_tokens < special || *options.max_tokens < 0) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("tokenize: max_tokens is {} but must be at least {}, the special "
+                              "tokens around {}",
+                              *options.max_tokens, special, texts == 1 ? "a text" : "a pair"));
+    }
+    return *options.max_tokens - special;
+  }
+
+  // Stops soon after `limit` tokens (never with -1): what follows would be cut anyway.
+  Sequence tokenize(std::string_view text, int64_t limit) const {
+    Sequence out;
+    out.given = decode_utf8(text);
+    out.pieced = pieces_of(out.given.chars);
+    ModelOutput model;
+    const std::u32string_view chars = out.pieced.text.chars;
+    for (size_t word = 0; word < out.pieced.pieces.size(); ++word) {
+      const Piece& piece = out.pieced.pieces[word];
+      const auto index = static_cast<int32_t>(word);
+      if (piece.added_id >= 0) {
+        out.tokens.push_back({piece.added_id, piece.begin, piece.end, index, true});
+      } else {
+        model.tokens.clear();
+        parts_.model->tokenize(chars.substr(piece.begin, piece.end - piece.begin), model);
+        for (const ModelToken& token : model.tokens) {
+          out.tokens.push_back(
+              {token.id, piece.begin + token.begin, piece.begin + token.end, index, false});
+        }
+      }
+      if (limit >= 0 && static_cast<int64_t>(out.tokens.size()) > limit) break;
+    }
+    return out;
+  }
+
+  // Added tokens of the raw text, then the normaliser, added tokens of the normal text, words.
+  PiecedText pieces_of(std::u32string_view chars) const {
+    PiecedText out;
+    std::vector<Piece> sections;
+    added_.split(chars, /*normalized=*/false, sections);
+    std::vector<Piece> parts;
+    for (const Piece& section : sections) {
+      AlignedText text = AlignedText::identity(
+          chars.substr(section.begin, section.end - section.begin), section.begin);
+      parts.clear();
+      if (section.added_id >= 0) {
+        parts.push_back({0, static_cast<uint32_t>(text.size()), section.added_id});
+      } else {
+        if (parts_.normalizer) parts_.normalizer->apply(text);
+        added_.split(text.chars, /*normalized=*/true, parts);
+      }
+      const auto base = static_cast<uint32_t>(out.text.size());
+      for (Piece& part : parts) {
+        out.pieces.push_back({base + part.begin, base + part.end, part.added_id});
+      }
+      if (sections.size() == 1) {
+        out.text = std::move(text);
+      } else {
+        out.text.append(text, 0, text.size());
+      }
+    }
+    if (parts_.pre_tokenizer) parts_.pre_tokenizer->apply(out);
+    return out;
+  }
+
+  Encoding assemble(const std::array<Sequence, 2>& sequences, size_t texts,
+                    bool add_special) const {
+    const auto& parts = parts_.post.parts(texts);
+    size_t count = static_cast<size_t>(parts_.post.added(texts));
+    for (const Sequence& sequence : sequences) count += sequence.tokens.size();
+    Encoding out;
+    out.ids.reserve(count);
+    out.tokens.reserve(count);
+    out.type_ids.reserve(count);
+    out.offsets.reserve(count);
+    out.byte_offsets.reserve(count);
+    out.words.reserve(count);
+    out.special.reserve(count);
+    for (const TemplatePart& part : parts) {
+      if (part.sequence >= 0) {
+        append(sequences[static_cast<size_t>(part.sequence)], part.type_id, out);
+      } else if (add_special) {
+        append_special(part, out);
+      }
+    }
+    return out;
+  }
+
+  void append(const Sequence& sequence, int32_t type_id, Encoding& out) const {
+    const AlignedText& text = sequence.pieced.text;
+    const auto& bytes = sequence.given.byte_starts;
+    for (const Token& token : sequence.tokens) {
+      const uint32_t start = text.from[token.begin].start;
+      const uint32_t end = text.from[token.end - 1].end;
+      out.ids.push_back(token.id);
+      out.tokens.push_back(
+          token.added
+              ? to_utf8(
+                    std::u32string_view(text.chars).substr(token.begin, token.end - token.begin))
+              : parts_.vocabulary->piece(token.id));
+      out.type_ids.push_back(type_id);
+      out.offsets.push_back({start, end});
+      out.byte_offsets.push_back({bytes[start], bytes[end]});
+      out.words.push_back(token.word);
+      out.special.push_back(false);
+    }
+  }
+
+  static void append_special(const TemplatePart& part, Encoding& out) {
+    for (size_t i = 0; i < part.ids.size(); ++i) {
+      out.ids.push_back(part.ids[i]);
+      out.tokens.push_back(part.tokens[i]);
+      out.type_ids.push_back(part.type_id);
+      out.offsets.push_back({});
+      out.byte_offsets.push_back({});
+      out.words.push_back(-1);
+      out.special.push_back(true);
+    }
+  }
+
+  TokenizerParts parts_;
+  AddedTokens added_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Tokenizer> make_tokenizer(TokenizerParts parts, std::string_view where) {
+  return std::make_shared<Pipeline>(std::move(parts), where);
+}
+
+}  // namespace heed

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "heed/text/added_tokens.h"
+#include "heed/text/decoder.h"
+#include "heed/text/model.h"
+#include "heed/text/normalizer.h"
+#include "heed/text/post_processor.h"
+#include "heed/text/pre_tokenizer.h"
+#include "heed/text/tokenizer.h"
+#include "heed/text/vocabulary.h"
+
+namespace heed {
+
+/// What a tokenizer is made of, in the order in which text passes.
+struct TokenizerParts {
+  std::unique_ptr<const Vocabulary> vocabulary;  // the model refers to it
+  std::vector<AddedToken> added_tokens;
+  NormalizerPtr normalizer;       // may be null
+  PreTokenizerPtr pre_tokenizer;  // may be null
+  std::unique_ptr<const Model> model;
+  Template post = plain_template();
+  DecoderPtr decoder = spaced_decoder();
+  std::string pad_token = "[PAD]";
+};
+
+/// Checks the parts against each other; `where` names the file in errors. Error corrupt_data.
+std::shared_ptr<const Tokenizer> make_tokenizer(TokenizerParts parts, std::string_view where);
+
+/// A tokenizer.json's content. Error corrupt_data / unsupported naming `where` and the field.
+std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text, std::string_view where);
+
+/// A vocab.txt's content (a piece a line, WordPiece) with what tokenizer_config.json says beside
+/// it ("" if there is none). Errors as above.
+std::shared_ptr<const Tokenizer> tokenizer_from_vocab(std::string_view vocab,
+                                                      std::string_view config,
+                                                      std::string_view where);
+
+}  // namespace heed

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace heed {
+
+/// A place in a template: tokens of a text, or special tokens.
+struct TemplatePart {
+  int sequence = -1;  // 0 the first text, 1 the second, -1 special tokens
+  int32_t type_id = 0;
+  std::vector<int32_t> ids;         // of the special tokens
+  std::vector<std::string> tokens;  // beside ids
+};
+
+/// What stands around one text and around two, in order.
+struct Template {
+  std::vector<TemplatePart> single;
+  std::vector<TemplatePart> pair;
+
+  const std::vector<TemplatePart>& parts(size_t texts) const { return texts == 1 ? single : pair; }
+  /// How many special tokens it adds.
+  int64_t added(size_t texts) const;
+};
+
+/// Nothing added; type ids 0 and 1.
+Template plain_template();
+
+struct SpecialToken {
+  std::string token;
+  int32_t id;
+};
+/// [CLS] A [SEP] and [CLS] A [SEP] B [SEP], with type id 1 from B on.
+Template bert_template(const SpecialToken& cls, const SpecialToken& sep);
+
+/// What is left of texts with these many tokens when together they may have `limit`: the longer one
+/// is cut first, then both to halves (the reference's "longest_first").
+std::array<int64_t, 2> longest_first(int64_t first, int64_t second, int64_t limit);
+
+}  // namespace heed
