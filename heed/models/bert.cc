@@ -141,7 +141,9 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
 }
 
 Tensor Bert::pooled(const Tensor& last_hidden_state) const {
-  if (!has_pooler_) return {};
+  if (!has_pooler_) {
+    throw Error(ErrorCode::unsupported, "bert: the checkpoint has no pooler (pooler.dense)");
+  }
   return pooler_(last_hidden_state.select(1, 0).contiguous(), Activation::tanh);  // [B, C]
 }
 

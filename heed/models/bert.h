@@ -52,6 +52,7 @@ class Bert : public Encoder {
 
   const EncoderFacts& facts() const override { return facts_; }
   Tensor operator()(const EncoderInput& input, const Run& run = {}) const override;
+  bool has_pooler() const override { return has_pooler_; }
   Tensor pooled(const Tensor& last_hidden_state) const override;
 
  private:

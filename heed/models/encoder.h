@@ -43,8 +43,10 @@ class Encoder {
   /// id outside the vocabulary, a text longer than max_tokens, lengths that do not fit.
   virtual Tensor operator()(const EncoderInput& input, const Run& run = {}) const = 0;
 
-  /// What transformers calls pooler_output: [B, C] from the last hidden state. Undefined if the
-  /// checkpoint has no pooler.
+  /// Whether the checkpoint has weights for pooled().
+  virtual bool has_pooler() const = 0;
+  /// What transformers calls pooler_output: [B, C] from the last hidden state [B, T, C]. Error
+  /// unsupported without a pooler.
   virtual Tensor pooled(const Tensor& last_hidden_state) const = 0;
 };
 

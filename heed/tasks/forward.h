@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "heed/base/progress.h"
+#include "heed/models/encoder.h"
+
+namespace heed {
+
+enum class PadSide { left, right };
+
+/// What a model computes on rows of token ids, as arrays under the names that transformers has.
+struct ForwardRequest {
+  std::vector<std::vector<int32_t>> ids;
+  std::vector<std::vector<int32_t>> type_ids;  // as ids, or empty: 0
+  /// last_hidden_state, hidden_states, attentions, pooler_output.
+  std::vector<std::string> want{"last_hidden_state"};
+  PadSide pad_side = PadSide::right;
+  int32_t pad_id = 0;
+  int64_t batch = 32;  // rows computed at once; no value depends on it
+  Progress progress;   // in rows
+};
+
+/// What a model with this architecture cannot give, or nobody can: Error unsupported (a decoder's
+/// outputs, a head's) or invalid_argument (an unknown name).
+void check_wanted(const Encoder& encoder, const std::vector<std::string>& want);
+
+/// input_ids and attention_mask [B, T] (i64), then what was wanted in that order:
+/// last_hidden_state [B, T, C], hidden_states [L + 1, B, T, C], attentions [L, B, H, T, T],
+/// pooler_output [B, C]. T is the longest row; padded places hold 0. The side of the padding moves
+/// values and changes none.
+std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
+                                                    const ForwardRequest& request);
+
+}  // namespace heed
