@@ -32,3 +32,10 @@
 #define HWY_COMPILE_ONLY_SCALAR  // compiled so that the source stays checked; never chosen
 #define HEED_DISPATCH(function) (&N_SCALAR::function)
 #endif
+
+// Unrolls a loop of few, constant steps fully, so that an array of accumulators becomes registers.
+#if defined(__clang__)
+#define HEED_UNROLL _Pragma("unroll")
+#else
+#define HEED_UNROLL _Pragma("GCC unroll 16")
+#endif
