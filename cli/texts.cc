@@ -52,7 +52,7 @@ void add_text_inputs(CLI::App& command, TextInputs& inputs) {
             return true;
           },
           "Texts; - reads standard input, one text a line.")
-      ->expected(1, CLI::detail::expected_max_vector_size)
+      ->expected(CLI::detail::expected_max_vector_size)
       ->default_str("");
   command
       .add_option("--file", inputs.file,

@@ -137,6 +137,7 @@ void add_tokens(CLI::App& root, Context& context) {
       .add_option("--decode", options->decode,
                   "Give the text of these ids instead; special tokens are left out.")
       ->delimiter(',')
+      ->default_str("")
       ->type_name("IDS");
 }
 
