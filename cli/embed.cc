@@ -1,0 +1,192 @@
+// heed embed: sentence vectors.
+
+#include "heed/tasks/embed.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+#include "cli/texts.h"
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/base/log.h"
+#include "heed/base/message.h"
+#include "heed/io/npy.h"
+
+namespace heed::cli {
+namespace {
+
+struct Options {
+  TextInputs inputs;
+  std::string pooling;
+  bool keep_length = false;
+  std::string save;
+};
+
+/// A vector and what it is of.
+struct Row {
+  const std::string& text;
+  std::span<const float> vector;
+  int64_t tokens;
+  bool truncated;
+};
+
+OutJson as_json(const Row& row) {
+  OutJson object = {{"text", row.text},
+                    {"vector", std::vector<float>(row.vector.begin(), row.vector.end())},
+                    {"tokens", row.tokens}};
+  object["truncated"] = row.truncated;
+  return object;
+}
+
+std::string csv_cell(const std::string& text) {
+  std::string cell = "\"";
+  for (const char c : text) cell += c == '"' ? "\"\"" : std::string(1, c);
+  return cell + "\"";
+}
+
+std::string csv_header(int64_t width) {
+  std::string line = "text";
+  for (int64_t i = 0; i < width; ++i) line += fmt::format(",v{}", i);
+  return line + "\n";
+}
+
+/// How a format that is text writes all rows.
+struct Format {
+  const char* ending;
+  std::string head;
+  std::string (*row)(const Row&);
+  const char* between;
+  const char* tail;
+};
+
+std::string numbers_line(const Row& row) { return fmt::format("{}\n", fmt::join(row.vector, " ")); }
+std::string json_line(const Row& row) { return to_line(as_json(row)) + "\n"; }
+std::string csv_line(const Row& row) {
+  return fmt::format("{},{}\n", csv_cell(row.text), fmt::join(row.vector, ","));
+}
+
+std::vector<Format> formats(int64_t width) {
+  return {{".txt", "", numbers_line, "", ""},
+          {".jsonl", "", json_line, "", ""},
+          {".json", "[\n", json_line, ",", "]\n"},
+          {".csv", csv_header(width), csv_line, "", ""}};
+}
+
+void check_ending(const std::filesystem::path& path) {
+  const std::string ending = path.extension().string();
+  for (const char* known : {".npy", ".jsonl", ".json", ".txt", ".csv"}) {
+    if (ending == known) return;
+  }
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("--save {}: the ending must be .npy, .jsonl, .json, .txt or .csv",
+                          in_quotes(path.string())));
+}
+
+class Result {
+ public:
+  Result(std::vector<std::string> texts, Embeddings embeddings)
+      : texts_(std::move(texts)), embeddings_(std::move(embeddings)) {}
+
+  size_t size() const { return texts_.size(); }
+  Row operator[](size_t i) const {
+    const auto width = static_cast<size_t>(embeddings_.vectors.size(1));
+    return {texts_[i], embeddings_.vectors.span<float>().subspan(i * width, width),
+            embeddings_.tokens[i], embeddings_.truncated[i]};
+  }
+
+  void save(const std::filesystem::path& path) const {
+    if (path.extension() == ".npy") return write_npy(path, embeddings_.vectors);
+    for (const Format& format : formats(embeddings_.vectors.size(1))) {
+      if (path.extension() != format.ending) continue;
+      AtomicFile file(path);
+      file.write(format.head);
+      for (size_t i = 0; i < size(); ++i) {
+        if (i > 0) file.write(format.between);
+        file.write(format.row((*this)[i]));
+      }
+      file.write(format.tail);
+      file.commit();
+    }
+  }
+
+  void print_all(bool json) const {
+    for (size_t i = 0; i < size(); ++i) {
+      print(json ? json_line((*this)[i]) : numbers_line((*this)[i]));
+    }
+  }
+
+  /// Says which texts were longer than the model reads.
+  void report_cuts(int64_t max_tokens) const {
+    constexpr size_t kMost = 8;
+    std::vector<std::string> cut;
+    for (size_t i = 0; i < size(); ++i) {
+      if (embeddings_.truncated[i]) cut.push_back(std::to_string(i + 1));
+    }
+    if (cut.empty()) return;
+    log(LogLevel::warning,
+        fmt::format("only the first {} tokens of text {} were read, which is this model's limit",
+                    max_tokens, listed(cut, kMost)));
+  }
+
+ private:
+  std::vector<std::string> texts_;
+  Embeddings embeddings_;
+};
+
+void embed(const Context& context, const Options& options) {
+  if (!options.save.empty()) check_ending(options.save);
+  std::vector<std::string> texts = read_texts(options.inputs);
+  EmbedderOptions changes;
+  if (!options.pooling.empty()) changes.pooling = pooling_from_name(options.pooling);
+  if (options.keep_length) changes.normalize = false;
+  const Embedder embedder = Embedder::load(context.model, changes);
+  Embeddings embeddings;
+  {
+    ProgressBar bar(context, "embedding", "texts");
+    embeddings = embedder(texts, {.batch = context.batch, .progress = bar.callback()});
+  }
+  const Result result(std::move(texts), std::move(embeddings));
+  result.report_cuts(embedder.max_tokens());
+  if (options.save.empty() || context.json) result.print_all(context.json);
+  if (options.save.empty()) return;
+  result.save(options.save);
+  log(LogLevel::info, fmt::format("{} vectors of {} numbers are in {}", result.size(),
+                                  embedder.width(), options.save));
+}
+
+}  // namespace
+
+void add_embed(CLI::App& root, Context& context) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& command = add_command(
+      root, context,
+      {.name = "embed",
+       .summary = "Print a vector for each text: texts that mean the same get near vectors.",
+       .details = "Pooling, normalisation and the longest text read are what the checkpoint's "
+                  "sentence-transformers files say; without them, the mean over the tokens.",
+       .example = "heed embed \"How old are you?\" \"What is your age?\" --save vectors.npy"},
+      [&context, options] { embed(context, *options); });
+  add_text_inputs(command, options->inputs);
+  add_model_option(command, context);
+  add_batch_option(command, context);
+  command
+      .add_option("--pooling", options->pooling,
+                  "How a text's token vectors become one, instead of what the files say.")
+      ->check(CLI::IsMember(
+          {"mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"}));
+  command.add_flag("--no-normalize", options->keep_length,
+                   "Leave the vectors' lengths as they come.");
+  command
+      .add_option("--save", options->save,
+                  "Write the vectors to F (.npy, .jsonl, .json, .txt or .csv) instead.")
+      ->type_name("F");
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,198 @@
+// heed forward: what a model computes, as arrays under the names that transformers has.
+
+#include "heed/tasks/forward.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <limits>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+#include "cli/texts.h"
+#include "heed/base/error.h"
+#include "heed/base/log.h"
+#include "heed/base/message.h"
+#include "heed/io/hub.h"
+#include "heed/io/json.h"
+#include "heed/io/npy.h"
+#include "heed/models/registry.h"
+#include "heed/text/tokenizer.h"
+
+namespace heed::cli {
+namespace {
+
+using Rows = std::vector<std::vector<int32_t>>;
+
+struct Options {
+  TextInputs inputs;
+  std::string ids;
+  std::string token_types;
+  std::string decoder_ids;
+  std::string pad_side = "right";
+  std::vector<std::string> want{"last_hidden_state"};
+  bool truncate = false;
+  std::string save;
+};
+
+/// A JSON list of lists of ids.
+Rows read_rows(const std::string& file) {
+  const Json rows = read_json(file);
+  const auto fail = [&](const std::string& found) {
+    throw Error(ErrorCode::corrupt_data,
+                fmt::format("{}: must be a list of lists of token ids, such as [[101, 102]]; {}",
+                            file, found));
+  };
+  if (!rows.is_array()) fail("the outermost value is not a list");
+  Rows result;
+  for (const Json& row : rows) {
+    if (!row.is_array()) fail(fmt::format("entry {} is not a list", result.size()));
+    std::vector<int32_t>& ids = result.emplace_back();
+    for (const Json& id : row) {
+      constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+      if (!id.is_number_integer() || id < 0 || id > kMost) {
+        fail(fmt::format("row {} holds {}", result.size() - 1,
+                         in_quotes(id.dump(-1, ' ', true, Json::error_handler_t::replace))));
+      }
+      ids.push_back(id.get<int32_t>());
+    }
+  }
+  return result;
+}
+
+/// The tokens of the texts, and the id that pads them.
+void tokenize(const std::vector<std::string>& texts, const std::filesystem::path& folder,
+              std::optional<int64_t> max_tokens, ForwardRequest* request) {
+  const auto tokenizer = Tokenizer::load(folder);
+  std::vector<std::string> cut;
+  for (const std::string& text : texts) {
+    Encoding encoding = tokenizer->encode(text, {.max_tokens = max_tokens});
+    request->ids.push_back(std::move(encoding.ids));
+    if (encoding.truncated) cut.push_back(std::to_string(request->ids.size()));
+  }
+  request->pad_id = tokenizer->pad_id().value_or(0);
+  if (!cut.empty()) {
+    log(LogLevel::warning,
+        fmt::format("only the first {} tokens of text {} were read", *max_tokens, listed(cut, 8)));
+  }
+}
+
+void check_lengths(const ForwardRequest& request, const EncoderFacts& facts) {
+  for (size_t i = 0; i < request.ids.size(); ++i) {
+    if (static_cast<int64_t>(request.ids[i].size()) <= facts.max_tokens) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("input {} has {} tokens, but the model has {} positions; shorten it or "
+                            "give --truncate",
+                            i + 1, request.ids[i].size(), facts.max_tokens));
+  }
+}
+
+ForwardRequest read_request(const Context& context, const Options& options,
+                            const std::filesystem::path& folder, const EncoderFacts& facts) {
+  ForwardRequest request;
+  request.want = options.want;
+  request.pad_side = options.pad_side == "left" ? PadSide::left : PadSide::right;
+  request.batch = context.batch;
+  const std::optional<int64_t> limit =
+      options.truncate ? std::optional(facts.max_tokens) : std::nullopt;
+  if (options.ids.empty()) {
+    tokenize(read_texts(options.inputs), folder, limit, &request);
+  } else if (!options.inputs.texts.empty() || !options.inputs.file.empty()) {
+    throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
+  } else {
+    request.ids = read_rows(options.ids);
+    for (auto& row : request.ids) {
+      if (limit && static_cast<int64_t>(row.size()) > *limit)
+        row.resize(static_cast<size_t>(*limit));
+    }
+  }
+  if (!options.token_types.empty()) request.type_ids = read_rows(options.token_types);
+  check_lengths(request, facts);
+  return request;
+}
+
+void print_shapes(const NamedTensors& arrays, bool json) {
+  OutJson shapes = OutJson::object();
+  for (const auto& [name, array] : arrays) {
+    if (json) {
+      shapes[name] = std::vector<int64_t>(array.shape().begin(), array.shape().end());
+    } else {
+      print(fmt::format("{:20} {} {}\n", name, to_string(array.dtype()), to_string(array.shape())));
+    }
+  }
+  if (json) print_json({{"shapes", shapes}});
+}
+
+void run_forward(const Context& context, const Options& options) {
+  if (!options.save.empty() && std::filesystem::path(options.save).extension() != ".npz") {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("--save {}: the ending must be .npz", in_quotes(options.save)));
+  }
+  if (!options.decoder_ids.empty()) {
+    throw Error(ErrorCode::unsupported,
+                "--decoder-ids: needs an encoder-decoder model, and Heed has none yet");
+  }
+  const std::filesystem::path folder = find_model(context.model);
+  const auto encoder = load_encoder(folder);
+  check_wanted(*encoder, options.want);
+  ForwardRequest request = read_request(context, options, folder, encoder->facts());
+  NamedTensors arrays;
+  {
+    ProgressBar bar(context, "computing", "inputs");
+    request.progress = bar.callback();
+    arrays = forward(*encoder, request);
+  }
+  if (!options.save.empty()) write_npz(options.save, arrays);
+  print_shapes(arrays, context.json);
+}
+
+}  // namespace
+
+void add_forward(CLI::App& root, Context& context) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& command = add_command(
+      root, context,
+      {.name = "forward",
+       .summary = "Compute what a model computes and keep it as arrays, under the names that "
+                  "transformers has.",
+       .details = "Prints the names and shapes of what it computed; --save keeps the values. "
+                  "input_ids and attention_mask are always there.",
+       .example =
+           "heed forward \"Hello world\" --want last_hidden_state,attentions --save out.npz"},
+      [&context, options] { run_forward(context, *options); });
+  add_text_inputs(command, options->inputs);
+  add_model_option(command, context);
+  add_batch_option(command, context);
+  command
+      .add_option("--ids", options->ids,
+                  "Read token ids from F, a JSON list of lists, instead "
+                  "of texts. Shorter rows are padded.")
+      ->type_name("F.json");
+  command
+      .add_option("--token-types", options->token_types,
+                  "Read which text of a pair each token is from, in the shape of the ids.")
+      ->type_name("F.json");
+  command
+      .add_option("--decoder-ids", options->decoder_ids,
+                  "Read the decoder's ids (encoder-decoder models only).")
+      ->type_name("F.json");
+  command
+      .add_option("--pad-side", options->pad_side,
+                  "Where shorter rows are padded; it changes no value.")
+      ->check(CLI::IsMember({"left", "right"}))
+      ->capture_default_str();
+  command
+      .add_option("--want", options->want,
+                  "What to compute: last_hidden_state, hidden_states, attentions, "
+                  "pooler_output, by commas.")
+      ->delimiter(',')
+      ->capture_default_str();
+  command.add_flag("--truncate", options->truncate,
+                   "Cut what is longer than the model's positions.");
+  command.add_option("--save", options->save, "Write the arrays to F.npz.")->type_name("F.npz");
+}
+
+}  // namespace heed::cli
