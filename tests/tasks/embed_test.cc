@@ -1,0 +1,212 @@
+#include "heed/tasks/embed.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <random>
+
+#include "heed/base/cancel.h"
+#include "heed/base/log.h"
+#include "heed/models/registry.h"
+#include "tests/expect_error.h"
+#include "tests/golden.h"
+
+namespace heed {
+namespace {
+
+using testing::expect_close;
+using testing::expect_same_bits;
+using testing::golden_folder;
+using testing::TemporaryFolder;
+
+/// bert_3x13 (width 39, 11 positions, 23 words) with a vocabulary of letters and what
+/// sentence-transformers would write beside it.
+class Model {
+ public:
+  Model() {
+    std::filesystem::copy(golden_folder() / "bert_3x13", folder_.path(),
+                          std::filesystem::copy_options::recursive);
+    std::ofstream vocab(folder_ / "vocab.txt");
+    vocab << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+    for (char c = 'a'; c <= 'r'; ++c) vocab << c << '\n';
+  }
+
+  void write(const std::string& name, const Json& content) {
+    std::filesystem::create_directories((folder_.path() / name).parent_path());
+    std::ofstream(folder_.path() / name) << content;
+  }
+  void modules(std::initializer_list<std::pair<const char*, const char*>> list) {
+    Json all = Json::array();
+    for (const auto& [type, path] : list) {
+      all.push_back(
+          {{"type", std::string("sentence_transformers.models.") + type}, {"path", path}});
+    }
+    write("modules.json", all);
+  }
+  Embedder load(const EmbedderOptions& options = {}) const {
+    return Embedder::load(folder_.path().string(), options);
+  }
+  std::filesystem::path path() const { return folder_.path(); }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+constexpr std::pair<const char*, const char*> kTransformer = {"Transformer", ""};
+constexpr std::pair<const char*, const char*> kPooling = {"Pooling", "1_Pooling"};
+constexpr std::pair<const char*, const char*> kDense = {"Dense", "2_Dense"};
+constexpr std::pair<const char*, const char*> kNormalize = {"Normalize", "3_Normalize"};
+
+/// The text's last hidden state [1, T, C] and its vector by hand.
+Tensor by_hand(const Embedder& embedder, const std::string& text,
+               const std::vector<Pooling>& ways) {
+  const auto ids = embedder.tokenizer().encode(text).ids;
+  const EncoderInput input = EncoderInput::from_rows({ids});
+  return pool(embedder.encoder()(input), input.lengths, ways).select(0, 0);
+}
+
+std::vector<std::string> texts_of_many_lengths() {
+  std::mt19937 random(7);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 23; ++i) {
+    std::string text;
+    for (size_t words = random() % 15; words > 0; --words) {
+      text += static_cast<char>('a' + random() % 18);
+      text += ' ';
+    }
+    texts.push_back(text);
+  }
+  return texts;
+}
+
+TEST(Embedder, APlainCheckpointGivesTheMeanAndSaysSo) {
+  const Model model;
+  std::string said;
+  set_log_sink([&](LogLevel, std::string_view message) { said += message; });
+  const Embedder embed = model.load();
+  set_log_sink({});
+  EXPECT_NE(said.find("no modules.json"), std::string::npos) << said;
+  EXPECT_EQ(embed.width(), 39);
+  EXPECT_EQ(embed.max_tokens(), 11);
+  expect_same_bits(embed("a b c"), by_hand(embed, "a b c", {Pooling::mean}), "mean");
+}
+
+TEST(Embedder, PoolingAndLengthAreWhatTheFilesSay) {
+  Model model;
+  model.modules({kTransformer, kPooling, kNormalize});
+  model.write("1_Pooling/config.json", {{"word_embedding_dimension", 39},
+                                        {"pooling_mode_cls_token", true},
+                                        {"pooling_mode_max_tokens", true},
+                                        {"pooling_mode_mean_tokens", false}});
+  model.write("sentence_bert_config.json", {{"max_seq_length", 5}, {"do_lower_case", true}});
+  const Embedder embed = model.load();
+  EXPECT_EQ(embed.width(), 78);
+  EXPECT_EQ(embed.max_tokens(), 5);
+  EXPECT_TRUE(embed.steps().normalize);
+  const Tensor expected = by_hand(embed, "a b", {Pooling::cls, Pooling::max}).unsqueeze(0).clone();
+  normalize_rows(expected);
+  expect_same_bits(embed("a b"), expected.select(0, 0), "cls and max");
+  const std::vector<std::string> texts = {"a b c d e f", "a b"};
+  const Embeddings both = embed(texts);
+  EXPECT_EQ(both.tokens, (std::vector<int64_t>{5, 4}));
+  EXPECT_EQ(both.truncated, (std::vector<bool>{true, false}));
+  const Embedder plain = model.load({.pooling = Pooling::mean, .normalize = false});
+  expect_same_bits(plain("a b"), by_hand(plain, "a b", {Pooling::mean}), "the caller's word");
+}
+
+TEST(Embedder, NewerFilesNameThePooling) {
+  Model model;
+  model.modules({kTransformer, kPooling});
+  model.write("1_Pooling/config.json", {{"pooling_mode", {"lasttoken", "weightedmean"}}});
+  const Embedder embed = model.load();
+  expect_same_bits(embed("c d"), by_hand(embed, "c d", {Pooling::lasttoken, Pooling::weightedmean}),
+                   "a list");
+  model.write("1_Pooling/config.json", {{"pooling_mode", "cls"}});
+  EXPECT_EQ(model.load().steps().pooling, std::vector<Pooling>{Pooling::cls});
+}
+
+TEST(Embedder, DenseFollowsPooling) {
+  Model model;
+  model.modules({kTransformer, kPooling, kDense});
+  model.write("1_Pooling/config.json", {{"pooling_mode_mean_tokens", true}});
+  model.write("2_Dense/config.json", {{"in_features", 39},
+                                      {"out_features", 2},
+                                      {"bias", true},
+                                      {"activation_function", "torch.nn.modules.activation.Tanh"}});
+  const Tensor weight = Tensor::full({2, 39}, 0.125f);
+  const Tensor bias = Tensor::from({0.5f, -0.5f}, {2});
+  write_safetensors(model.path() / "2_Dense" / "model.safetensors",
+                    {{"linear.weight", weight}, {"linear.bias", bias}});
+  const Embedder embed = model.load();
+  EXPECT_EQ(embed.width(), 2);
+  double sum = 0;
+  for (const float value : by_hand(embed, "a q", {Pooling::mean}).span<float>()) sum += value;
+  const auto expected = [&](double b) { return static_cast<float>(std::tanh(sum / 8 + b)); };
+  expect_close(embed("a q"), Tensor::from({expected(0.5), expected(-0.5)}, {2}), 1e-6, "dense");
+}
+
+TEST(Embedder, OrderAndBatchChangeNoBit) {
+  const Model model;
+  const Embedder embed = model.load();
+  const std::vector<std::string> texts = texts_of_many_lengths();
+  std::vector<int64_t> seen;
+  const Embeddings all = embed(texts, {.batch = 4, .progress = [&](int64_t done, int64_t total) {
+                                         EXPECT_EQ(total, 23);
+                                         seen.push_back(done);
+                                       }});
+  EXPECT_EQ(seen, (std::vector<int64_t>{4, 8, 12, 16, 20, 23}));
+  const std::vector<std::string> reversed(texts.rbegin(), texts.rend());
+  const Embeddings backwards = embed(reversed, {.batch = 7});
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const Tensor vector = all.vectors.select(0, static_cast<int64_t>(i));
+    expect_same_bits(vector, embed(texts[i]), texts[i]);
+    expect_same_bits(
+        vector, backwards.vectors.select(0, static_cast<int64_t>(texts.size() - 1 - i)), texts[i]);
+  }
+  EXPECT_EQ(embed(std::span<const std::string>()).vectors.shape(), (Shape{0, 39}));
+}
+
+TEST(Embedder, StopsWhenAsked) {
+  const Model model;
+  const Embedder embed = model.load();
+  const std::vector<std::string> texts(20, "a");
+  request_cancel();
+  expect_error(ErrorCode::cancelled, {}, [&] { embed(texts); });
+  clear_cancel();
+}
+
+TEST(Embedder, BadFilesAreNamed) {
+  constexpr auto kUnsupported = ErrorCode::unsupported;
+  constexpr auto kCorrupt = ErrorCode::corrupt_data;
+  Model model;
+  const auto load = [&] { model.load(); };
+  model.write("modules.json", Json::object());
+  expect_error(kCorrupt, {"modules.json", "list"}, load);
+  model.modules({kTransformer, {"CNN", "1_CNN"}});
+  expect_error(kUnsupported, {"module 1 is CNN"}, load);
+  model.modules({kTransformer});
+  expect_error(kUnsupported, {"no Pooling"}, load);
+  model.modules({kTransformer, {"Pooling", "../elsewhere"}});
+  expect_error(kCorrupt, {"path", "inside"}, load);
+  model.modules({kTransformer, kPooling});
+  expect_error(ErrorCode::not_found, {"1_Pooling"}, load);
+  model.write("1_Pooling/config.json", {{"pooling_mode_mean_tokens", "yes"}});
+  expect_error(kCorrupt, {"pooling_mode_mean_tokens", "true or false"}, load);
+  model.write("1_Pooling/config.json", {{"pooling_mode", "median"}});
+  expect_error(kUnsupported, {"median"}, load);
+  model.write("1_Pooling/config.json", Json::object());
+  model.write("sentence_bert_config.json", {{"max_seq_length", 0}});
+  expect_error(kCorrupt, {"max_seq_length", "0"}, load);
+  model.write("sentence_bert_config.json", Json::object());
+  model.modules({kTransformer, kPooling, kDense});
+  const Json dense = {{"in_features", 7}, {"out_features", 2}, {"bias", false}};
+  model.write("2_Dense/config.json", dense);
+  model.write("2_Dense/pytorch_model.bin", 0);
+  expect_error(kUnsupported, {"pickle", "model.safetensors"}, load);
+  write_safetensors(model.path() / "2_Dense" / "model.safetensors",
+                    {{"linear.weight", Tensor::zeros({2, 7})}});
+  expect_error(kCorrupt, {"7 features", "39"}, load);
+}
+
+}  // namespace
+}  // namespace heed
