@@ -1,4 +1,5 @@
 # Installs heed/heed.h and every header of ours that it includes, however deep.
+cmake_policy(VERSION 3.25)
 set(heed_todo heed/heed.h)
 set(heed_headers)
 while(heed_todo)
