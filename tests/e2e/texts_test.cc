@@ -1,0 +1,123 @@
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <sstream>
+#include <thread>
+
+#include "heed/base/file.h"
+#include "heed/io/json.h"
+#include "tests/e2e/program.h"
+
+// Where texts come from, by the example of `heed tokens`, which needs only a vocabulary.
+
+namespace heed::testing {
+namespace {
+
+class Texts : public ::testing::Test {
+ protected:
+  Texts() { write_file(folder_ / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n-\n,\n"); }
+
+  Result tokens(std::vector<std::string> arguments, const Invocation& how = {}) const {
+    arguments.insert(arguments.begin(), {"tokens", "--model", folder_.path().string()});
+    return run_heed(arguments, how);
+  }
+
+  /// The texts that the program read.
+  std::vector<std::string> read(std::vector<std::string> arguments,
+                                const Invocation& how = {}) const {
+    arguments.push_back("--json");
+    const Result result = tokens(arguments, how);
+    EXPECT_EQ(result.status, 0) << result.err;
+    std::vector<std::string> texts;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) {
+      texts.push_back(Json::parse(line).at("text").get<std::string>());
+    }
+    return texts;
+  }
+
+  std::string file(const std::string& name, const std::string& content) const {
+    write_file(folder_ / name, content);
+    return (folder_ / name).string();
+  }
+
+  void expect_fault(const std::vector<std::string>& arguments, const std::string& part) const {
+    const Result result = tokens(arguments);
+    EXPECT_EQ(result.status, 2) << result.out;
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    EXPECT_EQ(result.err.find('\n'), result.err.size() - 1) << result.err;
+    EXPECT_EQ(result.out, "");
+  }
+
+  TemporaryFolder folder_;
+};
+
+using List = std::vector<std::string>;
+
+TEST_F(Texts, ArgumentsAreTakenAsTheyAre) {
+  EXPECT_EQ(read({"a", "b"}), (List{"a", "b"}));
+  EXPECT_EQ(read({"[MASK]"}), List{"[MASK]"});
+  EXPECT_EQ(read({"[a,b]", "{}", "%%", ""}), (List{"[a,b]", "{}", "%%", ""}));
+  EXPECT_EQ(read({"{}"}), List{"{}"});
+  EXPECT_EQ(read({""}), List{""});
+  EXPECT_EQ(read({"tokens", "doctor"}), (List{"tokens", "doctor"}));  // no commands, but texts
+  EXPECT_EQ(read({"a, b"}), List{"a, b"});
+}
+
+TEST_F(Texts, DashesAfterTwoDashesAreTexts) {
+  List arguments = {"tokens", "--model", folder_.path().string(), "--json", "--", "-a", "--json"};
+  const Result result = run_heed(arguments);
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find("\"text\":\"-a\""), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("\"text\":\"--json\""), std::string::npos) << result.out;
+}
+
+TEST_F(Texts, StandardInputGivesOneTextALine) {
+  EXPECT_EQ(read({"-"}, {.input = "a\n\nb b\r\nb"}), (List{"a", "", "b b", "b"}));
+  EXPECT_EQ(read({"a", "-", "b"}, {.input = "b\n"}), (List{"a", "b", "b"}));
+  EXPECT_EQ(read({"--file", "-"}, {.input = "a\nb\n"}), (List{"a", "b"}));
+}
+
+TEST_F(Texts, FilesOfLinesJsonLinesAndCsv) {
+  EXPECT_EQ(read({"--file", file("a.txt",
+                                 "\xEF\xBB\xBF"
+                                 "a\nb\n")}),
+            (List{"a", "b"}));
+  const std::string jsonl =
+      file("a.jsonl", "{\"text\": \"a\", \"n\": 1}\n\n{\"text\": \"b\\n\"}\n");
+  EXPECT_EQ(read({"--file", jsonl}), (List{"a", "b\n"}));
+  const std::string csv =
+      file("a.csv", "id,text\r\n1,\"a, \"\"b\"\"\nand\"\r\n2,b\r\n\r\n3,\"\"\r\n");
+  EXPECT_EQ(read({"--file", csv}), (List{"a, \"b\"\nand", "b", ""}));
+  EXPECT_EQ(read({"--file", csv, "--field", "id"}), (List{"1", "2", "3"}));
+}
+
+TEST_F(Texts, FaultsNameThePlaceAndTheWayOut) {
+  expect_fault({}, "no text");
+  expect_fault({"-"}, "no text");
+  expect_fault({"--file", (folder_ / "none.txt").string()}, "none.txt");
+  expect_fault({"--file", folder_.path().string()}, folder_.path().string());
+  expect_fault({"--file", file("a.csv", "id,body\n1,a\n")}, "--field may be id, body");
+  expect_fault({"--file", file("b.csv", "id,text\n1\n")}, "b.csv:2");
+  expect_fault({"--file", file("c.csv", "text\n\"a\n")}, "c.csv:2: the quote");
+  expect_fault({"--file", file("d.csv", "text\n\"a\"b\n")}, "d.csv:2");
+  expect_fault({"--file", file("a.jsonl", "{\"text\": \"a\"}\n{\"text\"\n")}, "a.jsonl:2");
+  expect_fault({"--file", file("b.jsonl", "{\"body\": \"a\"}\n")}, "--field may be body");
+  expect_fault({"--file", file("c.jsonl", "[1]\n")}, "a JSON object a line");
+}
+
+TEST_F(Texts, InterruptedWhileReadingStandardInputIs130) {
+  Process program({"/bin/bash", "-c",
+                   "exec " + std::string(HEED_PROGRAM) + " tokens - --model " +
+                       folder_.path().string() + " < <(sleep 5)"},
+                  {});
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  kill(program.id(), SIGINT);
+  const Result result = program.wait();
+  EXPECT_EQ(result.status, 130);
+  EXPECT_EQ(result.err, "heed: interrupted\n");
+}
+
+}  // namespace
+}  // namespace heed::testing
