@@ -1,6 +1,8 @@
 #include "heed/tensor/dims.h"
 
+#include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <cstdlib>
 
 #include "heed/base/error.h"
@@ -8,17 +10,21 @@
 namespace heed {
 namespace {
 
-std::vector<std::string> split(std::string_view letters) {
-  std::vector<std::string> words;
-  for (size_t at = 0; at < letters.size();) {
-    const size_t end = std::min(letters.find(' ', at), letters.size());
-    if (end > at) words.emplace_back(letters.substr(at, end - at));
-    at = end + 1;
-  }
-  return words;
+/// Takes the next word off letters; empty at the end.
+std::string_view next_word(std::string_view& letters) {
+  letters.remove_prefix(std::min(letters.find_first_not_of(' '), letters.size()));
+  const std::string_view word = letters.substr(0, letters.find(' '));
+  letters.remove_prefix(word.size());
+  return word;
 }
 
-bool is_number(const std::string& word) {
+int count_words(std::string_view letters) {
+  int count = 0;
+  while (!next_word(letters).empty()) ++count;
+  return count;
+}
+
+bool is_number(std::string_view word) {
   return std::isdigit(static_cast<unsigned char>(word[0])) != 0;
 }
 
@@ -39,7 +45,7 @@ int64_t Dims::operator[](char letter) const {
 
 std::string Dims::describe(std::string_view letters) const {
   std::string text = "[";
-  for (const std::string& word : split(letters)) {
+  for (auto word = next_word(letters); !word.empty(); word = next_word(letters)) {
     if (text.size() > 1) text += ", ";
     text += word;
     if (const Bound* bound = find(word[0])) text += "=" + std::to_string(bound->size);
@@ -47,33 +53,36 @@ std::string Dims::describe(std::string_view letters) const {
   return text + "]";
 }
 
+void Dims::refuse(std::string_view name, const Tensor& tensor, std::string_view letters,
+                  const std::string& reason) const {
+  throw Error(ErrorCode::invalid_argument,
+              operation_ + ": " + std::string(name) + " must be " + describe(letters) + " but is " +
+                  (tensor.defined() ? to_string(tensor.shape()) : "absent") + reason);
+}
+
 Dims& Dims::bind(std::string_view name, const Tensor& tensor, std::string_view letters) {
-  const std::string head = operation_ + ": " + std::string(name);
-  if (!tensor.defined()) {
-    throw Error(ErrorCode::invalid_argument,
-                head + " must be " + describe(letters) + " but is absent");
-  }
-  std::vector<std::string> words = split(letters);
-  const bool open = !words.empty() && words.front() == "...";
-  if (open) words.erase(words.begin());
-  const int skipped = tensor.rank() - static_cast<int>(words.size());
-  const std::string wrong =
-      head + " must be " + describe(letters) + " but is " + to_string(tensor.shape());
-  if (skipped < 0 || (!open && skipped != 0)) throw Error(ErrorCode::invalid_argument, wrong);
-  for (size_t i = 0; i < words.size(); ++i) {
-    const int64_t size = tensor.size(skipped + static_cast<int>(i));
-    if (is_number(words[i])) {
-      if (std::to_string(size) != words[i]) throw Error(ErrorCode::invalid_argument, wrong);
+  if (!tensor.defined()) refuse(name, tensor, letters, "");
+  std::string_view rest = letters;
+  const bool open = letters.substr(0, 3) == "...";
+  if (open) next_word(rest);
+  const int skipped = tensor.rank() - count_words(rest);
+  if (skipped < 0 || (!open && skipped != 0)) refuse(name, tensor, letters, "");
+  const auto before = static_cast<std::ptrdiff_t>(bound_.size());
+  int dim = skipped;
+  for (auto word = next_word(rest); !word.empty(); word = next_word(rest), ++dim) {
+    const int64_t size = tensor.size(dim);
+    if (is_number(word)) {
+      if (std::to_string(size) != word) refuse(name, tensor, letters, "");
       continue;
     }
-    const char letter = words[i][0];
-    const Bound* bound = find(letter);
+    const Bound* bound = find(word[0]);
     if (bound == nullptr) {
-      bound_.push_back({letter, size, std::string(name)});
+      bound_.push_back({word[0], size, std::string(name)});
     } else if (bound->size != size) {
-      throw Error(
-          ErrorCode::invalid_argument,
-          wrong + "; " + letter + " is " + std::to_string(bound->size) + " in " + bound->from);
+      const std::string reason =
+          std::string("; ") + word[0] + " is " + std::to_string(bound->size) + " in " + bound->from;
+      bound_.erase(bound_.begin() + before, bound_.end());  // what was needed, not what was found
+      refuse(name, tensor, letters, reason);
     }
   }
   return *this;

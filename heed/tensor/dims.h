@@ -31,6 +31,8 @@ class Dims {
   };
   const Bound* find(char letter) const;
   std::string describe(std::string_view letters) const;
+  [[noreturn]] void refuse(std::string_view name, const Tensor& tensor, std::string_view letters,
+                           const std::string& reason) const;
   std::string operation_;
   std::vector<Bound> bound_;
 };
