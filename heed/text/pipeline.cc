@@ -101,22 +101,30 @@ class Pipeline final : public Tokenizer {
   }
 
   Encoding encode_all(std::span<const std::string_view> texts, const EncodeOptions& options) const {
-    const int64_t limit = text_limit(texts.size(), options);
+    const std::optional<int64_t> limit = text_limit(texts.size(), options);
     std::array<Sequence, 2> sequences;
-    for (size_t i = 0; i < texts.size(); ++i) sequences[i] = tokenize(texts[i], limit);
-    const auto first = static_cast<int64_t>(sequences[0].tokens.size());
-    const auto second = static_cast<int64_t>(sequences[1].tokens.size());
-    const auto kept = limit < 0 ? std::array{first, second} : longest_first(first, second, limit);
-    sequences[0].tokens.resize(static_cast<size_t>(kept[0]));
-    sequences[1].tokens.resize(static_cast<size_t>(kept[1]));
-    Encoding out = assemble(sequences, texts.size(), options.add_special);
-    out.truncated = kept[0] < first || kept[1] < second;
+    // the longer one of two texts is known only at the end of both
+    const auto enough = texts.size() == 1 ? limit : std::nullopt;
+    for (size_t i = 0; i < texts.size(); ++i) sequences[i] = tokenize(texts[i], enough);
+    Encoding out;
+    out.truncated = limit && cut(sequences, *limit);
+    assemble(sequences, texts.size(), options.add_special, out);
     return out;
   }
 
-  // How many tokens the texts may have; -1 for any number.
-  int64_t text_limit(size_t texts, const EncodeOptions& options) const {
-    if (!options.max_tokens) return -1;
+  // Whether anything had to go.
+  static bool cut(std::array<Sequence, 2>& sequences, int64_t limit) {
+    const auto first = static_cast<int64_t>(sequences[0].tokens.size());
+    const auto second = static_cast<int64_t>(sequences[1].tokens.size());
+    const auto kept = longest_first(first, second, limit);
+    sequences[0].tokens.resize(static_cast<size_t>(kept[0]));
+    sequences[1].tokens.resize(static_cast<size_t>(kept[1]));
+    return kept[0] < first || kept[1] < second;
+  }
+
+  // How many tokens the texts may have.
+  std::optional<int64_t> text_limit(size_t texts, const EncodeOptions& options) const {
+    if (!options.max_tokens) return std::nullopt;
     const int64_t special = options.add_special ? parts_.post.added(texts) : 0;
     if (*options.max_tokens < special || *options.max_tokens < 0) {
       throw Error(ErrorCode::invalid_argument,
@@ -127,8 +135,8 @@ class Pipeline final : public Tokenizer {
     return *options.max_tokens - special;
   }
 
-  // Stops soon after `limit` tokens (never with -1): what follows would be cut anyway.
-  Sequence tokenize(std::string_view text, int64_t limit) const {
+  // Stops when there are more than `enough` tokens: what follows would be cut anyway.
+  Sequence tokenize(std::string_view text, std::optional<int64_t> enough) const {
     Sequence out;
     out.given = decode_utf8(text);
     out.pieced = pieces_of(out.given.chars);
@@ -147,7 +155,7 @@ class Pipeline final : public Tokenizer {
               {token.id, piece.begin + token.begin, piece.begin + token.end, index, false});
         }
       }
-      if (limit >= 0 && static_cast<int64_t>(out.tokens.size()) > limit) break;
+      if (enough && static_cast<int64_t>(out.tokens.size()) > *enough) break;
     }
     return out;
   }
@@ -182,12 +190,11 @@ class Pipeline final : public Tokenizer {
     return out;
   }
 
-  Encoding assemble(const std::array<Sequence, 2>& sequences, size_t texts,
-                    bool add_special) const {
+  void assemble(const std::array<Sequence, 2>& sequences, size_t texts, bool add_special,
+                Encoding& out) const {
     const auto& parts = parts_.post.parts(texts);
     size_t count = static_cast<size_t>(parts_.post.added(texts));
     for (const Sequence& sequence : sequences) count += sequence.tokens.size();
-    Encoding out;
     out.ids.reserve(count);
     out.tokens.reserve(count);
     out.type_ids.reserve(count);
@@ -202,7 +209,6 @@ class Pipeline final : public Tokenizer {
         append_special(part, out);
       }
     }
-    return out;
   }
 
   void append(const Sequence& sequence, int32_t type_id, Encoding& out) const {

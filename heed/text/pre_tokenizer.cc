@@ -1,5 +1,6 @@
 #include "heed/text/pre_tokenizer.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -65,7 +66,7 @@ void emit(std::vector<Match> matches, SplitBehavior behavior, std::vector<Piece>
       break;
     case SplitBehavior::merged_with_next:
       matches = joined(matches.rbegin(), matches.rend(), false);
-      matches.assign(matches.rbegin(), matches.rend());
+      std::reverse(matches.begin(), matches.end());
       break;
   }
   for (const Match& match : matches) push(match);

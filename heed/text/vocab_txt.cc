@@ -42,7 +42,9 @@ void check_kind(const JsonField& config) {
     }
   }
   if (config.has("do_basic_tokenize") && !config["do_basic_tokenize"].boolean()) {
-    config["do_basic_tokenize"].fail("true");
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: needed true, found false: words would be cut at spaces only",
+                            config["do_basic_tokenize"].path()));
   }
 }
 

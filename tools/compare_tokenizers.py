@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Compares `heed tokens --json` with the `tokenizers` library on difficult texts.
+
+    python tools/compare_tokenizers.py --heed build/release/heed --model MINILM_FOLDER \
+        [--lines 100000] [--seed 1] [--vocab bert-base-uncased/vocab.txt] [--keep FOLDER]
+
+Makes seeded lines of mixed scripts, emoji with joiners, control characters, combining marks, CJK and
+invalid UTF-8 (only code points that Unicode 14 assigns), gives the raw bytes to Heed and
+bytes.decode("utf-8", "replace") to the library, and compares ids, tokens, offsets and words of
+every line under MiniLM's tokenizer.json and under synthetic ones with other settings. Prints one
+line a tokenizer and the first differences; the exit status is 1 if there is any.
+
+Needs the PyPI package tokenizers; Python's own Unicode tables must be version 14 (Python 3.11) or
+newer.
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+import unicodedata
+
+import tokenizers
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from tokenizer_variants import variants  # noqa: E402
+
+# Blocks of Unicode 14 to draw scripts from: letters, digits, marks and punctuation of each together.
+SCRIPTS = [
+    (0x20, 0x7E), (0xA0, 0xFF), (0x100, 0x24F), (0x250, 0x2FF), (0x300, 0x36F), (0x370, 0x3FF),
+    (0x400, 0x52F), (0x530, 0x58F), (0x590, 0x5FF), (0x600, 0x6FF), (0x700, 0x74F), (0x780, 0x7BF),
+    (0x7C0, 0x85F), (0x860, 0x8FF), (0x900, 0x97F), (0x980, 0x9FF), (0xA00, 0xA7F), (0xA80, 0xAFF),
+    (0xB00, 0xB7F), (0xB80, 0xBFF), (0xC00, 0xC7F), (0xC80, 0xCFF), (0xD00, 0xD7F), (0xD80, 0xDFF),
+    (0xE00, 0xE7F), (0xE80, 0xEFF), (0xF00, 0xFFF), (0x1000, 0x109F), (0x10A0, 0x10FF),
+    (0x1100, 0x11FF), (0x1200, 0x139F), (0x13A0, 0x13FF), (0x1400, 0x167F), (0x1680, 0x16FF),
+    (0x1700, 0x17FF), (0x1800, 0x18AF), (0x1900, 0x1AAF), (0x1AB0, 0x1AFF), (0x1B00, 0x1CFF),
+    (0x1D00, 0x1DFF), (0x1E00, 0x1FFF), (0x2000, 0x206F), (0x2070, 0x218F), (0x2190, 0x23FF),
+    (0x2400, 0x27BF), (0x2C00, 0x2DFF), (0x2E00, 0x2FFF), (0x3000, 0x30FF), (0x3100, 0x33FF),
+    (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA000, 0xA6FF), (0xA700, 0xA7FF), (0xA800, 0xABFF),
+    (0xAC00, 0xD7A3), (0xE000, 0xE0FF), (0xF900, 0xFAFF), (0xFB00, 0xFDFF), (0xFE00, 0xFFFF),
+    (0x10000, 0x107FF), (0x10800, 0x10FFF), (0x11000, 0x11FFF), (0x12000, 0x123FF),
+    (0x13000, 0x1343F), (0x16800, 0x16FFF), (0x17000, 0x187FF), (0x1B000, 0x1B2FF),
+    (0x1BC00, 0x1BCAF), (0x1CF00, 0x1D24F), (0x1D400, 0x1D7FF), (0x1DF00, 0x1E95F),
+    (0x1EE00, 0x1EEFF), (0x1F000, 0x1FAFF), (0x20000, 0x2A6DF), (0x2A700, 0x2CEAF),
+    (0x2CEB0, 0x2EBEF), (0x2F800, 0x2FA1F), (0x30000, 0x3134A), (0xE0000, 0xE01EF),
+    (0xF0000, 0xF00FF), (0x100000, 0x1000FF),
+]
+MARKS = [c for c in range(0x110000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
+EMOJI = ["\U0001F600", "\U0001F469", "\U0001F468", "\U0001F467", "❤", "✈", "☃", "\U0001F44D",
+         "\U0001F3F4", "1️⃣", "\U0001F1E9\U0001F1EA"]
+SKINS = [chr(c) for c in range(0x1F3FB, 0x1F400)]
+WORDS = ("The quick brown fox don't can't won't unaffable naïve café Größe STRASSE ΣΊΣΥΦΟΣ İstanbul "
+         "ﬁnance ½ ² Ⅷ ㎏ 2,000.50 e-mail@x.org https://example.org/a?b=c#d C++ #tag [MASK] [CLS] "
+         "[UNK] [SEP] <ent> New York hello wörld 你好 世界 日本語 テスト 한국어 ไทย हिन्दी עִבְרִית العَرَبِيَّة "
+         "Й й ё é ệ ộ").split(" ")
+CONTROLS = [chr(c) for c in [*range(0x20), 0x7F, *range(0x80, 0xA0), 0xAD, 0x200B, 0x200C, 0x200D,
+                             0x200E, 0x202E, 0x2028, 0x2029, 0x2060, 0xFEFF, 0xFFFD, 0xFFF9, 0x61C]
+            if c not in (0xA,)]
+SPACES = [" ", "  ", "\t", "\u00a0", "\u2003", "\u3000", "\u1680", "\u205f", "\u0085", "\r", "\x0b"]
+BAD_BYTES = [b"\xff", b"\xc0\xaf", b"\xe2\x82", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\x80", b"\xc3",
+             b"\xf4\x90\x80\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\xf8\x88\x80\x80\x80"]
+
+
+class Maker:
+    def __init__(self, seed):
+        assert tuple(map(int, unicodedata.unidata_version.split("."))) >= (14, 0, 0)
+        self.random = random.Random(seed)
+        self.scripts = [[c for c in range(a, b + 1) if self.assigned(c)] for a, b in SCRIPTS]
+        self.scripts = [block for block in self.scripts if block]
+
+    @staticmethod
+    def assigned(c):
+        return unicodedata.category(chr(c)) not in ("Cn", "Cs") and c != 0xA
+
+    def from_script(self):
+        block = self.random.choice(self.scripts)
+        return "".join(chr(self.random.choice(block)) for _ in range(self.random.randint(1, 8)))
+
+    def marked(self):
+        base = chr(self.random.choice(self.random.choice(self.scripts)))
+        return base + "".join(chr(self.random.choice(MARKS))
+                              for _ in range(self.random.randint(1, 4)))
+
+    def emoji(self):
+        parts = [self.random.choice(EMOJI) + self.random.choice(["", *SKINS])
+                 + self.random.choice(["", "\ufe0f"]) for _ in range(self.random.randint(1, 4))]
+        return self.random.choice(["\u200d", ""]).join(parts)
+
+    def word(self):
+        word = self.random.choice(WORDS)
+        how = self.random.random()
+        return word.upper() if how < 0.1 else word.lower() if how < 0.2 else word
+
+    def long_word(self):
+        return self.random.choice("aé你\u0301x") * self.random.randint(90, 110)
+
+    def line(self):
+        pieces = []
+        makers = [self.word, self.word, self.word, self.from_script, self.from_script, self.marked,
+                  self.emoji, lambda: self.random.choice(CONTROLS),
+                  lambda: self.random.choice(".,;:!?'\"()[]{}#$%&*+-/<=>@^_`|~")]
+        if self.random.random() < 0.02:
+            makers.append(self.long_word)
+        for _ in range(self.random.randint(0, 12)):
+            pieces.append(self.random.choice(makers)().encode())
+            if self.random.random() < 0.7:
+                pieces.append(self.random.choice(SPACES if self.random.random() < 0.2
+                                                 else [" "]).encode())
+            if self.random.random() < 0.03:
+                pieces.append(self.random.choice(BAD_BYTES))
+        # Heed reads lines: no line feed inside, no carriage return before it, no mark at the start
+        line = b"".join(pieces).replace(b"\n", b" ").rstrip(b"\r")
+        return b" " + line if line.startswith(b"\xef\xbb\xbf") else line
+
+
+def run_heed(heed, model, file):
+    out = subprocess.run([heed, "tokens", "--json", "--model", model, "--file", file], check=True,
+                         stdout=subprocess.PIPE).stdout
+    return [json.loads(line) for line in out.split(b"\n")[:-1]]
+
+
+def byte_offsets(line, offsets):
+    """Bytes of the raw line under character offsets of the decoded one."""
+    starts, at = [], 0
+    while at < len(line):
+        starts.append(at)
+        for size in range(1, 5):  # the shortest prefix that decodes to one whole character...
+            try:
+                line[at:at + size].decode()
+                break
+            except UnicodeDecodeError as error:
+                if error.reason != "unexpected end of data":  # ...or the part that never can
+                    size = error.end
+                    break
+                if at + size >= len(line):
+                    size = len(line) - at
+                    break
+        at += size
+    starts.append(len(line))
+    return [[starts[a], starts[b]] for a, b in offsets]
+
+
+def compare(heed, name, path, lines, file, shown):
+    library = tokenizers.Tokenizer.from_file(str(path))
+    library.no_truncation()
+    library.no_padding()
+    start = time.perf_counter()
+    expected = [library.encode(line.decode("utf-8", "replace")) for line in lines]
+    seconds = time.perf_counter() - start
+    got = run_heed(heed, str(path), str(file))
+    assert len(got) == len(lines), (len(got), len(lines))
+    different = 0
+    for line, theirs, ours in zip(lines, expected, got):
+        words = [-1 if word is None else word for word in theirs.word_ids]
+        wrong = [field for field, a, b in (
+            ("ids", theirs.ids, ours["ids"]),
+            ("tokens", theirs.tokens, ours["tokens"]),
+            ("offsets", [list(o) for o in theirs.offsets], ours["offsets"]),
+            ("byte_offsets", byte_offsets(line, theirs.offsets), ours["byte_offsets"]),
+            ("words", words, ours["words"])) if a != b]
+        if wrong:
+            different += 1
+            if different <= shown:
+                print(f"  {name}: {', '.join(wrong)} differ on {line!r}\n"
+                      f"    library {theirs.tokens} {theirs.offsets}\n"
+                      f"    heed    {ours['tokens']} {ours['offsets']}")
+    tokens = sum(len(e.ids) for e in expected)
+    print(f"{name}: {len(lines)} lines, {tokens} tokens, {different} differ "
+          f"(library {seconds:.1f} s)", flush=True)
+    return different
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--heed", default="build/release/heed")
+    parser.add_argument("--model", required=True, help="MiniLM's folder")
+    parser.add_argument("--lines", type=int, default=100000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--show", type=int, default=5)
+    parser.add_argument("--only", help="a tokenizer's name")
+    options = parser.parse_args()
+
+    maker = Maker(options.seed)
+    lines = [maker.line() for _ in range(options.lines)]
+    content = b"".join(line + b"\n" for line in lines)
+    print(f"tokenizers {tokenizers.__version__}, Unicode of the generator "
+          f"{unicodedata.unidata_version}, seed {options.seed}")
+    print(f"input: {len(lines)} lines, {len(content)} bytes, sha256 "
+          f"{hashlib.sha256(content).hexdigest()}")
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "lines.txt"
+        file.write_bytes(content)
+        minilm = pathlib.Path(options.model) / "tokenizer.json"
+        tokenizer_files = {"minilm": minilm}
+        for name, settings in variants(json.loads(minilm.read_text())).items():
+            tokenizer_files[name] = pathlib.Path(folder) / (name + ".json")
+            tokenizer_files[name].write_text(json.dumps(settings))
+        different = 0
+        for name, path in tokenizer_files.items():
+            if options.only in (None, name):
+                print(f"{name}: sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
+                different += compare(options.heed, name, path, lines, file, options.show)
+    sys.exit(1 if different else 0)
+
+
+if __name__ == "__main__":
+    main()
