@@ -31,7 +31,7 @@ Step weight_step(std::string name, std::string formula, Tensor values, std::stri
 void add_numpy_listing(std::vector<Step>& steps) {
   const Labels words = words_of("I love AI");
   NumpyRandom random(42);
-  const Tensor x = numpy_randn(random, {3, 4});
+  const Tensor x = Tensor::from({1, 0, 1, 0, 0, 2, 0, 2, 1, 1, 1, 1}, {3, 4});
   const Tensor w_query = numpy_randn(random, {4, 3});
   const Tensor w_key = numpy_randn(random, {4, 3});
   const Tensor w_value = numpy_randn(random, {4, 3});
@@ -51,13 +51,13 @@ void add_numpy_listing(std::vector<Step>& steps) {
                      .columns = std::move(columns),
                      .says = std::move(says)});
   };
-  table("x", "X = RandomState(42).randn(3, 4)", "T C", x, numbered("x", 4),
-        "Three words, four numbers each, drawn as the NumPy listing draws them.");
+  table("x", "X, given", "T C", x, numbered("x", 4),
+        "Three words, four numbers each, as the listing has them.");
   steps.front().section = "As in a NumPy listing";
-  steps.push_back(
-      weight_step("w_query", "W_q = randn(4, 3)", w_query, "The first matrix, for queries."));
-  steps.push_back(weight_step("w_key", "W_k = randn(4, 3)", w_key, "The second matrix, for keys."));
-  steps.push_back(weight_step("w_value", "W_v = randn(4, 3)", w_value,
+  steps.push_back(weight_step("w_query", "W_q = RandomState(42).randn(4, 3)", w_query,
+                              "The first matrix, for queries."));
+  steps.push_back(weight_step("w_key", "W_k, drawn next", w_key, "The second matrix, for keys."));
+  steps.push_back(weight_step("w_value", "W_v, drawn last", w_value,
                               "The third, for values. Training would shape "
                               "all three; here they are noise, and the arithmetic is the same."));
   table("queries", "Q = X W_q", "T D", q, numbered("q", 3), "What each word asks for.");
