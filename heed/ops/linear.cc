@@ -54,6 +54,31 @@ std::shared_ptr<const PackedMatrix> pack(const std::vector<Tensor>& weights,
   return matrix;
 }
 
+/// Tasks of a product: blocks of rows times groups of panels. No bit of the result depends on it.
+struct Split {
+  int64_t rows;    // of a block
+  int64_t panels;  // of a group
+  int64_t row_blocks;
+  int64_t groups;
+};
+
+Split split_work(int64_t rows, int64_t panels) {
+  constexpr int64_t kMaxRows = 128;  // whose inputs stay in L2 (kernels/cpu/linear.cc)
+  constexpr int64_t kRowsTogether = 8;
+  auto cuts = [](int64_t size, int64_t part) { return (size + part - 1) / part; };
+  Split split{};
+  const int64_t even = cuts(rows, cuts(rows, kMaxRows));
+  split.rows = cuts(even, kRowsTogether) * kRowsTogether;
+  split.row_blocks = cuts(rows, split.rows);
+  const int64_t threads = num_threads();
+  // few rows: the weights stream by, best in long runs; many rows: small tasks, so that no thread
+  // waits long for the last one
+  const int64_t tasks = threads == 1 ? 1 : threads * (rows <= 64 ? 2 : 4);
+  split.panels = std::min(panels, cuts(panels * split.row_blocks, tasks));
+  split.groups = cuts(panels, split.panels);
+  return split;
+}
+
 }  // namespace
 
 PackedLinear::PackedLinear(const Tensor& weight, const Tensor& bias)
@@ -88,20 +113,15 @@ Tensor PackedLinear::operator()(const Tensor& x, Activation activation) const {
                           .first_panel = 0,
                           .last_panel = matrix_->panels(),
                           .activation = activation};
-  // 2D: blocks of rows whose inputs stay in L2, times groups of panels
-  constexpr int64_t kRowsPerTask = 128;
-  const int64_t row_blocks = (rows + kRowsPerTask - 1) / kRowsPerTask;
-  const int64_t panels_per_task =
-      std::max<int64_t>(1, matrix_->panels() * row_blocks / (8 * num_threads()));
-  const int64_t groups = (matrix_->panels() + panels_per_task - 1) / panels_per_task;
-  parallel_for(row_blocks * groups, [&](int64_t index, int) {
+  const Split split = split_work(rows, matrix_->panels());
+  parallel_for(split.row_blocks * split.groups, [&](int64_t index, int) {
     kernels::LinearTask task = all;
-    const int64_t row = index / groups * kRowsPerTask;
+    const int64_t row = index / split.groups * split.rows;
     task.x += row * all.x_stride;
     task.y += row * all.y_stride;
-    task.rows = std::min(kRowsPerTask, rows - row);
-    task.first_panel = index % groups * panels_per_task;
-    task.last_panel = std::min(task.first_panel + panels_per_task, all.last_panel);
+    task.rows = std::min(split.rows, rows - row);
+    task.first_panel = index % split.groups * split.panels;
+    task.last_panel = std::min(task.first_panel + split.panels, all.last_panel);
     kernels::linear(*matrix_, task);
   });
   return y;

@@ -20,15 +20,29 @@ namespace heed::kernels::HWY_NAMESPACE {
 HWY_INLINE FloatVector relu(Floats d, FloatVector x) { return hn::Max(hn::Zero(d), x); }
 
 /// x Phi(x) = max(x, 0) - a Phi(-a), a = |x|: no cancellation on either side, so the error is
-/// relative even far left, where x/2 (1 + erf(x / sqrt 2)) loses every digit in f32. Phi(-a) =
-/// e^(-a^2 / 2) P(a) / Q(a); P/Q is a minimax fit of erfcx(a / sqrt 2) / 2 on [0, 13.3], relative
-/// error 5.0e-9; all its coefficients are positive.
+/// relative even far left, where x/2 (1 + erf(x / sqrt 2)) loses every digit in f32.
+/// Phi(-a) = e^(-a^2 / 2) P(a) / Q(a). P / Q is a minimax fit of erfcx(a / sqrt 2) / 2 on [0, 13.3]
+/// (relative error 5.0e-9, all coefficients positive); the exponential is 2^n e^(-r / 2), |r| <= ln
+/// 2, by a polynomial (2.0e-9) with the rounding of a^2 given back to r.
 HWY_INLINE FloatVector gelu(Floats d, FloatVector x) {
-  // past 14 the tail is 0 in f32, and inf x 0 must not become NaN
-  const FloatVector a = hn::Min(hn::Set(d, 14.0f), hn::Abs(x));
+  const hn::RebindToSigned<Floats> di;
+  // where a Phi(-a) nears the end of f32's normal numbers; also, inf x 0 must not become NaN
+  const FloatVector a = hn::Min(hn::Set(d, 12.9f), hn::Abs(x));
   const FloatVector square = hn::Mul(a, a);
   const FloatVector lost = hn::MulSub(a, a, square);  // a^2 = square + lost, exactly
-  const FloatVector e = exp_of_negative(d, hn::Mul(square, hn::Set(d, -0.5f)));
+  const FloatVector magic = hn::Set(d, 0x1.8p23f);    // as in exp_parts
+  const FloatVector shifted = hn::MulAdd(square, hn::Set(d, -0x1.715476p-1f), magic);
+  const FloatVector n = hn::Sub(shifted, magic);
+  FloatVector r = hn::MulAdd(n, hn::Set(d, 0x1.62e4p0f), square);
+  r = hn::Add(hn::MulAdd(n, hn::Set(d, 0x1.7f7d1cp-19f), r), lost);
+  FloatVector e = hn::Set(d, 2.16296705617e-5f);
+  e = hn::MulAdd(e, r, hn::Set(d, -2.61693120814e-4f));
+  e = hn::MulAdd(e, r, hn::Set(d, 2.60425100819e-3f));
+  e = hn::MulAdd(e, r, hn::Set(d, -2.08330387858e-2f));
+  e = hn::MulAdd(e, r, hn::Set(d, 1.24999985359e-1f));
+  e = hn::MulAdd(e, r, hn::Set(d, -5.00000016096e-1f));
+  e = hn::MulAdd(e, r, hn::Set(d, 1.0f));
+  e = hn::BitCast(d, hn::Add(hn::BitCast(di, e), hn::ShiftLeft<23>(hn::BitCast(di, shifted))));
   FloatVector p = hn::Set(d, 4.01896947156e-3f);
   p = hn::MulAdd(p, a, hn::Set(d, 3.99761700748e-2f));
   p = hn::MulAdd(p, a, hn::Set(d, 1.81283313931e-1f));
@@ -40,9 +54,8 @@ HWY_INLINE FloatVector gelu(Floats d, FloatVector x) {
   q = hn::MulAdd(q, a, hn::Set(d, 1.19438750685f));
   q = hn::MulAdd(q, a, hn::Set(d, 1.6691950964f));
   q = hn::MulAdd(q, a, hn::Set(d, 1.0f));
-  FloatVector tail = hn::Mul(hn::Mul(a, p), e);
-  tail = hn::NegMulAdd(tail, hn::Mul(lost, hn::Set(d, 0.5f)), tail);  // x e^(-lost / 2)
-  return hn::Sub(hn::Max(hn::Zero(d), x), hn::Div(tail, q));
+  const FloatVector tail = hn::Div(hn::Mul(hn::Mul(a, p), e), q);
+  return hn::Sub(hn::Max(hn::Zero(d), x), tail);
 }
 
 /// x / (1 + e^-z), with e^-|z| on both sides so that nothing overflows.
