@@ -163,21 +163,31 @@ void add_values_carefully(const float* weights, int64_t keys, const float* v, in
   }
 }
 
+float added_by(const AttentionMask& mask, int64_t at) {
+  if (mask.bias != nullptr) return mask.bias[at];
+  return mask.visible[at] ? 0.0F : kHidden;
+}
+
 /// Writes what a mask adds to the scores of a tile over keys [first, first + n): 0, -inf or a bias.
 void stage_mask(const Block& block, const AttentionMask& mask, const Tile& tile, int64_t first,
                 int64_t n) {
   const int64_t corner = mask.offset(block.b, block.h, tile.first, first);
-  if (mask.bias != nullptr && mask.key == 1 && mask.query != 0) {
-    tile_from_rows(mask.bias + corner, mask.query, tile.queries, n, 1.0F, block.stage, tile.width);
-    return;
-  }
-  for (int64_t w = 0; w < tile.width; ++w) {
-    const int64_t row = corner + std::min(w, tile.queries - 1) * mask.query;
+  if (mask.query == 0) {  // one row for all queries
+    const Floats f;
     for (int64_t s = 0; s < n; ++s) {
-      const int64_t at = row + s * mask.key;
-      block.stage[s * tile.width + w] = mask.bias != nullptr ? mask.bias[at]
-                                        : mask.visible[at]   ? 0.0F
-                                                             : kHidden;
+      const Vector added = hn::Set(f, added_by(mask, corner + s * mask.key));
+      for (int64_t w = 0; w < tile.width; w += kLanes) {
+        hn::Store(added, f, block.stage + s * tile.width + w);
+      }
+    }
+  } else if (mask.bias != nullptr && mask.key == 1) {
+    tile_from_rows(mask.bias + corner, mask.query, tile.queries, n, 1.0F, block.stage, tile.width);
+  } else {
+    for (int64_t w = 0; w < tile.width; ++w) {
+      const int64_t row = corner + std::min(w, tile.queries - 1) * mask.query;
+      for (int64_t s = 0; s < n; ++s) {
+        block.stage[s * tile.width + w] = added_by(mask, row + s * mask.key);
+      }
     }
   }
 }
