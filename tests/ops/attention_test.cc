@@ -11,6 +11,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
+#include "heed/kernels/dispatch.h"
 
 namespace heed {
 namespace {
@@ -53,7 +54,19 @@ std::string message_of(const std::function<void()>& call) {
   return "no error";
 }
 
-TEST(Attention, ThreeTokensByHand) {
+/// Each property holds on each instruction set.
+class Attention : public testing::TestWithParam<kernels::Isa> {
+ protected:
+  void SetUp() override { kernels::pin_isa(GetParam()); }
+  void TearDown() override { kernels::pin_isa(before_); }
+
+ private:
+  kernels::Isa before_ = kernels::active_isa();
+};
+INSTANTIATE_TEST_SUITE_P(, Attention, testing::ValuesIn(kernels::available_isas()),
+                         [](const auto& isa) { return std::string(to_string(isa.param)); });
+
+TEST_P(Attention, ThreeTokensByHand) {
   // Two keys with scores 0 and log 3: weights 1/4 and 3/4.
   const Tensor q = Tensor::from({1}, {1, 1, 1, 1});
   const Tensor k = Tensor::from({0, std::log(3.0F)}, {1, 1, 2, 1});
@@ -68,14 +81,14 @@ TEST(Attention, ThreeTokensByHand) {
   EXPECT_NEAR(out.lse.at({0, 0, 0}), std::log(4.0F), 1e-6F);
 }
 
-TEST(Attention, OutputIsLaidOutByToken) {
+TEST_P(Attention, OutputIsLaidOutByToken) {
   const auto [q, k, v] = random_inputs(2, 3, 3, 5, 7, 8, 4);
   const Tensor y = attention(q, k, v);
   EXPECT_EQ(y.shape(), (Shape{2, 3, 5, 4}));
   EXPECT_TRUE(y.transpose(1, 2).is_contiguous());
 }
 
-TEST(Attention, RowsSumToOneAndAskingChangesNoBit) {
+TEST_P(Attention, RowsSumToOneAndAskingChangesNoBit) {
   const auto [q, k, v] = random_inputs(2, 4, 2, 70, 150, 24, 40);
   for (const Mask& mask : {Mask(), Mask::causal(Align::bottom_right), Mask::padding({150, 99}),
                            Mask::additive(random_tensor({1, 4, 70, 150}, 5))}) {
@@ -97,7 +110,7 @@ TEST(Attention, RowsSumToOneAndAskingChangesNoBit) {
   }
 }
 
-TEST(Attention, FullyMaskedRowsAreZeros) {
+TEST_P(Attention, FullyMaskedRowsAreZeros) {
   const auto [q, k, v] = random_inputs(2, 2, 2, 37, 50, 16, 16);
   Tensor hidden = Tensor::full({37, 50}, 0.0F);
   for (int64_t s = 0; s < 50; ++s) hidden.at({5, s}) = -kInfinity;
@@ -125,7 +138,7 @@ TEST(Attention, FullyMaskedRowsAreZeros) {
   EXPECT_EQ(causal.y.at({1, 0, 49, 15}), 0.0F);
 }
 
-TEST(Attention, SameBitsAtAnyThreadCount) {
+TEST_P(Attention, SameBitsAtAnyThreadCount) {
   const auto [q, k, v] = random_inputs(1, 3, 1, 200, 333, 32, 48);
   const int before = num_threads();
   const AttentionOptions options{.mask = Mask::causal(Align::bottom_right)};
@@ -138,7 +151,7 @@ TEST(Attention, SameBitsAtAnyThreadCount) {
   set_num_threads(before);
 }
 
-TEST(Attention, BatchMatesPaddingAndNeighboursDoNotMatter) {
+TEST_P(Attention, BatchMatesPaddingAndNeighboursDoNotMatter) {
   const auto [q, k, v] = random_inputs(3, 2, 2, 150, 200, 32, 32);
   const std::vector<int64_t> lengths{200, 131, 7};
   const Tensor y = attention(q, k, v, {.mask = Mask::padding(lengths)});
@@ -156,7 +169,7 @@ TEST(Attention, BatchMatesPaddingAndNeighboursDoNotMatter) {
   }
 }
 
-TEST(Attention, CausalRowsEqualShorterRunsAndIgnoreTheFuture) {
+TEST_P(Attention, CausalRowsEqualShorterRunsAndIgnoreTheFuture) {
   const auto [q, k, v] = random_inputs(1, 2, 2, 140, 140, 16, 16);
   const AttentionOptions options{.mask = Mask::causal(Align::top_left)};
   const Tensor y = attention(q, k, v, options);
@@ -166,7 +179,7 @@ TEST(Attention, CausalRowsEqualShorterRunsAndIgnoreTheFuture) {
   }
 }
 
-TEST(Attention, HugeScoresDoNotOverflow) {
+TEST_P(Attention, HugeScoresDoNotOverflow) {
   Tensor q = random_tensor({1, 1, 40, 8}, 1, 100.0F);
   const Tensor v = random_tensor({1, 1, 40, 8}, 3);
   const AttentionOutputs out =
@@ -181,9 +194,10 @@ TEST(Attention, HugeScoresDoNotOverflow) {
   }
 }
 
-TEST(Attention, NonFiniteValuesBehindAMaskHaveNoEffect) {
+TEST_P(Attention, NonFiniteValuesBehindAMaskHaveNoEffect) {
   const int64_t n = 100;
-  const auto [q, k, v] = random_inputs(1, 2, 2, n, n, 32, 32);
+  const Inputs in = random_inputs(1, 2, 2, n, n, 32, 32);
+  const Tensor &q = in.q, &k = in.k, &v = in.v;
   Tensor visible = Tensor::empty({1, n}, DType::boolean);
   for (int64_t s = 0; s < n; ++s) visible.at<bool>({0, s}) = s % 7 != 3;
   Tensor bias = Tensor::full({1, n}, 0.0F);
@@ -219,7 +233,7 @@ TEST(Attention, NonFiniteValuesBehindAMaskHaveNoEffect) {
   }
 }
 
-TEST(Attention, MasksAgreeWithEachOther) {
+TEST_P(Attention, MasksAgreeWithEachOther) {
   const int64_t t = 50;
   const int64_t s = 70;
   const auto [q, k, v] = random_inputs(2, 2, 2, t, s, 16, 16);
@@ -243,7 +257,7 @@ TEST(Attention, MasksAgreeWithEachOther) {
   EXPECT_TRUE(same_bits(both, attention(q, k, v, {.mask = Mask::causal(Align::top_left)})));
 }
 
-TEST(Attention, EmptyInputs) {
+TEST_P(Attention, EmptyInputs) {
   EXPECT_EQ(attention(Tensor::empty({0, 2, 3, 4}), Tensor::empty({0, 2, 5, 4}),
                       Tensor::empty({0, 2, 5, 6}))
                 .shape(),
@@ -263,8 +277,9 @@ TEST(Attention, EmptyInputs) {
   EXPECT_FLOAT_EQ(mean.at({0, 0, 0, 0}), 2.0F);
 }
 
-TEST(Attention, ErrorsSayWhatWasNeededAndFound) {
-  const auto [q, k, v] = random_inputs(2, 4, 2, 5, 6, 8, 8);
+TEST_P(Attention, ErrorsSayWhatWasNeededAndFound) {
+  const Inputs in = random_inputs(2, 4, 2, 5, 6, 8, 8);
+  const Tensor &q = in.q, &k = in.k, &v = in.v;
   EXPECT_EQ(message_of([&] {
               attention(q, random_tensor({2, 2, 6, 7}, 1), v);
             }),
