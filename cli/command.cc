@@ -14,6 +14,7 @@ namespace heed::cli {
 namespace {
 
 constexpr const char* kDefaultModel = "sentence-transformers/all-MiniLM-L6-v2";
+constexpr const char* kEveryCommand = "Options of every command";
 
 [[noreturn]] void fail_output(int reason) {
   if (reason == EPIPE) throw OutputClosed{};
@@ -34,11 +35,14 @@ CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
   if (text.computes) {
     command.add_option("--threads", context.threads, "Compute on N threads; 0 is all processors.")
         ->type_name("N")
-        ->check(CLI::Range(int64_t{0}, int64_t{4096}));
-    command.add_flag("--json", context.json, "Print one JSON object a line.");
+        ->check(CLI::Range(int64_t{0}, int64_t{4096}))
+        ->group(kEveryCommand);
+    command.add_flag("--json", context.json, "Print one JSON object a line.")->group(kEveryCommand);
   }
-  command.add_flag("--quiet", context.quiet, "Print no progress, notes or warnings.");
-  command.add_flag("--no-color", context.no_color, "Use no colours (as NO_COLOR=1 does).");
+  command.add_flag("--quiet", context.quiet, "Print no progress, notes or warnings.")
+      ->group(kEveryCommand);
+  command.add_flag("--no-color", context.no_color, "Use no colours (as NO_COLOR=1 does).")
+      ->group(kEveryCommand);
   command.callback([&context, run = std::move(run)] { context.action = run; });
   return command;
 }

@@ -69,15 +69,16 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
                                      CLI::AppFormatMode mode) const {
   std::string out = wrap(app->get_description(), 0, 0) + "\n\n" + make_usage(app, std::move(name));
   if (!details_.empty()) out += "\n" + wrap(details_, 0, 0) + "\n";
-  out += make_positionals(app) + make_groups(app, mode) + make_subcommands(app, mode);
+  out += make_positionals(app);
+  out += CLI::detail::find_and_replace(make_groups(app, mode), "\n\n\n", "\n\n");
+  out += make_subcommands(app, mode);
   return out + "\n" + make_footer(app);
 }
 
 std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
   std::string name = is_positional ? option->get_name(true) : option->get_name(false, true);
   if (!is_positional) {
-    if (const size_t comma = name.find(','); comma != std::string::npos)
-      name.insert(comma + 1, " ");
+    name = CLI::detail::find_and_replace(name, ",", ", ");
     if (takes_value(*option)) name += " " + value_name(*option);
   } else if (option->get_items_expected_max() > 1) {
     name += "...";
