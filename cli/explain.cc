@@ -171,7 +171,8 @@ void add_explain(CLI::App& root, Context& context) {
   const auto add_file = [&](const char* name, std::string& file, const char* text) {
     command.add_option(name, file, text)->type_name("F");
   };
-  add_file("--input", options->input, "Your vectors, for the lesson attention.");
+  add_file("--input", options->input,
+           "Your vectors, for the lesson attention; - is standard input.");
   add_file("--wq", options->w_query, "Matrix that makes queries; without it they are the input.");
   add_file("--wk", options->w_key, "Matrix that makes keys.");
   add_file("--wv", options->w_value, "Matrix that makes values.");

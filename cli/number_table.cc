@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "cli/csv.h"
+#include "cli/texts.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/io/npy.h"
@@ -101,6 +102,7 @@ NumberTable parse_number_table(std::string_view content, const std::string& wher
 }
 
 NumberTable read_number_table(const std::filesystem::path& path) {
+  if (path == "-") return parse_number_table(read_standard_input(), "standard input");
   if (path.extension() != ".npy") return parse_number_table(read_file(path), path.string());
   const Tensor values = read_npy(path);
   if (values.rank() != 2) {

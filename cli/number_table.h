@@ -15,10 +15,10 @@ struct NumberTable {
   std::vector<std::string> columns;  // C labels, or empty
 };
 
-/// Reads a .npy array of rank 2, else comma-separated values. A first line without a number (beyond
-/// its first cell) names the columns; a first column that does not hold numbers, or whose heading
-/// is empty, names the rows. Error corrupt_data names line and column of a cell that is not a
-/// finite number, or the first row whose length differs.
+/// Reads a .npy array of rank 2, else comma-separated values (- is standard input). A first line
+/// without a number (beyond its first cell) names the columns; a first column that does not hold
+/// numbers, or whose heading is empty, names the rows. Error corrupt_data names line and column of
+/// a cell that is not a finite number, or the first row whose length differs.
 NumberTable read_number_table(const std::filesystem::path& path);
 NumberTable parse_number_table(std::string_view content, const std::string& where);
 

@@ -131,7 +131,7 @@ def positions():
         "positions": p,
         "dog ate man, placed": attend(dog + p, dog + p, dog + p),
         "man ate dog, placed": attend(man + p, man + p, man + p),
-        "table": table(list(range(64))),
+        "table": table(list(range(32))),
         "distance": torch.stack([table(list(range(t, t + 9))) @ table([t])[0] for t in starts]),
         "beyond the trained length": table([31, 32, 33, 1000, 4999])[:, :8],
     }

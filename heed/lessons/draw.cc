@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include "heed/lens/labels.h"
 #include "heed/lessons/lesson.h"
@@ -10,7 +11,6 @@ namespace heed {
 namespace {
 
 constexpr int kIndent = 3;
-constexpr int kGap = 2;
 constexpr int kMaxLabel = 20;   // columns of a row's label
 constexpr int kMaxColumn = 14;  // columns of a column's label
 
@@ -49,6 +49,9 @@ class TableText {
     for (int64_t r = 0; r < rows_; ++r) {
       label_width_ = std::max(label_width_, std::min(kMaxLabel, display_width(row_label(r))));
     }
+    for (int64_t c = 0; c < columns_; ++c) widths_.push_back(column_width(c));
+    if (group_end(0) < columns_) gap_ = 1;  // closer together where that saves a fold
+    if (group_end(0) < columns_) gap_ = 2;
   }
 
   std::string text() const {
@@ -80,11 +83,13 @@ class TableText {
     return width;
   }
 
+  int width_of(int64_t c) const { return widths_[static_cast<size_t>(c)]; }
+
   int64_t group_end(int64_t begin) const {
     int left = style_.width - kIndent - label_width_;
     int64_t end = begin;
     while (end < columns_) {
-      left -= kGap + column_width(end);
+      left -= gap_ + width_of(end);
       if (left < 0 && end > begin) break;
       ++end;
     }
@@ -94,7 +99,8 @@ class TableText {
   std::string header(int64_t begin, int64_t end) const {
     std::string out(static_cast<size_t>(kIndent + label_width_), ' ');
     for (int64_t c = begin; c < end; ++c) {
-      out += std::string(kGap, ' ') + pad_left(column_label(c), column_width(c), style_.unicode);
+      out += std::string(static_cast<size_t>(gap_), ' ') +
+             pad_left(column_label(c), width_of(c), style_.unicode);
     }
     return out + '\n';
   }
@@ -103,7 +109,7 @@ class TableText {
     std::string out(kIndent, ' ');
     out += pad_right(row_label(r), label_width_, style_.unicode);
     for (int64_t c = begin; c < end; ++c) {
-      out += fmt::format("{:>{}}", cell(r, c), kGap + column_width(c));
+      out += fmt::format("{:>{}}", cell(r, c), gap_ + width_of(c));
     }
     return out + '\n';
   }
@@ -122,6 +128,8 @@ class TableText {
   int64_t rows_;
   int64_t columns_;
   int label_width_ = 0;
+  std::vector<int> widths_;  // of each column
+  int gap_ = 2;              // spaces before each column
 };
 
 std::string strong(const std::string& text, const TerminalStyle& style) {
@@ -133,6 +141,18 @@ std::string indented(std::string_view text, const TerminalStyle& style) {
   for (const std::string& line : wrap(text, style.width - kIndent,
                                       [](std::string_view part) { return display_width(part); })) {
     out += std::string(kIndent, ' ') + line + '\n';
+  }
+  return out;
+}
+
+std::string indented_map(const Step& step, TerminalStyle style) {
+  HeatMap map = heat_map_of(step);
+  map.title.clear();  // it would repeat the heading of the step
+  style.width -= kIndent;
+  std::istringstream lines(draw_terminal({.maps = {std::move(map)}}, style));
+  std::string out;
+  for (std::string line; std::getline(lines, line);) {
+    out += line.empty() ? "\n" : std::string(kIndent, ' ') + line + '\n';
   }
   return out;
 }
@@ -156,7 +176,7 @@ std::string draw_step(size_t number, const Step& step, const TerminalStyle& styl
       strong(pad_right(name, std::max(room - 1, 1), style.unicode), style) + " " + shape + "\n";
   out += indented(step.formula, style) + "\n";
   if (step.numbers) out += TableText(step, style).text() + "\n";
-  if (step.heat_map) out += draw_terminal({.maps = {heat_map_of(step)}}, style) + "\n";
+  if (step.heat_map) out += indented_map(step, style) + "\n";
   return out + indented(step.says, style) + "\n";
 }
 

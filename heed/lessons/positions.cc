@@ -97,12 +97,12 @@ void add_sinusoid_steps(std::vector<Step>& steps) {
   const std::vector<int64_t> starts = {0, 10, 31, 100, 4000};
   const Tensor table = sinusoidal_positions(kFar, kWide);
   Labels places;
-  for (int64_t t = 0; t < 64; ++t) places.push_back(std::to_string(t));
+  for (int64_t t = 0; t < kTrained; ++t) places.push_back(std::to_string(t));
   steps.push_back({.section = "The table of sines",
                    .name = "table",
-                   .formula = "p [64, 32], 64 places of width 32",
+                   .formula = "p[t], the first 32 places, width 32",
                    .letters = "T C",
-                   .values = table.slice(0, 0, 64).contiguous(),
+                   .values = table.slice(0, 0, kTrained).contiguous(),
                    .rows = places,
                    .columns = numbered("", kWide),
                    .says = "Left columns swing fast, right ones slowly, like the hands of a clock: "
@@ -122,13 +122,13 @@ void add_sinusoid_steps(std::vector<Step>& steps) {
   steps.push_back(
       {.name = "distance",
        .formula = "p[t] . p[t + k], k = 0 .. 8",
-       .letters = "R K",
+       .letters = "R S",
        .values = stack_rows(products),
        .rows = rows,
        .columns = steps_away,
-       .says =
-           "All rows are alike: the product depends on the distance k, not on the place t, and "
-           "it falls as k grows. A head can learn \"three words back\" once, for every place."});
+       .says = "All rows are alike: the product depends on the distance k, not on the place t, and "
+               "is largest for the place itself. A head can learn \"three words back\" once, for "
+               "every place."});
   std::vector<Tensor> beyond;
   Labels beyond_rows;
   for (const int64_t t : {kTrained - 1, kTrained, kTrained + 1, int64_t{1000}, kFar - 1}) {

@@ -95,6 +95,22 @@ TEST(Explain, WalksThroughOnesOwnNumbers) {
   }
 }
 
+TEST(Explain, ReadsTablesAsPeopleWriteThem) {
+  const auto values = [](const std::string& csv) {
+    const Result walk =
+        run_heed({"explain", "attention", "--input", "-", "--json"}, {.input = csv});
+    EXPECT_EQ(walk.status, 0) << walk.err;
+    return parse_json(walk.out, "explain --json")["steps"][0];
+  };
+  EXPECT_EQ(values("1,2\n3,4\n")["values"], Json({{1, 2}, {3, 4}}));
+  EXPECT_EQ(values("a,b\r\n1, +2\r\n3,4e0\r\n\r\n")["columns"], Json({"a", "b"}));
+  EXPECT_EQ(values("x,1,2\ny,3,4\n")["rows"], Json({"x", "y"}));
+  const Json numbered = values(",a,b\n7,1,2\n8,3,4\n");  // an empty heading: labels, not numbers
+  EXPECT_EQ(numbered["rows"], Json({"7", "8"}));
+  EXPECT_EQ(numbered["values"], Json({{1, 2}, {3, 4}}));
+  EXPECT_EQ(values("only\n1\n2\n")["shape"], Json({2, 1}));
+}
+
 TEST(Explain, FaultsAreNamed) {
   const TemporaryFolder folder;
   const auto file = [&](const std::string& name, const std::string& content) {
