@@ -24,22 +24,32 @@ Tensor padded(const Rows& rows, int64_t tokens) {
 
 }  // namespace
 
-EncoderInput EncoderInput::from_rows(const Rows& ids, const Rows& type_ids) {
+void check_rows(const Rows& ids, const Rows& type_ids) {
   if (ids.empty()) {
     throw Error(ErrorCode::invalid_argument, "batch: at least one row of ids is needed, found 0");
   }
-  EncoderInput input;
+  if (!type_ids.empty() && type_ids.size() != ids.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("batch: type ids must have the shape of the ids, found {} rows for {}",
+                            type_ids.size(), ids.size()));
+  }
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i].empty()) {
       throw Error(ErrorCode::invalid_argument, fmt::format("batch: row {} has no ids", i));
     }
-    input.lengths.push_back(static_cast<int64_t>(ids[i].size()));
-    if (type_ids.empty()) continue;
-    if (type_ids.size() != ids.size() || type_ids[i].size() != ids[i].size()) {
+    if (!type_ids.empty() && type_ids[i].size() != ids[i].size()) {
       throw Error(ErrorCode::invalid_argument,
-                  fmt::format("batch: type ids must have the shape of the ids, row {} has not", i));
+                  fmt::format("batch: type ids must have the shape of the ids, found {} for {} in "
+                              "row {}",
+                              type_ids[i].size(), ids[i].size(), i));
     }
   }
+}
+
+EncoderInput EncoderInput::from_rows(const Rows& ids, const Rows& type_ids) {
+  check_rows(ids, type_ids);
+  EncoderInput input;
+  for (const auto& row : ids) input.lengths.push_back(static_cast<int64_t>(row.size()));
   const int64_t tokens = std::ranges::max(input.lengths);
   input.ids = padded(ids, tokens);
   if (!type_ids.empty()) input.type_ids = padded(type_ids, tokens);

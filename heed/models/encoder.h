@@ -15,11 +15,15 @@ struct EncoderInput {
   std::vector<int64_t> lengths;  // [B] real tokens of each row; empty: all T
   Tensor type_ids;               // [B, T] i32, which text of a pair a token is from; absent: 0
 
-  /// Rows of ids of any lengths (type_ids empty or of the same lengths) as one padded batch. Error
-  /// invalid_argument for no rows or an empty one.
+  /// Rows of ids of any lengths (type_ids empty or of the same lengths) as one padded batch.
+  /// Errors as check_rows.
   static EncoderInput from_rows(const std::vector<std::vector<int32_t>>& ids,
                                 const std::vector<std::vector<int32_t>>& type_ids = {});
 };
+
+/// Error invalid_argument for no rows, an empty one, or type ids of another shape.
+void check_rows(const std::vector<std::vector<int32_t>>& ids,
+                const std::vector<std::vector<int32_t>>& type_ids);
 
 struct EncoderFacts {
   std::string architecture;  // "bert"

@@ -164,13 +164,9 @@ void check_wanted(const Encoder& encoder, const std::vector<std::string>& want) 
 std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
                                                     const ForwardRequest& request) {
   check_wanted(encoder, request.want);
+  check_rows(request.ids, request.type_ids);  // of all batches, before the first one is computed
   int64_t tokens = 0;
   for (const auto& row : request.ids) tokens = std::max(tokens, static_cast<int64_t>(row.size()));
-  if (!request.type_ids.empty() && request.type_ids.size() != request.ids.size()) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("forward: {} rows of ids have {} rows of type ids", request.ids.size(),
-                            request.type_ids.size()));
-  }
   Collector collector(encoder.facts(), request, tokens);
   const size_t rows = request.ids.size();
   const auto step = static_cast<size_t>(std::max<int64_t>(request.batch, 1));
