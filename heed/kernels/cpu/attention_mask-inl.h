@@ -1,0 +1,96 @@
+// What changes the scores of a tile between the product and the softmax. Included once for each
+// Highway target.
+#if defined(HEED_KERNELS_CPU_ATTENTION_MASK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HEED_KERNELS_CPU_ATTENTION_MASK_INL_H_
+#undef HEED_KERNELS_CPU_ATTENTION_MASK_INL_H_
+#else
+#define HEED_KERNELS_CPU_ATTENTION_MASK_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "heed/kernels/attention.h"
+#include "heed/kernels/cpu/attention_tile-inl.h"
+#include "heed/kernels/cpu/transpose-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernels::HWY_NAMESPACE {
+namespace fused {
+
+HWY_INLINE float added_by(const AttentionMask& mask, int64_t at) {
+  if (mask.bias != nullptr) return mask.bias[at];
+  return mask.visible[at] ? 0.0F : kHidden;
+}
+
+/// Writes what a mask adds to the scores of a tile over keys [first, first + n): 0, -inf or a bias.
+HWY_INLINE void stage_mask(const Block& block, const AttentionMask& mask, const Tile& tile,
+                           int64_t first, int64_t n) {
+  const int64_t corner = mask.offset(block.b, block.h, tile.first, first);
+  if (mask.query == 0) {  // one row for all queries
+    const Floats f;
+    for (int64_t s = 0; s < n; ++s) {
+      const Vector added = hn::Set(f, added_by(mask, corner + s * mask.key));
+      for (int64_t w = 0; w < tile.width; w += kLanes) {
+        hn::Store(added, f, block.stage + s * tile.width + w);
+      }
+    }
+  } else if (mask.bias != nullptr && mask.key == 1) {
+    tile_from_rows(mask.bias + corner, mask.query, tile.queries, n, 1.0F, block.stage, tile.width);
+  } else {
+    for (int64_t w = 0; w < tile.width; ++w) {
+      const int64_t row = corner + std::min(w, tile.queries - 1) * mask.query;
+      for (int64_t s = 0; s < n; ++s) {
+        block.stage[s * tile.width + w] = added_by(mask, row + s * mask.key);
+      }
+    }
+  }
+}
+
+/// Adds the staged mask; where it is -inf the score is hidden whatever it was.
+HWY_INLINE void add_stage(const Block& block, int64_t elements) {
+  const Floats f;
+  const Vector hidden = hn::Set(f, kHidden);
+  for (int64_t i = 0; i < elements; i += kLanes) {
+    const Vector bias = hn::Load(f, block.stage + i);
+    const Vector sum = hn::Add(hn::Load(f, block.scores + i), bias);
+    hn::Store(hn::IfThenElse(hn::Eq(bias, hidden), hidden, sum), f, block.scores + i);
+  }
+}
+
+/// Hides keys at or past a query's own end, for the chunks that the causal diagonal crosses.
+HWY_INLINE void hide_unseen(const Block& block, const Tile& tile, int64_t first, int64_t n) {
+  const Floats f;
+  HWY_ALIGN float ends[kTile];  // relative to first, at most n: small integers, exact
+  for (int64_t w = 0; w < tile.width; ++w) {
+    const int64_t t = tile.first + std::min(w, tile.queries - 1);
+    const int64_t end = visible_keys(block.problem, block.b, t).end - first;
+    ends[w] = static_cast<float>(std::clamp<int64_t>(end, 0, n));
+  }
+  const Vector hidden = hn::Set(f, kHidden);
+  for (int64_t s = 0; s < n; ++s) {
+    const Vector key = hn::Set(f, static_cast<float>(s));
+    for (int64_t w = 0; w < tile.width; w += kLanes) {
+      float* at = block.scores + s * tile.width + w;
+      hn::Store(hn::IfThenElse(hn::Lt(key, hn::Load(f, ends + w)), hn::Load(f, at), hidden), f, at);
+    }
+  }
+}
+
+/// Applies whatever changes scores after the product. Whether it did.
+HWY_INLINE bool modify_scores(const Block& block, const Tile& tile, int64_t first, int64_t n) {
+  for (const AttentionMask& mask : block.problem.masks) {
+    stage_mask(block, mask, tile, first, n);
+    add_stage(block, n * tile.width);
+  }
+  const bool crossed = first + n > tile.all_see;
+  if (crossed) hide_unseen(block, tile, first, n);
+  return crossed || !block.problem.masks.empty();
+}
+
+}  // namespace fused
+}  // namespace heed::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
