@@ -48,7 +48,8 @@ int default_threads() {
 thread_local bool inside_task = false;
 
 /// A fixed crew of threads that runs one job at a time. Tasks are handed out by an atomic counter,
-/// so a late or slow thread takes fewer of them.
+/// so a late or slow thread takes fewer of them; a thread that comes when the tasks are gone is not
+/// waited for, so a busy machine costs a job no more than the tasks that are under way.
 class Pool {
  public:
   explicit Pool(int threads) {
@@ -74,39 +75,57 @@ class Pool {
     tasks_ = tasks;
     next_.store(0, std::memory_order_relaxed);
     failed_.store(false, std::memory_order_relaxed);
-    busy_.store(static_cast<int>(crew_.size()), std::memory_order_relaxed);
-    job_.fetch_add(1);  // publishes the fields above
+    gate_.store((gate_.load(std::memory_order_relaxed) & ~kLow) + kJob + kOpen);
     if (sleepers_.load() > 0) {
       { const std::lock_guard lock(sleep_mutex_); }  // a worker between its check and its wait
       wake_.notify_all();
     }
     work(0);
-    while (busy_.load(std::memory_order_acquire) != 0) relax();
+    gate_.fetch_and(~kOpen);
+    for (int spins = 0; (gate_.load(std::memory_order_acquire) & kLow) != 0; ++spins) {
+      spins < 1000 ? relax() : std::this_thread::yield();
+    }
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
+  // gate_: whether the job takes more workers, how many are at it, and the job's number.
+  static constexpr uint64_t kOpen = 1;
+  static constexpr uint64_t kWorker = 2;
+  static constexpr uint64_t kJob = uint64_t{1} << 20;
+  static constexpr uint64_t kLow = kJob - 1;
+
   void serve(int worker) {
     for (uint64_t seen = 0;;) {
       wait_for_job(seen);
       if (stopping_.load()) return;
-      seen = job_.load();
-      work(worker);
-      busy_.fetch_sub(1, std::memory_order_release);
+      uint64_t gate = gate_.load();
+      seen = gate / kJob;
+      while ((gate & kOpen) != 0 && gate / kJob == seen) {
+        if (!gate_.compare_exchange_weak(gate, gate + kWorker)) continue;
+        work(worker);
+        gate_.fetch_sub(kWorker, std::memory_order_release);
+        break;
+      }
     }
+  }
+
+  bool called(uint64_t seen) const {
+    const uint64_t gate = gate_.load();
+    return gate / kJob != seen && (gate & kOpen) != 0;
   }
 
   void wait_for_job(uint64_t seen) {
     const auto deadline = std::chrono::steady_clock::now() + kSpin;
     while (std::chrono::steady_clock::now() < deadline) {
       for (int i = 0; i < 64; ++i) {
-        if (job_.load(std::memory_order_acquire) != seen) return;
+        if (called(seen)) return;
         relax();
       }
     }
     std::unique_lock lock(sleep_mutex_);
     sleepers_.fetch_add(1);
-    wake_.wait(lock, [&] { return job_.load() != seen || stopping_.load(); });
+    wake_.wait(lock, [&] { return called(seen) || stopping_.load(); });
     sleepers_.fetch_sub(1);
   }
 
@@ -130,9 +149,8 @@ class Pool {
   internal::TaskRef* body_ = nullptr;
   int64_t tasks_ = 0;
   alignas(64) std::atomic<int64_t> next_{0};
-  alignas(64) std::atomic<uint64_t> job_{0};
-  alignas(64) std::atomic<int> busy_{0};
-  std::atomic<int> sleepers_{0};
+  alignas(64) std::atomic<uint64_t> gate_{0};
+  alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> failed_{false};
   std::mutex error_mutex_;
