@@ -19,8 +19,8 @@ struct NormRows {
 /// y = (z - mean(z)) / sqrt(variance(z) + epsilon) * gain + bias, z = x + residual, biased
 /// variance. Two passes over a row in cache: the mean, then the centred squares, so that a large
 /// common offset cancels before it is squared. No scratch, no threads. A row's bits depend on that
-/// row alone. Error: each output within (C / lanes + 16) eps of the largest |normalised value| x
-/// |gain| plus |bias|.
+/// row alone. Error of an output, with eps = 2^-24 and spread = sqrt(variance + epsilon): at
+/// most (C / 8 + 16) eps |gain| (|z - mean| + 2 max |z|) / spread + 4 eps |bias|.
 void layer_norm(const NormRows& rows);
 
 /// y = x / sqrt(mean(x^2) + epsilon) * gain.

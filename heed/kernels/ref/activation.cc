@@ -1,18 +1,22 @@
 #include "heed/kernels/activation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
 namespace heed::kernels::ref {
 namespace {
 
-double gelu(double x) { return 0.5 * x * std::erfc(-x / std::numbers::sqrt2); }
+// The limit at minus infinity is 0, but -inf x 0 is not: far enough left all three are 0 in f32.
+double bounded(double x) { return std::max(x, -1000.0); }
 
-double silu(double x) { return x / (1.0 + std::exp(-x)); }
+double gelu(double x) { return 0.5 * bounded(x) * std::erfc(-x / std::numbers::sqrt2); }
+
+double silu(double x) { return bounded(x) / (1.0 + std::exp(-x)); }
 
 double gelu_tanh(double x) {
   const double u = std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x);
-  return silu(2.0 * u) * (x == 0.0 ? 0.5 : x / (2.0 * u));  // x / 2 (1 + tanh u)
+  return bounded(x) / (1.0 + std::exp(-2.0 * u));  // x / 2 (1 + tanh u)
 }
 
 double apply(Activation activation, double x) {

@@ -1,0 +1,120 @@
+#include "heed/kernels/activation.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "tests/kernels/every_isa.h"
+
+namespace heed::kernels {
+namespace {
+
+constexpr Activation kAll[] = {Activation::relu, Activation::gelu, Activation::gelu_tanh,
+                               Activation::silu, Activation::tanh};
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Distance between neighbouring f32 numbers at |value|, no finer than at the smallest normal.
+double ulp(double value) {
+  const double size = std::max(std::abs(value), double{std::numeric_limits<float>::min()});
+  return std::ldexp(1.0, std::ilogb(size) - 23);
+}
+
+double exact_gelu(double x) { return 0.5 * x * std::erfc(-x * M_SQRT1_2); }
+
+/// One f32 in 4099, all exponents, both signs.
+template <class F>
+void for_sampled_floats(F&& f) {
+  for (uint32_t bits = 0; bits < 0x7f800000u; bits += 4099) {
+    f(std::bit_cast<float>(bits));
+    f(-std::bit_cast<float>(bits));
+  }
+}
+
+std::vector<float> sampled(float lowest, float highest) {
+  std::vector<float> x;
+  for_sampled_floats([&](float value) {
+    if (value >= lowest && value <= highest) x.push_back(value);
+  });
+  return x;
+}
+
+/// Largest error over sampled numbers, in ulp of the exact result.
+double worst_ulps(Activation activation, float lowest, float highest, double (*exact)(double)) {
+  const std::vector<float> x = sampled(lowest, highest);
+  std::vector<float> y(x.size());
+  activate(activation, x.data(), y.data(), int64_t(x.size()));
+  double worst = 0.0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double right = exact(x[i]);
+    worst = std::max(worst, std::abs(y[i] - right) / ulp(right));
+  }
+  return worst;
+}
+
+TEST(Activation, ErrorsAreWhatTheContractSays) {
+  auto silu = [](double x) { return x / (1.0 + std::exp(-x)); };
+  auto tanh = [](double x) { return std::tanh(x); };
+  on_every_isa([&](Isa) {
+    EXPECT_LE(worst_ulps(Activation::gelu, 0.0f, 1e30f, exact_gelu), 4.0);
+    EXPECT_LE(worst_ulps(Activation::gelu, -12.9f, 0.0f, exact_gelu), 6.0);
+    EXPECT_LE(worst_ulps(Activation::silu, -80.0f, 1e30f, silu), 3.0);
+    EXPECT_LE(worst_ulps(Activation::tanh, -1e30f, 1e30f, tanh), 3.0);
+  });
+}
+
+TEST(Activation, GeluTanhIsWithinItsArgumentsRounding) {
+  on_every_isa([](Isa) {
+    const std::vector<float> x = sampled(-9.0f, 20.0f);
+    std::vector<float> y(x.size());
+    activate(Activation::gelu_tanh, x.data(), y.data(), int64_t(x.size()));
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double in = x[i];
+      const double u = std::sqrt(2.0 / M_PI) * (in + 0.044715 * in * in * in);
+      const double right = in / (1.0 + std::exp(-2.0 * u));
+      const double left = in < 0.0 ? 5.0 * std::abs(u) : 0.0;
+      ASSERT_LE(std::abs(y[i] - right), (4.0 + left) * ulp(right)) << in;
+    }
+  });
+}
+
+TEST(Activation, EndsOfTheLine) {
+  on_every_isa([](Isa) {
+    for (const Activation activation : kAll) {
+      const float x[] = {kInfinity, -kInfinity, NAN, 0.0f, 3e38f, -3e38f};
+      float y[6];
+      activate(activation, x, y, 6);
+      const bool bounded = activation == Activation::tanh;
+      EXPECT_EQ(y[0], bounded ? 1.0f : kInfinity);
+      EXPECT_NEAR(y[1], bounded ? -1.0f : 0.0f, 1e-30);
+      EXPECT_TRUE(std::isnan(y[2]));
+      EXPECT_EQ(y[3], 0.0f);
+      EXPECT_EQ(y[4], bounded ? 1.0f : 3e38f);
+      EXPECT_NEAR(y[5], bounded ? -1.0f : 0.0f, 1e-30);
+    }
+  });
+}
+
+TEST(Activation, AnElementsBitsDoNotDependOnItsPlace) {
+  on_every_isa([](Isa) {
+    const std::vector<float> x = random_floats(80, 5, 6.0f);
+    for (const Activation activation : kAll) {
+      std::vector<float> whole(x.size());
+      activate(activation, x.data(), whole.data(), int64_t(x.size()));
+      for (size_t first = 0; first < 17; ++first) {
+        for (size_t n = 0; n <= 40; ++n) {
+          std::vector<float> part(n + 2, -7.0f);
+          std::copy_n(x.begin() + int64_t(first), n, part.begin() + 1);
+          activate(activation, part.data() + 1, part.data() + 1, int64_t(n));  // in place
+          EXPECT_EQ(part.front(), -7.0f);
+          EXPECT_EQ(part.back(), -7.0f);
+          for (size_t i = 0; i < n; ++i) ASSERT_EQ(part[i + 1], whole[first + i]);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace heed::kernels
