@@ -41,7 +41,9 @@ std::pair<Sentence, Sentence> sentences(TorchRandom& random) {
 
 std::vector<Step> walk_causal() {
   TorchRandom random(1);
-  const auto [mat, moon] = sentences(random);
+  const auto both = sentences(random);
+  const Sentence& mat = both.first;  // no structured binding: clang 14 lets no lambda see one
+  const Sentence& moon = both.second;
   TorchRandom weights_random(2);
   const Projected a = project_linear(weights_random, mat.x, 4);
   weights_random = TorchRandom(2);
