@@ -9,6 +9,7 @@ namespace heed::cli {
 struct Context;
 
 // One function a command, defined in cli/<name>.cc; main.cc lists them in the order of the help.
+void add_look(CLI::App& root, Context& context);
 void add_explain(CLI::App& root, Context& context);
 void add_tokens(CLI::App& root, Context& context);
 void add_embed(CLI::App& root, Context& context);

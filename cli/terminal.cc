@@ -56,6 +56,14 @@ bool terminal_unicode() {
   return false;
 }
 
+Theme terminal_theme() {
+  // "foreground;background" as xterm's sixteen colours: 7 and 9 to 15 are light ones.
+  const std::string_view colors = environment("COLORFGBG");
+  const std::string_view background = colors.substr(colors.rfind(';') + 1);
+  const bool bright = background == "7" || background == "9" || background.size() == 2;
+  return !background.empty() && bright ? Theme::light : Theme::dark;
+}
+
 TerminalStyle terminal_style(bool no_color) {
   TerminalStyle style;
   style.colors = terminal_colors(stdout, no_color);

@@ -19,6 +19,9 @@ int terminal_width();
 /// Whether the locale's characters are UTF-8.
 bool terminal_unicode();
 
+/// Light if COLORFGBG tells of a light background, else dark.
+Theme terminal_theme();
+
 /// All of it for pictures on standard output; the caller sets theme and numbers.
 TerminalStyle terminal_style(bool no_color);
 

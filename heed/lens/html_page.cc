@@ -26,7 +26,7 @@ select, button { font: inherit; font-size: 14px; color: var(--ink); background: 
 select { margin-left: 6px; max-width: 46ch; }
 :focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
 main { display: flex; flex-wrap: wrap; gap: 24px; align-items: flex-start; }
-#figure { flex: 1 1 560px; min-width: 0; overflow-x: auto; }
+#figure { flex: 0 1 auto; min-width: 0; overflow-x: auto; }
 #side { flex: 0 1 300px; background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
 #say { min-height: 3em; font-size: 15px; overflow-wrap: anywhere; }
 #say b { color: var(--mark); }
@@ -49,7 +49,7 @@ canvas { max-width: none; }
 <header><h1 id="title"></h1><button id="theme" type="button">Light / dark</button></header>
 <p id="caption"></p>
 <nav id="nav" aria-label="Which map"></nav>
-<main>
+<main id="main">
 <section id="figure" aria-labelledby="name"><h2 id="name"></h2>
 <canvas id="map" tabindex="0" role="application" aria-describedby="keys"></canvas></section>
 <aside id="side"><div id="say" aria-live="polite"></div><ul id="top"></ul>
@@ -99,7 +99,8 @@ function picture(map) {  // one pixel a cell
 
 function draw() {
   const map = data.maps[at], R = map.rowCount, C = map.columnCount, canvas = $("map");
-  const g = canvas.getContext("2d"), room = Math.max(280, $("figure").clientWidth - 4);
+  const g = canvas.getContext("2d"), all = $("main").clientWidth,
+    room = Math.max(280, all > 820 ? all - 330 : all - 4);
   const measure = (labels, size) => { g.font = size + "px " + getComputedStyle(document.body).fontFamily;
     return Math.min(130, labels.reduce((w, s) => Math.max(w, g.measureText(s).width), 0)); };
   let size = 12;

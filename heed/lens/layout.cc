@@ -12,7 +12,6 @@ namespace {
 
 using namespace page;
 
-constexpr int kFewMaps = 6;            // up to here each map has labels, axes and legend of its own
 constexpr double kLargestCell = 44;    // points
 constexpr double kSmallestCell = 0.5;  // one pixel of a PNG
 constexpr double kOneMap = 600;        // points a map alone may take
@@ -53,7 +52,7 @@ class Measuring {
  private:
   void count() {
     const auto maps = static_cast<int64_t>(picture_.maps.size());
-    many_ = maps > kFewMaps;
+    many_ = picture_.maps.size() > kFewMaps;
     columns_ = picture_.columns > 0 ? picture_.columns
                : maps <= 3          ? std::max<int64_t>(maps, 1)
                                     : static_cast<int64_t>(std::ceil(std::sqrt(1.5 * maps)));

@@ -59,6 +59,9 @@ struct Layout {
 /// Measures a picture that check_picture() has passed.
 Layout lay_out(const Picture& picture);
 
+/// Up to here each map has labels, axes and a legend of its own; more make a grid.
+constexpr size_t kFewMaps = 6;
+
 namespace page {  // distances in points that measuring and drawing share
 constexpr double kMargin = 20;
 constexpr double kTitleSize = 15;

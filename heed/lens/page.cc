@@ -78,7 +78,9 @@ class Painter {
   void cells(const Panel& panel) {
     const double gap = layout_.cell >= 10 ? 0.75 : layout_.cell >= 7 ? 0.5 : 0;
     const double number = number_size(panel);
-    const bool whole = panel.values.shape() == panel.map->values.shape();
+    // Hover texts weigh more than the squares themselves: not for a page of many maps.
+    const bool tips =
+        layout_.panels.size() <= kFewMaps && panel.values.shape() == panel.map->values.shape();
     for (int64_t r = 0; r < panel.values.size(0); ++r) {
       for (int64_t c = 0; c < panel.values.size(1); ++c) {
         const float value = panel.values.at({r, c});
@@ -87,7 +89,7 @@ class Painter {
         const double y = panel.y + layout_.cell * static_cast<double>(r);
         const double side = layout_.cell - gap;
         canvas_.rectangle({x + gap / 2, y + gap / 2, side, side}, fill,
-                          whole ? tip(panel, r, c) : std::string());
+                          tips ? tip(panel, r, c) : std::string());
         if (number > 0) {
           canvas_.text(x + layout_.cell / 2, y + layout_.cell / 2 + number * 0.36,
                        format_value(value, 2),
@@ -166,7 +168,7 @@ class Painter {
   }
 
   void axes(const Panel& panel, double width, double height) {
-    if (layout_.panels.size() > 6) return;
+    if (layout_.panels.size() > kFewMaps) return;
     TextStyle style{.size = kAxisSize, .color = colors_.faint, .anchor = Anchor::middle};
     const double above = panel.title_y + (panel.map->title.empty() ? 0 : 6) + kAxisSize;
     if (!panel.map->column_axis.empty()) {

@@ -6,7 +6,6 @@
 namespace heed {
 namespace {
 
-constexpr size_t kFewMaps = 6;     // more are drawn small, side by side
 constexpr int64_t kMostMini = 24;  // cells a side of a small map
 
 struct Mini {
@@ -106,7 +105,8 @@ std::string draw_terminal(const Picture& picture, const TerminalStyle& style) {
   } else {
     for (size_t i = 0; i < picture.maps.size(); ++i) {
       if (i > 0) out += '\n';
-      out += draw_terminal_map(picture.maps[i], paint, !same_range || i + 1 == picture.maps.size());
+      out += draw_terminal_map(picture.maps[i], paint,
+                               !style.numbers && (!same_range || i + 1 == picture.maps.size()));
     }
   }
   for (const std::string& line : wrap(clean_label(picture.caption), bounded.width, display_width)) {

@@ -1,0 +1,98 @@
+#include "cli/look_json.h"
+
+namespace heed::cli {
+namespace {
+
+OutJson rows(const Tensor& matrix) {
+  OutJson out = OutJson::array();
+  for (int64_t r = 0; r < matrix.size(0); ++r) {
+    OutJson row = OutJson::array();
+    for (int64_t c = 0; c < matrix.size(1); ++c) row.push_back(matrix.at({r, c}));
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+OutJson tokens_of(const Word& word) { return {word.pieces.start, word.pieces.end}; }
+
+bool picks(const Pick& pick, int64_t index) {
+  return pick.kind != Pick::Kind::one || pick.index == index;
+}
+
+OutJson head_json(const Look& look, int64_t layer, int64_t head) {
+  const HeadStatistics s = look.statistics(layer, head);
+  OutJson out;
+  out["layer"] = layer;
+  out["head"] = head;
+  out["role"] = look.role(layer, head);
+  out["entropy"] = s.entropy;
+  out["max"] = s.max;
+  out["first"] = s.first;
+  out["separator"] = s.separator;
+  out["self"] = s.self;
+  out["previous"] = s.previous;
+  out["next"] = s.next;
+  out["distance"] = s.distance;
+  out["weights"] = rows(look.weights.select(0, layer).select(0, head));
+  return out;
+}
+
+}  // namespace
+
+OutJson look_json(const Look& look, const std::string& model, const LookView& view,
+                  const std::optional<Occurrence>& chosen) {
+  OutJson out;
+  out["model"] = model;
+  out["text"] = look.text;
+  if (!look.second.empty()) out["second"] = look.second;
+  out["tokens"] = look.encoding.tokens;
+  out["truncated"] = look.encoding.truncated;
+  out["words"] = OutJson::array();
+  const std::vector<bool> sinks = look.sinks();
+  for (size_t w = 0; w < look.words.size(); ++w) {
+    OutJson word;
+    word["word"] = look.words[w].name;
+    word["tokens"] = tokens_of(look.words[w]);
+    word["sink"] = static_cast<bool>(sinks[w]);
+    out["words"].push_back(std::move(word));
+  }
+  if (chosen) out["chosen"] = chosen->word;
+  out["heads"] = OutJson::array();
+  for (int64_t layer = 0; layer < look.layers(); ++layer) {
+    for (int64_t head = 0; head < look.heads(); ++head) {
+      if (picks(view.layer, layer) && picks(view.head, head)) {
+        out["heads"].push_back(head_json(look, layer, head));
+      }
+    }
+  }
+  return out;
+}
+
+OutJson compare_json(const std::vector<Look>& looks, const std::vector<Occurrence>& occurrences) {
+  OutJson out;
+  out["word"] = looks[occurrences[0].text].words[static_cast<size_t>(occurrences[0].word)].name;
+  out["occurrences"] = OutJson::array();
+  for (const Occurrence& at : occurrences) {
+    const Look& look = looks[at.text];
+    const Word& word = look.words[static_cast<size_t>(at.word)];
+    OutJson one;
+    one["text"] = at.text;
+    one["tokens"] = tokens_of(word);
+    one["vectors"] = rows(word_vectors(look.states, {word}).select(1, 0));
+    out["occurrences"].push_back(std::move(one));
+  }
+  out["pairs"] = OutJson::array();
+  for (size_t a = 0; a < occurrences.size(); ++a) {
+    for (size_t b = a + 1; b < occurrences.size(); ++b) {
+      OutJson pair;
+      pair["first"] = a;
+      pair["second"] = b;
+      pair["cosines"] = cosines(looks[occurrences[a].text], occurrences[a].word,
+                                looks[occurrences[b].text], occurrences[b].word);
+      out["pairs"].push_back(std::move(pair));
+    }
+  }
+  return {{"compare", std::move(out)}};
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/json_out.h"
+#include "cli/look_summary.h"
+#include "heed/lens/look_picture.h"
+
+namespace heed::cli {
+
+/// {"model", "text", "tokens", "words", "heads": [{"layer", "head", "role", statistics,
+/// "weights"}]}; weights are between tokens, [T][T]. The view picks layers and heads ("mean": all
+/// of them).
+OutJson look_json(const Look& look, const std::string& model, const LookView& view,
+                  const std::optional<Occurrence>& chosen);
+
+/// {"compare": {"word", "occurrences": [{"text", "tokens", "vectors": [L + 1][C]}], "pairs":
+/// [{"first", "second", "cosines": [L + 1]}]}}.
+OutJson compare_json(const std::vector<Look>& looks, const std::vector<Occurrence>& occurrences);
+
+}  // namespace heed::cli

@@ -1,0 +1,155 @@
+#include "heed/lens/words.h"
+
+#include <utf8proc.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "heed/base/error.h"
+#include "heed/lens/labels.h"
+
+namespace heed {
+namespace {
+
+std::string lower(const std::string& text) {
+  utf8proc_uint8_t* folded = nullptr;
+  const auto size = utf8proc_map(
+      reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+      static_cast<utf8proc_ssize_t>(text.size()), &folded,
+      static_cast<utf8proc_option_t>(UTF8PROC_CASEFOLD | UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  if (size < 0) return text;
+  std::string out(reinterpret_cast<const char*>(folded), static_cast<size_t>(size));
+  std::free(folded);
+  return out;
+}
+
+std::string slice(std::string_view text, int64_t begin, int64_t end) {
+  const auto size = static_cast<int64_t>(text.size());
+  begin = std::clamp<int64_t>(begin, 0, size);
+  end = std::clamp<int64_t>(end, begin, size);
+  return clean_label(text.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+}
+
+// [outer, T, C] as [outer, W, C]: the rows of a word's pieces averaged.
+Tensor mean_rows(const Tensor& rows, const std::vector<Word>& words) {
+  const int64_t outer = rows.size(0);
+  const int64_t width = rows.size(2);
+  const Tensor out = Tensor::zeros({outer, static_cast<int64_t>(words.size()), width});
+  for (int64_t o = 0; o < outer; ++o) {
+    for (size_t w = 0; w < words.size(); ++w) {
+      const Span& pieces = words[w].pieces;
+      float* sum = &out.at({o, static_cast<int64_t>(w), 0});
+      for (int64_t t = pieces.start; t < pieces.end; ++t) {
+        const float* row = &rows.at({o, t, 0});
+        for (int64_t c = 0; c < width; ++c) sum[c] += row[c];
+      }
+      const auto count = static_cast<float>(pieces.end - pieces.start);
+      for (int64_t c = 0; c < width; ++c) sum[c] /= count;
+    }
+  }
+  return out;
+}
+
+Shape with_last(const Shape& shape, int64_t rows, int64_t columns) {
+  Shape out = shape;
+  out[-2] = rows;
+  out[-1] = columns;
+  return out;
+}
+
+}  // namespace
+
+std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
+                              std::string_view second) {
+  std::vector<Word> words;
+  int32_t open = -1;  // index of the word being collected, within its text
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    const int type = encoding.type_ids[i];
+    const bool special = encoding.special[i];
+    const int32_t index = encoding.words[i];
+    const bool goes_on = !special && index >= 0 && index == open && !words.back().special &&
+                         words.back().text == type;
+    if (goes_on) {
+      words.back().pieces.end = at + 1;
+    } else {
+      words.push_back({special ? encoding.tokens[i] : "", {at, at + 1}, special, type});
+    }
+    open = special ? -1 : index;
+  }
+  for (Word& word : words) {
+    if (word.special) continue;
+    const auto first = static_cast<size_t>(word.pieces.start);
+    const auto last = static_cast<size_t>(word.pieces.end) - 1;
+    word.name = slice(word.text == 1 ? second : text, encoding.byte_offsets[first].start,
+                      encoding.byte_offsets[last].end);
+    if (word.name.empty()) word.name = encoding.tokens[first];
+  }
+  return words;
+}
+
+std::vector<Word> single_pieces(const Encoding& encoding) {
+  std::vector<Word> words;
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    words.push_back({encoding.tokens[i], {at, at + 1}, encoding.special[i], encoding.type_ids[i]});
+  }
+  return words;
+}
+
+Tensor to_words(const Tensor& weights, const std::vector<Word>& words) {
+  const int64_t tokens = weights.size(-1);
+  HEED_ASSERT(weights.size(-2) == tokens);
+  const auto count = static_cast<int64_t>(words.size());
+  const Tensor rows = mean_rows(weights.contiguous().reshape({-1, tokens, tokens}), words);
+  const Tensor out = Tensor::zeros({rows.size(0), count, count});
+  for (int64_t o = 0; o < rows.size(0); ++o) {
+    for (int64_t r = 0; r < count; ++r) {
+      const float* row = &rows.at({o, r, 0});
+      for (int64_t c = 0; c < count; ++c) {
+        const Span& pieces = words[static_cast<size_t>(c)].pieces;
+        for (int64_t t = pieces.start; t < pieces.end; ++t) out.at({o, r, c}) += row[t];
+      }
+    }
+  }
+  return out.reshape(with_last(weights.shape(), count, count));
+}
+
+Tensor word_vectors(const Tensor& state, const std::vector<Word>& words) {
+  const int64_t width = state.size(-1);
+  const Tensor flat = state.contiguous().reshape({-1, state.size(-2), width});
+  return mean_rows(flat, words)
+      .reshape(with_last(state.shape(), static_cast<int64_t>(words.size()), width));
+}
+
+std::vector<int64_t> find_words(const std::vector<Word>& words, std::string_view name) {
+  const std::string exact = clean_label(name);
+  for (const bool fold : {false, true}) {
+    const std::string wanted = fold ? lower(exact) : exact;
+    std::vector<int64_t> found;
+    for (size_t i = 0; i < words.size(); ++i) {
+      if (words[i].special) continue;
+      if ((fold ? lower(words[i].name) : words[i].name) == wanted) {
+        found.push_back(static_cast<int64_t>(i));
+      }
+    }
+    if (!found.empty()) return found;
+  }
+  return {};
+}
+
+WordChoice parse_word_choice(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon != std::string_view::npos && colon > 0) {
+    int64_t occurrence = 0;
+    const char* end = text.data() + text.size();
+    const auto read = std::from_chars(text.data() + colon + 1, end, occurrence);
+    if (read.ec == std::errc() && read.ptr == end && occurrence >= 1) {
+      return {std::string(text.substr(0, colon)), occurrence};
+    }
+  }
+  return {std::string(text), std::nullopt};
+}
+
+}  // namespace heed

@@ -1,0 +1,179 @@
+#include "heed/lens/picture.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "heed/base/file.h"
+#include "heed/io/npy.h"
+#include "heed/lens/layout.h"
+#include "tests/expect_error.h"
+#include "tests/lens/sample_picture.h"
+#include "tests/support.h"
+
+namespace heed {
+namespace {
+
+using testing::sample_picture;
+using testing::TemporaryFolder;
+
+class Saved : public ::testing::Test {
+ protected:
+  std::string save(const Picture& picture, const std::string& name, Theme theme = Theme::light) {
+    save_picture(picture, folder_ / name, theme);
+    return read_file(folder_ / name);
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(Saved, EveryFormatHasItsSignatureAtEverySize) {
+  for (const auto& [maps, rows, columns] :
+       std::vector<std::tuple<int, int64_t, int64_t>>{{1, 7, 7},
+                                                      {2, 9, 8},
+                                                      {1, 40, 40},
+                                                      {1, 300, 300},
+                                                      {24, 9, 9},
+                                                      {1, 0, 0},
+                                                      {0, 0, 0},
+                                                      {1, 1, 3000}}) {
+    const Picture picture = sample_picture(maps, rows, columns);
+    for (const Theme theme : {Theme::light, Theme::dark}) {
+      EXPECT_EQ(save(picture, "a.png", theme).substr(0, 8), "\x89PNG\r\n\x1a\n");
+      const std::string pdf = save(picture, "a.pdf", theme);
+      EXPECT_EQ(pdf.substr(0, 5), "%PDF-");
+      EXPECT_NE(pdf.find("%%EOF"), std::string::npos);
+      const std::string svg = save(picture, "a.svg", theme);
+      EXPECT_EQ(svg.substr(0, 4), "<svg");
+      EXPECT_EQ(svg.substr(svg.size() - 7), "</svg>\n");
+      EXPECT_EQ(save(picture, "a.html", theme).substr(0, 15), "<!doctype html>");
+    }
+  }
+}
+
+TEST_F(Saved, SvgHoldsTextThatIsText) {
+  const std::string svg = save(sample_picture(1, 12, 12), "a.svg");
+  EXPECT_NE(svg.find(">internationalisation</text>"), std::string::npos);
+  EXPECT_NE(svg.find("&lt;b&gt;&amp;&lt;/b&gt;</text>"), std::string::npos);
+  EXPECT_EQ(svg.find('\033'), std::string::npos);
+}
+
+TEST_F(Saved, PageNeedsNothingElseAndCannotBeBrokenByWords) {
+  Picture picture = sample_picture(2, 12, 12);
+  picture.title = "</script><script>alert(1)</script>";
+  const std::string page = save(picture, "a.html", Theme::dark);
+  EXPECT_NE(page.find("data-theme=\"dark\""), std::string::npos);
+  EXPECT_EQ(page.find("alert(1)</script>"), std::string::npos);
+  EXPECT_FALSE(std::regex_search(page, std::regex("(src|href)=|https?://|@import|url\\(")));
+  const std::string open = R"(<script type="application/json" id="data">)";
+  const size_t begin = page.find(open) + open.size();
+  const auto data =
+      nlohmann::json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+  EXPECT_EQ(data["maps"].size(), 2U);
+  EXPECT_EQ(data["maps"][0]["rows"].size(), 12U);
+  EXPECT_EQ(data["title"], picture.title);
+}
+
+TEST_F(Saved, JsonReadsBackToTheBit) {
+  Picture picture = sample_picture(2, 12, 11);
+  picture.maps[0].values.at({2, 3}) = NAN;
+  const auto json = nlohmann::json::parse(save(picture, "a.json"));
+  for (size_t m = 0; m < 2; ++m) {
+    EXPECT_EQ(json["maps"][m]["title"], picture.maps[m].title);
+    for (int64_t r = 0; r < 12; ++r) {
+      for (int64_t c = 0; c < 11; ++c) {
+        const auto& value =
+            json["maps"][m]["values"][static_cast<size_t>(r)][static_cast<size_t>(c)];
+        if (m == 0 && r == 2 && c == 3) {
+          EXPECT_TRUE(value.is_null());
+        } else {
+          EXPECT_EQ(value.get<float>(), picture.maps[m].values.at({r, c}));
+        }
+      }
+    }
+  }
+}
+
+TEST_F(Saved, CsvHasALineACellAndQuotesWhatNeedsIt) {
+  Picture picture = sample_picture(1, 2, 2);
+  picture.maps[0].title = "one";
+  picture.maps[0].row_labels = {"a,\"b\"", "c"};
+  picture.maps[0].column_labels = {"x", "y\nz"};
+  picture.maps[0].values = Tensor::from({0.25f, 0.75f, 0.1f, 0.9f}, {2, 2});
+  EXPECT_EQ(save(picture, "a.csv"),
+            "map,row,column,row_label,column_label,value\n"
+            "one,0,0,\"a,\"\"b\"\"\",x,0.25\n"
+            "one,0,1,\"a,\"\"b\"\"\",\"y\nz\",0.75\n"
+            "one,1,0,c,x,0.1\n"
+            "one,1,1,c,\"y\nz\",0.9\n");
+}
+
+TEST_F(Saved, NpyReadsBackAndFillsSmallerMaps) {
+  Picture picture = sample_picture(1, 3, 4);
+  save(picture, "a.npy");
+  const Tensor one = read_npy(folder_ / "a.npy");
+  EXPECT_EQ(one.shape(), (Shape{3, 4}));
+  EXPECT_EQ(one.at({2, 3}), picture.maps[0].values.at({2, 3}));
+  picture.maps.push_back(testing::sample_map(2, 5));
+  save(picture, "a.npy");
+  const Tensor both = read_npy(folder_ / "a.npy");
+  EXPECT_EQ(both.shape(), (Shape{2, 3, 5}));
+  EXPECT_EQ(both.at({1, 1, 4}), picture.maps[1].values.at({1, 4}));
+  EXPECT_TRUE(std::isnan(both.at({0, 0, 4})));
+  EXPECT_TRUE(std::isnan(both.at({1, 2, 0})));
+}
+
+TEST_F(Saved, WrongEndingsAreNamed) {
+  expect_error(ErrorCode::invalid_argument, {".png", ".npy", "'.jpg'"},
+               [&] { save(sample_picture(1, 2, 2), "a.jpg"); });
+  expect_error(ErrorCode::invalid_argument, {"no ending"},
+               [&] { save(sample_picture(1, 2, 2), "picture"); });
+}
+
+TEST_F(Saved, FullDiskLeavesNoPartialFile) {
+  for (const std::string ending : {".png", ".svg", ".pdf", ".html", ".json", ".csv", ".npy"}) {
+    std::filesystem::create_symlink("/dev/full", folder_ / ("full" + ending));
+    expect_error(ErrorCode::io_failure, {"full" + ending}, [&] {
+      save_picture(sample_picture(1, 9, 9), folder_ / ("full" + ending), Theme::light);
+    });
+    std::filesystem::remove(folder_ / ("full" + ending));
+    EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << ending;
+    expect_error(ErrorCode::not_found, {"no-folder"}, [&] {
+      save_picture(sample_picture(1, 2, 2), folder_.path() / "no-folder" / ("a" + ending),
+                   Theme::light);
+    });
+  }
+}
+
+TEST(Layout, LabelsOfNeighboursNeverOverlap) {
+  for (const int64_t size : {2, 7, 20, 40, 100, 512, 3000}) {
+    for (const int maps : {1, 2, 24}) {
+      const Layout layout = lay_out(sample_picture(maps, std::min<int64_t>(size, 600), size));
+      EXPECT_GE(layout.cell * static_cast<double>(layout.label_step), layout.label_size) << size;
+      EXPECT_GE(layout.label_size, 8);
+      EXPECT_LT(layout.width, 3600);
+    }
+  }
+}
+
+TEST(Layout, ShrinkingKeepsTheLargest) {
+  const Tensor values = Tensor::from({0.1f, 0.9f, 0.2f, 0.3f, 0.4f, NAN}, {2, 3});
+  const Shrunk small = shrink(values, 1, 2);
+  EXPECT_EQ(small.values.shape(), (Shape{1, 2}));
+  EXPECT_EQ(small.values.at({0, 0}), 0.9f);
+  EXPECT_EQ(small.values.at({0, 1}), 0.2f);
+}
+
+TEST(Layout, RangesComeFromFiniteValues) {
+  HeatMap map;
+  map.values = Tensor::from({-2, 5, -INFINITY, NAN}, {2, 2});
+  EXPECT_EQ(value_range(map), (ValueRange{-2, 5}));
+  map.values = Tensor::from({0.5f, 0.25f}, {1, 2});
+  EXPECT_EQ(value_range(map), (ValueRange{0, 0.5f}));
+  map.values = Tensor::from({0, 0}, {1, 2});
+  EXPECT_EQ(value_range(map), (ValueRange{0, 1}));
+}
+
+}  // namespace
+}  // namespace heed

@@ -1,0 +1,85 @@
+#include "heed/lens/words.h"
+
+#include <gtest/gtest.h>
+
+namespace heed {
+namespace {
+
+// "Don't re-read 数据" as WordPiece might cut it, with specials around.
+Encoding sample() {
+  Encoding e;
+  const auto add = [&](const char* token, int32_t word, Span bytes, bool special = false,
+                       int32_t type = 0) {
+    e.ids.push_back(static_cast<int32_t>(e.ids.size()));
+    e.tokens.emplace_back(token);
+    e.words.push_back(word);
+    e.byte_offsets.push_back(bytes);
+    e.offsets.push_back(bytes);
+    e.special.push_back(special);
+    e.type_ids.push_back(type);
+  };
+  add("[CLS]", -1, {0, 0}, true);
+  add("play", 0, {0, 4});
+  add("##ing", 0, {4, 7});
+  add("well", 1, {8, 12});
+  add("[SEP]", -1, {0, 0}, true);
+  add("well", 0, {0, 4}, false, 1);
+  add("[SEP]", -1, {0, 0}, true, 1);
+  return e;
+}
+
+TEST(Words, PiecesOfAWordStandTogether) {
+  const std::vector<Word> words = group_words(sample(), "Playing well", "Well");
+  ASSERT_EQ(words.size(), 6U);
+  EXPECT_EQ(words[0].name, "[CLS]");
+  EXPECT_TRUE(words[0].special);
+  EXPECT_EQ(words[1].name, "Playing");
+  EXPECT_EQ(words[1].pieces, (Span{1, 3}));
+  EXPECT_EQ(words[2].name, "well");
+  EXPECT_EQ(words[4].name, "Well");
+  EXPECT_EQ(words[4].text, 1);
+  EXPECT_EQ(single_pieces(sample())[2].name, "##ing");
+}
+
+TEST(Words, WeightsSumOverKeysAndAverageOverQueries) {
+  const std::vector<Word> words = {{"a", {0, 1}}, {"b", {1, 3}}};
+  const Tensor weights = Tensor::from({0.5f, 0.25f, 0.25f,  //
+                                       0.2f, 0.3f, 0.5f,    //
+                                       0.6f, 0.1f, 0.3f},
+                                      {3, 3});
+  const Tensor merged = to_words(weights, words);
+  EXPECT_EQ(merged.shape(), (Shape{2, 2}));
+  EXPECT_FLOAT_EQ(merged.at({0, 0}), 0.5f);
+  EXPECT_FLOAT_EQ(merged.at({0, 1}), 0.5f);
+  EXPECT_FLOAT_EQ(merged.at({1, 0}), 0.4f);
+  EXPECT_FLOAT_EQ(merged.at({1, 1}), 0.6f);
+  const Tensor state = Tensor::from({1, 2, 3, 4, 5, 8}, {3, 2});
+  EXPECT_FLOAT_EQ(word_vectors(state, words).at({1, 1}), 6);
+}
+
+TEST(Words, LeadingDimensionsStay) {
+  const std::vector<Word> words = {{"a", {0, 2}}, {"b", {2, 3}}};
+  const Tensor merged = to_words(Tensor::full({2, 4, 3, 3}, 1.0f / 3), words);
+  EXPECT_EQ(merged.shape(), (Shape{2, 4, 2, 2}));
+  EXPECT_FLOAT_EQ(merged.at({1, 3, 0, 0}), 2.0f / 3);
+}
+
+TEST(Words, AreFoundAsWrittenThenInAnyCase) {
+  const std::vector<Word> words = group_words(sample(), "Playing well", "Well");
+  EXPECT_EQ(find_words(words, "well"), (std::vector<int64_t>{2}));
+  EXPECT_EQ(find_words(words, "WELL"), (std::vector<int64_t>{2, 4}));
+  EXPECT_TRUE(find_words(words, "[CLS]").empty());
+  EXPECT_TRUE(find_words(words, "bank").empty());
+}
+
+TEST(Words, ChoicesAreRead) {
+  EXPECT_EQ(parse_word_choice("bank").name, "bank");
+  EXPECT_FALSE(parse_word_choice("bank").occurrence);
+  EXPECT_EQ(parse_word_choice("bank:2").name, "bank");
+  EXPECT_EQ(parse_word_choice("bank:2").occurrence, 2);
+  EXPECT_EQ(parse_word_choice("bank:0").name, "bank:0");
+  EXPECT_EQ(parse_word_choice(":").name, ":");
+}
+
+}  // namespace
+}  // namespace heed
