@@ -167,21 +167,25 @@ std::vector<AddedToken> read_added_tokens(const JsonField& json) {
   return out;
 }
 
+[[noreturn]] void fail_id(const JsonField& vocab, const std::string& piece, const Json& value,
+                          const std::vector<std::string>& pieces) {
+  const JsonField field(value, fmt::format("{}: the id of {}", vocab.path(), in_quotes(piece)));
+  const auto id = static_cast<size_t>(field.index());
+  if (id >= pieces.size()) {
+    field.fail(fmt::format("an id below {}, the number of pieces (ids must be without holes)",
+                           pieces.size()));
+  }
+  field.fail(
+      fmt::format("an id of its own (ids must be unique); {} has it too", in_quotes(pieces[id])));
+}
+
 std::unique_ptr<const Vocabulary> read_vocab(const JsonField& json) {
   const Json& object = json.object();
   std::vector<std::string> pieces(object.size());
   std::vector<bool> taken(object.size());
   for (const auto& [piece, value] : object.items()) {
-    const JsonField field(value, fmt::format("{}: the id of {}", json.path(), in_quotes(piece)));
-    const auto id = static_cast<size_t>(field.index());
-    if (id >= pieces.size()) {
-      field.fail(fmt::format("an id below {}, the number of pieces (ids must be without holes)",
-                             pieces.size()));
-    }
-    if (taken[id]) {
-      field.fail(fmt::format("an id of its own (ids must be unique); {} has it too",
-                             in_quotes(pieces[id])));
-    }
+    const size_t id = value.is_number_unsigned() ? value.get<size_t>() : pieces.size();
+    if (id >= pieces.size() || taken[id]) fail_id(json, piece, value, pieces);
     taken[id] = true;
     pieces[id] = piece;
   }
