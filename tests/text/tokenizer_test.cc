@@ -88,6 +88,17 @@ TEST(Encode, TruncationCountsSpecialTokensAndTellsOfItself) {
                [&] { tokenizer->encode("a", {.add_special = false, .max_tokens = -1}); });
 }
 
+TEST(Encode, AnAddedTokenMayBeginInSpaceThatTheOneBeforeItTook) {
+  Json json = kSmall;  // as the reference has it: the two overlap
+  json["added_tokens"].push_back(json["added_tokens"][0]);
+  json["added_tokens"][0].update({{"id", 7}, {"content", "<r>"}, {"rstrip", true}});
+  json["added_tokens"][1].update({{"id", 8}, {"content", "  "}});
+  const Encoding got = make(json)->encode("a <r>   a", {.add_special = false});
+  EXPECT_EQ(got.ids, (std::vector<int32_t>{3, 7, 8, 3}));
+  EXPECT_EQ(got.tokens[1], "<r>   ");
+  EXPECT_EQ(got.offsets, (std::vector<Span>{{0, 1}, {2, 8}, {5, 7}, {8, 9}}));
+}
+
 TEST(Vocabulary, IdsOutsideAreRefused) {
   const auto tokenizer = make(kSmall);
   EXPECT_EQ(tokenizer->id_of("##ba"), 6);
