@@ -13,7 +13,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/number_table.h"
-#include "cli/terminal.h"
+#include "cli/picture_options.h"
 #include "heed/base/error.h"
 #include "heed/lens/picture.h"
 #include "heed/lessons/attention_walk.h"
@@ -30,9 +30,7 @@ struct Options {
   bool causal = false;
   int64_t heads = 1;
   std::string scale;
-  std::string save;
-  bool numbers = false;
-  Theme theme = Theme::dark;
+  PictureOptions picture;
 
   bool for_own_numbers() const {
     return !(input + w_query + w_key + w_value + scale).empty() || causal || heads != 1;
@@ -134,17 +132,12 @@ void explain(const Options& options, const Context& context) {
   const std::vector<Step> steps = own ? walk_own_numbers(options) : lesson->walk();
   const std::string_view title = own ? "Attention, step by step" : lesson->title;
   const std::string caption = "heed explain " + options.lesson;
-  if (!options.save.empty()) {
-    save_picture(lesson_picture(title, caption, steps), options.save, options.theme);
-  }
+  save_if_asked(options.picture, lesson_picture(title, caption, steps), context);
   if (context.json) {
     print_json(walk_json(options.lesson, steps));
     return;
   }
-  TerminalStyle style = terminal_style(context.no_color);
-  style.numbers = options.numbers;
-  style.theme = options.theme;
-  print(draw_walk(title, steps, style));
+  print(draw_walk(title, steps, style_for_output(options.picture, context)));
 }
 
 }  // namespace
@@ -183,13 +176,7 @@ void add_explain(CLI::App& root, Context& context) {
       .add_option("--scale", options->scale,
                   "Factor on the scores: none, or X. Default: 1 / sqrt(size of a head).")
       ->type_name("none|X");
-  add_file("--save", options->save,
-           "Write the heat maps as .png, .svg, .pdf, .html, .json, .csv or .npy.");
-  command.add_flag("--numbers", options->numbers, "Print each cell's number in the heat maps.");
-  command.add_option("--theme", options->theme, "Colours: light (darker is higher) or dark.")
-      ->type_name("light|dark")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, Theme>{{"light", Theme::light}, {"dark", Theme::dark}}));
+  add_picture_options(command, options->picture, "the heat maps");
 }
 
 }  // namespace heed::cli

@@ -46,7 +46,7 @@ class Walk {
     q_ = given.w_query ? matmul(given.x, given.w_query) : given.x;
     k_ = given.w_key ? matmul(given.x, given.w_key) : given.x;
     v_ = given.w_value ? matmul(given.x, given.w_value) : given.x;
-    Dims(kOperation).bind("the queries", q_, "T D").bind("the keys", k_, "S D");
+    Dims(kOperation).bind("Q", q_, "T D").bind("K", k_, "S D");
     check_heads(given.heads, "queries and keys", q_.size(1));
     check_heads(given.heads, "values", v_.size(1));
   }
@@ -137,7 +137,8 @@ class Walk {
     float best = -1;
     int64_t from = 0;
     int64_t to = 0;
-    for (int64_t t = 0; t < weights.size(0); ++t) {
+    // the first row of a causal walk has no choice
+    for (int64_t t = given_.causal && weights.size(0) > 1 ? 1 : 0; t < weights.size(0); ++t) {
       const int64_t s = largest(weights.select(0, t));
       if (weights.at({t, s}) > best) {
         best = weights.at({t, s});

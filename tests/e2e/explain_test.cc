@@ -69,6 +69,7 @@ TEST(Explain, SavesTheHeatMaps) {
     const std::string file = (folder / (std::string("bank.") + ending)).string();
     const Result saved = run_heed({"explain", "bank", "--save", file, "--theme", "light"});
     EXPECT_EQ(saved.status, 0) << saved.err;
+    EXPECT_EQ(saved.err, "heed: wrote " + file + "\n");
     EXPECT_GT(std::filesystem::file_size(file), 10U) << ending;
   }
   expect_fault({"explain", "bank", "--save", (folder / "bank.gif").string()}, ".png");
@@ -124,6 +125,7 @@ TEST(Explain, FaultsAreNamed) {
   expect_fault({"explain", "qqqqqqqq"}, "the lessons are bank, spotlight");
   expect_fault({"explain", "attention"}, "--input");
   expect_fault({"explain", "bank", "--input", "x.csv"}, "--input");
+  expect_fault({"explain", "bank", "--theme", "blue"}, "light");
   expect_fault({"explain", "attention", "--input", "/nowhere.csv"}, "/nowhere.csv");
   expect_input_fault("1,2\n3\n", "line 2: needed 2 cells as in line 1, found 1");
   expect_input_fault("a,b\n1,2\n3,x\n", "line 3, column 2: needed a finite number, found 'x'");

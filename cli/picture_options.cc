@@ -1,0 +1,41 @@
+#include "cli/picture_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "cli/command.h"
+#include "cli/terminal.h"
+
+namespace heed::cli {
+
+void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& what) {
+  command
+      .add_option(
+          "--save", options.save,
+          "Write " + what + " to a file that ends in .png, .svg, .pdf, .html, .json, .csv or .npy.")
+      ->type_name("FILE");
+  command
+      .add_option("--theme", options.theme,
+                  "Colours: light (darker is more) or dark (lighter is more); default: light for "
+                  "files, dark for terminals.")
+      ->type_name("light|dark")
+      ->check(CLI::IsMember({"light", "dark"}));
+  command.add_flag("--numbers", options.numbers, "Print each square's number.");
+}
+
+void save_if_asked(const PictureOptions& options, const Picture& picture, const Context& context) {
+  if (options.save.empty()) return;
+  save_picture(picture, options.save, options.theme == "dark" ? Theme::dark : Theme::light);
+  if (!context.quiet) fmt::print(stderr, "heed: wrote {}\n", options.save);
+}
+
+TerminalStyle style_for_output(const PictureOptions& options, const Context& context) {
+  TerminalStyle style = terminal_style(context.no_color);
+  style.numbers = options.numbers;
+  if (!options.theme.empty()) style.theme = options.theme == "light" ? Theme::light : Theme::dark;
+  return style;
+}
+
+}  // namespace heed::cli

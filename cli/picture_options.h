@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "heed/lens/picture.h"
+
+namespace CLI {
+class App;
+}
+
+namespace heed::cli {
+
+struct Context;
+
+/// What --save, --theme and --numbers were set to, for commands that draw.
+struct PictureOptions {
+  std::string save;   // the file's name; empty: none
+  std::string theme;  // empty: light for files, the terminal's for the terminal
+  bool numbers = false;
+};
+
+/// Adds the three; `what` goes into the file: "the heat maps".
+void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& what);
+
+/// Writes the picture to --save, if given, and says so on standard error.
+void save_if_asked(const PictureOptions& options, const Picture& picture, const Context& context);
+
+/// How to draw on standard output.
+TerminalStyle style_for_output(const PictureOptions& options, const Context& context);
+
+}  // namespace heed::cli
