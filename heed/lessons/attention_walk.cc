@@ -6,6 +6,7 @@
 
 #include "heed/base/error.h"
 #include "heed/lessons/arithmetic.h"
+#include "heed/lessons/step_list.h"
 #include "heed/ops/linear.h"
 #include "heed/tensor/dims.h"
 
@@ -23,8 +24,10 @@ void check_heads(int64_t heads, std::string_view what, int64_t width) {
                           heads, what, width));
 }
 
-void check_size(const Tensor& x) {
-  if (x.rank() == 2 && x.size(0) >= 1 && x.size(1) >= 1 && x.size(0) <= kMaxWalkTokens) return;
+const AttentionWalk& check_size(const AttentionWalk& given) {
+  const Tensor& x = given.x;
+  if (x.rank() == 2 && x.size(0) >= 1 && x.size(1) >= 1 && x.size(0) <= kMaxWalkTokens)
+    return given;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("{}: x must be [T, C] with 1 to {} rows and at least one column, but is "
                           "{}",
@@ -34,10 +37,11 @@ void check_size(const Tensor& x) {
 // The walk of one problem: what all steps share.
 class Walk {
  public:
-  explicit Walk(const AttentionWalk& given) : given_(given) {
-    check_size(given.x);
-    words_ = given.words.empty() ? numbered("x", given.x.size(0)) : given.words;
-    features_ = given.features.empty() ? numbered("", given.x.size(1)) : given.features;
+  explicit Walk(const AttentionWalk& given)
+      : given_(check_size(given)),
+        words_(given.words.empty() ? numbered("x", given.x.size(0)) : given.words),
+        features_(given.features.empty() ? numbered("", given.x.size(1)) : given.features),
+        table_(steps_, words_) {
     Dims dims(kOperation);
     dims.bind("x", given.x, "T C", DType::f32);
     if (given.w_query) dims.bind("W_q", given.w_query, "C D", DType::f32);
@@ -52,8 +56,8 @@ class Walk {
   }
 
   std::vector<Step> steps() {
-    table("x", "X, one row a word", "T C", given_.x, features_,
-          fmt::format("{} vectors of {} numbers.", given_.x.size(0), given_.x.size(1)));
+    table_("x", "X, one row a word", "T C", given_.x, features_,
+           fmt::format("{} vectors of {} numbers.", given_.x.size(0), given_.x.size(1)));
     add_product("queries", "Q = X W_q", 'q', "T D", given_.w_query, q_, "What each row asks for");
     add_product("keys", "K = X W_k", 'k', "S D", given_.w_key, k_, "What each row answers to");
     add_product("values", "V = X W_v", 'v', "S E", given_.w_value, v_, "What each row passes on");
@@ -62,35 +66,20 @@ class Walk {
   }
 
  private:
-  void table(std::string name, std::string formula, const char* letters, Tensor values,
-             Labels columns, std::string says) {
-    steps_.push_back({.name = std::move(name),
-                      .formula = std::move(formula),
-                      .letters = letters,
-                      .values = std::move(values),
-                      .rows = words_,
-                      .columns = std::move(columns),
-                      .says = std::move(says)});
-  }
-
   void add_product(std::string name, std::string formula, char letter, const char* letters,
                    const Tensor& weight, const Tensor& product, std::string_view what) {
     if (!weight) {
       formula = fmt::format("{} = X", formula[0]);
-      table(std::move(name), std::move(formula), letters, product, features_,
-            fmt::format("{}. No matrix is given, so it is the row itself.", what));
+      table_(std::move(name), std::move(formula), letters, product, features_,
+             fmt::format("{}. No matrix is given, so it is the row itself.", what));
       return;
     }
-    steps_.push_back(
-        {.name = fmt::format("W_{}", letter),
-         .formula = fmt::format("W_{}, given", letter),
-         .letters = "C D",
-         .values = weight,
-         .rows = features_,
-         .columns = numbered(std::string(1, letter), weight.size(1)),
-         .says = fmt::format("{} numbers in, {} out.", weight.size(0), weight.size(1))});
-    table(std::move(name), std::move(formula), letters, product,
-          numbered(std::string(1, letter), weight.size(1)), fmt::format("{}.", what));
+    const Labels columns = numbered(std::string(1, letter), weight.size(1));
+    table_(fmt::format("W_{}", letter), fmt::format("W_{}, given", letter), "C D", weight,
+           features_, columns,
+           fmt::format("{} numbers in, {} out.", weight.size(0), weight.size(1)));
+    table_(std::move(name), std::move(formula), letters, product, columns,
+           fmt::format("{}.", what));
   }
 
   void add_heads() {
@@ -110,26 +99,26 @@ class Walk {
     }
     const int64_t width = v_.size(1);
     const Tensor y = found.y.transpose(1, 2).reshape({v_.size(0), width});
-    table("output", heads == 1 ? "Y = A V" : "Y = [A_1 V_1, A_2 V_2, ...], side by side", "T E", y,
-          given_.w_value ? numbered("y", width) : features_,
-          "Each row is a blend of the values, by its row of weights.");
+    table_("output", heads == 1 ? "Y = A V" : "Y = [A_1 V_1, A_2 V_2, ...], side by side", "T E", y,
+           given_.w_value ? numbered("y", width) : features_,
+           "Each row is a blend of the values, by its row of weights.");
   }
 
   void add_head(const std::string& head, const Tensor& raw, const Tensor& scores,
                 const Tensor& weights) {
-    table(head + "raw scores", "Q K^T", "T S", raw, words_,
-          "Row: who looks. Column: who is looked at. Vectors that point the same way score high.");
+    table_(head + "raw scores", "Q K^T", "T S", raw, words_,
+           "Row: who looks. Column: who is looked at. Vectors that point the same way score high.");
     if (!head.empty()) steps_.back().section = head.substr(0, head.size() - 2);
     const float factor =
         given_.scale.value_or(1 / std::sqrt(static_cast<float>(q_.size(1) / given_.heads)));
-    table(head + "scores",
-          fmt::format("S = Q K^T x {:.6g}{}", factor,
-                      given_.causal ? ", -inf where a key comes later" : ""),
-          "T S", scores, words_,
-          given_.scale ? "The scale is the one given."
-                       : fmt::format("The scale is 1 / sqrt({}).", q_.size(1) / given_.heads));
-    table(head + "weights", "A = softmax(S), row by row", "T S", weights, words_,
-          strongest(weights));
+    table_(head + "scores",
+           fmt::format("S = Q K^T x {:.6g}{}", factor,
+                       given_.causal ? ", -inf where a key comes later" : ""),
+           "T S", scores, words_,
+           given_.scale ? "The scale is the one given."
+                        : fmt::format("The scale is 1 / sqrt({}).", q_.size(1) / given_.heads));
+    table_(head + "weights", "A = softmax(S), row by row", "T S", weights, words_,
+           strongest(weights));
     steps_.back().heat_map = true;
   }
 
@@ -157,6 +146,7 @@ class Walk {
   Tensor k_;
   Tensor v_;
   std::vector<Step> steps_;
+  StepList table_;
 };
 
 }  // namespace

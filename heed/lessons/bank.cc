@@ -5,6 +5,7 @@
 
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
+#include "heed/lessons/step_list.h"
 #include "heed/ops/linear.h"
 #include "heed/ops/normalization.h"
 
@@ -25,40 +26,21 @@ Tensor naive_softmax(const Tensor& scores) {
 void add_overflow_steps(std::vector<Step>& steps) {
   const Tensor large = Tensor::from({1000, 999}, {1, 2});
   const Labels keys = {"river", "money"};
+  const StepList table(steps, {"bank"});
   const Tensor shifted = map(large, [](float s) { return s - 1000; });
-  steps.push_back({.section = "Why softmax subtracts the maximum",
-                   .name = "large scores",
-                   .formula = "s, as a model with large vectors may have it",
-                   .letters = "T S",
-                   .values = large,
-                   .rows = {"bank"},
-                   .columns = keys,
-                   .says = "Only the difference of scores should matter, and here it is 1."});
-  steps.push_back({.name = "naive weights",
-                   .formula = "w = exp(s) / sum exp(s)",
-                   .letters = "T S",
-                   .values = naive_softmax(large),
-                   .rows = {"bank"},
-                   .columns = keys,
-                   .says = "exp(1000) does not fit into a float: infinity divided by infinity is "
-                           "nan, not a number, and it would spread through the whole model."});
-  steps.push_back({.name = "shifted scores",
-                   .formula = "s - max(s)",
-                   .letters = "T S",
-                   .values = shifted,
-                   .rows = {"bank"},
-                   .columns = keys,
-                   .says = "The same factor exp(-max) above and below the line cancels, so the "
-                           "weights stay what they should be; the largest power is now exp(0) = "
-                           "1."});
-  steps.push_back({.name = "safe weights",
-                   .formula = "w = exp(s - max(s)) / sum exp(s - max(s))",
-                   .letters = "T S",
-                   .values = softmax(large),
-                   .rows = {"bank"},
-                   .columns = keys,
-                   .says = "Every softmax and every attention kernel of Heed computes it this "
-                           "way."});
+  table("large scores", "s, as a model with large vectors may have it", "T S", large, keys,
+        "Only the difference of scores should matter, and here it is 1.")
+      .section = "Why softmax subtracts the maximum";
+  table("naive weights", "w = exp(s) / sum exp(s)", "T S", naive_softmax(large), keys,
+        "exp(1000) does not fit into a float: infinity divided by infinity is "
+        "nan, not a number, and it would spread through the whole model.");
+  table("shifted scores", "s - max(s)", "T S", shifted, keys,
+        "The same factor exp(-max) above and below the line cancels, so the "
+        "weights stay what they should be; the largest power is now exp(0) = "
+        "1.");
+  table("safe weights", "w = exp(s - max(s)) / sum exp(s - max(s))", "T S", softmax(large), keys,
+        "Every softmax and every attention kernel of Heed computes it this "
+        "way.");
 }
 
 }  // namespace

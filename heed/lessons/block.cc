@@ -5,6 +5,7 @@
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
 #include "heed/lessons/stack.h"
+#include "heed/lessons/step_list.h"
 #include "heed/ops/activation.h"
 #include "heed/ops/elementwise.h"
 #include "heed/ops/linear.h"
@@ -59,16 +60,7 @@ void add_block_steps(std::vector<Step>& steps) {
   int64_t asleep = 0;
   for (const float h : inner.span<float>()) asleep += h == 0 ? 1 : 0;
 
-  const auto table = [&](std::string name, std::string formula, const char* letters, Tensor values,
-                         const Labels& columns, std::string says) {
-    steps.push_back({.name = std::move(name),
-                     .formula = std::move(formula),
-                     .letters = letters,
-                     .values = std::move(values),
-                     .rows = words,
-                     .columns = columns,
-                     .says = std::move(says)});
-  };
+  const StepList table(steps, words);
   const Labels dims = numbered("", kWidth);
   table("x", "X = torch.randn(4, 8), seed 42; then Linear q k v o, W1, W2", "T C", x, dims,
         "Four words enter the block.");

@@ -6,6 +6,7 @@
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
 #include "heed/lessons/journey.h"
+#include "heed/lessons/step_list.h"
 
 namespace heed::lessons_internal {
 namespace {
@@ -41,9 +42,7 @@ std::pair<Sentence, Sentence> sentences(TorchRandom& random) {
 
 std::vector<Step> walk_causal() {
   TorchRandom random(1);
-  const auto both = sentences(random);
-  const Sentence& mat = both.first;  // no structured binding: clang 14 lets no lambda see one
-  const Sentence& moon = both.second;
+  const auto [mat, moon] = sentences(random);
   TorchRandom weights_random(2);
   const Projected a = project_linear(weights_random, mat.x, 4);
   weights_random = TorchRandom(2);
@@ -57,16 +56,7 @@ std::vector<Step> walk_causal() {
                           [](float open, float kept) { return kept > 0 ? open : 0.0f; });
 
   std::vector<Step> steps;
-  const auto table = [&](std::string name, std::string formula, const char* letters, Tensor values,
-                         const Labels& columns, std::string says) {
-    steps.push_back({.name = std::move(name),
-                     .formula = std::move(formula),
-                     .letters = letters,
-                     .values = std::move(values),
-                     .rows = mat.words,
-                     .columns = columns,
-                     .says = std::move(says)});
-  };
+  const StepList table(steps, mat.words);
   const Labels dims = numbered("y", 4);
   table("x", "X = torch.randn, seed 1, one vector a word", "T C", mat.x, numbered("x", 4),
         "Both \"the\" are the same vector.");

@@ -2,6 +2,7 @@
 
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
+#include "heed/lessons/step_list.h"
 #include "heed/ops/elementwise.h"
 
 namespace heed::lessons_internal {
@@ -47,16 +48,7 @@ std::vector<Step> walk_cross() {
   const Attended cross = attend(text.x, text.z, text.z, {});
   const Labels dims = numbered("", kWidth);
   std::vector<Step> steps;
-  const auto table = [&](std::string name, std::string formula, const char* letters, Tensor values,
-                         const Labels& rows, const Labels& columns, std::string says) {
-    steps.push_back({.name = std::move(name),
-                     .formula = std::move(formula),
-                     .letters = letters,
-                     .values = std::move(values),
-                     .rows = rows,
-                     .columns = columns,
-                     .says = std::move(says)});
-  };
+  const StepList table(steps, text.english);
   table("english", "X = concept + 0.3 noise, torch seed 42", "T C", text.x, text.english, dims,
         "Made vectors: a word and its translation share a concept and differ by noise, which is "
         "what training brings about.");

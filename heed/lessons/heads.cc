@@ -5,6 +5,7 @@
 
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
+#include "heed/lessons/step_list.h"
 #include "heed/ops/elementwise.h"
 #include "heed/ops/linear.h"
 
@@ -112,72 +113,50 @@ Labels head_columns(const char* letter) {
   return names;
 }
 
-struct Table {
-  std::string name, formula, letters;
-  Tensor values;
-  Labels rows, columns;
-  std::string says;
-  bool heat_map = false;
-};
-
-Step step(Table table) {
-  return {.name = std::move(table.name),
-          .formula = std::move(table.formula),
-          .letters = std::move(table.letters),
-          .values = std::move(table.values),
-          .rows = std::move(table.rows),
-          .columns = std::move(table.columns),
-          .says = std::move(table.says),
-          .heat_map = table.heat_map,
-          .highest = table.heat_map ? std::optional(1.0f) : std::nullopt};
+// All heat maps of the lesson share one scale, so that heads can be compared.
+void as_picture(Step& step) {
+  step.heat_map = true;
+  step.highest = 1;
 }
 
-void add_eight(std::vector<Step>& steps, const Sentence& text, const AttentionOutputs& eight) {
+void add_eight(const StepList& table, const Sentence& text, const AttentionOutputs& eight) {
   for (int64_t h = 0; h < kHeads; ++h) {
-    steps.push_back(step({fmt::format("head {}: {}", h + 1, jobs()[static_cast<size_t>(h)]),
-                          "A = softmax(Q_h K_h^T / sqrt(2))", "T S",
-                          eight.weights.select(0, 0).select(0, h).contiguous(), text.words,
-                          text.words, job_texts()[static_cast<size_t>(h)], true}));
-    if (h == 0) steps.back().section = "Eight heads of size 2";
+    Step& added = table(fmt::format("head {}: {}", h + 1, jobs()[static_cast<size_t>(h)]),
+                        "A = softmax(Q_h K_h^T / sqrt(2))", "T S",
+                        eight.weights.select(0, 0).select(0, h).contiguous(), text.words,
+                        job_texts()[static_cast<size_t>(h)]);
+    as_picture(added);
+    if (h == 0) added.section = "Eight heads of size 2";
   }
   constexpr int64_t kIt = 6;
-  steps.push_back(step({"what \"it\" sees", "row \"it\" of each head", "H S",
-                        eight.weights.select(0, 0).select(1, kIt).contiguous(), jobs(), text.words,
-                        "One word, eight views at once: its neighbours, itself, the start, the "
-                        "nouns and verbs, and what it may stand for.",
-                        true}));
-  steps.push_back(step({"what \"it\" learns",
-                        "y_h = A_h V_h, row \"it\"",
-                        "H E",
-                        eight.y.select(0, 0).select(1, kIt).contiguous(),
-                        jobs(),
-                        {"noun", "verb"},
-                        "Each head reports how much noun and verb it saw; the eight answers stay "
-                        "apart, side by side, for the output projection to use."}));
+  as_picture(table("what \"it\" sees", "row \"it\" of each head", "H S",
+                   eight.weights.select(0, 0).select(1, kIt).contiguous(), jobs(), text.words,
+                   "One word, eight views at once: its neighbours, itself, the start, the "
+                   "nouns and verbs, and what it may stand for."));
+  table("what \"it\" learns", "y_h = A_h V_h, row \"it\"", "H E",
+        eight.y.select(0, 0).select(1, kIt).contiguous(), jobs(), {"noun", "verb"},
+        "Each head reports how much noun and verb it saw; the eight answers stay "
+        "apart, side by side, for the output projection to use.");
 }
 
-void add_one(std::vector<Step>& steps, const Sentence& text, const AttentionOutputs& eight,
+void add_one(const StepList& table, const Sentence& text, const AttentionOutputs& eight,
              const Attended& one_head) {
   Tensor sum = eight.scores.select(0, 0).select(0, 0);
   for (int64_t h = 1; h < kHeads; ++h) sum = add(sum, eight.scores.select(0, 0).select(0, h));
   // each head divided by sqrt(2) where the one head divides by sqrt(16)
   sum = scale(sum, std::sqrt(2.0f) / 4.0f);
-  steps.push_back(
-      step({"sum of the eight scores", "sum over h of Q_h K_h^T / sqrt(16)", "T S", sum, text.words,
-            text.words, "A dot product over 16 numbers is the sum of eight dot products over 2."}));
-  steps.back().section = "One head of size 16, with the same matrices";
-  steps.push_back(
-      step({"one head's scores", "Q K^T / sqrt(16)", "T S", one_head.scores, text.words, text.words,
-            "The same numbers: the one head adds all eight questions before it "
-            "looks."}));
-  steps.push_back(
-      step({"one head's weights", "A = softmax(Q K^T / sqrt(16))", "T S", one_head.weights,
-            text.words, text.words,
-            fmt::format("One softmax for everything: the loudest question wins and the rest drown. "
-                        "\"it\" gives the noun \"dog\" {:.4f} here, and {:.2f} in head 7. As many "
-                        "weights, as many products, one view instead of eight.",
-                        one_head.weights.at({6, 1}), eight.weights.at({0, 6, 6, 1})),
-            true}));
+  table("sum of the eight scores", "sum over h of Q_h K_h^T / sqrt(16)", "T S", sum, text.words,
+        text.words, "A dot product over 16 numbers is the sum of eight dot products over 2.")
+      .section = "One head of size 16, with the same matrices";
+  table("one head's scores", "Q K^T / sqrt(16)", "T S", one_head.scores, text.words,
+        "The same numbers: the one head adds all eight questions before it "
+        "looks.");
+  as_picture(table(
+      "one head's weights", "A = softmax(Q K^T / sqrt(16))", "T S", one_head.weights, text.words,
+      fmt::format("One softmax for everything: the loudest question wins and the rest drown. "
+                  "\"it\" gives the noun \"dog\" {:.4f} here, and {:.2f} in head 7. As many "
+                  "weights, as many products, one view instead of eight.",
+                  one_head.weights.at({6, 1}), eight.weights.at({0, 6, 6, 1}))));
 }
 
 }  // namespace
@@ -193,20 +172,19 @@ std::vector<Step> walk_heads() {
       attention_outputs(split_heads(q, kHeads), split_heads(k, kHeads), split_heads(v, kHeads), {},
                         {.weights = true, .scores = true});
   std::vector<Step> steps;
-  steps.push_back(step({"x", "X: a constant, the place on a clock, the kind, the word", "T C", x,
-                        text.words, text.features,
-                        "Vectors made so that one can read them: the place of a word is a hand on "
-                        "a clock of 12 hours."}));
-  steps.push_back(
-      step({"queries", "Q = X W_q, 8 heads x 2 columns", "T C", q, text.words, head_columns("q"),
-            "Head 1 turns each hand back by an hour, head 2 forward: a question for a "
-            "neighbour. Heads 5 to 7 ask for a kind of word."}));
-  steps.push_back(step({"keys", "K = X W_k", "S C", k, text.words, head_columns("k"),
-                        "Each word answers with its place, or with its kind."}));
-  steps.push_back(step({"values", "V = X W_v", "S C", v, text.words, head_columns("v"),
-                        "Every head passes on the same two facts: is it a noun, is it a verb."}));
-  add_eight(steps, text, eight);
-  add_one(steps, text, eight, attend(q, k, v, {}));
+  const StepList table(steps, text.words);
+  table("x", "X: a constant, the place on a clock, the kind, the word", "T C", x, text.features,
+        "Vectors made so that one can read them: the place of a word is a hand on "
+        "a clock of 12 hours.");
+  table("queries", "Q = X W_q, 8 heads x 2 columns", "T C", q, head_columns("q"),
+        "Head 1 turns each hand back by an hour, head 2 forward: a question for a "
+        "neighbour. Heads 5 to 7 ask for a kind of word.");
+  table("keys", "K = X W_k", "S C", k, head_columns("k"),
+        "Each word answers with its place, or with its kind.");
+  table("values", "V = X W_v", "S C", v, head_columns("v"),
+        "Every head passes on the same two facts: is it a noun, is it a verb.");
+  add_eight(table, text, eight);
+  add_one(table, text, eight, attend(q, k, v, {}));
   return steps;
 }
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "heed/lessons/journey.h"
+#include "heed/lessons/step_list.h"
 #include "heed/ops/linear.h"
 
 namespace heed::lessons_internal {
@@ -21,16 +22,7 @@ void add_causal_steps(std::vector<Step>& steps, const Journey& sentence) {
   Tensor mask = Tensor::empty({6, 6});
   TorchRandom(123).dropout_mask(mask.span<float>(), 0.5);
 
-  const auto table = [&](std::string name, std::string formula, const char* letters, Tensor values,
-                         Labels columns, std::string says) {
-    steps.push_back({.name = std::move(name),
-                     .formula = std::move(formula),
-                     .letters = letters,
-                     .values = std::move(values),
-                     .rows = sentence.words,
-                     .columns = std::move(columns),
-                     .says = std::move(says)});
-  };
+  const StepList table(steps, sentence.words);
   const size_t first = steps.size();
   table("linear contexts", "W_q, W_k, W_v = nn.Linear(3, 2, bias=False), seed 789", "T E", open.y,
         numbered("y", 2),
@@ -68,30 +60,22 @@ void add_head_steps(std::vector<Step>& steps, const Journey& sentence) {
                                  split_heads(whole.v, 2), causal_options());
   const Tensor merged = heads.transpose(1, 2).reshape({6, 2});
 
-  const auto table = [&](std::string name, std::string formula, Tensor values, Labels columns,
-                         std::string says) {
-    steps.push_back({.name = std::move(name),
-                     .formula = std::move(formula),
-                     .letters = "T E",
-                     .values = std::move(values),
-                     .rows = sentence.words,
-                     .columns = std::move(columns),
-                     .says = std::move(says)});
-  };
+  const StepList table(steps, sentence.words);
   const size_t start = steps.size();
-  table("causal module", "causal attention, nn.Linear(3, 2) x 3, seed 123", one, numbered("y", 2),
+  table("causal module", "causal attention, nn.Linear(3, 2) x 3, seed 123", "T E", one,
+        numbered("y", 2),
         "A whole causal head as a module has it. Row 1 is simply the value of \"Your\".");
   steps[start].section = "Several heads";
-  table("second head", "the same with the next numbers of the seed", two, numbered("y", 2),
+  table("second head", "the same with the next numbers of the seed", "T E", two, numbered("y", 2),
         "Other matrices see the same words differently.");
-  table("both heads", "[head 1, head 2], side by side", stack_columns({one, two}),
+  table("both heads", "[head 1, head 2], side by side", "T E", stack_columns({one, two}),
         {"head1 y1", "head1 y2", "head2 y1", "head2 y2"},
         "Heads do not disturb each other: their results stand side by side.");
-  table("heads of width 1", "W_q, W_k, W_v of width 2 cut into 2 heads of 1", merged,
+  table("heads of width 1", "W_q, W_k, W_v of width 2 cut into 2 heads of 1", "T E", merged,
         {"head1", "head2"},
         "In practice one matrix makes all heads at once, and its columns are cut into heads: the "
         "same width, no more arithmetic.");
-  table("multi-head", "heads W_o^T + b_o, nn.Linear(2, 2) drawn last",
+  table("multi-head", "heads W_o^T + b_o, nn.Linear(2, 2) drawn last", "T E",
         PackedLinear(w_out, b_out)(merged), numbered("y", 2),
         "The output projection mixes what the heads found.");
 }

@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
+#include "heed/lessons/step_list.h"
 #include "heed/ops/elementwise.h"
 #include "heed/ops/linear.h"
 
@@ -45,16 +46,7 @@ void add_order_steps(std::vector<Step>& steps) {
   const Attended forward_placed = attend(placed, placed, placed, {});
   const Attended backward_placed = attend(placed_back, placed_back, placed_back, {});
 
-  const auto table = [&](std::string name, std::string formula, const char* letters, Tensor values,
-                         const Labels& rows, const Labels& columns, std::string says) {
-    steps.push_back({.name = std::move(name),
-                     .formula = std::move(formula),
-                     .letters = letters,
-                     .values = std::move(values),
-                     .rows = rows,
-                     .columns = columns,
-                     .says = std::move(says)});
-  };
+  const StepList table(steps, dog_first);
   table("x", "X = torch.randn(3, 4), seed 3", "T C", x, dog_first, dims,
         "Who ate whom? Only the order tells.");
   steps.back().section = "Without positions";

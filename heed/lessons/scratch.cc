@@ -4,6 +4,7 @@
 
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
+#include "heed/lessons/step_list.h"
 #include "heed/ops/elementwise.h"
 #include "heed/ops/linear.h"
 
@@ -41,16 +42,7 @@ void add_numpy_listing(std::vector<Step>& steps) {
   const Attended raw = attend(q, k, v, {.scale = 1.0f});
   const Attended head = attend(q, k, v, {});
 
-  const auto table = [&](std::string name, std::string formula, const char* letters, Tensor values,
-                         Labels columns, std::string says) {
-    steps.push_back({.name = std::move(name),
-                     .formula = std::move(formula),
-                     .letters = letters,
-                     .values = std::move(values),
-                     .rows = words,
-                     .columns = std::move(columns),
-                     .says = std::move(says)});
-  };
+  const StepList table(steps, words);
   table("x", "X, given", "T C", x, numbered("x", 4),
         "Three words, four numbers each, as the listing has them.");
   steps.front().section = "As in a NumPy listing";
