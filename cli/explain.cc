@@ -176,7 +176,7 @@ void add_explain(CLI::App& root, Context& context) {
       .add_option("--scale", options->scale,
                   "Factor on the scores: none, or X. Default: 1 / sqrt(size of a head).")
       ->type_name("none|X");
-  add_picture_options(command, options->picture, "the heat maps");
+  add_picture_options(command, options->picture);
 }
 
 }  // namespace heed::cli

@@ -11,8 +11,8 @@
 #include "cli/json_out.h"
 #include "cli/look_json.h"
 #include "cli/look_summary.h"
+#include "cli/picture_options.h"
 #include "cli/progress.h"
-#include "cli/terminal.h"
 #include "cli/texts.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
@@ -29,12 +29,10 @@ struct LookArguments {
   std::string word;
   std::string layer;  // empty: the last
   std::string head;   // empty: the mean
-  std::string theme;  // empty: light for files, the terminal's for the terminal
-  std::string save;
+  PictureOptions picture;
   bool sink = false;
   bool pair = false;
   bool pieces = false;
-  bool numbers = false;
   bool truncate = false;
 };
 
@@ -122,14 +120,15 @@ class LookCommand {
     } else {
       print_summary();
     }
-    if (!arguments_.save.empty()) save();
+    if (!arguments_.picture.save.empty()) save();
   }
 
  private:
   void look_at_all(const std::vector<std::string>& texts) {
     const size_t step = arguments_.pair ? 2 : 1;
     // JSON of a long file streams: looks are kept only for what comes after the last one.
-    const bool keep = !context_.json || !arguments_.word.empty() || !arguments_.save.empty();
+    const bool keep =
+        !context_.json || !arguments_.word.empty() || !arguments_.picture.save.empty();
     ProgressBar bar(context_, "looking", "texts");
     for (size_t i = 0; i < texts.size(); i += step) {
       check_cancelled();
@@ -162,11 +161,7 @@ class LookCommand {
   }
 
   void print_summary() const {
-    TerminalStyle style = terminal_style(context_.no_color);
-    style.numbers = arguments_.numbers;
-    style.theme = arguments_.theme.empty()      ? terminal_theme()
-                  : arguments_.theme == "light" ? Theme::light
-                                                : Theme::dark;
+    const TerminalStyle style = style_for_output(arguments_.picture, context_);
     const EncoderFacts& facts = model_->facts();
     print(fmt::format("{}: {} layers x {} heads, counted from 0\n\n",
                       shorten(view_.model, std::max(10, style.width - 42), style.unicode),
@@ -186,7 +181,7 @@ class LookCommand {
   // A page has room for everything: without a choice it holds every layer and head.
   LookView view_for_file() const {
     LookView view = view_;
-    const bool page = arguments_.save.ends_with(".html");
+    const bool page = arguments_.picture.save.ends_with(".html");
     if (page && arguments_.layer.empty() && arguments_.head.empty()) {
       view.layer = Pick::all();
       view.head = Pick::all();
@@ -195,9 +190,7 @@ class LookCommand {
   }
 
   void save() const {
-    const Theme theme = arguments_.theme == "dark" ? Theme::dark : Theme::light;
-    save_picture(look_picture(looks_, view_for_file()), arguments_.save, theme);
-    if (!context_.quiet) fmt::print(stderr, "heed: wrote {}\n", arguments_.save);
+    save_if_asked(arguments_.picture, look_picture(looks_, view_for_file()), context_);
   }
 
   const Context& context_;
@@ -235,21 +228,12 @@ void add_look(CLI::App& root, Context& context) {
   command.add_option("--layer", arguments->layer,
                      "Draw this layer, mean or all (default: the last; all with --head).");
   command.add_option("--head", arguments->head, "Draw this head, mean or all (default: mean).");
-  command
-      .add_option("--save", arguments->save,
-                  "Write the maps to a file that ends in .png, .svg, .pdf, .html, .json, .csv or "
-                  ".npy; an .html page holds every layer and head unless some were chosen.")
-      ->type_name("FILE");
-  command
-      .add_option("--theme", arguments->theme,
-                  "Colours: light (darker is more) or dark (lighter is more); default: light for "
-                  "files, dark for terminals.")
-      ->check(CLI::IsMember({"light", "dark"}));
+  add_picture_options(command, arguments->picture,
+                      "An .html page holds every layer and head unless some were chosen.");
   command.add_flag("--sink", arguments->sink,
                    "Keep [CLS], [SEP] and the first token in everything.");
   command.add_flag("--pair", arguments->pair, "Read texts two by two, as sentence pairs.");
   command.add_flag("--pieces", arguments->pieces, "Show the vocabulary's pieces, not whole words.");
-  command.add_flag("--numbers", arguments->numbers, "Print each square's number.");
   command.add_flag("--truncate", arguments->truncate,
                    "Cut texts that are longer than the model reads.");
 }

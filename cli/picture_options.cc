@@ -10,11 +10,12 @@
 
 namespace heed::cli {
 
-void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& what) {
+void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& more) {
   command
-      .add_option(
-          "--save", options.save,
-          "Write " + what + " to a file that ends in .png, .svg, .pdf, .html, .json, .csv or .npy.")
+      .add_option("--save", options.save,
+                  "Write the maps to a file that ends in .png, .svg, .pdf, .html, .json, .csv or "
+                  ".npy." +
+                      (more.empty() ? "" : " " + more))
       ->type_name("FILE");
   command
       .add_option("--theme", options.theme,
@@ -34,7 +35,9 @@ void save_if_asked(const PictureOptions& options, const Picture& picture, const 
 TerminalStyle style_for_output(const PictureOptions& options, const Context& context) {
   TerminalStyle style = terminal_style(context.no_color);
   style.numbers = options.numbers;
-  if (!options.theme.empty()) style.theme = options.theme == "light" ? Theme::light : Theme::dark;
+  style.theme = options.theme.empty()      ? terminal_theme()
+                : options.theme == "light" ? Theme::light
+                                           : Theme::dark;
   return style;
 }
 

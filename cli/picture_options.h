@@ -19,8 +19,8 @@ struct PictureOptions {
   bool numbers = false;
 };
 
-/// Adds the three; `what` goes into the file: "the heat maps".
-void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& what);
+/// Adds the three; `more` is a further sentence on what --save writes.
+void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& more = "");
 
 /// Writes the picture to --save, if given, and says so on standard error.
 void save_if_asked(const PictureOptions& options, const Picture& picture, const Context& context);
