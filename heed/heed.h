@@ -12,6 +12,8 @@
 #include "heed/io/npy.h"
 #include "heed/io/safetensors.h"
 #include "heed/lens/picture.h"
+#include "heed/lessons/attention_walk.h"
+#include "heed/lessons/lesson.h"
 #include "heed/models/bert.h"
 #include "heed/models/encoder.h"
 #include "heed/models/registry.h"
