@@ -122,6 +122,7 @@ class Pool {
         if (called(seen)) return;
         relax();
       }
+      std::this_thread::yield();  // on a busy machine the caller may be waiting for this processor
     }
     std::unique_lock lock(sleep_mutex_);
     sleepers_.fetch_add(1);
