@@ -1,7 +1,8 @@
 // Linear layers' products, y = act(x W^T + b) in f32 with weights packed beforehand, in turns with
-// oneDNN's inner product (weights in the layout it asks for, bias, GELU as a post-operation) where
-// oneDNN is installed. Prints GFLOP/s (best of the rounds, so that a busy neighbour counts least),
-// the ratio, and the share of the fused multiply-add peak measured in the same rounds.
+// oneDNN's inner product (weights in the layout it asks for, bias, GELU as a post-operation where
+// the feed-forward has it) where oneDNN is installed. Prints GFLOP/s (best of the rounds, so that a
+// busy neighbour counts least), the ratio, and the share of the fused multiply-add peak measured in
+// the same rounds.
 //
 //   bench_linear [threads] [rounds]
 
@@ -159,6 +160,8 @@ void measure(const Shape3& shape, int threads, int rounds) {
   // enough copies of the weights that they come from where a model's would: not from L2
   const int64_t bytes = shape.outputs * shape.inputs * int64_t{sizeof(float)};
   const int64_t copies = shape.rows > 64 ? 1 : std::max<int64_t>(1, (int64_t{48} << 20) / bytes);
+  // as in a Transformer: the feed-forward's first layer has it
+  const auto activation = shape.outputs == 4 * shape.inputs ? Activation::gelu : Activation::none;
   const Tensor x = values({shape.rows, shape.inputs});
   const Tensor w = values({shape.outputs, shape.inputs});
   const Tensor b = values({shape.outputs});
@@ -169,7 +172,7 @@ void measure(const Shape3& shape, int threads, int rounds) {
   const Tensor y = Tensor::empty({shape.rows, shape.outputs});
   for (int64_t i = 0; i < copies; ++i) {
     peers.emplace_back(shape, x.data<float>(), w.data<float>(), b.data<float>(), y.data<float>(),
-                       true);
+                       activation == Activation::gelu);
   }
 #endif
   const double operations = 2.0 * static_cast<double>(shape.rows * shape.outputs) *
@@ -180,7 +183,7 @@ void measure(const Shape3& shape, int threads, int rounds) {
   for (int round = 0; round < rounds; ++round) {
     roof = std::max(roof, peak(threads));
     ours = std::max(ours, rate(operations, [&] {
-                      for (const PackedLinear& layer : layers) layer(x, Activation::gelu);
+                      for (const PackedLinear& layer : layers) layer(x, activation);
                     }));
 #if HEED_BENCH_ONEDNN
     theirs = std::max(theirs, rate(operations, [&] {
@@ -200,7 +203,7 @@ int run(int threads, int rounds) {
 #if HEED_BENCH_ONEDNN
   omp_set_num_threads(threads);
 #endif
-  fmt::print("{} threads, f32, bias and GELU (erf)\n", threads);
+  fmt::print("{} threads, f32, with bias, GELU (erf) where N = 4 K\n", threads);
   fmt::print("    M     N     K     heed   oneDNN  ratio    peak  (GFLOP/s)\n");
   const std::vector<std::pair<int64_t, int64_t>> weights{{1152, 384}, {384, 384},  {1536, 384},
                                                          {384, 1536}, {2304, 768}, {768, 768},
