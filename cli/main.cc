@@ -56,16 +56,18 @@ void install_signal_handlers() {
   std::_Exit(128 + SIGPIPE);
 }
 
+/// One line, whatever names from files or arguments the message carries.
 int report(const Context& context, const char* message, int status) {
   clear_progress();
   const bool color = terminal_colors(stderr, context.no_color) != Colors::none;
-  std::fprintf(stderr, "%s %s\n", color ? "\033[1;31mheed:\033[0m" : "heed:", message);
+  std::fprintf(stderr, "%s %s\n",
+               color ? "\033[1;31mheed:\033[0m" : "heed:", printable(message).c_str());
   return status;
 }
 
 void add_all_commands(CLI::App& root, Context& context) {
-  for (const auto add :
-       {add_look, add_explain, add_tokens, add_embed, add_forward, add_doctor, add_completions})
+  for (const auto add : {add_look, add_explain, add_tokens, add_embed, add_forward, add_inspect,
+                         add_doctor, add_completions})
     add(root, context);
 }
 
@@ -113,8 +115,8 @@ int run(Context& context) {
   set_log_sink([&context](LogLevel level, std::string_view message) {
     if (context.quiet) return;
     clear_progress();
-    std::fprintf(stderr, "heed: %s%.*s\n", level == LogLevel::warning ? "warning: " : "",
-                 static_cast<int>(message.size()), message.data());
+    std::fprintf(stderr, "heed: %s%s\n", level == LogLevel::warning ? "warning: " : "",
+                 printable(message).c_str());
   });
   install_signal_handlers();
   try {

@@ -53,12 +53,6 @@ OutJson to_json(const std::vector<std::string>& texts, const Encoding& encoding)
   return out;
 }
 
-/// A piece as a terminal may show it: control characters escaped.
-std::string shown(const std::string& token) {
-  const std::string quoted = in_quotes(token);
-  return quoted.substr(1, quoted.size() - 2);
-}
-
 /// Columns, but for East Asian wide characters.
 size_t width_of(const std::string& text) {
   return static_cast<size_t>(
@@ -68,13 +62,14 @@ size_t width_of(const std::string& text) {
 void print_table(const std::vector<std::string>& texts, const Encoding& encoding) {
   const auto range = [](const Span& span) { return fmt::format("{}-{}", span.start, span.end); };
   size_t width = 5;
-  for (const std::string& token : encoding.tokens) width = std::max(width, width_of(shown(token)));
+  for (const std::string& token : encoding.tokens)
+    width = std::max(width, width_of(printable(token)));
   std::string out;
   for (const std::string& text : texts) out += in_quotes(readable(text)) + "\n";
   out += fmt::format("  {:<{}}  {:>7}  {:>11}  {:>11}{}\n", "piece", width, "id", "characters",
                      "bytes", texts.size() > 1 ? "  text" : "");
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
-    const std::string token = shown(encoding.tokens[i]);
+    const std::string token = printable(encoding.tokens[i]);
     out += fmt::format("  {}{}  {:>7}", token, std::string(width - width_of(token), ' '),
                        encoding.ids[i]);
     if (!encoding.special[i]) {

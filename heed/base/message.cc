@@ -51,10 +51,9 @@ size_t edits_between(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
-  std::string result = "'";
-  size_t at = 0;
-  while (at < text.size() && at < kMaxQuotedBytes) {
+std::string printable(std::string_view text) {
+  std::string result;
+  for (size_t at = 0; at < text.size();) {
     const size_t length = utf8_length(text.substr(at));
     const std::string_view character = text.substr(at, std::max<size_t>(length, 1));
     if (length == 0 || is_control(character)) {
@@ -68,7 +67,14 @@ std::string in_quotes(std::string_view text) {
     }
     at += character.size();
   }
-  return result + (at < text.size() ? "...'" : "'");
+  return result;
+}
+
+std::string in_quotes(std::string_view text) {
+  if (text.size() <= kMaxQuotedBytes) return "'" + printable(text) + "'";
+  size_t cut = kMaxQuotedBytes;
+  while (cut > kMaxQuotedBytes - 4 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;
+  return "'" + printable(text.substr(0, cut)) + "...'";
 }
 
 std::string listed(const std::vector<std::string>& items, size_t most) {

@@ -7,8 +7,11 @@
 
 namespace heed {
 
-/// text in single quotes, on one line and harmless to a terminal: control characters and bytes that
-/// are not UTF-8 become \xNN, and more than 200 bytes are cut with "...".
+/// text on one line and harmless to a terminal: control characters and bytes that are not UTF-8
+/// become \xNN.
+std::string printable(std::string_view text);
+
+/// The same in single quotes, cut with "..." after 200 bytes.
 std::string in_quotes(std::string_view text);
 
 /// "a, b, c"; beyond `most` items "a, b and 7 more".

@@ -13,6 +13,13 @@ TEST(Message, QuotesAreHarmless) {
   EXPECT_EQ(in_quotes("\xff\xc0\x80"), "'\\xff\\xc0\\x80'");  // not UTF-8
   EXPECT_EQ(in_quotes("\xed\xa0\x80\xe2\x82"),
             "'\\xed\\xa0\\x80\\xe2\\x82'");  // surrogate, cut short
+  EXPECT_EQ(printable("a\tü"), "a\\x09ü");
+  const std::string characters = in_quotes("x" + std::string(100, ' ') + [] {
+    std::string text;
+    for (int i = 0; i < 100; ++i) text += "€";
+    return text;
+  }());
+  EXPECT_TRUE(characters.ends_with("€...'")) << characters;
   const std::string cut = in_quotes(std::string(1000, 'x'));
   EXPECT_EQ(cut.size(), 205);
   EXPECT_TRUE(cut.ends_with("...'"));

@@ -1,0 +1,171 @@
+// heed inspect: what a checkpoint holds, and what Heed can do with it.
+
+#include "heed/tasks/inspect.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "heed/base/message.h"
+#include "heed/io/hub.h"
+
+namespace heed::cli {
+namespace {
+
+struct InspectOptions {
+  std::string input;
+  bool tensors = false;
+};
+
+/// 22713728 -> "22,713,728".
+std::string grouped(int64_t number) {
+  std::string text = std::to_string(number);
+  for (auto at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3) {
+    text.insert(static_cast<size_t>(at), ",");
+  }
+  return text;
+}
+
+/// "1 tensor", "103 tensors".
+std::string tensors_of(int64_t count) {
+  return grouped(count) + (count == 1 ? " tensor" : " tensors");
+}
+
+std::string architecture_of(const ModelSummary& summary) {
+  std::string text = summary.model_type.empty() ? "unknown" : printable(summary.model_type);
+  std::vector<std::string> names;
+  for (const std::string& name : summary.architectures) names.push_back(printable(name));
+  return names.empty() ? text : text + " (" + listed(names) + ")";
+}
+
+std::string sizes_of(const EncoderFacts& facts) {
+  return fmt::format("{} layers, {} heads, width {}, {} positions, vocabulary {}", facts.layers,
+                     facts.heads, facts.width, facts.max_tokens, grouped(facts.vocab));
+}
+
+void print_tensors(const Checkpoint& checkpoint) {
+  size_t width = 4;
+  for (const auto& [name, entry] : checkpoint.entries()) {
+    width = std::max(width, printable(name).size());
+  }
+  std::string out =
+      fmt::format("\n{:<{}}  {:<8}  {:<20}  {:>14}\n", "name", width, "dtype", "shape", "bytes");
+  for (const auto& [name, entry] : checkpoint.entries()) {
+    out += fmt::format("{:<{}}  {:<8}  {:<20}  {:>14}\n", printable(name), width, entry.dtype,
+                       to_string(entry.shape), grouped(entry.bytes));
+  }
+  print(out);
+}
+
+void print_summary(const std::filesystem::path& path, const ModelSummary& summary) {
+  std::string out;
+  const auto line = [&out](std::string_view name, const std::string& value) {
+    out += fmt::format("{:<12} {}\n", name, value);
+  };
+  line("checkpoint", printable(path.string()));
+  line("architecture", architecture_of(summary));
+  if (summary.facts) line("sizes", sizes_of(*summary.facts));
+  line("parameters",
+       fmt::format("{} in {}, {}", grouped(summary.parameters),
+                   tensors_of(static_cast<int64_t>(summary.checkpoint.entries().size())),
+                   human_bytes(summary.bytes)));
+  for (const ModelSummary::DType& dtype : summary.dtypes) {
+    line(&dtype == summary.dtypes.data() ? "dtypes" : "",
+         fmt::format("{:<8} {:>14} in {}, {}", dtype.name, grouped(dtype.parameters),
+                     tensors_of(dtype.tensors), human_bytes(dtype.bytes)));
+  }
+  if (summary.tokenizer) {
+    line("tokenizer",
+         fmt::format("{}, {} pieces", summary.tokenizer->kind, grouped(summary.tokenizer->vocab)));
+  }
+  for (const ModelSummary::File& file : summary.files) {
+    line(&file == summary.files.data() ? "files" : "",
+         fmt::format("{:<36} {}", printable(file.name), human_bytes(file.bytes)));
+  }
+  line("heed runs", summary.commands.empty() ? "nothing of it" : listed(summary.commands));
+  for (const std::string& obstacle : summary.obstacles) line("but", printable(obstacle));
+  print(out);
+}
+
+OutJson tensors_json(const Checkpoint& checkpoint) {
+  OutJson tensors = OutJson::array();
+  for (const auto& [name, entry] : checkpoint.entries()) {
+    tensors.push_back({{"name", name},
+                       {"dtype", entry.dtype},
+                       {"shape", std::vector<int64_t>(entry.shape.begin(), entry.shape.end())},
+                       {"bytes", entry.bytes},
+                       {"file", entry.file.filename().string()}});
+  }
+  return tensors;
+}
+
+OutJson summary_json(const std::filesystem::path& path, const ModelSummary& summary) {
+  OutJson out = {{"checkpoint", path.string()},
+                 {"model_type", summary.model_type},
+                 {"architectures", summary.architectures},
+                 {"parameters", summary.parameters},
+                 {"bytes", summary.bytes},
+                 {"tensor_count", summary.checkpoint.entries().size()},
+                 {"dtypes", OutJson::object()},
+                 {"sizes", nullptr},
+                 {"tokenizer", nullptr},
+                 {"metadata", summary.checkpoint.metadata()},
+                 {"files", OutJson::array()},
+                 {"commands", summary.commands},
+                 {"obstacles", summary.obstacles}};
+  for (const ModelSummary::DType& dtype : summary.dtypes) {
+    out["dtypes"][dtype.name] = {
+        {"tensors", dtype.tensors}, {"parameters", dtype.parameters}, {"bytes", dtype.bytes}};
+  }
+  if (const auto& facts = summary.facts) {
+    out["sizes"] = {{"layers", facts->layers}, {"heads", facts->heads},
+                    {"width", facts->width},   {"max_tokens", facts->max_tokens},
+                    {"vocab", facts->vocab},   {"types", facts->types}};
+  }
+  if (summary.tokenizer) {
+    out["tokenizer"] = {{"kind", summary.tokenizer->kind}, {"vocab", summary.tokenizer->vocab}};
+  }
+  for (const ModelSummary::File& file : summary.files) {
+    out["files"].push_back({{"name", file.name}, {"bytes", file.bytes}});
+  }
+  return out;
+}
+
+void run(const Context& context, const InspectOptions& options) {
+  const std::filesystem::path path =
+      find_model(options.input.empty() ? context.model : options.input);
+  const ModelSummary summary = inspect_model(path);
+  if (context.json) {
+    OutJson out = summary_json(path, summary);
+    if (options.tensors) out["tensors"] = tensors_json(summary.checkpoint);
+    print_json(out);
+    return;
+  }
+  print_summary(path, summary);
+  if (options.tensors) print_tensors(summary.checkpoint);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& root, Context& context) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App& command = add_command(
+      root, context,
+      {.name = "inspect",
+       .summary = "Show what a checkpoint holds and what Heed can do with it.",
+       .details = "Reads a folder with model.safetensors (or its shards and their index) or one "
+                  ".safetensors file. To tell what runs, it loads what the commands would load.",
+       .example = "heed inspect all-MiniLM-L6-v2 --tensors"},
+      [&context, options] { run(context, *options); });
+  command.add_option("MODEL", options->input, "A folder, a file, or a name in the hub's cache.");
+  add_model_option(command, context);
+  command.add_flag("--tensors", options->tensors, "List every tensor: name, dtype, shape, bytes.");
+}
+
+}  // namespace heed::cli

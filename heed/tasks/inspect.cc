@@ -1,0 +1,118 @@
+#include "heed/tasks/inspect.h"
+
+#include <algorithm>
+#include <map>
+
+#include "heed/base/error.h"
+#include "heed/io/json.h"
+#include "heed/models/registry.h"
+#include "heed/tasks/embed.h"
+#include "heed/text/tokenizer.h"
+
+namespace heed {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Runs a step; its Error becomes an obstacle.
+template <class Step>
+bool attempt(ModelSummary& summary, Step&& step) {
+  try {
+    step();
+    return true;
+  } catch (const Error& error) {
+    summary.obstacles.emplace_back(error.what());
+    return false;
+  }
+}
+
+void count(ModelSummary& summary) {
+  std::map<std::string, ModelSummary::DType> dtypes;
+  for (const auto& [name, entry] : summary.checkpoint.entries()) {
+    ModelSummary::DType& dtype = dtypes[entry.dtype];
+    dtype.name = entry.dtype;
+    ++dtype.tensors;
+    dtype.parameters += entry.shape.numel();
+    dtype.bytes += entry.bytes;
+    summary.parameters += entry.shape.numel();
+    summary.bytes += entry.bytes;
+  }
+  for (auto& [name, dtype] : dtypes) summary.dtypes.push_back(std::move(dtype));
+  std::stable_sort(summary.dtypes.begin(), summary.dtypes.end(),
+                   [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+}
+
+/// Files of the folder and the folders in it, but for hidden ones (.git, .cache).
+std::vector<ModelSummary::File> list_files(const fs::path& folder) {
+  std::vector<ModelSummary::File> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end; it != end; it.increment(error)) {
+    if (it->path().filename().string().starts_with('.')) {
+      it.disable_recursion_pending();
+    } else if (it->is_regular_file(error)) {
+      const std::string name = it->path().lexically_relative(folder).string();
+      files.push_back({name, static_cast<int64_t>(it->file_size(error))});
+    }
+  }
+  std::sort(files.begin(), files.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  return files;
+}
+
+/// What config.json calls the model; the registry says what is wrong with odd files.
+void read_names(ModelSummary& summary, const fs::path& config_json) {
+  const Json config = read_json(config_json);
+  if (!config.is_object()) return;
+  if (config.contains("model_type") && config["model_type"].is_string()) {
+    summary.model_type = config["model_type"].get<std::string>();
+  }
+  if (!config.contains("architectures") || !config["architectures"].is_array()) return;
+  for (const Json& name : config["architectures"]) {
+    if (name.is_string()) summary.architectures.push_back(name.get<std::string>());
+  }
+}
+
+/// Loads what commands would load: only that shows that nothing is missing.
+void try_out(ModelSummary& summary, const fs::path& encoder_folder) {
+  const bool runs =
+      attempt(summary, [&] { summary.facts = load_encoder(encoder_folder)->facts(); });
+  const bool reads = attempt(summary, [&] {
+    const auto tokenizer = Tokenizer::load(encoder_folder);
+    summary.tokenizer = {std::string(tokenizer->kind()), tokenizer->vocab_size()};
+  });
+  if (runs && reads) summary.commands = {"look", "embed"};
+  if (reads) summary.commands.emplace_back("tokens");
+  if (runs) summary.commands.emplace_back("forward");
+}
+
+}  // namespace
+
+ModelSummary inspect_model(const fs::path& path) {
+  if (!fs::is_directory(path)) {
+    ModelSummary summary{.checkpoint = Checkpoint::open(path)};
+    count(summary);
+    summary.obstacles.emplace_back(
+        "a file of tensors alone does not run; give the folder with its config.json");
+    return summary;
+  }
+  fs::path encoder_folder = path;
+  std::string odd_modules;
+  try {
+    EmbedSteps::read(path, &encoder_folder);
+  } catch (const Error& error) {
+    odd_modules = error.what();
+  }
+  ModelSummary summary{.checkpoint = Checkpoint::open(encoder_folder)};
+  count(summary);
+  summary.files = list_files(path);
+  attempt(summary, [&] { read_names(summary, encoder_folder / "config.json"); });
+  // without names there is no architecture to try, and the obstacle has been told
+  if (summary.obstacles.empty()) try_out(summary, encoder_folder);
+  if (!odd_modules.empty()) {
+    std::erase(summary.commands, "embed");
+    summary.obstacles.push_back(odd_modules);
+  }
+  return summary;
+}
+
+}  // namespace heed
