@@ -13,7 +13,7 @@ using Rows = std::vector<std::vector<int32_t>>;
 
 /// Rows -> [B, T] i32 with zeros after each row's end.
 Tensor padded(const Rows& rows, int64_t tokens) {
-  const Tensor batch = Tensor::zeros({static_cast<int64_t>(rows.size()), tokens}, DType::i32);
+  Tensor batch = Tensor::zeros({static_cast<int64_t>(rows.size()), tokens}, DType::i32);
   int32_t* to = batch.data<int32_t>();
   for (const auto& row : rows) {
     std::ranges::copy(row, to);

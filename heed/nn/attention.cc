@@ -160,7 +160,7 @@ Tensor mean_over_heads(const Tensor& weights) {
   dims.bind("weights", weights, "B H T S", DType::f32);
   const int64_t heads = dims['H'], rows = dims['T'] * dims['S'];
   const Tensor each = weights.contiguous();
-  const Tensor mean = Tensor::zeros({dims['B'], dims['T'], dims['S']});
+  Tensor mean = Tensor::zeros({dims['B'], dims['T'], dims['S']});
   for (int64_t b = 0; b < dims['B']; ++b) {
     float* to = mean.data<float>() + b * rows;
     const float* from = each.data<float>() + b * heads * rows;

@@ -15,7 +15,7 @@ Tensor widen(const Tensor& part, int64_t keys, int64_t extra, T open) {
   shape[-1] = keys;
   const Tensor full = part.expand(shape).contiguous();
   shape[-1] = keys + extra;
-  const Tensor wide = Tensor::empty(shape, part.dtype());
+  Tensor wide = Tensor::empty(shape, part.dtype());
   const T* from = full.data<T>();
   T* to = wide.data<T>();
   for (int64_t row = 0; row < full.numel() / std::max<int64_t>(keys, 1); ++row) {
@@ -27,7 +27,7 @@ Tensor widen(const Tensor& part, int64_t keys, int64_t extra, T open) {
 
 /// Lengths and diagonals as what they mean: [B, 1, T, S + extra], true = visible.
 Tensor spell_out(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {
-  const Tensor visible = Tensor::empty({batch, 1, queries, keys + extra}, DType::boolean);
+  Tensor visible = Tensor::empty({batch, 1, queries, keys + extra}, DType::boolean);
   bool* out = visible.data<bool>();
   for (int64_t b = 0; b < batch; ++b) {
     const int64_t length = mask.length(b, batch, keys);
@@ -46,7 +46,7 @@ Tensor append_rows(const Tensor& x, const std::vector<Tensor>& rows) {
   const int64_t batch = x.size(0), tokens = x.size(1), width = x.size(2) * x.size(3);
   HEED_ASSERT(x.stride(2) == x.size(3) && x.stride(3) == 1);
   const auto extra = static_cast<int64_t>(rows.size());
-  const Tensor longer = Tensor::empty({batch, tokens + extra, x.size(2), x.size(3)});
+  Tensor longer = Tensor::empty({batch, tokens + extra, x.size(2), x.size(3)});
   float* to = longer.data<float>();
   for (int64_t b = 0; b < batch; ++b) {
     for (int64_t t = 0; t < tokens; ++t) {

@@ -84,7 +84,7 @@ std::string Params::full_name(std::string_view name) const {
 }
 
 Tensor Params::tensor(std::string_view name, const Shape& shape) const {
-  const Tensor found = maybe(name, shape);
+  Tensor found = maybe(name, shape);
   if (found) return found;
   const Source& source = *state_->source;
   const std::string full = full_name(name);
@@ -100,7 +100,7 @@ Tensor Params::tensor(std::string_view name, const Shape& shape) const {
 
 Tensor Params::maybe(std::string_view name, const Shape& shape) const {
   const std::string full = full_name(name);
-  const Tensor found = state_->source->find(full);
+  Tensor found = state_->source->find(full);
   if (!found) return found;
   if (found.shape() != shape) {
     throw Error(

@@ -9,7 +9,7 @@
 namespace heed {
 
 Tensor sinusoidal_positions(int64_t tokens, int64_t width) {
-  const Tensor table = Tensor::empty({tokens, width});
+  Tensor table = Tensor::empty({tokens, width});
   float* out = table.data<float>();
   for (int64_t t = 0; t < tokens; ++t) {
     for (int64_t c = 0; c < width; ++c) {

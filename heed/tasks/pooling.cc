@@ -90,7 +90,7 @@ Tensor pool(const Tensor& state, const std::vector<int64_t>& lengths,
                             dims['T'], fmt::join(lengths, ", ")));
   }
   const Tensor rows = state.contiguous();
-  const Tensor result = Tensor::empty({dims['B'], count * width});
+  Tensor result = Tensor::empty({dims['B'], count * width});
   parallel_for(dims['B'], [&](int64_t b, int) {
     const float* tokens = rows.data<float>() + b * dims['T'] * width;
     for (int64_t i = 0; i < count; ++i) {
