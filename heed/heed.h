@@ -11,6 +11,8 @@
 #include "heed/io/hub.h"
 #include "heed/io/npy.h"
 #include "heed/io/safetensors.h"
+#include "heed/lens/look.h"
+#include "heed/lens/look_picture.h"
 #include "heed/lens/picture.h"
 #include "heed/lessons/attention_walk.h"
 #include "heed/lessons/lesson.h"
