@@ -80,7 +80,8 @@ void build(CLI::App& root, Context& context) {
   root.set_help_flag("-h,--help", "Print this help; heed COMMAND --help tells more.");
   root.set_version_flag("--version", "heed " HEED_VERSION, "Print the version.");
   root.footer(
-      "Example:\n  heed completions bash > ~/.local/share/bash-completion/completions/heed");
+      "Example:\n  heed look \"I sat by the river bank.\" \"I deposited money in the bank.\" "
+      "--word bank");
   root.require_subcommand(1);
   add_all_commands(root, context);
   keep_brackets(root);
