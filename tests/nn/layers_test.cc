@@ -28,7 +28,9 @@ TransformerLayerConfig config_of(const Json& entry) {
 
 TEST(EncoderLayer, EqualsTorch) {
   const Golden golden("nn.safetensors");
-  for (const Json& entry : golden.metadata("cases")["blocks"]) {
+  const Json cases = golden.metadata("cases")["blocks"];
+  ASSERT_EQ(cases.size(), 6u);
+  for (const Json& entry : cases) {
     const auto name = "encoder." + entry["name"].get<std::string>();
     const EncoderLayer block(golden.params() / name, config_of(entry));
     const Tensor x = golden[name + ".x"];
@@ -40,7 +42,9 @@ TEST(EncoderLayer, EqualsTorch) {
 
 TEST(DecoderLayer, EqualsTorch) {
   const Golden golden("nn.safetensors");
-  for (const Json& entry : golden.metadata("cases")["blocks"]) {
+  const Json cases = golden.metadata("cases")["blocks"];
+  ASSERT_EQ(cases.size(), 6u);
+  for (const Json& entry : cases) {
     const auto name = "decoder." + entry["name"].get<std::string>();
     const DecoderLayer block(golden.params() / name, config_of(entry));
     const Mask padding = Mask::padding(entry["lengths"].get<std::vector<int64_t>>());
