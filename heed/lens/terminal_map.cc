@@ -82,7 +82,7 @@ class MapDrawing {
   void shrink_to(int64_t all, int room) {
     const bool too_wide = !style_.numbers && all > kMostBlocks * per_block_;
     const Shrunk small = shrink(map_.values, style_.numbers ? map_.values.size(0) : kMostRows,
-                                too_wide ? room / kUprightCell : all);
+                                too_wide ? std::max(1, room / kUprightCell) : all);
     values_ = small.values;
     factor_ = std::max(small.row_factor, small.column_factor);
     rows_ = shrunk_labels(map_.row_labels, small.row_factor);
