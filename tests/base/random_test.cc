@@ -11,8 +11,10 @@
 namespace heed {
 namespace {
 
-nlohmann::json goldens() {
-  return nlohmann::json::parse(read_file(HEED_SOURCE_DIR "/tests/golden/random.json"));
+const nlohmann::json& goldens() {
+  static const auto document =
+      nlohmann::json::parse(read_file(HEED_SOURCE_DIR "/tests/golden/random.json"));
+  return document;
 }
 
 void expect_near(const std::vector<float>& found, const std::vector<float>& expected,
