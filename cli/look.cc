@@ -109,6 +109,7 @@ class LookCommand {
           ErrorCode::invalid_argument,
           fmt::format("look: --pair needed an even number of texts, found {}", texts.size()));
     }
+    if (!arguments_.picture.save.empty()) check_picture_ending(arguments_.picture.save);
     const auto folder = find_model(context_.model);
     model_ = load_encoder(folder);
     tokenizer_ = Tokenizer::load(folder);
@@ -163,9 +164,10 @@ class LookCommand {
   void print_summary() const {
     const TerminalStyle style = style_for_output(arguments_.picture, context_);
     const EncoderFacts& facts = model_->facts();
-    print(fmt::format("{}: {} layers x {} heads, counted from 0\n\n",
-                      shorten(view_.model, std::max(10, style.width - 42), style.unicode),
-                      facts.layers, facts.heads));
+    const std::string head = fmt::format("{}: {} layers x {} heads, counted from 0", view_.model,
+                                         facts.layers, facts.heads);
+    for (const std::string& line : wrap(head, style.width, display_width)) print(line + "\n");
+    print("\n");
     for (size_t i = 0; i < looks_.size(); ++i) {
       const auto chosen = chosen_.empty() ? std::nullopt : std::optional<Occurrence>(chosen_[i]);
       print(summarize(looks_[i], looks_.size() > 1 ? i + 1 : 0, chosen, chosen ? same_[i] : 0,

@@ -235,7 +235,7 @@ std::string summarize_distance(const std::vector<Look>& looks,
     for (const auto& pair : pairs) line += fmt::format("{:6.3f} ", pair.second[l]);
     if (pairs.size() == 1)
       line += bar(pairs[0].second[l], std::min(40, style.width - 24), style.unicode);
-    out += line + "\n";
+    out += shorten(line, style.width, style.unicode) + "\n";
   }
   if (left_out > 0) out += fmt::format("  ({} more pairs with --json)\n", left_out);
   return out;

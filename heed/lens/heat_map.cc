@@ -52,7 +52,7 @@ ValueRange value_range(const HeatMap& map) {
 
 Shrunk shrink(const Tensor& values, int64_t most_rows, int64_t most_columns) {
   const auto factor = [](int64_t size, int64_t most) {
-    return std::max<int64_t>(1, (size + most - 1) / most);
+    return size <= most ? 1 : (size + most - 1) / std::max<int64_t>(most, 1);
   };
   Shrunk out;
   out.row_factor = factor(values.size(0), most_rows);

@@ -21,36 +21,56 @@ std::string drawn(const Picture& picture, Theme theme, MakeCanvas make) {
   return canvas->finish();
 }
 
-}  // namespace
+using Path = std::filesystem::path;
 
-void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme) {
-  check_picture(picture);
+struct Format {
+  std::string_view ending;
+  void (*write)(const Picture&, const Path&, Theme);
+};
+
+constexpr Format kFormats[] = {
+    {".png",
+     [](const Picture& picture, const Path& path, Theme theme) {
+       write_file(path, drawn(picture, theme, [](double width, double height, const std::string&) {
+                    return png_canvas(width, height);
+                  }));
+     }},
+    {".svg", [](const Picture& picture, const Path& path,
+                Theme theme) { write_file(path, drawn(picture, theme, svg_canvas)); }},
+    {".pdf", [](const Picture& picture, const Path& path,
+                Theme theme) { write_file(path, drawn(picture, theme, pdf_canvas)); }},
+    {".html", [](const Picture& picture, const Path& path,
+                 Theme theme) { write_file(path, picture_html(picture, theme)); }},
+    {".json", [](const Picture& picture, const Path& path,
+                 Theme) { write_file(path, picture_json(picture)); }},
+    {".csv", [](const Picture& picture, const Path& path,
+                Theme) { write_file(path, picture_csv(picture)); }},
+    {".npy", [](const Picture& picture, const Path& path, Theme) {
+       write_npy(path, picture_array(picture));
+     }}};
+
+const Format& format_of(const std::filesystem::path& path) {
   std::string ending = path.extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (ending == ".png") {
-    write_file(path, drawn(picture, theme, [](double w, double h, const std::string&) {
-                 return png_canvas(w, h);
-               }));
-  } else if (ending == ".svg") {
-    write_file(path, drawn(picture, theme, svg_canvas));
-  } else if (ending == ".pdf") {
-    write_file(path, drawn(picture, theme, pdf_canvas));
-  } else if (ending == ".html") {
-    write_file(path, picture_html(picture, theme));
-  } else if (ending == ".json") {
-    write_file(path, picture_json(picture));
-  } else if (ending == ".csv") {
-    write_file(path, picture_csv(picture));
-  } else if (ending == ".npy") {
-    write_npy(path, picture_array(picture));
-  } else {
-    throw Error(ErrorCode::invalid_argument,
-                "save " + path.string() +
-                    ": needed a name that ends in .png, .svg, .pdf, .html, .json, .csv or .npy, "
-                    "found " +
-                    (ending.empty() ? "no ending" : "'" + ending + "'"));
+  for (const Format& format : kFormats) {
+    if (ending == format.ending) return format;
   }
+  throw Error(ErrorCode::invalid_argument,
+              "save " + path.string() +
+                  ": needed a name that ends in .png, .svg, .pdf, .html, .json, .csv or .npy, "
+                  "found " +
+                  (ending.empty() ? "no ending" : "'" + ending + "'"));
+}
+
+}  // namespace
+
+void check_picture_ending(const std::filesystem::path& path) { format_of(path); }
+
+void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme) {
+  const Format& format = format_of(path);
+  check_picture(picture);
+  format.write(picture, path, theme);
 }
 
 }  // namespace heed

@@ -51,6 +51,9 @@ enum class Theme { light, dark };  // light: darker is higher; dark: lighter is 
 /// for one map), smaller maps filled with NaN.
 void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme);
 
+/// Throws save_picture's error for an ending it does not know: to ask before long work.
+void check_picture_ending(const std::filesystem::path& path);
+
 enum class Colors { none, ansi256, truecolor };
 
 struct TerminalStyle {

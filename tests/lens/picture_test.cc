@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "heed/base/file.h"
 #include "heed/io/npy.h"
@@ -65,7 +64,9 @@ TEST_F(Saved, PageNeedsNothingElseAndCannotBeBrokenByWords) {
   const std::string page = save(picture, "a.html", Theme::dark);
   EXPECT_NE(page.find("data-theme=\"dark\""), std::string::npos);
   EXPECT_EQ(page.find("alert(1)</script>"), std::string::npos);
-  EXPECT_FALSE(std::regex_search(page, std::regex("(src|href)=|https?://|@import|url\\(")));
+  for (const char* remote : {"src=", "href=", "http://", "https://", "@import", "url("}) {
+    EXPECT_EQ(page.find(remote), std::string::npos) << remote;
+  }
   const std::string open = R"(<script type="application/json" id="data">)";
   const size_t begin = page.find(open) + open.size();
   const auto data =
