@@ -61,11 +61,12 @@ HeadStatistics head_statistics(const Tensor& weights, const std::vector<bool>& a
 }
 
 std::string_view head_role(const HeadStatistics& s, const std::vector<bool>& added) {
-  const std::pair<float, std::string_view> shares[] = {{s.previous, "previous"},
+  // Of equals the first counts: in a text of one word, the token before it is the first token.
+  const std::pair<float, std::string_view> shares[] = {{s.first, "first"},
+                                                       {s.separator, "separator"},
+                                                       {s.previous, "previous"},
                                                        {s.next, "next"},
-                                                       {s.self, "self"},
-                                                       {s.first, "first"},
-                                                       {s.separator, "separator"}};
+                                                       {s.self, "self"}};
   const auto largest =
       std::max_element(std::begin(shares), std::end(shares),
                        [](const auto& a, const auto& b) { return a.first < b.first; });

@@ -60,6 +60,7 @@ TEST(Heads, TextsOfAddedTokensAloneHaveStatisticsToo) {
   const HeadStatistics s = head_statistics(Tensor::full({2, 2}, 0.5f), added);
   EXPECT_FLOAT_EQ(s.max, 0.5f);
   EXPECT_FLOAT_EQ(s.first, 0.5f);
+  EXPECT_EQ(head_role(s, added), "first");
 }
 
 }  // namespace
