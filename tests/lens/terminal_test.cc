@@ -81,8 +81,7 @@ TEST(Terminal, ShadesGrowWithTheWeight) {
   Picture picture;
   picture.maps.push_back(
       {.values = Tensor::from({0.0f, 0.25f, 0.5f, 0.75f, 1.0f}, {1, 5}), .row_labels = {"w"}});
-  EXPECT_NE(draw_terminal(picture, {.unicode = false}).find("w    :::+++###@@@"),
-            std::string::npos)
+  EXPECT_NE(draw_terminal(picture, {.unicode = false}).find("w    :::+++###@@@"), std::string::npos)
       << draw_terminal(picture, {.unicode = false});
 }
 
