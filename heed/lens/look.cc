@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 
 namespace heed {
 namespace {
@@ -78,6 +79,12 @@ Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view tex
   if (options.truncate) cut.max_tokens = model.facts().max_tokens;
   out.encoding = options.second ? tokenizer.encode_pair(text, *options.second, cut)
                                 : tokenizer.encode(text, cut);
+  const auto& special = out.encoding.special;
+  if (std::find(special.begin(), special.end(), false) == special.end()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("look: needed a word to look from, found none in the text {}",
+                            in_quotes(text)));
+  }
   const auto tokens = static_cast<int64_t>(out.encoding.ids.size());
   if (tokens > model.facts().max_tokens) {
     throw Error(ErrorCode::invalid_argument,

@@ -40,8 +40,8 @@ struct Look {
   std::string_view role(int64_t layer, int64_t head) const;
 };
 
-/// Runs the model on one text and keeps what it did. Error invalid_argument for a text longer than
-/// the model reads.
+/// Runs the model on one text and keeps what it did. Error invalid_argument for a text without
+/// a word or longer than the model reads.
 Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view text,
           const LookOptions& options = {});
 

@@ -90,7 +90,6 @@ TEST(LookProgram, TextsComeFromAnywhere) {
   const Result piped = run_heed({"look", "-"}, {.input = "A river.\nA bank.\n"});
   EXPECT_EQ(piped.status, 0);
   EXPECT_NE(piped.out.find("2. A bank."), std::string::npos) << piped.out;
-  EXPECT_EQ(run_heed({"look", ""}).status, 0);
   EXPECT_EQ(run_heed({"look", "\xff\xfe \033[31m"}).out.find('\033'), std::string::npos);
   const Result pair = run_heed({"look", "A river?", "A bank.", "--pair", "--json"});
   EXPECT_EQ(nlohmann::json::parse(pair.out)["second"], "A bank.");
@@ -120,6 +119,15 @@ TEST(LookProgram, WrongEndingIsToldBeforeAnyWork) {
   EXPECT_EQ(result.status, 2);
   EXPECT_NE(result.err.find(".png"), std::string::npos) << result.err;
   EXPECT_TRUE(result.out.empty());
+}
+
+TEST(LookProgram, ATextWithoutAWordIsRefused) {
+  HEED_NEED_MODEL(model_folder());
+  for (const std::string text : {"", " \t "}) {
+    const Result result = run_heed({"look", text});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_NE(result.err.find("look: needed a word to look from"), std::string::npos) << result.err;
+  }
 }
 
 }  // namespace
