@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -81,7 +82,7 @@ std::vector<Problem> find_problems(const Report& report) {
         {fmt::format("{} threads share {:.3g} processors that the container may use",
                      report.threads, report.allowed_processors),
          fmt::format("export HEED_NUM_THREADS={}",
-                     std::max(1, static_cast<int>(report.allowed_processors + 0.5)))});
+                     std::max(1, static_cast<int>(std::lround(report.allowed_processors))))});
   }
   if (report.cpu.memory_bytes > 0 && report.cpu.memory_bytes < (int64_t{1} << 29)) {
     problems.push_back({"less than 512 MB of memory: models may not fit", "allow more memory"});

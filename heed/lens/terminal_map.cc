@@ -71,7 +71,7 @@ class MapDrawing {
     flat_ = share >= std::min(wanted, kNarrowestColumn) || map_.column_labels.empty();
     cell_ = std::max(number_width, kUprightCell);
     if (flat_) cell_ = std::max(cell_, std::min(wanted, share));
-    if (style_.numbers && map_.column_labels.size() > 0 && share < wanted) {
+    if (style_.numbers && !map_.column_labels.empty() && share < wanted) {
       flat_ = cell_ >= 5;  // folded anyway, and numbers make room for the start of a word
     }
     cell_ = std::min(cell_, room);

@@ -109,8 +109,8 @@ class Walk {
     table_(head + "raw scores", "Q K^T", "T S", raw, words_,
            "Row: who looks. Column: who is looked at. Vectors that point the same way score high.");
     if (!head.empty()) steps_.back().section = head.substr(0, head.size() - 2);
-    const float factor =
-        given_.scale.value_or(1 / std::sqrt(static_cast<float>(q_.size(1) / given_.heads)));
+    const int64_t head_dim = q_.size(1) / given_.heads;
+    const float factor = given_.scale.value_or(1 / std::sqrt(static_cast<float>(head_dim)));
     table_(head + "scores",
            fmt::format("S = Q K^T x {:.6g}{}", factor,
                        given_.causal ? ", -inf where a key comes later" : ""),
