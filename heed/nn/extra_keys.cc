@@ -1,7 +1,6 @@
 #include "heed/nn/extra_keys.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "heed/base/error.h"
 
@@ -25,16 +24,18 @@ Tensor widen(const Tensor& part, int64_t keys, int64_t extra, T open) {
   return wide;
 }
 
-/// Lengths and diagonals as what they mean: [B, 1, T, S + extra], true = visible.
+/// Lengths, diagonals and windows as what they mean: [B, 1, T, S + extra], true = visible.
 Tensor spell_out(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {
   Tensor visible = Tensor::empty({batch, 1, queries, keys + extra}, DType::boolean);
   bool* out = visible.data<bool>();
+  const int64_t right = mask.causal() ? 0 : mask.right();
   for (int64_t b = 0; b < batch; ++b) {
     const int64_t length = mask.length(b, batch, keys);
-    const std::optional<int64_t> offset = mask.causal_offset(b, batch, queries, keys);
+    const int64_t offset = mask.position_offset(b, batch, queries, keys);
     for (int64_t i = 0; i < queries; ++i) {
-      const int64_t last = offset ? i + *offset : keys - 1;
-      for (int64_t j = 0; j < keys + extra; ++j) *out++ = j >= keys || (j < length && j <= last);
+      const int64_t first = i + offset - mask.left();
+      const int64_t last = std::min(i + offset + right, length - 1);
+      for (int64_t j = 0; j < keys + extra; ++j) *out++ = j >= keys || (j >= first && j <= last);
     }
   }
   return visible;
@@ -58,10 +59,15 @@ Tensor append_rows(const Tensor& x, const std::vector<Tensor>& rows) {
 }
 
 Mask widen_mask(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {
-  Mask wide;
-  if (!mask.causal_aligns().empty() || !mask.causal_offsets().empty() || !mask.lengths().empty()) {
-    wide = Mask::boolean(spell_out(mask, batch, queries, keys, extra));
+  if (mask.segments()) {
+    throw Error(ErrorCode::unsupported,
+                "attention: extra keys (bias_k, bias_v, zero attention) and segments cannot be "
+                "combined; give the segments as a batch with lengths");
   }
+  Mask wide;
+  const bool by_tensors_alone = mask.lengths().empty() && !mask.causal() &&
+                                mask.left() == Mask::kOpen && mask.right() == Mask::kOpen;
+  if (!by_tensors_alone) wide = Mask::boolean(spell_out(mask, batch, queries, keys, extra));
   for (const Tensor& part : mask.booleans()) {
     wide = wide & Mask::boolean(widen(part, keys, extra, true));
   }

@@ -53,6 +53,22 @@ int64_t entry(const std::vector<int64_t>& values, int64_t b, int64_t batch, cons
                   " batch rows (or one for all), found " + std::to_string(found));
 }
 
+std::vector<int64_t> checked_starts(std::vector<int64_t> starts, const std::string& what) {
+  const auto fail = [&](const std::string& found) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        "mask: needed " + what + " starts from 0 on, none below the one before, found " + found);
+  };
+  if (starts.empty()) fail("none");
+  if (starts[0] != 0) fail("a first one of " + std::to_string(starts[0]));
+  for (size_t i = 1; i < starts.size(); ++i) {
+    if (starts[i] < starts[i - 1]) {
+      fail(std::to_string(starts[i]) + " after " + std::to_string(starts[i - 1]));
+    }
+  }
+  return starts;
+}
+
 template <class T>
 void append(std::vector<T>& to, const std::vector<T>& from) {
   to.insert(to.end(), from.begin(), from.end());
@@ -87,6 +103,32 @@ Mask Mask::padding(std::vector<int64_t> lengths) {
   return mask;
 }
 
+Mask Mask::window(int64_t left, int64_t right) {
+  if (left < 0 || right < 0) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        "mask: needed a window of at least 0 keys on each side (Mask::kOpen for all), found " +
+            std::to_string(left) + " and " + std::to_string(right));
+  }
+  Mask mask;
+  mask.left_ = std::min(left, kOpen);
+  mask.right_ = std::min(right, kOpen);
+  return mask;
+}
+
+Mask Mask::segments(std::vector<int64_t> query_starts, std::vector<int64_t> key_starts) {
+  if (query_starts.size() != key_starts.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                "mask: needed as many starts of key segments as of query segments, found " +
+                    std::to_string(key_starts.size()) + " and " +
+                    std::to_string(query_starts.size()));
+  }
+  Mask mask;
+  mask.segments_ = {checked_starts(std::move(query_starts), "query"),
+                    checked_starts(std::move(key_starts), "key")};
+  return mask;
+}
+
 Mask Mask::boolean(Tensor visible) {
   expect_dtype(visible, DType::boolean, "a boolean mask");
   Mask mask;
@@ -106,23 +148,30 @@ Mask operator&(const Mask& a, const Mask& b) {
   append(both.causal_aligns_, b.causal_aligns_);
   both.causal_offsets_ = smaller(a.causal_offsets_, b.causal_offsets_, "causal offsets");
   both.lengths_ = smaller(a.lengths_, b.lengths_, "lengths");
+  both.left_ = std::min(a.left_, b.left_);
+  both.right_ = std::min(a.right_, b.right_);
+  if (a.segments_ && b.segments_) {
+    throw Error(ErrorCode::invalid_argument, "mask: needed one list of segments, found two");
+  }
+  if (b.segments_) both.segments_ = b.segments_;
   append(both.booleans_, b.booleans_);
   append(both.additives_, b.additives_);
   return both;
 }
 
 bool Mask::empty() const {
-  return causal_aligns_.empty() && causal_offsets_.empty() && lengths_.empty() &&
+  return !causal() && lengths_.empty() && left_ == kOpen && right_ == kOpen && !segments_ &&
          booleans_.empty() && additives_.empty();
 }
 
-std::optional<int64_t> Mask::causal_offset(int64_t b, int64_t batch, int64_t queries,
-                                           int64_t keys) const {
-  std::optional<int64_t> least;
-  if (!causal_offsets_.empty()) least = entry(causal_offsets_, b, batch, "causal offsets");
+int64_t Mask::position_offset(int64_t b, int64_t batch, int64_t queries, int64_t keys) const {
+  const int64_t bottom_right = length(b, batch, keys) - queries;
+  int64_t least = causal() ? kOpen : bottom_right;
+  if (!causal_offsets_.empty()) {
+    least = std::clamp(entry(causal_offsets_, b, batch, "causal offsets"), -kOpen, kOpen);
+  }
   for (const Align align : causal_aligns_) {
-    const int64_t offset = align == Align::top_left ? 0 : keys - queries;
-    least = std::min(least.value_or(offset), offset);
+    least = std::min(least, align == Align::top_left ? 0 : bottom_right);
   }
   return least;
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "heed/tensor/tensor.h"
@@ -20,6 +21,10 @@ class Dims {
   Dims& bind(std::string_view name, const Tensor& tensor, std::string_view letters);
   /// Also checks the dtype.
   Dims& bind(std::string_view name, const Tensor& tensor, std::string_view letters, DType dtype);
+  /// Binds a letter that no tensor's dimension has, from what `from` says.
+  void set(char letter, int64_t size, std::string from) {
+    bound_.push_back({letter, size, std::move(from)});
+  }
   /// The size a letter was bound to.
   int64_t operator[](char letter) const;
 

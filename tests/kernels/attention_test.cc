@@ -59,7 +59,9 @@ class Run {
     problem_.k = fill(k_, c.kv_heads, c.keys, c.head_dim);
     problem_.v = fill(v_, c.kv_heads, c.keys, c.value_dim);
     const auto y = fill(y_, c.heads, c.queries, c.value_dim);
-    problem_.y = {y_.data() + (y.data - y_.data()), y.batch, y.head, y.row};
+    problem_.y = {const_cast<std::byte*>(y.data), y.batch, y.head, y.row};
+    problem_.row_pitch = c.queries;
+    problem_.key_pitch = c.keys;
     add_masks();
     const auto rows = static_cast<size_t>(c.batch * c.heads * c.queries);
     lse_.assign(rows, -1);
@@ -92,16 +94,17 @@ class Run {
   const std::vector<float>& scores() const { return scores_; }
 
  private:
-  AttentionRows<const float> fill(std::vector<float>& data, int64_t heads, int64_t tokens,
-                                  int64_t size) {
+  AttentionRows<const std::byte> fill(std::vector<float>& data, int64_t heads, int64_t tokens,
+                                      int64_t size) {
     const int64_t gap = case_.strided ? 3 : 0;
     const int64_t row = size + gap;
     data.resize(static_cast<size_t>(case_.batch * heads * tokens * row + 1));
     std::normal_distribution<float> normal(0, case_.spread);
     for (float& x : data) x = normal(random_);
     // Strided data start off any alignment too.
-    if (case_.strided) return {data.data() + 1, tokens * heads * row, row, heads * row};
-    return {data.data(), heads * tokens * row, tokens * row, row};
+    const auto* first = reinterpret_cast<const std::byte*>(data.data() + (case_.strided ? 1 : 0));
+    if (case_.strided) return {first, tokens * heads * row, row, heads * row};
+    return {first, heads * tokens * row, tokens * row, row};
   }
 
   void add_masks() {
@@ -110,7 +113,10 @@ class Run {
       offsets_.push_back(c.keys - c.queries - b);
       lengths_.push_back(std::max<int64_t>(0, c.keys - 5 * b - 1));
     }
-    if (c.causal) problem_.causal_offsets = offsets_.data();
+    if (c.causal) {
+      problem_.offsets = offsets_.data();
+      problem_.right = 0;
+    }
     if (c.lengths) problem_.lengths = lengths_.data();
     std::normal_distribution<float> normal;
     std::bernoulli_distribution often(0.7);
@@ -158,8 +164,8 @@ Bounds bounds(const AttentionProblem& p, int64_t b, int64_t h, int64_t t) {
   for (int64_t s = keys.begin; s < keys.end; ++s) {
     double size = 0;
     for (int64_t d = 0; d < p.head_dim; ++d) {
-      size += std::abs(static_cast<double>(p.q.at(b, h, t)[d]) *
-                       static_cast<double>(p.k.at(b, p.kv_head(h), s)[d]));
+      size += std::abs(static_cast<double>(p.q.value(b, h, t, d)) *
+                       static_cast<double>(p.k.value(b, p.kv_head(h), s, d)));
     }
     size *= static_cast<double>(p.scale);
     double bias = 0;
@@ -171,8 +177,8 @@ Bounds bounds(const AttentionProblem& p, int64_t b, int64_t h, int64_t t) {
     const double steps = 4 * std::sqrt(static_cast<double>(p.head_dim) + 2);
     bound.score = std::max(bound.score, kUnit * (steps * size + 2 * (size + bias)));
     for (int64_t e = 0; e < p.value_dim; ++e) {
-      bound.magnitude =
-          std::max(bound.magnitude, std::abs(static_cast<double>(p.v.at(b, p.kv_head(h), s)[e])));
+      bound.magnitude = std::max(bound.magnitude,
+                                 std::abs(static_cast<double>(p.v.value(b, p.kv_head(h), s, e))));
     }
   }
   const double chain = 4 * std::sqrt(static_cast<double>(keys.end - keys.begin));
@@ -208,7 +214,7 @@ void expect_law(const Case& c) {
       const Bounds bound = bounds(p, b, h, t);
       const double near = bound.relative * bound.magnitude + 1e-36;
       for (int64_t e = 0; e < c.value_dim; ++e) {
-        expect_near(p.y.at(b, h, t)[e], law.problem().y.at(b, h, t)[e], near, "y", c, row);
+        expect_near(p.y.value(b, h, t, e), law.problem().y.value(b, h, t, e), near, "y", c, row);
       }
       const auto at = static_cast<size_t>(row);
       const float lse = law.lse()[at];

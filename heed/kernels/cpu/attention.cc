@@ -17,6 +17,8 @@
 // (after foreach_target)
 #include "heed/kernels/cpu/attention_mask-inl.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
+#include "heed/kernels/cpu/convert-inl.h"
+#include "heed/kernels/cpu/dropout-inl.h"
 #include "heed/kernels/cpu/exp-inl.h"
 #include "heed/kernels/cpu/transpose-inl.h"
 
@@ -30,7 +32,7 @@ using namespace fused;
 /// weights.
 float* recorded_row(const AttentionProblem& problem, const Block& block, int64_t t) {
   float* rows = problem.scores != nullptr ? problem.scores : problem.weights;
-  return rows == nullptr ? nullptr : rows + problem.row(block.b, block.h, t) * problem.keys;
+  return rows == nullptr ? nullptr : rows + problem.row(block.b, block.h, t) * problem.key_pitch;
 }
 
 /// Scores to weights relative to the new maximum; total and highest follow. factor is what older
@@ -65,11 +67,38 @@ HWY_INLINE void soften(const Block& block, const Tile& tile, int64_t n, const Ve
   for (int i = 0; i < kVectors; ++i) hn::Store(total[i], f, tile.total + i * kLanes);
 }
 
-/// One tile over the n keys from first on.
+/// Where keys [first, first + n) lie as f32 rows; the block's own copies where they are something
+/// else. n <= kAttentionChunk.
+Keys find_keys(const Block& block, int64_t first, int64_t n) {
+  const AttentionProblem& problem = block.problem;
+  const int64_t g = problem.kv_head(block.h);
+  const AttentionPages& pages = problem.pages;
+  const bool together =
+      pages.table == nullptr || first / pages.tokens == (first + n - 1) / pages.tokens;
+  if (together && problem.k.element == Element::f32) {
+    return {first,
+            n,
+            reinterpret_cast<const float*>(problem.key_at(problem.k, block.b, g, first)),
+            problem.k.row,
+            reinterpret_cast<const float*>(problem.key_at(problem.v, block.b, g, first)),
+            problem.v.row};
+  }
+  const int64_t d = problem.head_dim, e = problem.value_dim;
+  for (int64_t s = first; s < first + n; ++s) {
+    widen(problem.k.element, problem.key_at(problem.k, block.b, g, s), d,
+          block.wide_k + (s - first) * d);
+    widen(problem.v.element, problem.key_at(problem.v, block.b, g, s), e,
+          block.wide_v + (s - first) * e);
+  }
+  return {first, n, block.wide_k, d, block.wide_v, e};
+}
+
+/// One tile over at most kAttentionChunk keys.
 template <int kVectors>
-void attend_chunk(const Block& block, Tile& tile, int64_t first, int64_t n) {
+void attend_chunk(const Block& block, Tile& tile, const Keys& keys) {
   constexpr int64_t kWidth = kVectors * kLanes;
   const AttentionProblem& problem = block.problem;
+  const int64_t n = keys.n;
   const Floats f;
   Vector highest[kVectors];
   Vector factor[kVectors];
@@ -77,11 +106,11 @@ void attend_chunk(const Block& block, Tile& tile, int64_t first, int64_t n) {
   // 1. scores
   for (int i = 0; i < kVectors; ++i) highest[i] = hn::Set(f, kHidden);
   in_strides<kRows>(n, 0, [&](auto count, int64_t s) HWY_ATTR {
-    score_rows<count(), kVectors>(tile.q, problem.head_dim, block.k(first + s), problem.k.row,
+    score_rows<count(), kVectors>(tile.q, problem.head_dim, keys.k + s * keys.k_row, keys.k_row,
                                   block.scores + s * kWidth, highest);
   });
-  // 2. masks
-  if (modify_scores(block, tile, first, n)) {
+  // 2. biases and masks
+  if (modify_scores(block, tile, keys.first, n)) {
     for (int i = 0; i < kVectors; ++i) {
       highest[i] = hn::Set(f, kHidden);
       for (int64_t s = 0; s < n; ++s) {
@@ -90,32 +119,57 @@ void attend_chunk(const Block& block, Tile& tile, int64_t first, int64_t n) {
     }
   }
   if (float* row = recorded_row(problem, block, tile.first)) {
-    rows_from_tile(block.scores, kWidth, n, row + first, problem.keys, tile.queries);
+    rows_from_tile(block.scores, kWidth, n, row + keys.first, problem.key_pitch, tile.queries);
   }
   // 3. weights
   soften<kVectors>(block, tile, n, highest, factor);
+  if (problem.dropout.on()) {
+    drop_tile(problem.dropout, block.b * problem.heads + block.h, tile.first, keys.first, n, kWidth,
+              block.scores);
+  }
   // 4. values
   if (block.careful) {
-    add_values_carefully<kVectors>(block.scores, n, block.v(first), problem.v.row,
-                                   problem.value_dim, !tile.started, factor, tile.out);
+    add_values_carefully<kVectors>(block.scores, n, keys.v, keys.v_row, problem.value_dim,
+                                   !tile.started, factor, tile.out);
   } else {
     in_strides<kRows>(problem.value_dim, 0, [&](auto count, int64_t e) HWY_ATTR {
-      add_values<count(), kVectors>(block.scores, n, block.v(first) + e, problem.v.row,
-                                    !tile.started, factor, tile.out + e * kWidth);
+      add_values<count(), kVectors>(block.scores, n, keys.v + e, keys.v_row, !tile.started, factor,
+                                    tile.out + e * kWidth);
     });
   }
   tile.started = true;
 }
 
-/// Divides by the total. Whether every output is finite.
+/// tile.total to what weights relative to tile.highest must be multiplied by, the sink counted;
+/// writes lse.
+void close_softmax(const Block& block, const Tile& tile) {
+  const AttentionProblem& problem = block.problem;
+  const Floats f;
+  const Vector sink = hn::Set(f, problem.sinks == nullptr ? kHidden : problem.sinks[block.h]);
+  HWY_ALIGN float base[kTile], total[kTile];
+  for (int64_t w = 0; w < tile.width; w += kLanes) {
+    const Vector highest = hn::Load(f, tile.highest + w);
+    const Vector most = hn::Max(highest, sink);
+    const Vector finite = hn::IfThenZeroElse(hn::Eq(most, hn::Set(f, kHidden)), most);
+    const Vector factor = exp_of_negative(f, hn::Sub(highest, finite));
+    const Vector sum =
+        hn::MulAdd(hn::Load(f, tile.total + w), factor, exp_of_negative(f, hn::Sub(sink, finite)));
+    hn::Store(most, f, base + w);
+    hn::Store(sum, f, total + w);
+    hn::Store(hn::IfThenZeroElse(hn::Eq(sum, hn::Zero(f)), hn::Div(factor, sum)), f,
+              tile.total + w);
+  }
+  if (problem.lse == nullptr) return;
+  float* lse = problem.lse + problem.row(block.b, block.h, tile.first);
+  for (int64_t w = 0; w < tile.queries; ++w) lse[w] = base[w] + std::log(total[w]);
+}
+
+/// Multiplies the outputs by tile.total. Whether every one is finite.
 bool normalize(const AttentionProblem& problem, const Tile& tile) {
   const Floats f;
   auto finite = hn::FirstN(f, static_cast<size_t>(kLanes));
   for (int64_t w = 0; w < tile.width; w += kLanes) {
-    const Vector total = hn::Load(f, tile.total + w);
-    const Vector inverse =
-        hn::IfThenZeroElse(hn::Eq(total, hn::Zero(f)), hn::Div(hn::Set(f, 1.0F), total));
-    hn::Store(inverse, f, tile.total + w);
+    const Vector inverse = hn::Load(f, tile.total + w);
     for (int64_t e = 0; e < problem.value_dim; ++e) {
       float* at = tile.out + e * tile.width + w;
       const Vector y = hn::Mul(hn::Load(f, at), inverse);
@@ -131,22 +185,33 @@ void finish_row(const Block& block, const Tile& tile, int64_t t, float highest, 
   const AttentionProblem& problem = block.problem;
   const Floats f;
   float* scores = recorded_row(problem, block, t);
-  std::fill(scores + tile.keys.end, scores + problem.keys, kHidden);
+  const KeyRange seen = tile.started ? tile.keys : KeyRange{};
+  std::fill(scores, scores + seen.begin, kHidden);
+  std::fill(scores + seen.end, scores + problem.keys, kHidden);
   if (problem.weights == nullptr) return;
-  float* weights = problem.weights + problem.row(block.b, block.h, t) * problem.keys;
+  float* weights = problem.weights + problem.row(block.b, block.h, t) * problem.key_pitch;
   const Vector base = hn::Set(f, highest == kHidden ? 0.0F : highest);
   const Vector factor = hn::Set(f, inverse);
-  const auto soft = [&](const float* from, float* to) HWY_ATTR {
-    const Vector weight = exp_of_negative(f, hn::Sub(hn::LoadU(f, from), base));
-    hn::StoreU(hn::Mul(weight, factor), f, to);
-  };
-  int64_t s = 0;
-  for (; s + kLanes <= problem.keys; s += kLanes) soft(scores + s, weights + s);
-  if (s == problem.keys) return;
-  HWY_ALIGN float rest[kLanes] = {};
-  std::copy(scores + s, scores + problem.keys, rest);
-  soft(rest, rest);
-  std::copy_n(rest, problem.keys - s, weights + s);
+  for_vectors(problem.keys, [&](int64_t s, int64_t n) HWY_ATTR {
+    const Vector weight = exp_of_negative(f, hn::Sub(load(f, scores + s, n), base));
+    store(f, hn::Mul(weight, factor), weights + s, n);
+  });
+}
+
+void write_rows(const Block& block, const Tile& tile) {
+  const AttentionProblem& problem = block.problem;
+  std::byte* y = problem.y.at(block.b, block.h, tile.first);
+  const int64_t e = problem.value_dim;
+  if (problem.y.element == Element::f32) {
+    rows_from_tile(tile.out, tile.width, e, reinterpret_cast<float*>(y), problem.y.row,
+                   tile.queries);
+    return;
+  }
+  rows_from_tile(tile.out, tile.width, e, block.wide_y, e, tile.queries);
+  for (int64_t w = 0; w < tile.queries; ++w) {
+    narrow(problem.y.element, block.wide_y + w * e, e,
+           y + w * problem.y.row * size_of(problem.y.element));
+  }
 }
 
 /// Writes y, lse, weights and scores of a tile. Whether every output is finite.
@@ -157,13 +222,9 @@ bool finish(const Block& block, const Tile& tile) {
     std::fill_n(tile.total, tile.width, 0.0F);
     std::fill_n(tile.highest, tile.width, kHidden);
   }
-  if (problem.lse != nullptr) {
-    float* lse = problem.lse + problem.row(block.b, block.h, tile.first);
-    for (int64_t w = 0; w < tile.queries; ++w) lse[w] = tile.highest[w] + std::log(tile.total[w]);
-  }
+  close_softmax(block, tile);
   const bool finite = normalize(problem, tile);
-  float* y = problem.y.at(block.b, block.h, tile.first);
-  rows_from_tile(tile.out, tile.width, problem.value_dim, y, problem.y.row, tile.queries);
+  write_rows(block, tile);
   if (problem.weights == nullptr && problem.scores == nullptr) return finite;
   for (int64_t w = 0; w < tile.queries; ++w) {
     finish_row(block, tile, tile.first + w, tile.highest[w], tile.total[w]);
@@ -171,47 +232,79 @@ bool finish(const Block& block, const Tile& tile) {
   return finite;
 }
 
+/// The queries of a tile, transposed and scaled.
+void take_queries(const Block& block, const Tile& tile) {
+  const AttentionProblem& problem = block.problem;
+  const int64_t d = problem.head_dim;
+  const std::byte* rows = problem.q.at(block.b, block.h, tile.first);
+  const auto* wide = reinterpret_cast<const float*>(rows);
+  int64_t stride = problem.q.row;
+  if (problem.q.element != Element::f32) {
+    for (int64_t w = 0; w < tile.queries; ++w) {
+      widen(problem.q.element, rows + w * stride * size_of(problem.q.element), d,
+            block.wide_q + w * d);
+    }
+    wide = block.wide_q;
+    stride = d;
+  }
+  tile_from_rows(wide, stride, tile.queries, d, problem.scale, tile.q, tile.width);
+}
+
 }  // namespace
 
 void attend(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first, int64_t queries,
             std::byte* scratch) {
   auto* floats = reinterpret_cast<float*>(scratch);
-  const auto take = [&](int64_t n) { return std::exchange(floats, floats + n); };
+  const auto take = [&](int64_t n) { return std::exchange(floats, floats + (n + 15) / 16 * 16); };
   Block block{.problem = problem,
               .b = b,
               .h = h,
               .careful = false,
               .scores = take(kAttentionChunk * kTile),
-              .stage = take(kAttentionChunk * kTile)};
+              .stage = take(kAttentionChunk * kTile),
+              .wide_q = take(kTile * problem.head_dim),
+              .wide_y = take(kTile * problem.value_dim),
+              .wide_k = take(kAttentionChunk * problem.head_dim),
+              .wide_v = take(kAttentionChunk * problem.value_dim)};
 
   // 1. queries into tiles
   Tile tiles[(kAttentionQueries + kTile - 1) / kTile];
   int64_t count = 0;
-  KeyRange keys;
+  KeyRange keys{problem.keys, 0};
   for (int64_t at = 0; at < queries; at += kTile) {
     Tile& tile = tiles[count++];
     tile.first = first + at;
     tile.queries = std::min(kTile, queries - at);
     tile.width = tile.queries <= kLanes ? kLanes : kTile;
-    tile.keys = visible_keys(problem, b, tile.first + tile.queries - 1);
-    tile.all_see = visible_keys(problem, b, tile.first).end;
-    keys.end = std::max(keys.end, tile.keys.end);
+    // Both ends of a query's range grow with the query.
+    const KeyRange head = visible_keys(problem, b, tile.first);
+    const KeyRange tail = visible_keys(problem, b, tile.first + tile.queries - 1);
+    tile.keys = {head.begin, tail.end};
+    tile.common = {tail.begin, head.end};
+    if (tile.keys.begin < tile.keys.end) {
+      keys.begin = std::min(keys.begin, tile.keys.begin);
+      keys.end = std::max(keys.end, tile.keys.end);
+    }
     tile.q = take(problem.head_dim * kTile);
     tile.out = take(problem.value_dim * kTile);
     tile.highest = take(kTile);
     tile.total = take(kTile);
-    tile_from_rows(problem.q.at(b, h, tile.first), problem.q.row, tile.queries, problem.head_dim,
-                   problem.scale, tile.q, tile.width);
+    take_queries(block, tile);
   }
   // 2. keys in chunks, each for all tiles while it is near; 3. outputs. Once more, carefully, if a
   // value of weight 0 may have spoilt a sum.
   for (bool finite = false; !finite;) {
-    for (int64_t at = keys.begin; at < keys.end; at += kAttentionChunk) {
+    const int64_t grid = keys.begin / kAttentionChunk * kAttentionChunk;
+    for (int64_t at = grid; at < keys.end; at += kAttentionChunk) {
+      const KeyRange chunk{std::max(at, keys.begin), std::min(at + kAttentionChunk, keys.end)};
+      const Keys found = find_keys(block, chunk.begin, chunk.end - chunk.begin);
       for (int64_t i = 0; i < count; ++i) {
-        const int64_t n = std::min(kAttentionChunk, tiles[i].keys.end - at);
-        if (n <= 0) continue;
-        tiles[i].width == kLanes ? attend_chunk<1>(block, tiles[i], at, n)
-                                 : attend_chunk<kTileVectors>(block, tiles[i], at, n);
+        const int64_t begin = std::max(chunk.begin, tiles[i].keys.begin);
+        const int64_t end = std::min(chunk.end, tiles[i].keys.end);
+        if (begin >= end) continue;
+        tiles[i].width == kLanes
+            ? attend_chunk<1>(block, tiles[i], found.part(begin, end))
+            : attend_chunk<kTileVectors>(block, tiles[i], found.part(begin, end));
       }
     }
     finite = true;
@@ -231,9 +324,12 @@ HWY_AFTER_NAMESPACE();
 namespace heed::kernels {
 
 int64_t attention_scratch_bytes(int64_t head_dim, int64_t value_dim) {
-  constexpr int64_t kWidest = 64;  // lanes of a tile, rounded up: 32 with AVX-512
-  const int64_t floats =
-      2 * kAttentionChunk * kWidest + (kAttentionQueries + kWidest) * (head_dim + value_dim + 2);
+  constexpr int64_t kWidest = 32;                    // lanes of a tile with AVX-512
+  constexpr int64_t kTiles = kAttentionQueries / 8;  // with NEON, the narrowest
+  const int64_t sizes = head_dim + value_dim;
+  const int64_t floats = 2 * kAttentionChunk * kWidest +
+                         (kWidest + kAttentionChunk + kAttentionQueries) * sizes +
+                         kTiles * (2 * kWidest + 2 * 16) + 8 * 16;
   return floats * static_cast<int64_t>(sizeof(float));
 }
 

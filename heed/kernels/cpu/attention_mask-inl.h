@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "heed/kernels/attention.h"
+#include "heed/kernels/cpu/activation-inl.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
 #include "heed/kernels/cpu/transpose-inl.h"
 #include "hwy/highway.h"
@@ -59,34 +60,67 @@ HWY_INLINE void add_stage(const Block& block, int64_t elements) {
   }
 }
 
-/// Hides keys at or past a query's own end, for the chunks that the causal diagonal crosses.
+/// Scores to softcap * tanh(score / softcap).
+HWY_INLINE void cap_scores(const Block& block, int64_t elements) {
+  const Floats f;
+  const Vector cap = hn::Set(f, block.problem.softcap);
+  const Vector inverse = hn::Set(f, 1.0F / block.problem.softcap);
+  for (int64_t i = 0; i < elements; i += kLanes) {
+    const Vector x = hn::Mul(hn::Load(f, block.scores + i), inverse);
+    hn::Store(hn::Mul(cap, tanh(f, x)), f, block.scores + i);
+  }
+}
+
+/// Adds what depends on the distance alone. For one key the queries' distances are neighbours.
+HWY_INLINE void add_distance(const Block& block, const Tile& tile, int64_t first, int64_t n) {
+  const Floats f;
+  const DistanceBias& bias = block.problem.distance;
+  const int64_t distance = block.problem.position(block.b, tile.first) - first - bias.first;
+  const float* data = bias.data + block.h * bias.head + distance;
+  for (int64_t s = 0; s < n; ++s) {
+    for (int64_t w = 0; w < tile.width; w += kLanes) {
+      float* at = block.scores + s * tile.width + w;
+      hn::Store(hn::Add(hn::Load(f, at), hn::LoadU(f, data - s + w)), f, at);
+    }
+  }
+}
+
+/// Hides keys outside a query's own range, for the chunks that a diagonal crosses.
 HWY_INLINE void hide_unseen(const Block& block, const Tile& tile, int64_t first, int64_t n) {
   const Floats f;
-  HWY_ALIGN float ends[kTile];  // relative to first, at most n: small integers, exact
+  HWY_ALIGN float begins[kTile], ends[kTile];  // relative to first: small integers, exact
   for (int64_t w = 0; w < tile.width; ++w) {
     const int64_t t = tile.first + std::min(w, tile.queries - 1);
-    const int64_t end = visible_keys(block.problem, block.b, t).end - first;
-    ends[w] = static_cast<float>(std::clamp<int64_t>(end, 0, n));
+    const KeyRange keys = visible_keys(block.problem, block.b, t);
+    begins[w] = static_cast<float>(std::clamp<int64_t>(keys.begin - first, 0, n));
+    ends[w] = static_cast<float>(std::clamp<int64_t>(keys.end - first, 0, n));
   }
   const Vector hidden = hn::Set(f, kHidden);
   for (int64_t s = 0; s < n; ++s) {
     const Vector key = hn::Set(f, static_cast<float>(s));
     for (int64_t w = 0; w < tile.width; w += kLanes) {
       float* at = block.scores + s * tile.width + w;
-      hn::Store(hn::IfThenElse(hn::Lt(key, hn::Load(f, ends + w)), hn::Load(f, at), hidden), f, at);
+      const auto seen =
+          hn::And(hn::Ge(key, hn::Load(f, begins + w)), hn::Lt(key, hn::Load(f, ends + w)));
+      hn::Store(hn::IfThenElse(seen, hn::Load(f, at), hidden), f, at);
     }
   }
 }
 
 /// Applies whatever changes scores after the product. Whether it did.
 HWY_INLINE bool modify_scores(const Block& block, const Tile& tile, int64_t first, int64_t n) {
-  for (const AttentionMask& mask : block.problem.masks) {
+  const AttentionProblem& problem = block.problem;
+  const int64_t elements = n * tile.width;
+  if (problem.softcap != 0) cap_scores(block, elements);
+  if (problem.distance.data != nullptr) add_distance(block, tile, first, n);
+  for (const AttentionMask& mask : problem.masks) {
     stage_mask(block, mask, tile, first, n);
-    add_stage(block, n * tile.width);
+    add_stage(block, elements);
   }
-  const bool crossed = first + n > tile.all_see;
+  const bool crossed = first < tile.common.begin || first + n > tile.common.end;
   if (crossed) hide_unseen(block, tile, first, n);
-  return crossed || !block.problem.masks.empty();
+  return crossed || problem.softcap != 0 || problem.distance.data != nullptr ||
+         !problem.masks.empty();
 }
 
 }  // namespace fused

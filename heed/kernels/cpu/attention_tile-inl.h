@@ -12,17 +12,15 @@
 #include <type_traits>
 
 #include "heed/kernels/attention.h"
+#include "heed/kernels/cpu/vector-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
 
-namespace hn = hwy::HWY_NAMESPACE;
-using Floats = hn::ScalableTag<float>;
-using Vector = hn::Vec<Floats>;
+using Vector = FloatVector;
 
-constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(Floats()));
 constexpr int kTileVectors = 2;
 constexpr int64_t kTile = kTileVectors * kLanes;
 // Keys (or value columns) whose sums are held in registers at once: kRows x kTileVectors
@@ -40,7 +38,7 @@ struct Tile {
   int64_t queries;  // <= kTile; lanes past them repeat the last
   int64_t width;    // lanes in use: kLanes or kTile
   KeyRange keys;    // that any of its queries sees
-  int64_t all_see;  // keys before this one are seen by every query, masks apart
+  KeyRange common;  // that every one of them sees, masks apart
   bool started = false;
   float* q;        // [D][width], times the scale
   float* out;      // [E][width], relative to highest
@@ -55,8 +53,25 @@ struct Block {
   bool careful;
   float* scores;  // [kAttentionChunk][width]
   float* stage;   // [kAttentionChunk][width], for a mask
-  const float* k(int64_t s) const { return problem.k.at(b, problem.kv_head(h), s); }
-  const float* v(int64_t s) const { return problem.v.at(b, problem.kv_head(h), s); }
+  float* wide_q;  // [kTile][D], where q is not f32
+  float* wide_y;  // [kTile][E], where y is not f32
+  float* wide_k;  // [kAttentionChunk][D], where k is not f32 or its rows lie in several pages
+  float* wide_v;  // [kAttentionChunk][E]
+};
+
+/// Keys [first, first + n) as f32 rows, wherever they lie.
+struct Keys {
+  int64_t first;
+  int64_t n;
+  const float* k;
+  int64_t k_row;
+  const float* v;
+  int64_t v_row;
+
+  Keys part(int64_t begin, int64_t end) const {
+    return {begin, end - begin, k + (begin - first) * k_row, k_row, v + (begin - first) * v_row,
+            v_row};
+  }
 };
 
 /// Calls step(integral_constant<rows>, first) over [0, n) in strides of kRows, then 4, 2, 1.

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "heed/base/parallel.h"
+#include "heed/kernels/attention.h"
+#include "heed/ops/attention.h"
+#include "heed/tensor/dims.h"
+
+namespace heed {
+
+/// An attention call, checked and in the kernels' terms; forward, backward and the lens start from
+/// it. Owns what its problems point into, but for the tensors given, which must outlive it.
+class AttentionPlan {
+ public:
+  /// Errors as attention().
+  AttentionPlan(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options);
+  AttentionPlan(const Tensor& q, const KvPages& pages, const AttentionOptions& options);
+  AttentionPlan(const AttentionPlan&) = delete;
+  AttentionPlan& operator=(const AttentionPlan&) = delete;
+
+  /// A problem of its own: the whole, or one segment of it.
+  struct Part {
+    kernels::AttentionProblem problem;
+    int64_t batch = 0;
+    int64_t first_query = 0;  // in the whole
+    int64_t first_key = 0;
+  };
+  const std::vector<Part>& parts() const { return parts_; }
+  std::vector<Part>& parts() { return parts_; }
+  /// Sizes by letter: B H G T S D E.
+  int64_t operator[](char letter) const { return dims_[letter]; }
+
+  /// Directs outputs of [B, H, T] rows (lse) or [B, H, T, S] pairs into the parts.
+  void set_y(const Tensor& y);
+  void set_lse(const Tensor& lse);
+  void set_pairs(float* kernels::AttentionProblem::*output, const Tensor& pairs);
+
+ private:
+  void fill(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options);
+  void set_mask(const Mask& mask, kernels::AttentionProblem& whole);
+  void set_distance(const AttentionOptions& options);
+  void cut_segments(const Segments& segments, const kernels::AttentionProblem& whole);
+  Dims dims_{"attention"};
+  std::vector<int64_t> offsets_;                            // [B], or one a segment
+  std::vector<int64_t> lengths_;                            // [B]
+  std::vector<Tensor> views_;                               // what the masks point into, broadcast
+  std::vector<std::vector<kernels::AttentionMask>> masks_;  // one list a part
+  std::vector<float> distance_;                             // [H][distances + slack]
+  std::vector<Part> parts_;
+};
+
+/// This thread's scratch; it grows to the largest need and stays.
+std::byte* attention_scratch(int64_t bytes);
+
+/// body(problem, b, h, first, queries) for blocks of at most `size` queries of every head, batch
+/// row and part, over the threads.
+template <class F>
+void for_attention_blocks(const AttentionPlan& plan, int64_t size, const F& body) {
+  std::vector<int64_t> ends;  // tasks up to and with each part
+  int64_t tasks = 0;
+  for (const AttentionPlan::Part& part : plan.parts()) {
+    const int64_t blocks = (part.problem.queries + size - 1) / size;
+    ends.push_back(tasks += part.batch * part.problem.heads * blocks);
+  }
+  parallel_for(tasks, [&](int64_t task, int) {
+    const auto index =
+        static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), task) - ends.begin());
+    const kernels::AttentionProblem& problem = plan.parts()[index].problem;
+    const int64_t local = index == 0 ? task : task - ends[index - 1];
+    const int64_t blocks = (problem.queries + size - 1) / size;
+    const int64_t first = local % blocks * size;
+    const int64_t head = local / blocks;
+    body(problem, head / problem.heads, head % problem.heads, first,
+         std::min(size, problem.queries - first));
+  });
+}
+
+}  // namespace heed
