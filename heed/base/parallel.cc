@@ -47,12 +47,13 @@ int default_threads() {
 
 thread_local bool inside_task = false;
 
-/// A fixed crew of threads that runs one job at a time. Tasks are handed out by an atomic counter,
-/// so a late or slow thread takes fewer of them; a thread that comes when the tasks are gone is not
-/// waited for, so a busy machine costs a job no more than the tasks that are under way.
+/// A fixed crew of threads that runs one job at a time. A worker begins with its own share of the
+/// tasks, neighbours in order, so that it finds near what it touched before; then it helps with the
+/// others' shares, so a late or slow thread takes fewer. A thread that comes when the tasks are
+/// gone is not waited for: a busy machine costs a job no more than the tasks that are under way.
 class Pool {
  public:
-  explicit Pool(int threads) {
+  explicit Pool(int threads) : shares_(static_cast<size_t>(threads)) {
     for (int worker = 1; worker < threads; ++worker) {
       crew_.emplace_back([this, worker] { serve(worker); });
     }
@@ -72,8 +73,7 @@ class Pool {
 
   void run(int64_t tasks, internal::TaskRef body) {
     body_ = &body;
-    tasks_ = tasks;
-    next_.store(0, std::memory_order_relaxed);
+    deal(tasks);
     failed_.store(false, std::memory_order_relaxed);
     gate_.store((gate_.load(std::memory_order_relaxed) & ~kLow) + kJob + kOpen);
     if (sleepers_.load() > 0) {
@@ -94,6 +94,12 @@ class Pool {
   static constexpr uint64_t kWorker = 2;
   static constexpr uint64_t kJob = uint64_t{1} << 20;
   static constexpr uint64_t kLow = kJob - 1;
+
+  /// Tasks [next, end) of one worker; others take from it when theirs are done.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
 
   void serve(int worker) {
     for (uint64_t seen = 0;;) {
@@ -130,13 +136,24 @@ class Pool {
     sleepers_.fetch_sub(1);
   }
 
+  /// Even shares, the larger ones first: the caller, which is there at once, holds one of them.
+  void deal(int64_t tasks) {
+    const auto workers = static_cast<int64_t>(shares_.size());
+    int64_t next = 0;
+    for (int64_t worker = 0; worker < workers; ++worker) {
+      Share& share = shares_[static_cast<size_t>(worker)];
+      share.next.store(next, std::memory_order_relaxed);
+      next += tasks / workers + (worker < tasks % workers ? 1 : 0);
+      share.end = next;
+    }
+  }
+
   void work(int worker) {
     inside_task = true;
     try {
-      while (!failed_.load(std::memory_order_relaxed)) {
-        const int64_t task = next_.fetch_add(1, std::memory_order_relaxed);
-        if (task >= tasks_) break;
-        (*body_)(task, worker);
+      const size_t workers = shares_.size();
+      for (size_t i = 0; i < workers; ++i) {
+        work_off(shares_[(static_cast<size_t>(worker) + i) % workers], worker);
       }
     } catch (...) {
       const std::lock_guard lock(error_mutex_);
@@ -146,10 +163,17 @@ class Pool {
     inside_task = false;
   }
 
+  void work_off(Share& share, int worker) {
+    while (share.next.load(std::memory_order_relaxed) < share.end &&
+           !failed_.load(std::memory_order_relaxed)) {
+      const int64_t task = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (task < share.end) (*body_)(task, worker);
+    }
+  }
+
+  std::vector<Share> shares_;
   std::vector<std::thread> crew_;
   internal::TaskRef* body_ = nullptr;
-  int64_t tasks_ = 0;
-  alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<uint64_t> gate_{0};
   alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<bool> stopping_{false};

@@ -16,6 +16,7 @@ struct LinearTask {
   int64_t rows;         // M of this task
   int64_t first_panel;  // panels [first_panel, last_panel) of W
   int64_t last_panel;
+  int64_t next_panel = -1;  // where this thread's next task begins, fetched early; -1: not known
   Activation activation = Activation::none;
 };
 

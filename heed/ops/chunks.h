@@ -9,7 +9,7 @@ namespace heed {
 
 /// Elements of a cheap elementwise operation that make a task: some microseconds of work, several
 /// times what handing a task to another thread costs.
-inline constexpr int64_t kElementsPerTask = 1 << 14;
+inline constexpr int64_t kElementsPerTask = 1 << 12;
 
 /// body(begin, end) over [0, count) in chunks of at most `chunk`, over the threads. Chunks do not
 /// depend on the number of threads.

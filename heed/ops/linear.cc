@@ -64,16 +64,17 @@ struct Split {
 
 Split split_work(int64_t rows, int64_t panels) {
   constexpr int64_t kMaxRows = 128;  // whose inputs stay in L2 (kernels/cpu/linear.cc)
+  constexpr int64_t kMinRows = 64;   // that make weights from L3 cheap: 5 GB/s
   constexpr int64_t kRowsTogether = 8;
+  constexpr int64_t kTasksPerThread = 16;  // small ones, so that no thread waits long for the last
   auto cuts = [](int64_t size, int64_t part) { return (size + part - 1) / part; };
+  const int64_t threads = num_threads();
   Split split{};
-  const int64_t even = cuts(rows, cuts(rows, kMaxRows));
+  // a thread that has rows of its own finds them in its L2 from product to product
+  const int64_t even = cuts(rows, cuts(rows, std::clamp(rows / threads, kMinRows, kMaxRows)));
   split.rows = cuts(even, kRowsTogether) * kRowsTogether;
   split.row_blocks = cuts(rows, split.rows);
-  const int64_t threads = num_threads();
-  // few rows: the weights stream by, best in long runs; many rows: small tasks, so that no thread
-  // waits long for the last one
-  const int64_t tasks = threads == 1 ? 1 : threads * (rows <= 64 ? 2 : 4);
+  const int64_t tasks = threads == 1 ? 1 : threads * kTasksPerThread;
   split.panels = std::min(panels, cuts(panels * split.row_blocks, tasks));
   split.groups = cuts(panels, split.panels);
   return split;
@@ -114,7 +115,8 @@ Tensor PackedLinear::operator()(const Tensor& x, Activation activation) const {
                           .last_panel = matrix_->panels(),
                           .activation = activation};
   const Split split = split_work(rows, matrix_->panels());
-  parallel_for(split.row_blocks * split.groups, [&](int64_t index, int) {
+  const int64_t tasks = split.row_blocks * split.groups;
+  parallel_for(tasks, [&](int64_t index, int) {
     kernels::LinearTask task = all;
     const int64_t row = index / split.groups * split.rows;
     task.x += row * all.x_stride;
@@ -122,6 +124,8 @@ Tensor PackedLinear::operator()(const Tensor& x, Activation activation) const {
     task.rows = std::min(split.rows, rows - row);
     task.first_panel = index % split.groups * split.panels;
     task.last_panel = std::min(task.first_panel + split.panels, all.last_panel);
+    // a thread's tasks are neighbours in order, but for the few it takes from others at the end
+    if (index + 1 < tasks) task.next_panel = (index + 1) % split.groups * split.panels;
     kernels::linear(*matrix_, task);
   });
   return y;

@@ -27,6 +27,21 @@ TEST(Parallel, EachTaskRunsOnceAtAnyThreadCount) {
   }
 }
 
+TEST(Parallel, TheOthersDoTheShareOfAThreadThatIsHeldUp) {
+  for (const int threads : {2, 5}) {
+    set_num_threads(threads);
+    constexpr int64_t kTasks = 100;
+    for (const int64_t held : {int64_t{0}, kTasks / 2, kTasks - 1}) {
+      std::atomic<int64_t> done{0};
+      parallel_for(kTasks, [&](int64_t task, int) {
+        while (task == held && done < kTasks - 1) std::this_thread::yield();
+        done += 1;
+      });
+      EXPECT_EQ(done.load(), kTasks);
+    }
+  }
+}
+
 TEST(Parallel, ExceptionsReachTheCallerAndThePoolSurvives) {
   set_num_threads(3);
   for (int round = 0; round < 50; ++round) {

@@ -197,7 +197,9 @@ void linear(const PackedMatrix& matrix, const LinearTask& task) {
     if (waiting.panel >= 0) multiply_block(matrix, task, waiting, weights);
     waiting = block;
   });
-  if (waiting.panel >= 0) multiply_block(matrix, task, waiting, nullptr);
+  if (waiting.panel < 0) return;
+  multiply_block(matrix, task, waiting,
+                 task.next_panel < 0 ? nullptr : matrix.panel(task.next_panel));
 }
 
 }  // namespace heed::kernels::HWY_NAMESPACE
