@@ -1,0 +1,179 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "heed/base/parallel.h"
+#include "tests/kernels/every_isa.h"
+#include "tests/ops/attention_cases.h"
+#include "tests/support.h"
+
+// Random calls of attention against f64, and what must not change a bit of them.
+// HEED_RANDOM_CASES=20000 runs that many instead of a few hundred; a failure names its case, and
+// HEED_RANDOM_FIRST=case starts there.
+
+namespace heed::testing {
+namespace {
+
+uint64_t number_of(const char* variable, uint64_t otherwise) {
+  const std::string value = environment(variable);
+  return value.empty() ? otherwise : std::strtoull(value.c_str(), nullptr, 10);
+}
+
+/// body(seed) for the cases of this run, until one fails. share: of HEED_RANDOM_CASES.
+template <class F>
+void for_random_cases(uint64_t usual, uint64_t share, const F& body) {
+  const uint64_t first = number_of("HEED_RANDOM_FIRST", 1);
+  const uint64_t asked = number_of("HEED_RANDOM_CASES", 0);
+  const uint64_t count = asked == 0 ? usual : asked / share;
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    body(seed);
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;
+  const Tensor x = a.contiguous();
+  const Tensor y = b.contiguous();
+  return std::memcmp(x.raw_data(), y.raw_data(),
+                     static_cast<size_t>(x.numel() * size_of(x.dtype()))) == 0;
+}
+
+bool near(float found, double expected, double tolerance) {
+  return static_cast<double>(found) == expected ||
+         std::abs(static_cast<double>(found) - expected) <= tolerance;
+}
+
+/// out.y as f32.
+void expect_row(const AttentionCase& c, const AttentionOutputs& out, int64_t b, int64_t h,
+                int64_t t, const ExpectedRow& row) {
+  const std::string where = fmt::format(" [{}, {}, {}] of {}, element ", b, h, t, c.text);
+  for (int64_t e = 0; e < out.y.size(3); ++e) {
+    const double expected = row.y[static_cast<size_t>(e)];
+    const float found = out.y.at({b, h, t, e});
+    // The self-scaling rule: twice what a plain computation in the dtype is off by.
+    const double tolerance = std::max(row.y_error, 2 * row.low_precision_error);
+    ASSERT_TRUE(near(found, expected, tolerance))
+        << "y" << where << e << ": " << found << " for " << expected << " within " << tolerance;
+  }
+  if (out.lse.defined()) {
+    const float found = out.lse.at({b, h, t});
+    ASSERT_TRUE(near(found, row.lse, row.relative_error + 0x1p-24 * std::abs(row.lse)))
+        << "lse" << where << "0: " << found << " for " << row.lse;
+  }
+  for (int64_t s = 0; s < c.k.size(2); ++s) {
+    const auto i = static_cast<size_t>(s);
+    if (out.scores.defined()) {
+      const float found = out.scores.at({b, h, t, s});
+      ASSERT_TRUE(near(found, row.scores[i], row.score_error))
+          << "score" << where << s << ": " << found << " for " << row.scores[i];
+    }
+    if (out.weights.defined()) {
+      const float found = out.weights.at({b, h, t, s});
+      ASSERT_TRUE(near(found, row.weights[i], row.relative_error * row.weights[i] + 1e-37))
+          << "weight" << where << s << ": " << found << " for " << row.weights[i];
+    }
+  }
+}
+
+AttentionWant want_of(uint64_t seed) {
+  return {.lse = seed % 2 == 0, .weights = seed % 3 == 0, .scores = seed % 5 == 0};
+}
+
+TEST(AttentionRandom, AgreesWithTheContractInDoublePrecision) {
+  for_random_cases(300, 1, [](uint64_t seed) {
+    const AttentionCase c = random_attention_case(seed);
+    std::vector<AttentionOutputs> found;
+    kernels::on_every_isa([&](kernels::Isa) {
+      AttentionOutputs& out = found.emplace_back(c.run(want_of(seed)));
+      EXPECT_EQ(out.y.dtype(), c.q.dtype());
+      out.y = out.y.to(DType::f32);
+    });
+    for (int64_t b = 0; b < c.q.size(0); ++b) {
+      for (int64_t h = 0; h < c.q.size(1); ++h) {
+        for (int64_t t = 0; t < c.q.size(2); ++t) {
+          const ExpectedRow row = expected_row(c, b, h, t);
+          for (size_t i = 0; i < found.size(); ++i) {
+            SCOPED_TRACE(to_string(kernels::available_isas()[i]));
+            expect_row(c, found[i], b, h, t, row);
+            if (::testing::Test::HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(AttentionRandom, SameBitsAtAnyThreadCountAndWhateverIsWanted) {
+  const int before = num_threads();
+  for_random_cases(60, 4, [](uint64_t seed) {
+    const AttentionCase c = random_attention_case(seed);
+    kernels::on_every_isa([&](kernels::Isa) {
+      set_num_threads(1);
+      const AttentionOutputs alone = c.run({.lse = true});
+      for (const int threads : {2, 3, 7}) {
+        set_num_threads(threads);
+        const AttentionOutputs many = c.run({.lse = true, .weights = true, .scores = true});
+        EXPECT_TRUE(same_bits(alone.y, many.y)) << threads << " threads, " << c.text;
+        EXPECT_TRUE(same_bits(alone.lse, many.lse)) << threads << " threads, " << c.text;
+      }
+    });
+  });
+  set_num_threads(before);
+}
+
+TEST(AttentionRandom, RowsHaveTheirBitsInAnyCompany) {
+  for_random_cases(150, 2, [](uint64_t seed) {
+    const AttentionCase c = random_attention_case(seed, {.dropout = false});
+    const int64_t batch = c.q.size(0), queries = c.q.size(2);
+    // A single query has a kernel of its own; segments are cut by where the others lie.
+    if (!c.query_starts.empty() || queries < 2 || batch == 0) return;
+    const auto b = static_cast<int64_t>(seed) % batch;
+    const auto first = static_cast<int64_t>(seed / 7) % (queries - 1);
+    const AttentionCase part = c.part(b, first);
+    kernels::on_every_isa([&](kernels::Isa) {
+      const AttentionOutputs all = c.run({.lse = true});
+      const AttentionOutputs some = part.run({.lse = true});
+      EXPECT_TRUE(same_bits(all.y.slice(0, b, b + 1).slice(2, first, queries), some.y))
+          << "batch row " << b << " from query " << first << ", " << c.text;
+      EXPECT_TRUE(same_bits(all.lse.slice(0, b, b + 1).slice(2, first, queries), some.lse))
+          << "batch row " << b << " from query " << first << ", " << c.text;
+    });
+  });
+}
+
+TEST(AttentionRandom, PaddingChangesNoBit) {
+  for_random_cases(150, 2, [](uint64_t seed) {
+    const AttentionCase c =
+        random_attention_case(seed, {.pages = false, .lengths = true, .poison = false});
+    kernels::on_every_isa([&](kernels::Isa) {
+      const AttentionOutputs out = c.run({.lse = true});
+      for (const AttentionCase& other : {c.poisoned(), c.shortened()}) {
+        const AttentionOutputs same = other.run({.lse = true});
+        EXPECT_TRUE(same_bits(out.y, same.y)) << c.text;
+        EXPECT_TRUE(same_bits(out.lse, same.lse)) << c.text;
+      }
+    });
+  });
+}
+
+TEST(AttentionRandom, PagesGiveTheBitsOfContiguousKeys) {
+  for_random_cases(150, 2, [](uint64_t seed) {
+    AttentionCase c = random_attention_case(seed);
+    if (!c.pages.table.defined()) return;
+    kernels::on_every_isa([&](kernels::Isa) {
+      const AttentionOutputs paged = c.run({.lse = true});
+      const AttentionOutputs plain = attention_outputs(c.q, c.k, c.v, c.options, {.lse = true});
+      EXPECT_TRUE(same_bits(paged.y, plain.y)) << c.text;
+      EXPECT_TRUE(same_bits(paged.lse, plain.lse)) << c.text;
+    });
+  });
+}
+
+}  // namespace
+}  // namespace heed::testing
