@@ -36,6 +36,7 @@
 #include "heed/ops/linear.h"
 #include "heed/ops/mask.h"
 #include "heed/ops/normalization.h"
+#include "heed/ops/rotary.h"
 #include "heed/tasks/embed.h"
 #include "heed/tasks/forward.h"
 #include "heed/tasks/pooling.h"

@@ -60,8 +60,8 @@ std::atomic<Isa>& chosen_isa() {
 }
 
 // The operations whose fast source is kernels/cpu/<op>.cc and whose law is kernels/ref/<op>.cc.
-constexpr std::array<std::string_view, 5> kOps{"activation", "attention", "elementwise", "linear",
-                                               "normalization"};
+constexpr std::array<std::string_view, 6> kOps{"activation", "attention",     "elementwise",
+                                               "linear",     "normalization", "rotary"};
 
 }  // namespace
 

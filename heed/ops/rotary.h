@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+
+#include "heed/tensor/tensor.h"
+
+namespace heed {
+
+/// Cosines and sines of the angles of rotary positions, f32, R <= D the rotated part of a head:
+/// [P, R/2] by position, or [B, T, R/2] for each token.
+struct RotaryTable {
+  Tensor cosines;
+  Tensor sines;
+};
+
+/// Positions 0 to P - 1, angle p / base^(2i / R) for pair i (Su et al., 2021, sec. 3.2.2), computed
+/// in f32 as the published models do: [P, R/2]. Error invalid_argument for an odd R or a base that
+/// is not positive.
+RotaryTable rotary_table(int64_t positions, int64_t rotary_dim, float base = 10000.0F);
+
+/// Which elements of a head make pair i of R/2.
+enum class RotaryPairs : uint8_t {
+  halves,       // i and i + R/2 (Llama as Hugging Face lays it out, GPT-NeoX)
+  interleaved,  // 2i and 2i + 1 (the paper, GPT-J)
+};
+
+struct RotaryOptions {
+  RotaryPairs pairs = RotaryPairs::halves;
+  /// Position of token 0; token t stands at first_position + t (a cache's length so far).
+  int64_t first_position = 0;
+  /// [B, T] or [T], i32: each token's position instead. Not with a table for each token.
+  Tensor positions = {};
+};
+
+/// Turns each pair of the first R elements of every head by its position's angle; the rest stays.
+/// x [B, H, T, D], f32, bf16 or f16, the last dimension contiguous, the others with any strides (so
+/// [B, T, H, D] data is a transposed view); computed in f32. Returns a new tensor, laid out in
+/// memory as [B, T, H, D]. Error invalid_argument names a position outside the table.
+Tensor rotary(const Tensor& x, const RotaryTable& table, const RotaryOptions& options = {});
+/// The same, in x's own memory.
+void rotate_in_place(const Tensor& x, const RotaryTable& table, const RotaryOptions& options = {});
+
+}  // namespace heed
