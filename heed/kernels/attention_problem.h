@@ -84,7 +84,7 @@ struct AttentionProblem {
   int64_t head_dim = 0;   // D
   int64_t value_dim = 0;  // E
   AttentionRows<const std::byte> q, k, v;
-  AttentionRows<std::byte> y;  // not used by backward
+  AttentionRows<std::byte> y;  // not used by backward; no data: the report alone is wanted
   AttentionPages pages;        // of k and v
   float scale = 1.0F;
   float softcap = 0.0F;  // c: scores become c tanh(score / c); 0: as they are
@@ -107,7 +107,7 @@ struct AttentionProblem {
   float* scores = nullptr;   // [B, H, T, S] with every bias and mask applied
   int64_t row_pitch = 0;     // rows of a head: T, or all of them where this is a part (a segment)
   int64_t key_pitch = 0;     // elements of a row of weights and scores: S, or more
-  const AttentionReport* report = nullptr;
+  const AttentionReport* report = nullptr;  // null: none
 
   int64_t kv_head(int64_t h) const { return h / (heads / kv_heads); }
   int64_t row(int64_t b, int64_t h, int64_t t) const { return (b * heads + h) * row_pitch + t; }

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "heed/kernels/attention.h"
+#include "heed/kernels/cpu/attention_report-inl.h"
 #include "heed/kernels/cpu/attention_softmax-inl.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
 #include "hwy/highway.h"
@@ -18,9 +19,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
-
-constexpr int64_t kMostTiles = 16;  // of a call
-static_assert(kMostTiles * kTile >= kAttentionQueries);
 
 /// A tile and the keys of one chunk that it sees.
 struct Job {
@@ -45,17 +43,23 @@ HWY_INLINE int64_t cut_tiles(const Block& block, int64_t first, int64_t queries,
   return count;
 }
 
-/// visit(chunk, jobs, n) for every chunk of keys that a tile sees, in key order, with the tiles
-/// that see some of it; then writes the outputs. Once more, carefully, if a value of weight 0 may
-/// have spoilt a sum.
-template <class Visit>
-HWY_INLINE void pass_over_keys(Block& block, Tile* tiles, int64_t count, const Visit& visit) {
-  KeyRange keys{block.problem.keys, 0};
+/// The keys that any of the tiles sees.
+HWY_INLINE KeyRange keys_of(const AttentionProblem& problem, const Tile* tiles, int64_t count) {
+  KeyRange keys{problem.keys, 0};
   for (const Tile* tile = tiles; tile != tiles + count; ++tile) {
     if (tile->keys.begin >= tile->keys.end) continue;
     keys.begin = std::min(keys.begin, tile->keys.begin);
     keys.end = std::max(keys.end, tile->keys.end);
   }
+  return keys;
+}
+
+/// visit(chunk, jobs, n) for every chunk of keys that a tile sees, in key order, with the tiles
+/// that see some of it; then writes the outputs. Once more, carefully, if a value of weight 0 may
+/// have spoilt a sum.
+template <class Visit>
+HWY_INLINE void pass_over_keys(Block& block, Tile* tiles, int64_t count, const Visit& visit) {
+  const KeyRange keys = keys_of(block.problem, tiles, count);
   const int64_t grid = keys.begin / kAttentionChunk * kAttentionChunk;
   for (bool again = true; again;) {
     for (int64_t at = grid; at < keys.end; at += kAttentionChunk) {
@@ -77,6 +81,7 @@ HWY_INLINE void pass_over_keys(Block& block, Tile* tiles, int64_t count, const V
     again = !finite && !block.careful;
     block.careful = true;
   }
+  finish_report(block, tiles, count, keys);
 }
 
 }  // namespace fused

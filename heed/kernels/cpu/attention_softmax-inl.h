@@ -13,6 +13,8 @@
 
 #include "heed/kernels/attention.h"
 #include "heed/kernels/cpu/attention_mask-inl.h"
+#include "heed/kernels/cpu/attention_report-inl.h"
+#include "heed/kernels/cpu/attention_soften-inl.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
 #include "heed/kernels/cpu/convert-inl.h"
 #include "heed/kernels/cpu/dropout-inl.h"
@@ -24,60 +26,11 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
 
-constexpr int64_t kBetween = 16;
-
 /// Where a call keeps scores for its caller: scores themselves if wanted, else those that become
 /// weights.
 HWY_INLINE float* recorded_row(const AttentionProblem& problem, const Block& block, int64_t t) {
   float* rows = problem.scores != nullptr ? problem.scores : problem.weights;
   return rows == nullptr ? nullptr : rows + problem.row(block.b, block.h, t) * problem.key_pitch;
-}
-
-/// Scores to weights relative to the new maximum; total and highest follow. factor is what older
-/// sums must be multiplied by. between(s): called before every kBetween keys, for work of other
-/// units of the processor that may go on beside this.
-template <int kVectors, class Between>
-HWY_INLINE void soften(const Block& block, const Tile& tile, int64_t n, const Vector* chunk_highest,
-                       Vector* factor, const Between& between) {
-  constexpr int64_t kWidth = kVectors * kLanes;
-  const Floats f;
-  Vector base[kVectors];
-  Vector total[kVectors];
-  for (int i = 0; i < kVectors; ++i) {
-    const Vector before =
-        tile.started ? hn::Load(f, tile.highest + i * kLanes) : hn::Set(f, kHidden);
-    const Vector highest = hn::Max(before, chunk_highest[i]);
-    // Nothing seen yet: any finite base gives weights of 0 without -inf minus -inf.
-    base[i] = hn::IfThenZeroElse(hn::Eq(highest, hn::Set(f, kHidden)), highest);
-    factor[i] = exp_of_negative(f, hn::Sub(before, base[i]));
-    total[i] =
-        tile.started ? hn::Mul(hn::Load(f, tile.total + i * kLanes), factor[i]) : hn::Zero(f);
-    hn::Store(highest, f, tile.highest + i * kLanes);
-  }
-  for (int64_t s = 0; s < n; ++s) {
-    if (s % kBetween == 0) between(s);
-    HEED_UNROLL
-    for (int i = 0; i < kVectors; ++i) {
-      float* at = block.scores + s * kWidth + i * kLanes;
-      const Vector weight = exp_of_negative(f, hn::Sub(hn::Load(f, at), base[i]));
-      hn::Store(weight, f, at);
-      total[i] = hn::Add(total[i], weight);
-    }
-  }
-  for (int i = 0; i < kVectors; ++i) hn::Store(total[i], f, tile.total + i * kLanes);
-}
-
-/// The largest of n scores, query by query.
-template <int kVectors>
-HWY_INLINE void find_highest(const float* scores, int64_t n, Vector* highest) {
-  const Floats f;
-  for (int i = 0; i < kVectors; ++i) highest[i] = hn::Set(f, kHidden);
-  for (int64_t s = 0; s < n; ++s) {
-    HEED_UNROLL
-    for (int i = 0; i < kVectors; ++i) {
-      highest[i] = hn::Max(highest[i], hn::Load(f, scores + (s * kVectors + i) * kLanes));
-    }
-  }
 }
 
 /// Products of keys [first, first + n), their maximum in highest, to weights. factor as soften's.
@@ -92,7 +45,11 @@ HWY_INLINE void weigh(const Block& block, const Tile& tile, int64_t first, int64
     rows_from_tile(block.scores, kWidth, n, row + first, problem.key_pitch, tile.queries);
   }
   // 2. the softmax of what was seen so far
-  soften<kVectors>(block, tile, n, highest, factor, between);
+  if (tile.report == nullptr) {
+    soften<kVectors>(block, tile, n, highest, factor, between, Nothing());
+  } else {
+    report_chunk<kVectors>(block, tile, first, n, highest, factor, between);
+  }
   if (problem.dropout.on()) {
     drop_tile(problem.dropout, block.b * problem.heads + block.h, tile.first, first, n, kWidth,
               block.scores);
@@ -109,7 +66,7 @@ HWY_INLINE void close_softmax(const Block& block, const Tile& tile) {
   for (int64_t w = 0; w < tile.width; w += kLanes) {
     const Vector highest = hn::Load(f, tile.highest + w);
     const Vector most = hn::Max(highest, sink);
-    const Vector finite = hn::IfThenZeroElse(hn::Eq(most, hn::Set(f, kHidden)), most);
+    const Vector finite = base_of(most);
     const Vector factor = exp_of_negative(f, hn::Sub(highest, finite));
     const Vector sum =
         hn::MulAdd(hn::Load(f, tile.total + w), factor, exp_of_negative(f, hn::Sub(sink, finite)));
@@ -118,7 +75,7 @@ HWY_INLINE void close_softmax(const Block& block, const Tile& tile) {
     hn::Store(hn::IfThenZeroElse(hn::Eq(sum, hn::Zero(f)), hn::Div(factor, sum)), f,
               tile.total + w);
   }
-  if (problem.lse == nullptr) return;
+  if (problem.lse == nullptr || problem.y.data == nullptr) return;
   float* lse = problem.lse + problem.row(block.b, block.h, tile.first);
   for (int64_t w = 0; w < tile.queries; ++w) lse[w] = base[w] + std::log(total[w]);
 }
@@ -184,6 +141,7 @@ HWY_INLINE bool finish(const Block& block, const Tile& tile) {
     std::fill_n(tile.highest, tile.width, kHidden);
   }
   close_softmax(block, tile);
+  if (problem.y.data == nullptr) return true;
   const bool finite = normalize(problem, tile);
   write_rows(block, tile);
   if (problem.weights == nullptr && problem.scores == nullptr) return finite;

@@ -32,6 +32,8 @@ constexpr int kRows = 8;  // of 32 registers
 #endif
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
 
+struct TileReport;  // attention_report-inl.h
+
 /// One tile of queries and what it carries from chunk to chunk of keys.
 struct Tile {
   int64_t first;    // query
@@ -44,6 +46,7 @@ struct Tile {
   float* out;      // [E][width], relative to highest
   float* highest;  // [width]
   float* total;    // [width], sum of exp(score - highest)
+  TileReport* report = nullptr;
 };
 
 /// One call: a block of queries of one head, and where its scratch lies.

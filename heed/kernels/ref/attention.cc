@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "heed/kernels/attention_report.h"
+
 namespace heed::kernels::ref {
 namespace {
 
@@ -73,11 +75,22 @@ double add_up(const Row& row, double highest, double* sums) {
   return total;
 }
 
-void attend(const Row& row, double* sums) {
+/// problem.report of a row; weights: [S].
+void report(const Row& row, double highest, double total, double* weights) {
+  for (int64_t s = 0; s < row.problem.keys; ++s) {
+    const double score = row.score(s);
+    weights[s] = score == kHidden ? 0 : std::exp(score - highest) / total;
+  }
+  report_row(row.problem, row.b, row.h, row.t, weights);
+}
+
+void attend(const Row& row, double* sums, double* weights) {
   const AttentionProblem& problem = row.problem;
   const double highest = highest_score(row);
   const bool blind = highest == kHidden;
   const double total = blind ? 1 : add_up(row, highest, sums);
+  if (problem.report != nullptr) report(row, highest, total, weights);
+  if (problem.y.data == nullptr) return;
   std::byte* y = problem.y.at(row.b, row.h, row.t);
   const Element element = problem.y.element;
   for (int64_t e = 0; e < problem.value_dim; ++e) {
@@ -121,7 +134,9 @@ double attention_score(const AttentionProblem& problem, int64_t b, int64_t h, in
 void attention(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
                int64_t queries, std::byte* scratch) {
   auto* sums = reinterpret_cast<double*>(scratch);
-  for (int64_t t = first; t < first + queries; ++t) attend(Row{problem, b, h, t}, sums);
+  auto* weights = reinterpret_cast<double*>(
+      scratch + attention_scratch_bytes(problem.head_dim, problem.value_dim));
+  for (int64_t t = first; t < first + queries; ++t) attend(Row{problem, b, h, t}, sums, weights);
 }
 
 }  // namespace heed::kernels::ref

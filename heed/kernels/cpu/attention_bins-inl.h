@@ -1,0 +1,139 @@
+// Weights of a tile of queries added up over bins of keys, while attention passes over them.
+// Included once for each Highway target.
+#if defined(HEED_KERNELS_CPU_ATTENTION_BINS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HEED_KERNELS_CPU_ATTENTION_BINS_INL_H_
+#undef HEED_KERNELS_CPU_ATTENTION_BINS_INL_H_
+#else
+#define HEED_KERNELS_CPU_ATTENTION_BINS_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+
+#include "heed/kernels/attention_report.h"
+#include "heed/kernels/cpu/attention_soften-inl.h"
+#include "heed/kernels/cpu/attention_tile-inl.h"
+#include "heed/kernels/cpu/exp-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernels::HWY_NAMESPACE {
+namespace fused {
+
+/// Sums (and maxima) of weights over bins of keys, queries in lanes. A bin's are relative to the
+/// maximum that was running when its last key came; only the bin that is open is rescaled as the
+/// maximum rises.
+struct TileBins {
+  Bins bins;
+  int64_t first_key;  // where the tile's key 0 lies on the edges' scale
+  float* sums;        // [bins][width]
+  float* highs;       // [bins][width]; null: sums alone
+  float* bases;       // [bins][width]
+  int64_t begin = 0;  // bins that met a key: [begin, end)
+  int64_t end = 0;
+
+  void start() { begin = end = -1; }
+  int64_t edge(int64_t bin) const { return bins.edges[bin] - first_key; }
+};
+
+/// Adds keys [first, first + n), which follow those added before. factor: from the chunk before to
+/// this one; highest: what weights are relative to.
+template <int kVectors>
+HWY_INLINE void add_to_bins(TileBins& state, const float* weights, int64_t first, int64_t n,
+                            const Vector* factor, const float* highest) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  if (state.bins.count == 0) return;
+  const Floats f;
+  if (state.begin < 0) {
+    const int64_t* edges = state.bins.edges;
+    const int64_t* past =
+        std::upper_bound(edges + 1, edges + 1 + state.bins.count, first + state.first_key);
+    state.begin = state.end = past - (edges + 1);
+  }
+  int64_t bin = std::max(state.begin, state.end - 1);
+  for (; bin < state.bins.count && state.edge(bin) < first + n; ++bin) {
+    const int64_t begin = std::max<int64_t>(state.edge(bin) - first, 0);
+    const int64_t end = std::min(state.edge(bin + 1) - first, n);
+    const bool open = bin < state.end;
+    for (int i = 0; i < kVectors; ++i) {
+      const int64_t at = bin * kWidth + i * kLanes;
+      const auto carried = [&](const float* values) HWY_ATTR {
+        return open ? hn::Mul(hn::Load(f, values + at), factor[i]) : hn::Zero(f);
+      };
+      const float* from = weights + i * kLanes;
+      Vector sum = hn::Zero(f);
+      if (state.highs == nullptr) {
+        for (int64_t s = begin; s < end; ++s) sum = hn::Add(sum, hn::Load(f, from + s * kWidth));
+      } else {
+        Vector high = carried(state.highs);
+        for (int64_t s = begin; s < end; ++s) {
+          const Vector weight = hn::Load(f, from + s * kWidth);
+          sum = hn::Add(sum, weight);
+          high = hn::Max(high, weight);
+        }
+        hn::Store(high, f, state.highs + at);
+      }
+      hn::Store(hn::Add(carried(state.sums), sum), f, state.sums + at);
+      hn::Store(hn::Load(f, highest + i * kLanes), f, state.bases + at);
+    }
+  }
+  state.end = std::max(state.end, bin);
+}
+
+/// What sums relative to bases must be multiplied by to be sums of weights, once tile.total is what
+/// those relative to tile.highest must be.
+HWY_INLINE Vector weight_scale(const Tile& tile, const float* bases, int64_t w) {
+  const Floats f;
+  const Vector behind = hn::Sub(hn::Load(f, bases + w), base_of(hn::Load(f, tile.highest + w)));
+  return hn::Mul(exp_of_negative(f, behind), hn::Load(f, tile.total + w));
+}
+
+/// out[w * pitch + bin] = the weights of query w in bin.
+HWY_INLINE void finish_bins(const TileBins& state, const Tile& tile, float* out, int64_t pitch) {
+  const Floats f;
+  HWY_ALIGN float sums[kTile];
+  for (int64_t w = 0; w < tile.queries; ++w) std::fill_n(out + w * pitch, state.bins.count, 0.0F);
+  for (int64_t bin = std::max<int64_t>(state.begin, 0); bin < state.end; ++bin) {
+    for (int64_t w = 0; w < tile.width; w += kLanes) {
+      const Vector sum = hn::Load(f, state.sums + bin * tile.width + w);
+      hn::Store(hn::Mul(sum, weight_scale(tile, state.bases + bin * tile.width, w)), f, sums + w);
+    }
+    for (int64_t w = 0; w < tile.queries; ++w) out[w * pitch + bin] = sums[w];
+  }
+}
+
+/// Adds the tile's rows, pooled, to the head's map.
+HWY_INLINE void finish_map(const TileBins& state, const Tile& tile, const AttentionReport& report) {
+  const Floats f;
+  const Bins& rows = report.map_rows;
+  const int64_t first = tile.first + report.first_query;
+  const int64_t* past = std::upper_bound(rows.edges + 1, rows.edges + 1 + rows.count, first);
+  const int64_t first_row = past - (rows.edges + 1);
+  HWY_ALIGN float sums[kTile], highs[kTile];
+  for (int64_t bin = std::max<int64_t>(state.begin, 0); bin < state.end; ++bin) {
+    for (int64_t w = 0; w < tile.width; w += kLanes) {
+      const int64_t at = bin * tile.width + w;
+      const Vector scale = weight_scale(tile, state.bases + bin * tile.width, w);
+      hn::Store(hn::Mul(hn::Load(f, state.sums + at), scale), f, sums + w);
+      hn::Store(hn::Mul(hn::Load(f, state.highs + at), scale), f, highs + w);
+    }
+    int64_t row = first_row;
+    for (int64_t w = 0; w < tile.queries && row < rows.count; ++row) {
+      const int64_t end = std::min(rows.edges[row + 1] - first, tile.queries);
+      float sum = 0, high = 0;
+      for (; w < end; ++w) {
+        sum += sums[w];
+        high = std::max(high, highs[w]);
+      }
+      const int64_t cell = row * report.map_keys.count + bin;
+      report.map_sum[cell] += static_cast<double>(sum);
+      report.map_max[cell] = std::max(report.map_max[cell], high);
+    }
+  }
+}
+
+}  // namespace fused
+}  // namespace heed::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,412 @@
+// What a tile of queries learns about its weights while attention passes over the keys, queries in
+// lanes. Sums are kept relative to the running maximum, as the outputs are, and become weights when
+// the rows' totals are known. Included once for each Highway target.
+#if defined(HEED_KERNELS_CPU_ATTENTION_REPORT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HEED_KERNELS_CPU_ATTENTION_REPORT_INL_H_
+#undef HEED_KERNELS_CPU_ATTENTION_REPORT_INL_H_
+#else
+#define HEED_KERNELS_CPU_ATTENTION_REPORT_INL_H_
+#endif
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "heed/kernels/attention.h"
+#include "heed/kernels/attention_report.h"
+#include "heed/kernels/cpu/attention_bins-inl.h"
+#include "heed/kernels/cpu/attention_received-inl.h"
+#include "heed/kernels/cpu/attention_soften-inl.h"
+#include "heed/kernels/cpu/attention_tile-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernels::HWY_NAMESPACE {
+namespace fused {
+
+/// What a tile carries for the report, each [width] and relative to tile.highest unless said.
+struct TileReport {
+  float* visible;   // sum of weights, the sink's left out
+  float* entropy;   // sum of weight * (score - highest)
+  float* squares;   // relative to 2 * highest
+  float* distance;  // sum of weight * |position - s|
+  float* first;
+  float* self;
+  float* previous;
+  float* inside;
+  float* listed;      // [lists][width]
+  int64_t* cursors;   // [lists][width], the next entry of a query's list
+  int64_t top;        // kept a query
+  float* threshold;   // a score must be above to enter
+  float* top_scores;  // [width][top], falling
+  int64_t* top_keys;  // [width][top]
+  TileBins bins;
+  TileBins map;
+  float* kept;          // [S][width], weights relative to kept_highest; null: not kept
+  float* kept_highest;  // [chunks][width]
+  Received received;    // of all tiles
+};
+
+constexpr int64_t kMostTiles = 16;  // of a call
+static_assert(kMostTiles * kTile >= kAttentionQueries);
+
+/// The measures of a row that cost a pass over its weights.
+HWY_INLINE bool measures(const AttentionReport& report) {
+  return report.entropy != nullptr || report.squares != nullptr || report.distance != nullptr;
+}
+
+HWY_INLINE void start_report(const Block& block, const Tile& tile) {
+  const AttentionReport& report = *block.problem.report;
+  TileReport& state = *tile.report;
+  for (float* sums : {state.visible, state.entropy, state.squares, state.distance, state.first,
+                      state.self, state.previous, state.inside}) {
+    std::fill_n(sums, tile.width, 0.0F);
+  }
+  const auto lists = static_cast<int64_t>(report.lists.size());
+  std::fill_n(state.listed, lists * tile.width, 0.0F);
+  for (int64_t i = 0; i < lists; ++i) {
+    const KeyList& list = report.lists[static_cast<size_t>(i)];
+    for (int64_t w = 0; w < tile.queries; ++w) {
+      state.cursors[i * tile.width + w] =
+          list.starts[block.b * list.batch + (tile.first + w) * list.row];
+    }
+  }
+  std::fill_n(state.top_scores, tile.width * state.top, kHidden);
+  std::fill_n(state.top_keys, tile.width * state.top, int64_t{-1});
+  std::fill_n(state.threshold, tile.queries, kHidden);
+  std::fill(state.threshold + tile.queries, state.threshold + tile.width,
+            std::numeric_limits<float>::infinity());  // lanes that repeat a query enter nothing
+  state.bins.start();
+  state.map.start();
+}
+
+/// Puts a key that beats the lane's last among its top.
+HWY_INLINE void enter_top(TileReport& state, int64_t lane, float score, int64_t key) {
+  float* scores = state.top_scores + lane * state.top;
+  int64_t* keys = state.top_keys + lane * state.top;
+  int64_t i = state.top - 1;
+  for (; i > 0 && score > scores[i - 1]; --i) {
+    scores[i] = scores[i - 1];
+    keys[i] = keys[i - 1];
+  }
+  scores[i] = score;
+  keys[i] = key;
+  state.threshold[lane] = scores[state.top - 1];
+}
+
+/// Keys in order and only above the threshold: of equal scores the lowest key stays.
+template <int kVectors>
+HWY_INLINE void find_top(const Block& block, TileReport& state, int64_t first, int64_t n,
+                         const Vector* highest) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  constexpr int64_t kGroup = 4;  // keys to a test
+  const Floats f;
+  for (int i = 0; i < kVectors; ++i) {
+    Vector threshold = hn::Load(f, state.threshold + i * kLanes);
+    if (hn::AllFalse(f, hn::Gt(highest[i], threshold))) continue;
+    const float* scores = block.scores + i * kLanes;
+    for (int64_t s = 0; s < n; s += kGroup) {
+      const int64_t end = std::min(s + kGroup, n);
+      Vector most = hn::Load(f, scores + s * kWidth);
+      for (int64_t j = s + 1; j < end; ++j) {
+        most = hn::Max(most, hn::Load(f, scores + j * kWidth));
+      }
+      if (hn::AllFalse(f, hn::Gt(most, threshold))) continue;
+      for (int64_t j = s; j < end; ++j) {
+        for (int64_t lane = i * kLanes; lane < (i + 1) * kLanes; ++lane) {
+          const float score = block.scores[j * kWidth + lane];
+          if (score > state.threshold[lane]) enter_top(state, lane, score, first + j);
+        }
+      }
+      threshold = hn::Load(f, state.threshold + i * kLanes);
+    }
+  }
+}
+
+/// soften, and sums of weight * exponent, weight^2 and weight * distance beside it.
+template <int kVectors, class Between>
+HWY_INLINE void soften_and_measure(const Block& block, const Tile& tile, int64_t first, int64_t n,
+                                   const Vector* chunk_highest, Vector* factor,
+                                   const Between& between) {
+  const Floats f;
+  TileReport& state = *tile.report;
+  // Queries are neighbours, and distances to this chunk's keys small integers where they matter.
+  const int64_t ahead = block.problem.position(block.b, tile.first) - first;
+  const Vector lowest = hn::Set(f, -87.0F);  // of an exponent whose weight is not 0
+  Vector before[kVectors], total[kVectors], position[kVectors];
+  Vector entropy[kVectors], squares[kVectors], distance[kVectors];
+  for (int i = 0; i < kVectors; ++i) {
+    before[i] = tile.started ? base_of(hn::Load(f, tile.highest + i * kLanes)) : hn::Zero(f);
+    total[i] = tile.started ? hn::Load(f, tile.total + i * kLanes) : hn::Zero(f);
+    position[i] =
+        hn::Add(hn::Set(f, static_cast<float>(ahead)), hn::Iota(f, static_cast<float>(i * kLanes)));
+    entropy[i] = squares[i] = distance[i] = hn::Zero(f);
+  }
+  soften<kVectors>(block, tile, n, chunk_highest, factor, between,
+                   [&](int64_t s, int i, Vector weight, Vector exponent) HWY_ATTR {
+                     const Vector away =
+                         hn::Abs(hn::Sub(position[i], hn::Set(f, static_cast<float>(s))));
+                     entropy[i] = hn::MulAdd(weight, hn::Max(exponent, lowest), entropy[i]);
+                     squares[i] = hn::MulAdd(weight, weight, squares[i]);
+                     distance[i] = hn::MulAdd(weight, away, distance[i]);
+                   });
+  for (int i = 0; i < kVectors; ++i) {
+    const int64_t at = i * kLanes;
+    // Exponents of earlier weights fall by what the maximum rose.
+    const Vector rise = hn::Sub(base_of(hn::Load(f, tile.highest + at)), before[i]);
+    const Vector fallen = hn::NegMulAdd(total[i], rise, hn::Load(f, state.entropy + at));
+    hn::Store(hn::MulAdd(fallen, factor[i], entropy[i]), f, state.entropy + at);
+    hn::Store(
+        hn::MulAdd(hn::Load(f, state.squares + at), hn::Mul(factor[i], factor[i]), squares[i]), f,
+        state.squares + at);
+    hn::Store(hn::MulAdd(hn::Load(f, state.distance + at), factor[i], distance[i]), f,
+              state.distance + at);
+  }
+}
+
+template <int kVectors>
+HWY_INLINE void rescale(float* sums, const Vector* factor) {
+  const Floats f;
+  for (int i = 0; i < kVectors; ++i) {
+    hn::Store(hn::Mul(hn::Load(f, sums + i * kLanes), factor[i]), f, sums + i * kLanes);
+  }
+}
+
+/// Takes the weight of the key `back` before each query's position into picked.
+HWY_INLINE void pick(const Block& block, const Tile& tile, int64_t first, int64_t n, int64_t back,
+                     float* picked) {
+  const int64_t ahead = block.problem.position(block.b, tile.first) - back - first;
+  for (int64_t w = std::max<int64_t>(0, -ahead); w < tile.queries && ahead + w < n; ++w) {
+    picked[w] = block.scores[(ahead + w) * tile.width + w];
+  }
+}
+
+/// Adds the weights of keys within the window around each query.
+template <int kVectors>
+HWY_INLINE void add_inside(const Block& block, const Tile& tile, int64_t first, int64_t n,
+                           float* inside) {
+  const Floats f;
+  const int64_t ahead = block.problem.position(block.b, tile.first) - first;
+  const int64_t window = block.problem.report->window;
+  const int64_t begin = std::max<int64_t>(0, ahead - window);
+  const int64_t end = std::min(n, ahead + tile.queries + window);
+  const Vector radius = hn::Set(f, static_cast<float>(window));
+  for (int i = 0; i < kVectors; ++i) {
+    const Vector position =
+        hn::Add(hn::Set(f, static_cast<float>(ahead)), hn::Iota(f, static_cast<float>(i * kLanes)));
+    Vector sum = hn::Load(f, inside + i * kLanes);
+    for (int64_t s = begin; s < end; ++s) {
+      const Vector away = hn::Abs(hn::Sub(position, hn::Set(f, static_cast<float>(s))));
+      const Vector weight = hn::Load(f, block.scores + (s * kVectors + i) * kLanes);
+      sum = hn::Add(sum, hn::IfThenElseZero(hn::Le(away, radius), weight));
+    }
+    hn::Store(sum, f, inside + i * kLanes);
+  }
+}
+
+template <int kVectors>
+HWY_INLINE void add_listed(const Block& block, const Tile& tile, int64_t first, int64_t n,
+                           const Vector* factor) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  const AttentionReport& report = *block.problem.report;
+  for (size_t i = 0; i < report.lists.size(); ++i) {
+    const KeyList& list = report.lists[i];
+    float* sums = tile.report->listed + static_cast<int64_t>(i) * kWidth;
+    int64_t* cursors = tile.report->cursors + static_cast<int64_t>(i) * kWidth;
+    rescale<kVectors>(sums, factor);
+    for (int64_t w = 0; w < tile.queries; ++w) {
+      const int64_t row = block.b * list.batch + (tile.first + w) * list.row;
+      int64_t& at = cursors[w];
+      for (; at < list.starts[row + 1]; ++at) {
+        const int64_t s = list.keys[at] - report.first_key - first;
+        if (s >= n) break;
+        if (s >= 0) sums[w] += block.scores[s * kWidth + w];
+      }
+    }
+  }
+}
+
+/// Scores of keys [first, first + n) to weights, as soften does, and what the report wants of both.
+template <int kVectors, class Between>
+HWY_INLINE void report_chunk(const Block& block, const Tile& tile, int64_t first, int64_t n,
+                             const Vector* highest, Vector* factor, const Between& between) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  const Floats f;
+  const AttentionReport& report = *block.problem.report;
+  TileReport& state = *tile.report;
+  if (!tile.started) start_report(block, tile);
+  if (state.top > 0) find_top<kVectors>(block, state, first, n, highest);
+  if (measures(report)) {
+    soften_and_measure<kVectors>(block, tile, first, n, highest, factor, between);
+  } else {
+    soften<kVectors>(block, tile, n, highest, factor, between, Nothing());
+  }
+  for (int i = 0; i < kVectors; ++i) {
+    hn::Store(hn::Load(f, tile.total + i * kLanes), f, state.visible + i * kLanes);
+  }
+  for (float* sums : {state.first, state.self, state.previous, state.inside}) {
+    rescale<kVectors>(sums, factor);
+  }
+  if (first == 0) std::copy_n(block.scores, kWidth, state.first);
+  pick(block, tile, first, n, 0, state.self);
+  pick(block, tile, first, n, 1, state.previous);
+  if (report.inside != nullptr) add_inside<kVectors>(block, tile, first, n, state.inside);
+  add_listed<kVectors>(block, tile, first, n, factor);
+  add_to_bins<kVectors>(state.bins, block.scores, first, n, factor, tile.highest);
+  add_to_bins<kVectors>(state.map, block.scores, first, n, factor, tile.highest);
+  if (state.kept != nullptr) {
+    std::copy_n(block.scores, n * kWidth, state.kept + first * kWidth);
+    std::copy_n(tile.highest, kWidth, state.kept_highest + first / kAttentionChunk * kWidth);
+  }
+}
+
+/// values[w] = sums[w] times what makes weights of them.
+HWY_INLINE void finish_sums(const Block& block, const Tile& tile, const float* sums, float* out) {
+  if (out == nullptr) return;
+  out += block.problem.row(block.b, block.h, tile.first);
+  for (int64_t w = 0; w < tile.queries; ++w) out[w] = sums[w] * tile.total[w];
+}
+
+HWY_INLINE void finish_top(const Block& block, const Tile& tile) {
+  const AttentionReport& report = *block.problem.report;
+  const TileReport& state = *tile.report;
+  for (int64_t w = 0; w < tile.queries; ++w) {
+    const int64_t row = block.problem.row(block.b, block.h, tile.first + w);
+    for (int64_t i = 0; i < state.top; ++i) {
+      const int64_t key = state.top_keys[w * state.top + i];
+      const bool seen = key >= 0;
+      const int64_t named = seen ? key + report.first_key : -1;
+      const float exponent = state.top_scores[w * state.top + i] - tile.highest[w];
+      const float weight = seen ? std::exp(exponent) * tile.total[w] : 0.0F;
+      if (i == 0 && report.max != nullptr) report.max[row] = weight;
+      if (i == 0 && report.max_key != nullptr) report.max_key[row] = named;
+      if (i >= report.top) continue;
+      report.top_weights[row * report.top + i] = weight;
+      report.top_keys[row * report.top + i] = named;
+      if (seen && report.received_top != nullptr) ++report.received_top[key];
+    }
+  }
+}
+
+/// The statistics of a tile's rows, once tile.total is what its weights must be multiplied by.
+HWY_INLINE void finish_rows(const Block& block, const Tile& tile) {
+  const AttentionProblem& problem = block.problem;
+  const AttentionReport& report = *problem.report;
+  const TileReport& state = *tile.report;
+  const int64_t row = problem.row(block.b, block.h, tile.first);
+  finish_sums(block, tile, state.distance, report.distance);
+  finish_sums(block, tile, state.first, report.first);
+  finish_sums(block, tile, state.self, report.self);
+  finish_sums(block, tile, state.previous, report.previous);
+  for (int64_t w = 0; w < tile.queries; ++w) {
+    const float inverse = tile.total[w];
+    if (report.entropy != nullptr) {
+      // ln p = exponent + ln inverse
+      const float sum = state.entropy[w] + state.visible[w] * std::log(inverse);
+      const float entropy = inverse == 0 ? 0.0F : -inverse * sum;
+      report.entropy[row + w] = entropy < 0 ? 0.0F : entropy;
+    }
+    if (report.squares != nullptr) report.squares[row + w] = state.squares[w] * inverse * inverse;
+    if (report.inside != nullptr) {
+      report.inside[row + w] = state.inside[w] * inverse;
+      const float rest = std::max(state.visible[w] - state.inside[w], 0.0F);
+      report.outside[row + w] = rest * inverse;
+    }
+    const auto lists = static_cast<int64_t>(report.lists.size());
+    for (int64_t i = 0; i < lists; ++i) {
+      report.listed[(row + w) * lists + i] = state.listed[i * tile.width + w] * inverse;
+    }
+  }
+  if (state.top > 0) finish_top(block, tile);
+  if (report.binned != nullptr) {
+    float* out = report.binned + row * report.bins.count;
+    finish_bins(state.bins, tile, out, report.bins.count);
+  }
+  if (report.map_sum != nullptr) finish_map(state.map, tile, report);
+}
+
+/// Attention received from the block's queries, from the weights kept, once the rows' totals are
+/// known.
+HWY_INLINE void receive_kept(const Block& block, const Tile* tiles, int64_t count, KeyRange keys) {
+  const Received& received = tiles[0].report->received;
+  const int64_t grid = keys.begin / kAttentionChunk * kAttentionChunk;
+  for (int64_t at = grid; at < keys.end; at += kAttentionChunk) {
+    const KeyRange chunk{std::max(at, keys.begin), std::min(at + kAttentionChunk, keys.end)};
+    received.start(chunk.end - chunk.begin);
+    for (const Tile* tile = tiles; tile != tiles + count; ++tile) {
+      const int64_t begin = std::max(chunk.begin, tile->keys.begin);
+      const int64_t n = std::min(chunk.end, tile->keys.end) - begin;
+      const float* weights = tile->report->kept + begin * tile->width;
+      const float* bases = tile->report->kept_highest + at / kAttentionChunk * tile->width;
+      for (int64_t w = 0; n > 0 && w < tile->width; w += kLanes) {
+        received.add(weights + w, tile->width, begin - chunk.begin, n,
+                     hn::Mul(weight_scale(*tile, bases, w), used_lanes(*tile, w)));
+      }
+    }
+    received.finish(*block.problem.report, chunk.begin, chunk.end - chunk.begin);
+  }
+}
+
+/// Gives every tile a state, in scratch behind the rest, if there is a report.
+template <class Take>
+HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, const Take& take) {
+  const AttentionProblem& problem = block.problem;
+  if (problem.report == nullptr) return;
+  const AttentionReport& report = *problem.report;
+  const auto lists = static_cast<int64_t>(report.lists.size());
+  const bool keep = report.received != nullptr && problem.keys <= AttentionReport::kKeptKeys;
+  const Received received = keep ? take_received(take) : Received{};
+  const auto take_keys = [&](int64_t n) {
+    return reinterpret_cast<int64_t*>(take(n * static_cast<int64_t>(sizeof(int64_t) / 4)));
+  };
+  for (int64_t i = 0; i < count; ++i) {
+    Tile& tile = tiles[i];
+    constexpr auto kSize = static_cast<int64_t>(sizeof(TileReport) / sizeof(float));
+    TileReport& state = *std::construct_at(reinterpret_cast<TileReport*>(take(kSize)));
+    for (float** sums : {&state.visible, &state.entropy, &state.squares, &state.distance,
+                         &state.first, &state.self, &state.previous, &state.inside}) {
+      *sums = take(tile.width);
+    }
+    state.listed = take(lists * tile.width);
+    state.cursors = take_keys(lists * tile.width);
+    state.top = std::max<int64_t>(report.top, report.max != nullptr ? 1 : 0);
+    state.threshold = take(tile.width);
+    state.top_scores = take(state.top * tile.width);
+    state.top_keys = take_keys(state.top * tile.width);
+    const auto take_bins = [&](const Bins& bins, bool highs) {
+      const int64_t size = bins.count * tile.width;
+      return TileBins{.bins = bins,
+                      .first_key = report.first_key,
+                      .sums = take(size),
+                      .highs = highs ? take(size) : nullptr,
+                      .bases = take(size)};
+    };
+    state.bins = take_bins(report.bins, false);
+    state.map = take_bins(report.map_keys, true);
+    state.received = received;
+    state.kept = nullptr;
+    if (keep) {
+      const int64_t chunks = (problem.keys + kAttentionChunk - 1) / kAttentionChunk;
+      state.kept = take(problem.keys * tile.width);
+      state.kept_highest = take(chunks * tile.width);
+    }
+    tile.report = &state;
+    start_report(block, tile);
+  }
+}
+
+/// Writes what the tiles learned, once their totals are what weights must be multiplied by. keys:
+/// those that any tile saw.
+HWY_INLINE void finish_report(const Block& block, const Tile* tiles, int64_t count, KeyRange keys) {
+  if (block.problem.report == nullptr) return;
+  for (int64_t i = 0; i < count; ++i) finish_rows(block, tiles[i]);
+  if (count > 0 && tiles[0].report->kept != nullptr) receive_kept(block, tiles, count, keys);
+}
+
+}  // namespace fused
+}  // namespace heed::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,108 @@
+// From queries and keys to a chunk of scores: what attention and what recomputes its weights share.
+// Included once for each Highway target.
+#if defined(HEED_KERNELS_CPU_ATTENTION_SCORES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HEED_KERNELS_CPU_ATTENTION_SCORES_INL_H_
+#undef HEED_KERNELS_CPU_ATTENTION_SCORES_INL_H_
+#else
+#define HEED_KERNELS_CPU_ATTENTION_SCORES_INL_H_
+#endif
+
+#include <cstdint>
+
+#include "heed/kernels/attention.h"
+#include "heed/kernels/cpu/attention_tile-inl.h"
+#include "heed/kernels/cpu/convert-inl.h"
+#include "heed/kernels/cpu/transpose-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernels::HWY_NAMESPACE {
+namespace fused {
+
+/// A call's scratch laid out; take(n) gives n floats of it.
+template <class Take>
+HWY_INLINE Block take_block(const AttentionProblem& problem, int64_t b, int64_t h,
+                            const Take& take) {
+  return {.problem = problem,
+          .b = b,
+          .h = h,
+          .careful = false,
+          .scores = take(kAttentionChunk * kTile),
+          .stage = take(kAttentionChunk * kTile),
+          .wide_q = take(kTile * problem.head_dim),
+          .wide_y = take(kTile * problem.value_dim),
+          .wide_k = take(kAttentionChunk * problem.head_dim),
+          .wide_v = take(kAttentionChunk * problem.value_dim)};
+}
+
+/// The memory of a tile.
+template <class Take>
+HWY_INLINE void take_tile(const Block& block, Tile& tile, const Take& take) {
+  tile.q = take(block.problem.head_dim * kTile);
+  tile.out = take(block.problem.value_dim * kTile);
+  tile.highest = take(kTile);
+  tile.total = take(kTile);
+}
+
+/// The queries of a tile, transposed and scaled.
+HWY_INLINE void take_queries(const Block& block, const Tile& tile) {
+  const AttentionProblem& problem = block.problem;
+  const int64_t d = problem.head_dim;
+  const std::byte* rows = problem.q.at(block.b, block.h, tile.first);
+  const auto* wide = reinterpret_cast<const float*>(rows);
+  int64_t stride = problem.q.row;
+  if (problem.q.element != Element::f32) {
+    for (int64_t w = 0; w < tile.queries; ++w) {
+      widen(problem.q.element, rows + w * stride * size_of(problem.q.element), d,
+            block.wide_q + w * d);
+    }
+    wide = block.wide_q;
+    stride = d;
+  }
+  tile_from_rows(wide, stride, tile.queries, d, problem.scale, tile.q, tile.width);
+}
+
+/// Where keys [first, first + n) lie as f32 rows; the block's own copies where they are something
+/// else. n <= kAttentionChunk.
+HWY_INLINE Keys find_keys(const Block& block, int64_t first, int64_t n) {
+  const AttentionProblem& problem = block.problem;
+  const int64_t g = problem.kv_head(block.h);
+  const AttentionPages& pages = problem.pages;
+  const bool together =
+      pages.table == nullptr || first / pages.tokens == (first + n - 1) / pages.tokens;
+  if (together && problem.k.element == Element::f32) {
+    return {first,
+            n,
+            reinterpret_cast<const float*>(problem.key_at(problem.k, block.b, g, first)),
+            problem.k.row,
+            reinterpret_cast<const float*>(problem.key_at(problem.v, block.b, g, first)),
+            problem.v.row};
+  }
+  const int64_t d = problem.head_dim, e = problem.value_dim;
+  for (int64_t s = first; s < first + n; ++s) {
+    widen(problem.k.element, problem.key_at(problem.k, block.b, g, s), d,
+          block.wide_k + (s - first) * d);
+    widen(problem.v.element, problem.key_at(problem.v, block.b, g, s), e,
+          block.wide_v + (s - first) * e);
+  }
+  return {first, n, block.wide_k, d, block.wide_v, e};
+}
+
+/// block.scores = the products of the tile's queries and these keys; highest = their maxima.
+template <int kVectors>
+HWY_INLINE void multiply_keys(const Block& block, const Tile& tile, const Keys& keys,
+                              Vector* highest) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  const Floats f;
+  for (int i = 0; i < kVectors; ++i) highest[i] = hn::Set(f, kHidden);
+  in_strides<kRows>(keys.n, 0, [&](auto count, int64_t s) HWY_ATTR {
+    score_rows<count(), kVectors>(tile.q, block.problem.head_dim, keys.k + s * keys.k_row,
+                                  keys.k_row, block.scores + s * kWidth, highest);
+  });
+}
+
+}  // namespace fused
+}  // namespace heed::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
