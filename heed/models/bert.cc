@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "heed/base/error.h"
@@ -24,18 +25,34 @@ AttentionWeights attention_weights(const Params& params, int64_t width) {
 }
 
 /// Which keys are real. Full rows need no mask.
-Mask padding_mask(const EncoderInput& input, int64_t batch, int64_t tokens) {
-  if (input.lengths.empty()) return {};
-  bool full = static_cast<int64_t>(input.lengths.size()) == batch;
-  for (const int64_t length : input.lengths) {
-    if (length < 0 || length > tokens || static_cast<int64_t>(input.lengths.size()) != batch) {
+Mask padding_mask(const std::vector<int64_t>& lengths, int64_t batch, int64_t tokens) {
+  if (lengths.empty()) return {};
+  bool full = static_cast<int64_t>(lengths.size()) == batch;
+  for (const int64_t length : lengths) {
+    if (length < 0 || length > tokens || static_cast<int64_t>(lengths.size()) != batch) {
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("bert: lengths must be {} numbers from 0 to {} but are [{}]", batch,
-                              tokens, fmt::join(input.lengths, ", ")));
+                              tokens, fmt::join(lengths, ", ")));
     }
     full = full && length == tokens;
   }
-  return full ? Mask() : Mask::padding(input.lengths);
+  return full ? Mask() : Mask::padding(lengths);
+}
+
+std::vector<int64_t> lengths_of(const EncoderInput& input, int64_t first, int64_t texts) {
+  if (input.lengths.empty()) return {};
+  return {input.lengths.begin() + first, input.lengths.begin() + first + texts};
+}
+
+/// Texts that go through all blocks before the next ones start, in even parts of the batch: as few
+/// as keep the threads busy, so that a layer finds in the cache what the one before it left (4 to
+/// 5 % at 32 x 128, 3 % at 8 x 512).
+int64_t texts_together(int64_t batch, int64_t tokens) {
+  constexpr int64_t kTokensPerThread = 512;
+  const int64_t most =
+      std::max<int64_t>(1, kTokensPerThread * num_threads() / std::max<int64_t>(1, tokens));
+  const int64_t parts = (batch + most - 1) / most;
+  return parts <= 1 ? batch : (batch + parts - 1) / parts;
 }
 
 }  // namespace
@@ -120,6 +137,15 @@ Tensor Bert::embed(const EncoderInput& input) const {
   return embedding_norm_(x + positions_(x.size(1)));
 }
 
+Tensor Bert::blocks(Tensor x, const Mask& mask, const Run& run) const {
+  run.reached(0, x);
+  for (int64_t i = 0; i < facts_.layers; ++i) {
+    x = blocks_[static_cast<size_t>(i)](x, mask, run.at(i));
+    run.reached(i + 1, x);
+  }
+  return x;
+}
+
 Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
   Dims dims("bert");
   dims.bind("ids", input.ids, "B T", DType::i32);
@@ -130,12 +156,16 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
                             "cut it",
                             dims['T'], facts_.max_tokens));
   }
-  const Mask mask = padding_mask(input, dims['B'], dims['T']);
-  Tensor x = embed(input);  // [B, T, C]
-  run.reached(0, x);
-  for (int64_t i = 0; i < facts_.layers; ++i) {
-    x = blocks_[static_cast<size_t>(i)](x, mask, run.at(i));
-    run.reached(i + 1, x);
+  const Mask mask = padding_mask(input.lengths, dims['B'], dims['T']);
+  const Tensor x = embed(input);  // [B, T, C]
+  const int64_t together = texts_together(dims['B'], dims['T']);
+  if (run.observer != nullptr || dims['B'] <= together) return blocks(x, mask, run);
+  for (int64_t first = 0; first < dims['B']; first += together) {
+    const int64_t texts = std::min(together, dims['B'] - first);
+    const Tensor part = x.slice(0, first, first + texts);  // [texts, T, C]
+    const Tensor y =
+        blocks(part, padding_mask(lengths_of(input, first, texts), texts, dims['T']), run);
+    std::ranges::copy(y.span<float>(), part.data<float>());
   }
   return x;
 }

@@ -57,6 +57,7 @@ class Bert : public Encoder {
 
  private:
   Tensor embed(const EncoderInput& input) const;
+  Tensor blocks(Tensor x, const Mask& mask, const Run& run) const;  // x [B, T, C]
 
   EncoderFacts facts_;
   Embedding words_;

@@ -130,6 +130,28 @@ TEST(Bert, LookingAndThreadsChangeNoBit) {
   }
 }
 
+TEST(Bert, ManyTextsAreTheSameInPartsAsTogether) {
+  const int before = num_threads();
+  set_num_threads(1);
+  const Case bert("bert_3x13");
+  Rows ids, type_ids;
+  for (int copy = 0; copy < 100; ++copy) {
+    ids.insert(ids.end(), bert.ids.begin(), bert.ids.end());
+    type_ids.insert(type_ids.end(), bert.type_ids.begin(), bert.type_ids.end());
+  }
+  const EncoderInput input = EncoderInput::from_rows(ids, type_ids);
+  ASSERT_GT(input.ids.numel(), 4096);  // a multiple of what goes through the blocks at once
+  Observer watching;                   // sees the whole batch
+  const Tensor together = (*bert.encoder)(input, {.observer = &watching});
+  const Tensor parts = (*bert.encoder)(input);
+  for (int64_t b = 0; b < parts.size(0); ++b) {
+    const int64_t length = input.lengths[static_cast<size_t>(b)];
+    expect_same_bits(parts.select(0, b).slice(0, 0, length),
+                     together.select(0, b).slice(0, 0, length), "text " + std::to_string(b));
+  }
+  set_num_threads(before);
+}
+
 TEST(Bert, BadInputIsNamed) {
   const Case bert("bert_3x13");  // 11 positions, 23 words, 2 types
   const Encoder& encoder = *bert.encoder;
