@@ -14,6 +14,7 @@ void add_explain(CLI::App& root, Context& context);
 void add_tokens(CLI::App& root, Context& context);
 void add_embed(CLI::App& root, Context& context);
 void add_forward(CLI::App& root, Context& context);
+void add_attend(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 void add_doctor(CLI::App& root, Context& context);
 void add_completions(CLI::App& root, Context& context);

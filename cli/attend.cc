@@ -1,0 +1,214 @@
+// heed attend: the attention operator on arrays from files.
+
+#include "heed/tasks/attend.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "heed/base/error.h"
+#include "heed/base/message.h"
+#include "heed/io/npy.h"
+
+namespace heed::cli {
+namespace {
+
+/// Names of files and texts, as given.
+struct Options {
+  std::string q, k, v;
+  std::string causal, window;
+  std::string lengths, segments_q, segments_k, mask, bias, alibi, sinks, t5_table;
+  std::optional<float> scale;
+  float softcap = 0;
+  bool t5_bidirectional = false;
+  int64_t t5_max_distance = 128;
+  bool bf16 = false;
+  bool time = false;
+  std::string y, lse, weights, scores, save;
+};
+
+Tensor read_if_given(const std::string& file) { return file.empty() ? Tensor() : read_npy(file); }
+
+AttendSettings read_settings(const Options& options) {
+  AttendSettings settings{.scale = options.scale,
+                          .softcap = options.softcap,
+                          .window = options.window,
+                          .lengths = read_if_given(options.lengths),
+                          .segments_q = read_if_given(options.segments_q),
+                          .segments_k = read_if_given(options.segments_k),
+                          .mask = read_if_given(options.mask),
+                          .bias = read_if_given(options.bias),
+                          .alibi = read_if_given(options.alibi),
+                          .sinks = read_if_given(options.sinks),
+                          .t5_table = read_if_given(options.t5_table),
+                          .t5_bidirectional = options.t5_bidirectional,
+                          .t5_max_distance = options.t5_max_distance};
+  if (options.causal.ends_with(".npy")) {
+    settings.causal_offsets = read_npy(options.causal);
+  } else {
+    settings.causal = options.causal;
+  }
+  return settings;
+}
+
+/// Milliseconds that body takes: of several runs where it is quick, the median of all but the
+/// first, which finds caches and threads cold.
+template <class F>
+double milliseconds(bool several, const F& body) {
+  using Clock = std::chrono::steady_clock;
+  constexpr double kEnough = 500;
+  constexpr size_t kMostRuns = 101;
+  std::vector<double> runs;
+  double total = 0;
+  do {
+    const auto start = Clock::now();
+    body();
+    runs.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    total += runs.back();
+  } while (several && total < kEnough && runs.size() < kMostRuns);
+  if (runs.size() > 1) runs.erase(runs.begin());
+  const auto middle = runs.begin() + static_cast<std::ptrdiff_t>(runs.size() / 2);
+  std::nth_element(runs.begin(), middle, runs.end());
+  return *middle;
+}
+
+void print_outputs(const NamedTensors& arrays, bool json) {
+  OutJson shapes = OutJson::object();
+  for (const auto& [name, array] : arrays) {
+    if (json) {
+      shapes[name] = std::vector<int64_t>(array.shape().begin(), array.shape().end());
+    } else {
+      print(fmt::format("{:10} {} {}\n", name, to_string(array.dtype()), to_string(array.shape())));
+    }
+  }
+  if (json) print_json({{"shapes", shapes}});
+}
+
+void check_ending(const char* option, const std::string& file, std::string_view ending) {
+  if (file.empty() || file.ends_with(ending)) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{} {}: the ending must be {}", option, in_quotes(file), ending));
+}
+
+void run_attend(const Context& context, const Options& options) {
+  check_ending("--save", options.save, ".npz");
+  const Tensor q = attend_input("q", read_npy(options.q), options.bf16);
+  const Tensor k = attend_input("k", read_npy(options.k), options.bf16);
+  const Tensor v = attend_input("v", read_npy(options.v), options.bf16);
+  const AttentionOptions call = attend_options(read_settings(options), options.bf16);
+  const AttentionWant want{.lse = !options.lse.empty() || !options.save.empty(),
+                           .weights = !options.weights.empty(),
+                           .scores = !options.scores.empty()};
+  AttentionOutputs out;
+  const double ms =
+      milliseconds(options.time, [&] { out = attention_outputs(q, k, v, call, want); });
+  NamedTensors arrays{{"y", out.y}};
+  if (want.lse) arrays.emplace_back("lse", out.lse);
+  if (want.weights) arrays.emplace_back("weights", out.weights);
+  if (want.scores) arrays.emplace_back("scores", out.scores);
+  if (!options.y.empty()) write_npy(options.y, out.y);
+  if (!options.lse.empty()) write_npy(options.lse, out.lse);
+  if (!options.weights.empty()) write_npy(options.weights, out.weights);
+  if (!options.scores.empty()) write_npy(options.scores, out.scores);
+  if (!options.save.empty()) write_npz(options.save, arrays);
+  print_outputs(arrays, context.json);
+  if (options.time) fmt::print(stderr, "{}\n", to_line({{"ms", static_cast<float>(ms)}}));
+}
+
+void add_masks(CLI::App& command, Options& options) {
+  constexpr const char* kGroup = "Which keys a query sees";
+  const auto add = [&](const char* name, std::string& value, const char* type, const char* text) {
+    return command.add_option(name, value, text)->type_name(type)->group(kGroup);
+  };
+  add("--causal", options.causal, "top-left|bottom-right|OFFSETS.npy",
+      "Query i sees keys up to i, up to i + S - T, or up to i + its batch row's offset.");
+  add("--window", options.window, "LEFT,RIGHT",
+      "Query at p sees keys p - LEFT to p + RIGHT; -1 leaves a side open.");
+  add("--lengths", options.lengths, "N.npy", "How many keys each batch row has: integers [B].");
+  CLI::Option* of_queries = add("--segments-q", options.segments_q, "CU.npy",
+                                "Where packed sequences start among the queries, and T: B = 1.");
+  CLI::Option* of_keys = add("--segments-k", options.segments_k, "CU.npy",
+                             "Where the same sequences start among the keys, and S.");
+  of_queries->needs(of_keys);
+  of_keys->needs(of_queries);
+  add("--mask", options.mask, "M.npy", "Booleans that broadcast to [B, H, T, S]: true is visible.");
+}
+
+void add_scores(CLI::App& command, Options& options) {
+  constexpr const char* kGroup = "How scores come about";
+  command.add_option("--scale", options.scale, "Factor on q.k; 1 / sqrt(D) if not given.")
+      ->type_name("X")
+      ->group(kGroup);
+  command
+      .add_option("--softcap", options.softcap,
+                  "Bend scaled products x to X tanh(x / X); 0 leaves them.")
+      ->type_name("X")
+      ->group(kGroup);
+  const auto add = [&](const char* name, std::string& value, const char* type, const char* text) {
+    return command.add_option(name, value, text)->type_name(type)->group(kGroup);
+  };
+  add("--bias", options.bias, "B.npy",
+      "Numbers to add that broadcast to [B, H, T, S]; -inf hides a key.");
+  add("--alibi", options.alibi, "SLOPES.npy", "Add -slope x distance: slopes [H].");
+  CLI::Option* table = add("--t5-table", options.t5_table, "T.npy",
+                           "Add T5's bias by the bucket of the distance: [buckets, H].");
+  command
+      .add_flag("--t5-bidirectional", options.t5_bidirectional,
+                "Give half of the buckets to keys after the query.")
+      ->needs(table)
+      ->group(kGroup);
+  command
+      .add_option("--t5-max-distance", options.t5_max_distance,
+                  "The distance from which all share a bucket.")
+      ->type_name("N")
+      ->needs(table)
+      ->group(kGroup);
+  add("--sinks", options.sinks, "S.npy", "One more logit a head, with no value: [H].");
+}
+
+void add_outputs(CLI::App& command, Options& options) {
+  constexpr const char* kGroup = "What to keep";
+  const auto add = [&](const char* name, std::string& value, const char* type, const char* text) {
+    command.add_option(name, value, text)->type_name(type)->group(kGroup);
+  };
+  add("--y", options.y, "F.npy", "Write the result [B, H, T, E], in q's dtype.");
+  add("--lse", options.lse, "F.npy", "Write the log of each row's sum of exponentials [B, H, T].");
+  add("--weights", options.weights, "F.npy", "Write the softmax [B, H, T, S].");
+  add("--scores", options.scores, "F.npy",
+      "Write what the softmax is taken of [B, H, T, S], -inf where hidden.");
+  add("--save", options.save, "F.npz", "Write all of them that are computed under these names.");
+  command.add_flag("--time", options.time, "Print {\"ms\": X} on standard error.")->group(kGroup);
+}
+
+}  // namespace
+
+void add_attend(CLI::App& root, Context& context) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& command = add_command(
+      root, context,
+      {.name = "attend",
+       .summary = "Compute attention on arrays from .npy files.",
+       .details =
+           "q is [B, H, T, D], k [B, G, S, D], v [B, G, S, E], H a multiple of G; f32, f16, or "
+           "bf16 as uint16 with --bf16. Key j stands at position j, query i at i + S - T unless "
+           "--causal or --lengths say otherwise. Prints the names and shapes of what it computed.",
+       .example = "heed attend q.npy k.npy v.npy --causal bottom-right --y y.npy"},
+      [&context, options] { run_attend(context, *options); });
+  command.add_option("Q.npy", options->q, "Queries.")->required();
+  command.add_option("K.npy", options->k, "Keys.")->required();
+  command.add_option("V.npy", options->v, "Values.")->required();
+  command.add_flag("--bf16", options->bf16, "Read uint16 arrays as bf16.");
+  add_masks(command, *options);
+  add_scores(command, *options);
+  add_outputs(command, *options);
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,249 @@
+// heed attend as a user runs it.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "heed/io/npy.h"
+#include "heed/ops/attention.h"
+#include "tests/e2e/program.h"
+#include "tests/golden.h"
+
+namespace heed::testing {
+namespace {
+
+constexpr int64_t B = 2, H = 4, G = 2, T = 9, S = 13, D = 8, E = 6;
+
+Tensor waves(const Shape& shape, float step) {
+  const Tensor x = Tensor::empty(shape);
+  float at = 0;
+  for (float& value : x.span<float>()) value = 2 * std::sin(at += step);
+  return x;
+}
+
+template <class T>
+Tensor list(const std::vector<T>& values) {
+  return Tensor::from(values, {static_cast<int64_t>(values.size())});
+}
+
+/// A folder with q, k and v, in which heed attend is run.
+class Attend : public ::testing::Test {
+ protected:
+  Attend() { write_all(DType::f32); }
+
+  void write_all(DType dtype) {
+    write("q.npy", q.to(dtype));
+    write("k.npy", k.to(dtype));
+    write("v.npy", v.to(dtype));
+  }
+  void write(const std::string& name, const Tensor& array) const {
+    write_npy(folder_ / name, array);
+  }
+  Tensor read(const std::string& name) const { return read_npy(folder_ / name); }
+  std::string file(const std::string& name) const { return folder_ / name; }
+
+  /// heed attend q.npy k.npy v.npy ARGUMENTS, names of files being in the folder.
+  Result attend(const std::vector<std::string>& arguments) const {
+    std::vector<std::string> command{"attend", file("q.npy"), file("k.npy"), file("v.npy")};
+    for (const std::string& argument : arguments) {
+      const bool is_file = argument.ends_with(".npy") || argument.ends_with(".npz");
+      command.push_back(is_file ? file(argument) : argument);
+    }
+    return run_heed(command);
+  }
+  /// y of heed attend ARGUMENTS.
+  Tensor y_of(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.end(), {"--y", "y.npy"});
+    const Result result = attend(arguments);
+    EXPECT_EQ(result.status, 0) << result.err;
+    return result.status == 0 ? read("y.npy") : Tensor::empty({0});
+  }
+  void expect_fault(const std::vector<std::string>& arguments, const std::string& part) const {
+    const Result result = attend(arguments);
+    EXPECT_EQ(result.status, 2) << result.err;
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+    EXPECT_EQ(result.out, "");
+  }
+
+  const Tensor q = waves({B, H, T, D}, 0.37F);
+  const Tensor k = waves({B, G, S, D}, 0.53F);
+  const Tensor v = waves({B, G, S, E}, 0.71F);
+  TemporaryFolder folder_;
+};
+
+TEST_F(Attend, WritesWhatTheLibraryComputes) {
+  const Result result =
+      attend({"--scale", "0.7", "--softcap", "5", "--y", "y.npy", "--lse", "lse.npy", "--weights",
+              "weights.npy", "--scores", "scores.npy", "--save", "all.npz"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.err, "");
+  EXPECT_EQ(result.out,
+            "y          f32 [2, 4, 9, 6]\n"
+            "lse        f32 [2, 4, 9]\n"
+            "weights    f32 [2, 4, 9, 13]\n"
+            "scores     f32 [2, 4, 9, 13]\n");
+  const AttentionOutputs out = attention_outputs(q, k, v, {.scale = 0.7F, .softcap = 5},
+                                                 {.lse = true, .weights = true, .scores = true});
+  expect_same_bits(read("y.npy"), out.y, "y");
+  expect_same_bits(read("lse.npy"), out.lse, "lse");
+  expect_same_bits(read("weights.npy"), out.weights, "weights");
+  expect_same_bits(read("scores.npy"), out.scores, "scores");
+  const NamedTensors saved = read_npz(folder_ / "all.npz");
+  ASSERT_EQ(saved.size(), 4U);
+  EXPECT_EQ(saved[0].first, "y");
+  EXPECT_EQ(saved[1].first, "lse");
+  EXPECT_EQ(saved[2].first, "weights");
+  EXPECT_EQ(saved[3].first, "scores");
+  expect_same_bits(saved[2].second, out.weights, "weights in all.npz");
+}
+
+TEST_F(Attend, MasksAreTheLibrarys) {
+  const auto expect = [&](const std::vector<std::string>& arguments, const Mask& mask) {
+    expect_same_bits(y_of(arguments), attention(q, k, v, {.mask = mask}), arguments.front());
+  };
+  expect({"--causal", "top-left"}, Mask::causal(Align::top_left));
+  expect({"--causal", "bottom-right"}, Mask::causal(Align::bottom_right));
+  write("offsets.npy", list<int64_t>({3, 0}));
+  expect({"--causal", "offsets.npy"}, Mask::causal({3, 0}));
+  expect({"--window", "2,-1"}, Mask::window(2, Mask::kOpen));
+  expect({"--window", "-1,0"}, Mask::window(Mask::kOpen, 0));
+  write("lengths.npy", list<int32_t>({13, 5}));
+  expect({"--lengths", "lengths.npy"}, Mask::padding({13, 5}));
+  expect({"--lengths", "lengths.npy", "--causal", "bottom-right"},
+         Mask::padding({13, 5}) & Mask::causal(Align::bottom_right));
+  const Tensor mask = Tensor::empty({T, S}, DType::boolean);
+  for (int64_t i = 0; i < T * S; ++i) mask.data<bool>()[i] = i % 3 != 0;
+  write("mask.npy", mask);
+  expect({"--mask", "mask.npy"}, Mask::boolean(mask));
+  Tensor bias = waves({B, 1, 1, S}, 1.3F);
+  bias.at({0, 0, 0, 2}) = -std::numeric_limits<float>::infinity();
+  write("bias.npy", bias);
+  expect({"--bias", "bias.npy"}, Mask::additive(bias));
+}
+
+TEST_F(Attend, BiasesAndSinksAreTheLibrarys) {
+  const Tensor heads = waves({H}, 0.9F);
+  const Tensor table = waves({8, H}, 0.3F);
+  write("heads.npy", heads);
+  write("table.npy", table);
+  expect_same_bits(y_of({"--alibi", "heads.npy"}), attention(q, k, v, {.alibi = heads}), "alibi");
+  expect_same_bits(y_of({"--sinks", "heads.npy"}), attention(q, k, v, {.sinks = heads}), "sinks");
+  expect_same_bits(y_of({"--t5-table", "table.npy"}),
+                   attention(q, k, v, {.relative = {{table, false, 128}}}), "t5 of a decoder");
+  expect_same_bits(
+      y_of({"--t5-table", "table.npy", "--t5-bidirectional", "--t5-max-distance", "9"}),
+      attention(q, k, v, {.relative = {{table, true, 9}}}), "t5");
+}
+
+TEST_F(Attend, SegmentsArePackedSequences) {
+  write("q.npy", q.slice(0, 0, 1));
+  write("k.npy", k.slice(0, 0, 1));
+  write("v.npy", v.slice(0, 0, 1));
+  write("cu_q.npy", list<int32_t>({0, 4, 9}));
+  write("cu_k.npy", list<int32_t>({0, 7, 13}));
+  expect_same_bits(
+      y_of({"--segments-q", "cu_q.npy", "--segments-k", "cu_k.npy", "--causal", "bottom-right"}),
+      attention(
+          q.slice(0, 0, 1), k.slice(0, 0, 1), v.slice(0, 0, 1),
+          {.mask = Mask::segments({0, 4, 9}, {0, 7, 13}) & Mask::causal(Align::bottom_right)}),
+      "segments");
+  write("back.npy", list<int32_t>({0, 8, 4, 9}));
+  write("four.npy", list<int32_t>({0, 1, 2, 13}));
+  expect_fault({"--segments-q", "back.npy", "--segments-k", "four.npy"},
+               "needed query starts from 0 on, none below the one before, found 4 after 8");
+  expect_fault({"--segments-q", "cu_q.npy", "--segments-k", "four.npy"},
+               "needed as many starts of key segments as of query segments, found 4 and 3");
+  expect_fault({"--segments-q", "cu_q.npy"}, "--segments-k");
+  write("lengths.npy", list<int32_t>({13}));
+  expect_fault({"--segments-q", "cu_q.npy", "--segments-k", "cu_k.npy", "--lengths", "lengths.npy"},
+               "segments and lengths cannot be combined");
+}
+
+TEST_F(Attend, HalfPrecisionComesBackAsItWent) {
+  write("slopes.npy", waves({H}, 0.9F));  // f32 whatever q is
+  for (const DType dtype : {DType::f16, DType::bf16}) {
+    write_all(dtype);
+    std::vector<std::string> arguments{"--alibi", "slopes.npy"};
+    if (dtype == DType::bf16) arguments.emplace_back("--bf16");
+    const Tensor y = y_of(arguments);
+    const Tensor expected =
+        attention(q.to(dtype), k.to(dtype), v.to(dtype), {.alibi = waves({H}, 0.9F)}).contiguous();
+    EXPECT_EQ(to_string(y.dtype()), dtype == DType::bf16 ? "u16" : "f16");
+    EXPECT_EQ(
+        std::memcmp(y.raw_data(), expected.raw_data(), static_cast<size_t>(expected.numel()) * 2),
+        0);
+  }
+  expect_fault({}, "q: needed --bf16 to read uint16 as bf16");
+}
+
+TEST_F(Attend, TellsTheTimeAndTheShapes) {
+  const Result result = attend({"--time", "--json"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_GT(parse_json(result.err, "stderr").at("ms").get<double>(), 0);
+  EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+  EXPECT_EQ(parse_json(result.out, "stdout")["shapes"]["y"], Json({2, 4, 9, 6}));
+}
+
+TEST_F(Attend, RefusesWhatDoesNotFit) {
+  write("v.npy", waves({B, G, S - 1, E}, 1));
+  expect_fault({}, "attention: v must be [B=2, G=2, S=13, E] but is [2, 2, 12, 6]; S is 13 in k");
+  write("v.npy", v);
+  write("k.npy", waves({B, 3, S, D}, 1));
+  expect_fault({}, "v must be [B=2, G=3, S=13, E] but is [2, 2, 13, 6]");
+  write("v.npy", waves({B, 3, S, E}, 1));
+  expect_fault({}, "H must be a multiple of G but q has H=4 heads and k has G=3");
+  write("k.npy", waves({B, G, S, D + 1}, 1));
+  expect_fault({}, "k must be [B=2, G, S, D=8] but is [2, 2, 13, 9]");
+  write("k.npy", Tensor::zeros({B, G, S, D}, DType::i32));
+  expect_fault({}, "k: needed f32, f16, or bf16 as uint16 with --bf16, found i32");
+  write("k.npy", k.to(DType::f64));
+  expect_fault({}, "found f64");
+  write("k.npy", k);
+  write("q.npy", waves({H, T, D}, 1));
+  expect_fault({}, "q must be");
+  write("q.npy", q);
+  std::filesystem::remove(folder_ / "v.npy");
+  expect_fault({}, "v.npy");
+}
+
+TEST_F(Attend, RefusesOptionsThatCannotBe) {
+  expect_fault({"--window", "-2,3"},
+               "--window: needed LEFT,RIGHT, each at least 0 or -1 for open, found '-2,3'");
+  expect_fault({"--window", "4"}, "--window: needed LEFT,RIGHT");
+  expect_fault({"--scale", "nan"}, "scale must be finite but is nan");
+  expect_fault({"--scale", "inf"}, "scale must be finite but is inf");
+  expect_fault({"--softcap", "-1"}, "softcap must be at least 0");
+  expect_fault({"--causal", "left"},
+               "--causal: needed top-left, bottom-right or OFFSETS.npy, found 'left'");
+  expect_fault({"--t5-bidirectional"}, "--t5-table");
+  expect_fault({"--save", "out.txt"}, "the ending must be .npz");
+  expect_fault({"--report-nothing"}, "there is no option '--report-nothing'");
+}
+
+TEST_F(Attend, RefusesArraysThatCannotBe) {
+  write("n.npy", list<int32_t>({13, 14}));
+  expect_fault({"--lengths", "n.npy"}, "needed lengths of at most S=13 keys, found 14");
+  expect_fault({"--causal", "missing.npy"}, "missing.npy");
+  write("n.npy", list<int32_t>({1, 2, 3}));
+  expect_fault({"--lengths", "n.npy"},
+               "needed lengths for B=2 batch rows (or one for all), found 3");
+  expect_fault({"--causal", "n.npy"}, "needed causal offsets for B=2 batch rows");
+  expect_fault({"--alibi", "n.npy"}, "--alibi: needed f32, f16");
+  write("f.npy", waves({B}, 1));
+  expect_fault({"--lengths", "f.npy"}, "--lengths: needed a list of int32 or int64, found f32 [2]");
+  expect_fault({"--alibi", "f.npy"}, "alibi must be f32 of shape [H=4] but is f32 [2]");
+  expect_fault({"--sinks", "f.npy"}, "sinks must be f32 of shape [H=4] but is f32 [2]");
+  expect_fault({"--mask", "f.npy"}, "--mask: needed bool (true = visible), found f32");
+  expect_fault({"--bias", "f.npy"},
+               "a mask must broadcast to [B, H, T, S] = [2, 4, 9, 13] but is [2]");
+  expect_fault({"--t5-table", "f.npy"}, "table must be f32 [buckets >= 2, H=4] but is f32 [2]");
+  write("f.npy", Tensor::full({1}, std::numeric_limits<float>::quiet_NaN()));
+  expect_fault({"--bias", "f.npy"}, "--bias: needed finite numbers or -inf, found nan");
+}
+
+}  // namespace
+}  // namespace heed::testing
