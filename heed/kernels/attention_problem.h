@@ -130,4 +130,11 @@ inline KeyRange visible_keys(const AttentionProblem& problem, int64_t b, int64_t
   return {std::clamp<int64_t>(p - problem.left, 0, end), end};
 }
 
+/// Where the scores of a row are kept for the caller: scores themselves if wanted, else those that
+/// become weights; null: nowhere.
+inline float* recorded_scores(const AttentionProblem& problem, int64_t b, int64_t h, int64_t t) {
+  float* rows = problem.scores != nullptr ? problem.scores : problem.weights;
+  return rows == nullptr ? nullptr : rows + problem.row(b, h, t) * problem.key_pitch;
+}
+
 }  // namespace heed::kernels

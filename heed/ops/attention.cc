@@ -1,7 +1,9 @@
 #include "heed/ops/attention.h"
 
+#include <algorithm>
 #include <limits>
 
+#include "heed/kernels/attention_decode.h"
 #include "heed/ops/attention_plan.h"
 
 namespace heed {
@@ -21,6 +23,39 @@ int64_t queries_per_task(int64_t batch_heads, int64_t queries) {
     size /= 2;
   }
   return size;
+}
+
+/// One query a head: spans of keys go to different threads, then each head's are merged.
+void decode(const AttentionProblem& problem, int64_t batch) {
+  const int64_t spans =
+      std::max<int64_t>((problem.keys + kernels::kAttentionSpan - 1) / kernels::kAttentionSpan, 1);
+  const int64_t groups = batch * problem.kv_heads;
+  const int64_t floats = kernels::attention_partial_floats(problem);
+  const int64_t bytes = kernels::attention_decode_scratch_bytes(problem);
+  const Tensor partials = Tensor::empty({groups, spans, floats});
+  float* data = partials.data<float>();
+  parallel_for(groups * spans, [&](int64_t task, int) {
+    const int64_t group = task / spans;
+    kernels::attention_decode(problem, group / problem.kv_heads, group % problem.kv_heads,
+                              task % spans, data + task * floats, attention_scratch(bytes));
+  });
+  parallel_for(groups, [&](int64_t group, int) {
+    kernels::attention_merge(problem, group / problem.kv_heads, group % problem.kv_heads,
+                             data + group * spans * floats, spans);
+  });
+}
+
+void attend(const AttentionPlan& plan) {
+  const int64_t bytes = kernels::attention_scratch_bytes(plan['D'], plan['E']);
+  for_attention_blocks(
+      plan, queries_per_task(plan['B'] * plan['H'], plan['T']),
+      [&](const AttentionProblem& problem, int64_t b, int64_t h, int64_t first, int64_t queries) {
+        if (kernels::attention_decodes(problem)) return;
+        kernels::attention(problem, b, h, first, queries, attention_scratch(bytes));
+      });
+  for (const AttentionPlan::Part& part : plan.parts()) {
+    if (kernels::attention_decodes(part.problem)) decode(part.problem, part.batch);
+  }
 }
 
 AttentionOutputs run(AttentionPlan& plan, DType dtype, const AttentionWant& want) {
@@ -43,12 +78,7 @@ AttentionOutputs run(AttentionPlan& plan, DType dtype, const AttentionWant& want
                           : Tensor::empty(pairs);
     plan.set_pairs(&AttentionProblem::scores, out.scores);
   }
-  const int64_t bytes = kernels::attention_scratch_bytes(plan['D'], plan['E']);
-  for_attention_blocks(
-      plan, queries_per_task(batch * plan['H'], plan['T']),
-      [&](const AttentionProblem& problem, int64_t b, int64_t h, int64_t first, int64_t queries) {
-        kernels::attention(problem, b, h, first, queries, attention_scratch(bytes));
-      });
+  attend(plan);
   return out;
 }
 

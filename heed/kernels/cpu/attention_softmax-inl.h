@@ -26,13 +26,6 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
 
-/// Where a call keeps scores for its caller: scores themselves if wanted, else those that become
-/// weights.
-HWY_INLINE float* recorded_row(const AttentionProblem& problem, const Block& block, int64_t t) {
-  float* rows = problem.scores != nullptr ? problem.scores : problem.weights;
-  return rows == nullptr ? nullptr : rows + problem.row(block.b, block.h, t) * problem.key_pitch;
-}
-
 /// Products of keys [first, first + n), their maximum in highest, to weights. factor as soften's.
 template <int kVectors, class Between>
 HWY_INLINE void weigh(const Block& block, const Tile& tile, int64_t first, int64_t n,
@@ -41,7 +34,7 @@ HWY_INLINE void weigh(const Block& block, const Tile& tile, int64_t first, int64
   const AttentionProblem& problem = block.problem;
   // 1. biases and masks
   if (modify_scores(block, tile, first, n)) find_highest<kVectors>(block.scores, n, highest);
-  if (float* row = recorded_row(problem, block, tile.first)) {
+  if (float* row = recorded_scores(problem, block.b, block.h, tile.first)) {
     rows_from_tile(block.scores, kWidth, n, row + first, problem.key_pitch, tile.queries);
   }
   // 2. the softmax of what was seen so far
@@ -102,7 +95,7 @@ HWY_INLINE void finish_row(const Block& block, const Tile& tile, int64_t t, floa
                            float inverse) {
   const AttentionProblem& problem = block.problem;
   const Floats f;
-  float* scores = recorded_row(problem, block, t);
+  float* scores = recorded_scores(problem, block.b, block.h, t);
   const KeyRange seen = tile.started ? tile.keys : KeyRange{};
   std::fill(scores, scores + seen.begin, kHidden);
   std::fill(scores + seen.end, scores + problem.keys, kHidden);

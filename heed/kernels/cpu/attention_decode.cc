@@ -1,0 +1,443 @@
+// One query a head: lanes run along the head for scores and along the values for outputs, so that
+// keys and values are read as they lie, once for all the heads that share them.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "heed/kernels/cpu/attention_decode.cc"
+#include "heed/kernels/cpu/targets.h"
+// (before any Highway header)
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <utility>
+
+#include "heed/kernels/attention.h"
+#include "heed/kernels/attention_decode.h"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// (after foreach_target)
+#include "heed/kernels/cpu/activation-inl.h"
+#include "heed/kernels/cpu/convert-inl.h"
+#include "heed/kernels/cpu/exp-inl.h"
+#include "heed/kernels/cpu/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernels::HWY_NAMESPACE {
+namespace {
+
+using Vector = FloatVector;
+constexpr float kHidden = -std::numeric_limits<float>::infinity();
+constexpr int kKeys = 4;  // whose scores are summed over the lanes together
+
+int64_t rounded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+/// One call: a kv head's query heads, and where its scratch lies.
+struct Group {
+  const AttentionProblem& problem;
+  int64_t b, g;
+  int64_t heads;  // of this kv head
+  float* q;       // [heads][D rounded up], times the scale; zeros past D
+  float* scores;  // [heads][kAttentionChunk], then weights
+  float* out;     // [heads][E rounded up], relative to highest
+  float* highest;
+  float* total;
+  const std::byte** rows;  // [kAttentionChunk + kKeys]
+
+  int64_t head(int64_t i) const { return g * heads + i; }
+  float* q_row(int64_t i) const { return q + i * rounded(problem.head_dim); }
+  float* out_row(int64_t i) const { return out + i * rounded(problem.value_dim); }
+};
+
+/// Element i on of a row as f32; n < kLanes only at the row's end.
+template <Element kElement>
+HWY_INLINE Vector load_row(const std::byte* row, int64_t i, int64_t n) {
+  const Floats f;
+  if (HWY_UNLIKELY(n < kLanes)) {
+    HWY_ALIGN float lanes[kLanes] = {};
+    widen(kElement, row + i * size_of(kElement), n, lanes);
+    return hn::Load(f, lanes);
+  }
+  if constexpr (kElement == Element::f32) {
+    return hn::LoadU(f, reinterpret_cast<const float*>(row) + i);
+  } else {
+    return widen_vector<kElement>(reinterpret_cast<const uint16_t*>(row) + i);
+  }
+}
+
+/// The four sums over the lanes, in an order that the number of lanes fixes.
+HWY_INLINE void store_sums(const Vector (&x)[kKeys], float* to) {
+  const Floats f;
+  const hn::Repartition<double, Floats> pair;
+  const hn::Full128<float> block;
+  const auto halves = [&](Vector a, Vector b) HWY_ATTR {
+    return hn::BitCast(pair, hn::Add(hn::InterleaveLower(f, a, b), hn::InterleaveUpper(f, a, b)));
+  };
+  const auto ab = halves(x[0], x[1]);
+  const auto cd = halves(x[2], x[3]);
+  const Vector sums = hn::Add(hn::BitCast(f, hn::InterleaveLower(pair, ab, cd)),
+                              hn::BitCast(f, hn::InterleaveUpper(pair, ab, cd)));
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(sums, f, lanes);
+  auto sum = hn::Load(block, lanes);
+  for (int64_t i = 4; i < kLanes; i += 4) sum = hn::Add(sum, hn::Load(block, lanes + i));
+  hn::StoreU(sum, block, to);
+}
+
+/// scores[head][key] for kHeads heads from `first` on and kKeys keys.
+template <Element kElement, int kHeads>
+HWY_INLINE void score_keys(const Group& group, int64_t first, const std::byte* const* rows,
+                           float* scores) {
+  const Floats f;
+  Vector sums[kHeads][kKeys];
+  HEED_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    HEED_UNROLL
+    for (int s = 0; s < kKeys; ++s) sums[h][s] = hn::Zero(f);
+  }
+  const float* q = group.q_row(first);
+  const int64_t pitch = rounded(group.problem.head_dim);
+  for_vectors(group.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
+    Vector keys[kKeys];
+    HEED_UNROLL
+    for (int s = 0; s < kKeys; ++s) keys[s] = load_row<kElement>(rows[s], d, n);
+    HEED_UNROLL
+    for (int h = 0; h < kHeads; ++h) {
+      const Vector query = hn::Load(f, q + h * pitch + d);
+      HEED_UNROLL
+      for (int s = 0; s < kKeys; ++s) sums[h][s] = hn::MulAdd(query, keys[s], sums[h][s]);
+    }
+  });
+  for (int h = 0; h < kHeads; ++h) store_sums(sums[h], scores + h * kAttentionChunk);
+}
+
+/// Calls step(integral_constant<heads>, first) over all heads in fours, twos and ones.
+template <int kMost, class Step>
+HWY_INLINE void in_heads(int64_t heads, int64_t at, const Step& step) {
+  for (; at + kMost <= heads; at += kMost) step(std::integral_constant<int, kMost>(), at);
+  if constexpr (kMost > 1) in_heads<kMost / 2>(heads, at, step);
+}
+
+/// Biases, masks and softcap on scores of keys [first, first + n).
+void modify_scores(const Group& group, int64_t i, int64_t first, int64_t n, float* scores) {
+  const AttentionProblem& problem = group.problem;
+  const Floats f;
+  const int64_t h = group.head(i);
+  if (problem.softcap != 0) {
+    const Vector cap = hn::Set(f, problem.softcap);
+    const Vector inverse = hn::Set(f, 1.0F / problem.softcap);
+    map(scores, scores, n,
+        [&](Vector x) HWY_ATTR { return hn::Mul(cap, tanh(f, hn::Mul(x, inverse))); });
+  }
+  if (problem.distance.data != nullptr) {
+    const int64_t p = problem.position(group.b, 0);
+    for (int64_t s = 0; s < n; ++s) scores[s] += problem.distance.at(h, p - first - s);
+  }
+  for (const AttentionMask& mask : problem.masks) {
+    const int64_t at = mask.offset(group.b, h, 0, first);
+    for (int64_t s = 0; s < n; ++s) {
+      const int64_t element = at + s * mask.key;
+      if (mask.visible != nullptr ? !mask.visible[element] : mask.bias[element] == kHidden) {
+        scores[s] = kHidden;
+      } else if (mask.bias != nullptr) {
+        scores[s] += mask.bias[element];
+      }
+    }
+  }
+}
+
+/// Scores of a chunk to weights; highest, total and what is summed so far follow.
+void soften(const Group& group, int64_t i, int64_t first, int64_t n) {
+  const AttentionProblem& problem = group.problem;
+  const Floats f;
+  float* scores = group.scores + i * kAttentionChunk;
+  modify_scores(group, i, first, n, scores);
+  if (float* row = recorded_scores(problem, group.b, group.head(i), 0)) {
+    std::copy_n(scores, n, row + first);
+  }
+  Vector most = hn::Set(f, group.highest[i]);
+  for_vectors(n, [&](int64_t s, int64_t lanes)
+                     HWY_ATTR { most = hn::Max(most, load(f, scores + s, lanes, kHidden)); });
+  const float highest = hn::GetLane(hn::MaxOfLanes(f, most));
+  const Vector base = hn::Set(f, highest == kHidden ? 0.0F : highest);
+  const Vector factor = exp_of_negative(f, hn::Sub(hn::Set(f, group.highest[i]), base));
+  const float sum = sum_vectors(n, [&](int64_t s, int64_t lanes) HWY_ATTR {
+    const Vector weight = exp_of_negative(f, hn::Sub(load(f, scores + s, lanes, kHidden), base));
+    store(f, weight, scores + s, lanes);
+    return weight;
+  });
+  group.total[i] = group.total[i] * hn::GetLane(factor) + sum;
+  group.highest[i] = highest;
+  map(group.out_row(i), group.out_row(i), rounded(problem.value_dim),
+      [&](Vector x) HWY_ATTR { return hn::Mul(x, factor); });
+  if (!problem.dropout.on()) return;
+  for (int64_t s = 0; s < n; ++s) {
+    scores[s] *=
+        dropout_factor(problem.dropout, group.b * problem.heads + group.head(i), 0, first + s);
+  }
+}
+
+/// out += weights . values for kHeads heads from `first` on and kVectors vectors of columns from e.
+template <Element kElement, int kHeads, int kVectors>
+HWY_INLINE void add_values(const Group& group, int64_t first, int64_t n, int64_t e,
+                           int64_t columns) {
+  const Floats f;
+  Vector sums[kHeads][kVectors];
+  HEED_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    HEED_UNROLL
+    for (int i = 0; i < kVectors; ++i) {
+      sums[h][i] = hn::Load(f, group.out_row(first + h) + e + i * kLanes);
+    }
+  }
+  const float* weights = group.scores + first * kAttentionChunk;
+  for (int64_t s = 0; s < n; ++s) {
+    Vector values[kVectors];
+    HEED_UNROLL
+    for (int i = 0; i < kVectors; ++i) {
+      values[i] = load_row<kElement>(group.rows[s], e + i * kLanes,
+                                     columns - i * kLanes < kLanes ? columns - i * kLanes : kLanes);
+    }
+    HEED_UNROLL
+    for (int h = 0; h < kHeads; ++h) {
+      const Vector weight = hn::Set(f, weights[h * kAttentionChunk + s]);
+      HEED_UNROLL
+      for (int i = 0; i < kVectors; ++i) sums[h][i] = hn::MulAdd(weight, values[i], sums[h][i]);
+    }
+  }
+  HEED_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    HEED_UNROLL
+    for (int i = 0; i < kVectors; ++i) {
+      hn::Store(sums[h][i], f, group.out_row(first + h) + e + i * kLanes);
+    }
+  }
+}
+
+/// add_values that leaves out keys of weight 0: 0 times NaN or infinity is NaN.
+template <Element kElement>
+void add_values_carefully(const Group& group, int64_t i, int64_t n) {
+  float* out = group.out_row(i);
+  for (int64_t s = 0; s < n; ++s) {
+    const float weight = group.scores[i * kAttentionChunk + s];
+    if (weight == 0) continue;
+    const Floats f;
+    for_vectors(group.problem.value_dim, [&](int64_t e, int64_t lanes) HWY_ATTR {
+      const Vector value = load_row<kElement>(group.rows[s], e, lanes);
+      hn::Store(hn::MulAdd(hn::Set(f, weight), value, hn::Load(f, out + e)), f, out + e);
+    });
+  }
+}
+
+/// Where the rows of keys [first, first + n) lie; the last repeats, so that keys go in fours.
+void find_rows(const Group& group, const AttentionRows<const std::byte>& from, int64_t first,
+               int64_t n) {
+  for (int64_t s = 0; s < n; ++s) {
+    group.rows[s] = group.problem.key_at(from, group.b, group.g, first + s);
+  }
+  std::fill_n(group.rows + n, kKeys, group.rows[n - 1]);
+}
+
+template <Element kElement>
+void attend_chunk(const Group& group, int64_t first, int64_t n, bool careful) {
+  const AttentionProblem& problem = group.problem;
+  find_rows(group, problem.k, first, n);
+  for (int64_t s = 0; s < n; s += kKeys) {
+    in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
+      score_keys<kElement, count()>(group, h, group.rows + s,
+                                    group.scores + h * kAttentionChunk + s);
+    });
+  }
+  for (int64_t i = 0; i < group.heads; ++i) soften(group, i, first, n);
+  find_rows(group, problem.v, first, n);
+  if (careful) {
+    for (int64_t i = 0; i < group.heads; ++i) add_values_carefully<kElement>(group, i, n);
+    return;
+  }
+  in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
+    constexpr int kVectors = count() == 4 ? 4 : 8;  // 16 sums, or 8
+    int64_t e = 0;
+    for (; e + kVectors * kLanes <= problem.value_dim; e += kVectors * kLanes) {
+      add_values<kElement, count(), kVectors>(group, h, n, e, kVectors * kLanes);
+    }
+    for (; e < problem.value_dim; e += kLanes) {
+      add_values<kElement, count(), 1>(group, h, n, e, std::min(kLanes, problem.value_dim - e));
+    }
+  });
+}
+
+bool all_finite(const Group& group) {
+  for (int64_t i = 0; i < group.heads; ++i) {
+    const float* out = group.out_row(i);
+    for (int64_t e = 0; e < group.problem.value_dim; ++e) {
+      if (!std::isfinite(out[e])) return false;
+    }
+  }
+  return true;
+}
+
+template <Element kElement>
+void attend_span(const Group& group, KeyRange span) {
+  for (const bool careful : {false, true}) {
+    std::fill_n(group.out, group.heads * rounded(group.problem.value_dim), 0.0F);
+    std::fill_n(group.highest, group.heads, kHidden);
+    std::fill_n(group.total, group.heads, 0.0F);
+    const int64_t grid = span.begin / kAttentionChunk * kAttentionChunk;
+    for (int64_t at = grid; at < span.end; at += kAttentionChunk) {
+      const int64_t begin = std::max(at, span.begin);
+      const int64_t n = std::min(at + kAttentionChunk, span.end) - begin;
+      if (n > 0) attend_chunk<kElement>(group, begin, n, careful);
+    }
+    if (all_finite(group)) return;
+  }
+}
+
+void take_queries(const Group& group) {
+  const AttentionProblem& problem = group.problem;
+  const int64_t d = problem.head_dim;
+  for (int64_t i = 0; i < group.heads; ++i) {
+    float* q = group.q_row(i);
+    widen(problem.q.element, problem.q.at(group.b, group.head(i), 0), d, q);
+    for (int64_t at = 0; at < d; ++at) q[at] *= problem.scale;
+    std::fill(q + d, q + rounded(d), 0.0F);
+  }
+}
+
+}  // namespace
+
+void decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span, float* partial,
+            std::byte* scratch) {
+  auto* floats = reinterpret_cast<float*>(scratch);
+  const auto take = [&](int64_t n) { return std::exchange(floats, floats + (n + 15) / 16 * 16); };
+  const int64_t heads = problem.heads / problem.kv_heads;
+  const int64_t width = problem.value_dim;
+  const Group group{.problem = problem,
+                    .b = b,
+                    .g = g,
+                    .heads = heads,
+                    .q = take(heads * rounded(problem.head_dim)),
+                    .scores = take(heads * kAttentionChunk + kKeys),
+                    .out = take(heads * rounded(width)),
+                    .highest = take(heads),
+                    .total = take(heads),
+                    .rows = reinterpret_cast<const std::byte**>(floats)};
+  take_queries(group);
+  const KeyRange visible = visible_keys(problem, b, 0);
+  const KeyRange keys{std::max(visible.begin, span * kAttentionSpan),
+                      std::min(visible.end, (span + 1) * kAttentionSpan)};
+  switch (problem.k.element) {
+    case Element::f32:
+      attend_span<Element::f32>(group, keys);
+      break;
+    case Element::bf16:
+      attend_span<Element::bf16>(group, keys);
+      break;
+    case Element::f16:
+      attend_span<Element::f16>(group, keys);
+      break;
+  }
+  for (int64_t i = 0; i < heads; ++i) {
+    *partial++ = group.highest[i];
+    *partial++ = group.total[i];
+    partial = std::copy_n(group.out_row(i), width, partial);
+  }
+}
+
+/// Adds `more` to `sum`, both [highest, total, out[width]].
+void merge_partial(float* sum, const float* more, int64_t width) {
+  const Floats f;
+  const float highest = std::max(sum[0], more[0]);
+  if (highest == kHidden) return;
+  const Vector mine = exp_of_negative(f, hn::Set(f, sum[0] - highest));
+  const Vector theirs = exp_of_negative(f, hn::Set(f, more[0] - highest));
+  sum[0] = highest;
+  for_vectors(width + 1, [&](int64_t e, int64_t n) HWY_ATTR {
+    const Vector add = hn::Mul(load(f, more + 1 + e, n), theirs);
+    store(f, hn::MulAdd(load(f, sum + 1 + e, n), mine, add), sum + 1 + e, n);
+  });
+}
+
+/// The row of weights from its scores.
+void weigh(const float* scores, int64_t keys, float highest, float inverse, float* weights) {
+  const Floats f;
+  const Vector base = hn::Set(f, highest == kHidden ? 0.0F : highest);
+  const Vector factor = hn::Set(f, inverse);
+  map(scores, weights, keys,
+      [&](Vector x) HWY_ATTR { return hn::Mul(exp_of_negative(f, hn::Sub(x, base)), factor); });
+}
+
+}  // namespace heed::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heed::kernels {
+namespace {
+
+constexpr int64_t kSlack = 16;  // floats a part of the scratch is rounded up to
+
+/// A head's merged sums to what the caller wants.
+void finish_head(const AttentionProblem& problem, int64_t b, int64_t h, float* sum) {
+  constexpr float kHidden = -std::numeric_limits<float>::infinity();
+  const float seen = sum[0];  // the largest score, the sink's apart
+  if (problem.sinks != nullptr) {
+    const float sink[2] = {problem.sinks[h], 1.0F};
+    HEED_DISPATCH(merge_partial)(sum, sink, 0);
+    const float shrunk = seen == kHidden ? 0.0F : std::exp(seen - sum[0]);
+    for (int64_t e = 0; e < problem.value_dim; ++e) sum[2 + e] *= shrunk;
+  }
+  const float total = sum[1];
+  const float inverse = total == 0 ? 0.0F : 1.0F / total;
+  std::byte* y = problem.y.at(b, h, 0);
+  for (int64_t e = 0; e < problem.value_dim; ++e) {
+    const float value = total == 0 ? 0.0F : sum[2 + e] * inverse;
+    store_element(problem.y.element, value, y + e * size_of(problem.y.element));
+  }
+  const int64_t row = problem.row(b, h, 0);
+  if (problem.lse != nullptr) problem.lse[row] = sum[0] + std::log(total);
+  float* scores = recorded_scores(problem, b, h, 0);
+  if (scores == nullptr) return;
+  const KeyRange visible = visible_keys(problem, b, 0);
+  std::fill(scores, scores + visible.begin, kHidden);
+  std::fill(scores + visible.end, scores + problem.keys, kHidden);
+  if (problem.weights == nullptr) return;
+  HEED_DISPATCH(weigh)
+  (scores, problem.keys, sum[0], inverse, problem.weights + row * problem.key_pitch);
+}
+
+}  // namespace
+
+bool attention_decodes(const AttentionProblem& problem) {
+  return problem.queries == 1 && problem.kv_heads > 0 && active_isa() != Isa::reference;
+}
+
+int64_t attention_partial_floats(const AttentionProblem& problem) {
+  return problem.heads / problem.kv_heads * (problem.value_dim + 2);
+}
+
+int64_t attention_decode_scratch_bytes(const AttentionProblem& problem) {
+  const int64_t heads = problem.heads / problem.kv_heads;
+  const int64_t floats =
+      heads * (problem.head_dim + problem.value_dim + 2 * kSlack + kAttentionChunk + 2) +
+      6 * kSlack;
+  return floats * static_cast<int64_t>(sizeof(float)) +
+         (kAttentionChunk + kSlack) * static_cast<int64_t>(sizeof(void*));
+}
+
+void attention_decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span,
+                      float* partial, std::byte* scratch) {
+  HEED_DISPATCH(decode)(problem, b, g, span, partial, scratch);
+}
+
+void attention_merge(const AttentionProblem& problem, int64_t b, int64_t g, float* partials,
+                     int64_t spans) {
+  const int64_t heads = problem.heads / problem.kv_heads;
+  const int64_t width = problem.value_dim + 2;
+  for (int64_t i = 0; i < heads; ++i) {
+    float* sum = partials + i * width;
+    for (int64_t span = 1; span < spans; ++span) {
+      HEED_DISPATCH(merge_partial)(sum, sum + span * heads * width, problem.value_dim);
+    }
+    finish_head(problem, b, g * heads + i, sum);
+  }
+}
+
+}  // namespace heed::kernels
+#endif
