@@ -27,6 +27,11 @@ namespace {
 using Vector = FloatVector;
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
 constexpr int kKeys = 4;  // whose scores are summed over the lanes together
+// Rows fetched ahead of use. Memory answers after some 10 rows' time; more than this and the rows
+// of keys and values push each other out of L1 (measured: 24 beats 32 and 64).
+constexpr int64_t kAhead = 24;
+constexpr int64_t kValues =
+    16;  // keys whose values stay in L1 while columns and heads go over them
 
 int64_t rounded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
@@ -40,7 +45,9 @@ struct Group {
   float* out;     // [heads][E rounded up], relative to highest
   float* highest;
   float* total;
-  const std::byte** rows;  // [kAttentionChunk + kKeys]
+  // [kAttentionChunk + kKeys + kAhead] each: where the chunk's rows lie, and what is read next.
+  const std::byte** keys;
+  const std::byte** values;
 
   int64_t head(int64_t i) const { return g * heads + i; }
   float* q_row(int64_t i) const { return q + i * rounded(problem.head_dim); }
@@ -86,6 +93,7 @@ HWY_INLINE void store_sums(const Vector (&x)[kKeys], float* to) {
 template <Element kElement, int kHeads>
 HWY_INLINE void score_keys(const Group& group, int64_t first, const std::byte* const* rows,
                            float* scores) {
+  const bool fetch = first == 0;  // the other heads find them near
   const Floats f;
   Vector sums[kHeads][kKeys];
   HEED_UNROLL
@@ -98,7 +106,10 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, const std::byte* c
   for_vectors(group.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
     Vector keys[kKeys];
     HEED_UNROLL
-    for (int s = 0; s < kKeys; ++s) keys[s] = load_row<kElement>(rows[s], d, n);
+    for (int s = 0; s < kKeys; ++s) {
+      if (fetch) __builtin_prefetch(rows[s + kAhead] + d * size_of(kElement));
+      keys[s] = load_row<kElement>(rows[s], d, n);
+    }
     HEED_UNROLL
     for (int h = 0; h < kHeads; ++h) {
       const Vector query = hn::Load(f, q + h * pitch + d);
@@ -175,10 +186,12 @@ void soften(const Group& group, int64_t i, int64_t first, int64_t n) {
   }
 }
 
-/// out += weights . values for kHeads heads from `first` on and kVectors vectors of columns from e.
+/// out += weights . values over the n keys from s on, for kHeads heads from `first` on and kVectors
+/// vectors of columns from e.
 template <Element kElement, int kHeads, int kVectors>
-HWY_INLINE void add_values(const Group& group, int64_t first, int64_t n, int64_t e,
+HWY_INLINE void add_values(const Group& group, int64_t first, int64_t s, int64_t n, int64_t e,
                            int64_t columns) {
+  const bool fetch = first == 0;
   const Floats f;
   Vector sums[kHeads][kVectors];
   HEED_UNROLL
@@ -189,11 +202,13 @@ HWY_INLINE void add_values(const Group& group, int64_t first, int64_t n, int64_t
     }
   }
   const float* weights = group.scores + first * kAttentionChunk;
-  for (int64_t s = 0; s < n; ++s) {
+  for (const int64_t end = s + n; s < end; ++s) {
     Vector values[kVectors];
     HEED_UNROLL
     for (int i = 0; i < kVectors; ++i) {
-      values[i] = load_row<kElement>(group.rows[s], e + i * kLanes,
+      if (fetch)
+        __builtin_prefetch(group.values[s + kAhead] + (e + i * kLanes) * size_of(kElement));
+      values[i] = load_row<kElement>(group.values[s], e + i * kLanes,
                                      columns - i * kLanes < kLanes ? columns - i * kLanes : kLanes);
     }
     HEED_UNROLL
@@ -221,47 +236,71 @@ void add_values_carefully(const Group& group, int64_t i, int64_t n) {
     if (weight == 0) continue;
     const Floats f;
     for_vectors(group.problem.value_dim, [&](int64_t e, int64_t lanes) HWY_ATTR {
-      const Vector value = load_row<kElement>(group.rows[s], e, lanes);
+      const Vector value = load_row<kElement>(group.values[s], e, lanes);
       hn::Store(hn::MulAdd(hn::Set(f, weight), value, hn::Load(f, out + e)), f, out + e);
     });
   }
 }
 
-/// Where the rows of keys [first, first + n) lie; the last repeats, so that keys go in fours.
-void find_rows(const Group& group, const AttentionRows<const std::byte>& from, int64_t first,
-               int64_t n) {
-  for (int64_t s = 0; s < n; ++s) {
-    group.rows[s] = group.problem.key_at(from, group.b, group.g, first + s);
+/// Rows [first, end) of keys or values.
+struct Reading {
+  const AttentionRows<const std::byte>& of;
+  int64_t first, end;
+};
+
+/// Where the rows of `now` lie, then kKeys times the last, so that keys go in fours, then those of
+/// `next`, as many as will be fetched ahead.
+void find_rows(const Group& group, const Reading& now, const Reading& next,
+               const std::byte** rows) {
+  const auto row = [&](const Reading& from, int64_t s) {
+    return group.problem.key_at(from.of, group.b, group.g, s);
+  };
+  for (int64_t s = now.first; s < now.end; ++s) *rows++ = row(now, s);
+  const std::byte* last = rows[-1];
+  rows = std::fill_n(rows, kKeys, last);
+  for (int64_t i = 0; i < kAhead; ++i) {
+    *rows++ = next.first + i < next.end ? row(next, next.first + i) : last;
   }
-  std::fill_n(group.rows + n, kKeys, group.rows[n - 1]);
 }
 
+/// Adds the values of the n keys from s on.
 template <Element kElement>
-void attend_chunk(const Group& group, int64_t first, int64_t n, bool careful) {
+void add_block(const Group& group, int64_t s, int64_t n) {
+  const int64_t width = group.problem.value_dim;
+  in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
+    constexpr int kVectors = count() == 4 ? 4 : 8;  // 16 sums, or 8
+    int64_t e = 0;
+    for (; e + kVectors * kLanes <= width; e += kVectors * kLanes) {
+      add_values<kElement, count(), kVectors>(group, h, s, n, e, kVectors * kLanes);
+    }
+    for (; e < width; e += kLanes) {
+      add_values<kElement, count(), 1>(group, h, s, n, e, std::min(kLanes, width - e));
+    }
+  });
+}
+
+/// Keys [first, first + n), in a range that ends at `end`.
+template <Element kElement>
+void attend_chunk(const Group& group, int64_t first, int64_t n, int64_t end, bool careful) {
   const AttentionProblem& problem = group.problem;
-  find_rows(group, problem.k, first, n);
+  const Reading values{problem.v, first, first + n};
+  find_rows(group, {problem.k, first, first + n}, values, group.keys);
   for (int64_t s = 0; s < n; s += kKeys) {
     in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
-      score_keys<kElement, count()>(group, h, group.rows + s,
+      score_keys<kElement, count()>(group, h, group.keys + s,
                                     group.scores + h * kAttentionChunk + s);
     });
   }
   for (int64_t i = 0; i < group.heads; ++i) soften(group, i, first, n);
-  find_rows(group, problem.v, first, n);
+  find_rows(group, values, {problem.k, first + n, end}, group.values);
   if (careful) {
     for (int64_t i = 0; i < group.heads; ++i) add_values_carefully<kElement>(group, i, n);
     return;
   }
-  in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
-    constexpr int kVectors = count() == 4 ? 4 : 8;  // 16 sums, or 8
-    int64_t e = 0;
-    for (; e + kVectors * kLanes <= problem.value_dim; e += kVectors * kLanes) {
-      add_values<kElement, count(), kVectors>(group, h, n, e, kVectors * kLanes);
-    }
-    for (; e < problem.value_dim; e += kLanes) {
-      add_values<kElement, count(), 1>(group, h, n, e, std::min(kLanes, problem.value_dim - e));
-    }
-  });
+  for (int64_t s = 0; s < n; s += kValues) {
+    const int64_t some = std::min(kValues, n - s);
+    add_block<kElement>(group, s, some);
+  }
 }
 
 bool all_finite(const Group& group) {
@@ -284,7 +323,7 @@ void attend_span(const Group& group, KeyRange span) {
     for (int64_t at = grid; at < span.end; at += kAttentionChunk) {
       const int64_t begin = std::max(at, span.begin);
       const int64_t n = std::min(at + kAttentionChunk, span.end) - begin;
-      if (n > 0) attend_chunk<kElement>(group, begin, n, careful);
+      if (n > 0) attend_chunk<kElement>(group, begin, n, span.end, careful);
     }
     if (all_finite(group)) return;
   }
@@ -307,6 +346,10 @@ void decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span,
             std::byte* scratch) {
   auto* floats = reinterpret_cast<float*>(scratch);
   const auto take = [&](int64_t n) { return std::exchange(floats, floats + (n + 15) / 16 * 16); };
+  const auto take_rows = [&] {
+    constexpr int64_t kFloats = sizeof(void*) / sizeof(float);
+    return reinterpret_cast<const std::byte**>(take((kAttentionChunk + kAhead + kKeys) * kFloats));
+  };
   const int64_t heads = problem.heads / problem.kv_heads;
   const int64_t width = problem.value_dim;
   const Group group{.problem = problem,
@@ -318,7 +361,8 @@ void decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span,
                     .out = take(heads * rounded(width)),
                     .highest = take(heads),
                     .total = take(heads),
-                    .rows = reinterpret_cast<const std::byte**>(floats)};
+                    .keys = take_rows(),
+                    .values = take_rows()};
   take_queries(group);
   const KeyRange visible = visible_keys(problem, b, 0);
   const KeyRange keys{std::max(visible.begin, span * kAttentionSpan),
@@ -417,8 +461,8 @@ int64_t attention_decode_scratch_bytes(const AttentionProblem& problem) {
   const int64_t floats =
       heads * (problem.head_dim + problem.value_dim + 2 * kSlack + kAttentionChunk + 2) +
       6 * kSlack;
-  return floats * static_cast<int64_t>(sizeof(float)) +
-         (kAttentionChunk + kSlack) * static_cast<int64_t>(sizeof(void*));
+  constexpr int64_t kRows = 2 * (kAttentionChunk + 80);  // pointers, with what is fetched ahead
+  return floats * static_cast<int64_t>(sizeof(float)) + kRows * static_cast<int64_t>(sizeof(void*));
 }
 
 void attention_decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span,
