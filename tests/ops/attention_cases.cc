@@ -531,6 +531,8 @@ AttentionCase random_attention_case(uint64_t seed, const AttentionCaseLimits& li
 ExpectedRow expected_row(const AttentionCase& c, int64_t b, int64_t h, int64_t t) {
   const Place place = place_of(c, b, t);
   ExpectedRow row;
+  row.position = place.first_key + place.position;
+  row.first_key = place.first_key;
   double size = 0;
   for (int64_t s = 0; s < c.k.size(2); ++s) {
     const Score score = score_of(c, place, b, h, t, s);

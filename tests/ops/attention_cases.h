@@ -62,6 +62,8 @@ struct ExpectedRow {
   double relative_error = 0;  // of weights
   double y_error = 0;
   double low_precision_error = 0;  // of y where scores, weights and y are rounded to q's dtype
+  int64_t position = 0;            // of the query, as a key of the whole
+  int64_t first_key = 0;           // of its segment
 };
 ExpectedRow expected_row(const AttentionCase& c, int64_t b, int64_t h, int64_t t);
 

@@ -1,0 +1,359 @@
+#include "heed/ops/attention_report.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <string>
+
+#include "heed/base/cancel.h"
+#include "heed/base/error.h"
+#include "heed/base/parallel.h"
+#include "heed/kernels/attention.h"
+#include "heed/kernels/attention_report.h"
+#include "heed/ops/attention_map.h"
+#include "heed/ops/attention_plan.h"
+
+namespace heed {
+namespace {
+
+using kernels::AttentionProblem;
+using kernels::kAttentionQueries;
+
+[[noreturn]] void refuse(const std::string& text) {
+  throw Error(ErrorCode::invalid_argument, "attention report: " + text);
+}
+
+void check_list(const AttentionKeyList& list, const AttentionPlan& plan) {
+  for (const int64_t key : list.keys) {
+    if (key >= 0 && key < plan['S']) continue;
+    refuse("listed keys must be in [0, S=" + std::to_string(plan['S']) + ") but one is " +
+           std::to_string(key));
+  }
+  const auto& starts = list.starts;
+  if (starts.empty()) return;
+  const int64_t rows = static_cast<int64_t>(starts.size()) - 1;
+  if (rows != plan['T'] && rows != plan['B'] * plan['T']) {
+    refuse("a list needs T+1=" + std::to_string(plan['T'] + 1) +
+           " starts (or B T + 1=" + std::to_string(plan['B'] * plan['T'] + 1) + ") but has " +
+           std::to_string(starts.size()));
+  }
+  if (starts.front() != 0 || starts.back() != static_cast<int64_t>(list.keys.size()) ||
+      !std::is_sorted(starts.begin(), starts.end())) {
+    refuse("a list's starts must rise from 0 to its " + std::to_string(list.keys.size()) +
+           " keys but go from " + std::to_string(starts.front()) + " to " +
+           std::to_string(starts.back()));
+  }
+}
+
+void check(const AttentionReportWant& want, const AttentionPlan& plan) {
+  const auto within = [](const char* what, int64_t value, int64_t most) {
+    if (value >= 0 && value <= most) return;
+    refuse(std::string(what) + " must be in [0, " + std::to_string(most) + "] but is " +
+           std::to_string(value));
+  };
+  within("top", want.top, kernels::AttentionReport::kMostTop);
+  within("map", want.map, 1024);
+  if (want.window) within("window", *want.window, Mask::kOpen);
+  for (const AttentionKeyList& list : want.lists) check_list(list, plan);
+  const auto& bins = want.bins;
+  if (bins.empty()) return;
+  if (bins.size() == 1 || bins.front() < 0 || bins.back() > plan['S'] ||
+      !std::is_sorted(bins.begin(), bins.end())) {
+    refuse("bins need two edges or more that rise within [0, S=" + std::to_string(plan['S']) +
+           "] but are " + std::to_string(bins.size()) + " from " + std::to_string(bins.front()) +
+           " to " + std::to_string(bins.back()));
+  }
+}
+
+/// A list as the kernels want it: each row's keys ascending, none twice.
+struct SortedList {
+  std::vector<int64_t> keys;
+  std::vector<int64_t> starts{0};
+
+  explicit SortedList(const AttentionKeyList& list) {
+    const std::vector<int64_t> all{0, static_cast<int64_t>(list.keys.size())};
+    const std::vector<int64_t>& from = list.starts.empty() ? all : list.starts;
+    for (size_t r = 0; r + 1 < from.size(); ++r) {
+      const auto row =
+          keys.insert(keys.end(), list.keys.begin() + from[r], list.keys.begin() + from[r + 1]);
+      std::sort(row, keys.end());
+      keys.erase(std::unique(row, keys.end()), keys.end());
+      starts.push_back(static_cast<int64_t>(keys.size()));
+    }
+  }
+};
+
+/// One run of one head of one part, and its share of what is added up over queries.
+struct Task {
+  const AttentionPlan::Part* part;
+  const kernels::AttentionReport* rows;  // what the part's rows report
+  int64_t b, h;
+  QueryRun run;
+  AttentionMapPool::Share map;
+  std::vector<double> received;
+  std::vector<float> received_max;
+  std::vector<int64_t> received_top;
+};
+
+class Reporter {
+ public:
+  Reporter(AttentionPlan& plan, const AttentionReportWant& want, AttentionReport& out)
+      : plan_(plan),
+        want_(want),
+        out_(out),
+        map_(plan['B'], plan['H'], plan['T'], plan['S'], want.map) {
+    for (const AttentionKeyList& list : want.lists) sorted_.emplace_back(list);
+    for (const AttentionPlan::Part& part : plan.parts()) {
+      lists_.push_back(lists_of(part));
+      rows_.push_back(rows_of(part, lists_.back()));
+      blocks_ += part.batch * part.problem.heads *
+                 ((part.problem.queries + kAttentionQueries - 1) / kAttentionQueries);
+    }
+  }
+
+  /// without_y: y and lse are there already.
+  void run(bool without_y) {
+    without_y_ = without_y;
+    const int64_t heads = plan_['B'] * plan_['H'];
+    std::vector<Task> tasks;
+    const int64_t enough = adds_up() ? int64_t{4} * num_threads() : INT64_MAX;
+    for (int64_t head = 0; head < heads; ++head) {
+      add_tasks(head / plan_['H'], head % plan_['H'], tasks);
+      // Only so many heads at once keep what their runs add up.
+      if (static_cast<int64_t>(tasks.size()) < enough && head + 1 < heads) continue;
+      parallel_for(static_cast<int64_t>(tasks.size()),
+                   [&](int64_t i, int worker) { do_task(tasks[static_cast<size_t>(i)], worker); });
+      for (const Task& task : tasks) merge(task);
+      tasks.clear();
+    }
+    if (want_.progress) want_.progress(blocks_, blocks_);
+    finish();
+  }
+
+ private:
+  bool adds_up() const { return want_.received || map_.on(); }
+
+  std::vector<kernels::KeyList> lists_of(const AttentionPlan::Part& part) const {
+    std::vector<kernels::KeyList> lists;
+    for (size_t i = 0; i < sorted_.size(); ++i) {
+      const auto rows = static_cast<int64_t>(sorted_[i].starts.size()) - 1;
+      const bool each = !want_.lists[i].starts.empty();
+      lists.push_back({sorted_[i].keys.data(),
+                       sorted_[i].starts.data() + (each ? part.first_query : 0),
+                       each && rows != plan_['T'] ? plan_['T'] : 0, each ? 1 : 0});
+    }
+    return lists;
+  }
+
+  /// Where a part's rows are reported.
+  kernels::AttentionReport rows_of(const AttentionPlan::Part& part,
+                                   const std::vector<kernels::KeyList>& lists) const {
+    const auto at = [&]<class T>(const Tensor& tensor, T* /*type*/) -> T* {
+      if (!tensor.defined()) return nullptr;
+      const int64_t row = tensor.rank() == 4 ? tensor.size(3) : 1;
+      return tensor.data<T>() + part.first_query * row;
+    };
+    const auto floats = [&](const Tensor& tensor) {
+      return at(tensor, static_cast<float*>(nullptr));
+    };
+    const auto keys = [&](const Tensor& tensor) {
+      return at(tensor, static_cast<int64_t*>(nullptr));
+    };
+    kernels::AttentionReport report{.entropy = floats(out_.entropy),
+                                    .squares = floats(out_.squares),
+                                    .distance = floats(out_.distance),
+                                    .first = floats(out_.first),
+                                    .self = floats(out_.self),
+                                    .previous = floats(out_.previous),
+                                    .max = floats(out_.max),
+                                    .max_key = keys(out_.max_key),
+                                    .inside = floats(out_.inside),
+                                    .outside = floats(out_.outside),
+                                    .window = want_.window.value_or(0),
+                                    .top = want_.top,
+                                    .top_weights = floats(out_.top_weights),
+                                    .top_keys = keys(out_.top_keys),
+                                    .lists = lists,
+                                    .listed = floats(out_.listed),
+                                    .binned = floats(out_.binned),
+                                    .first_key = part.first_key,
+                                    .first_query = part.first_query};
+    if (report.binned != nullptr) {
+      report.bins = {want_.bins.data(), static_cast<int64_t>(want_.bins.size()) - 1};
+    }
+    return report;
+  }
+
+  void add_tasks(int64_t b, int64_t h, std::vector<Task>& tasks) const {
+    for (size_t i = 0; i < plan_.parts().size(); ++i) {
+      const AttentionPlan::Part& part = plan_.parts()[i];
+      for (const QueryRun run : query_runs(part.problem.queries)) {
+        tasks.push_back({.part = &part, .rows = &rows_[i], .b = b, .h = h, .run = run});
+      }
+    }
+  }
+
+  void do_task(Task& task, int worker) {
+    const AttentionPlan::Part& part = *task.part;
+    AttentionProblem problem = part.problem;
+    kernels::AttentionReport report = *task.rows;
+    problem.report = &report;
+    if (without_y_) problem.y = {};
+    if (map_.on()) {
+      task.map = map_.share(part.first_query + task.run.first, part.first_query + task.run.end);
+      report.map_rows = task.map.row_bins;
+      report.map_keys = map_.key_bins();
+      report.map_sum = task.map.sum.data();
+      report.map_max = task.map.max.data();
+    }
+    if (want_.received) {
+      const auto keys = static_cast<size_t>(problem.keys);
+      task.received.assign(keys, 0.0);
+      task.received_max.assign(keys, 0.0F);
+      report.received = task.received.data();
+      report.received_max = task.received_max.data();
+      if (want_.top > 0) {
+        task.received_top.assign(keys, 0);
+        report.received_top = task.received_top.data();
+      }
+    }
+    const int64_t bytes = kernels::attention_scratch_bytes(plan_['D'], plan_['E']) +
+                          kernels::attention_report_scratch_bytes(problem, report);
+    for (int64_t first = task.run.first; first < task.run.end; first += kAttentionQueries) {
+      check_cancelled();
+      const int64_t queries = std::min(kAttentionQueries, task.run.end - first);
+      kernels::attention(problem, task.b, task.h, first, queries, attention_scratch(bytes));
+      if (want_.received) {
+        kernels::attention_received(problem, task.b, task.h, first, queries,
+                                    attention_scratch(bytes));
+      }
+      const int64_t done = done_.fetch_add(1) + 1;
+      if (want_.progress && worker == 0) want_.progress(done, blocks_);
+    }
+  }
+
+  void merge(const Task& task) {
+    const int64_t head = task.b * plan_['H'] + task.h;
+    if (map_.on()) map_.add(head, task.map);
+    if (!want_.received) return;
+    if (received_.empty()) {
+      received_.assign(static_cast<size_t>(plan_['B'] * plan_['H'] * plan_['S']), 0.0);
+    }
+    const int64_t at = head * plan_['S'] + task.part->first_key;
+    for (size_t s = 0; s < task.received.size(); ++s) {
+      received_[static_cast<size_t>(at) + s] += task.received[s];
+      float& most = out_.received_max.data<float>()[at + static_cast<int64_t>(s)];
+      most = std::max(most, task.received_max[s]);
+      if (want_.top == 0) continue;
+      out_.received_top.data<int64_t>()[at + static_cast<int64_t>(s)] += task.received_top[s];
+    }
+  }
+
+  void finish() {
+    if (want_.map > 0) out_.map = map_.finish();
+    if (want_.received) {
+      const auto sums = out_.received.span<float>();
+      for (size_t i = 0; i < sums.size() && !received_.empty(); ++i) {
+        sums[i] = static_cast<float>(received_[i]);
+      }
+    }
+    if (!want_.perplexity) return;
+    out_.perplexity = out_.entropy.clone();
+    for (float& x : out_.perplexity.span<float>()) x = std::exp(x);
+    if (!want_.entropy) out_.entropy = {};
+  }
+
+  AttentionPlan& plan_;
+  const AttentionReportWant& want_;
+  AttentionReport& out_;
+  AttentionMapPool map_;
+  std::vector<SortedList> sorted_;
+  std::vector<std::vector<kernels::KeyList>> lists_;  // of each part
+  std::vector<kernels::AttentionReport> rows_;        // of each part
+  std::vector<double> received_;                      // [B, H, S]
+  bool without_y_ = false;
+  int64_t blocks_ = 0;
+  std::atomic<int64_t> done_{0};
+};
+
+AttentionReport allocate(const AttentionPlan& plan, const AttentionReportWant& want) {
+  const int64_t batch = plan['B'], heads = plan['H'], queries = plan['T'], keys = plan['S'];
+  const auto rows = [&](bool wanted, DType dtype = DType::f32) {
+    return wanted ? Tensor::empty({batch, heads, queries}, dtype) : Tensor();
+  };
+  const auto wide = [&](int64_t n, DType dtype = DType::f32) {
+    return n > 0 ? Tensor::empty({batch, heads, queries, n}, dtype) : Tensor();
+  };
+  const auto by_key = [&](bool wanted, DType dtype = DType::f32) {
+    return wanted ? Tensor::zeros({batch, heads, keys}, dtype) : Tensor();
+  };
+  return {.entropy = rows(want.entropy || want.perplexity),
+          .max = rows(want.max),
+          .max_key = rows(want.max, DType::i64),
+          .squares = rows(want.squares),
+          .distance = rows(want.distance),
+          .first = rows(want.first),
+          .self = rows(want.self),
+          .previous = rows(want.previous),
+          .top_weights = wide(want.top),
+          .top_keys = wide(want.top, DType::i64),
+          .inside = rows(want.window.has_value()),
+          .outside = rows(want.window.has_value()),
+          .listed = wide(static_cast<int64_t>(want.lists.size())),
+          .binned = wide(static_cast<int64_t>(want.bins.size()) - 1),
+          .received = by_key(want.received),
+          .received_max = by_key(want.received),
+          .received_top = by_key(want.received && want.top > 0, DType::i64)};
+}
+
+/// attend(): y and lse by attention itself, where a call may be served by a kernel that does not
+/// report (one query a head).
+template <class Attend>
+AttentionReport report(AttentionPlan& plan, DType dtype, const AttentionReportWant& want,
+                       const Attend& attend) {
+  check(want, plan);
+  AttentionReport out = allocate(plan, want);
+  const bool apart = std::any_of(plan.parts().begin(), plan.parts().end(),
+                                 [](const auto& part) { return part.problem.queries == 1; });
+  if (apart) {
+    AttentionOutputs outputs = attend();
+    out.y = outputs.y;
+    out.lse = outputs.lse;
+  } else {
+    out.y = Tensor::empty({plan['B'], plan['T'], plan['H'], plan['E']}, dtype).transpose(1, 2);
+    out.lse = Tensor::empty({plan['B'], plan['H'], plan['T']});
+    plan.set_y(out.y);
+  }
+  plan.set_lse(out.lse);
+  Reporter(plan, want, out).run(apart);
+  return out;
+}
+
+}  // namespace
+
+AttentionReportWant AttentionReportWant::all_rows() {
+  return {.entropy = true,
+          .perplexity = true,
+          .max = true,
+          .squares = true,
+          .distance = true,
+          .first = true,
+          .self = true,
+          .previous = true};
+}
+
+AttentionReport attention_report(const Tensor& q, const Tensor& k, const Tensor& v,
+                                 const AttentionOptions& options, const AttentionReportWant& want) {
+  AttentionPlan plan(q, k, v, options);
+  return report(plan, q.dtype(), want,
+                [&] { return attention_outputs(q, k, v, options, {.lse = true}); });
+}
+
+AttentionReport attention_report(const Tensor& q, const KvPages& pages,
+                                 const AttentionOptions& options, const AttentionReportWant& want) {
+  AttentionPlan plan(q, pages, options);
+  return report(plan, q.dtype(), want,
+                [&] { return attention_outputs(q, pages, options, {.lse = true}); });
+}
+
+}  // namespace heed
