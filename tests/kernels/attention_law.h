@@ -324,7 +324,7 @@ inline void expect_law(const Case& c) {
   law.attend(true);
   for (const Isa isa : available_isas()) {
     if (isa == Isa::reference) continue;
-    const testing::ScopedTrace trace(__FILE__, __LINE__, std::string(to_string(isa)));
+    const ::testing::ScopedTrace trace(__FILE__, __LINE__, std::string(to_string(isa)));
     pin_isa(isa);
     Run fast(c);
     fast.attend(true);
@@ -334,7 +334,7 @@ inline void expect_law(const Case& c) {
     for (int64_t row = 0; row < c.batch * c.heads * c.queries; ++row) {
       expect_row(c, fast, law, row);
     }
-    if (testing::Test::HasFailure()) break;
+    if (::testing::Test::HasFailure()) break;
   }
   pin_isa(before);
 }

@@ -16,7 +16,7 @@ void on_every_isa(F&& body) {
   const Isa before = active_isa();
   for (const Isa isa : available_isas()) {
     pin_isa(isa);
-    const testing::ScopedTrace trace(__FILE__, __LINE__, std::string(to_string(isa)));
+    const ::testing::ScopedTrace trace(__FILE__, __LINE__, std::string(to_string(isa)));
     body(isa);
   }
   pin_isa(before);
