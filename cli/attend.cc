@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
+#include "cli/progress.h"
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/io/npy.h"
@@ -33,6 +34,7 @@ struct Options {
   bool bf16 = false;
   bool time = false;
   std::string y, lse, weights, scores, save;
+  std::string report, tile;
 };
 
 Tensor read_if_given(const std::string& file) { return file.empty() ? Tensor() : read_npy(file); }
@@ -98,29 +100,89 @@ void check_ending(const char* option, const std::string& file, std::string_view 
               fmt::format("{} {}: the ending must be {}", option, in_quotes(file), ending));
 }
 
+/// Arrays of a call and how they are asked for.
+class Call {
+ public:
+  Call(const Context& context, const Options& options)
+      : context_(context),
+        options_(options),
+        q_(attend_input("q", read_npy(options.q), options.bf16)),
+        k_(attend_input("k", read_npy(options.k), options.bf16)),
+        v_(attend_input("v", read_npy(options.v), options.bf16)),
+        call_(attend_options(read_settings(options), options.bf16)) {
+    if (!options.report.empty()) report_want_ = parse_attention_report(options.report);
+    if (!options.tile.empty()) tile_ = parse_tile(options.tile);
+    want_ = {.lse = !options.lse.empty() || !options.save.empty() || tile_.has_value(),
+             .weights = !options.weights.empty(),
+             .scores = !options.scores.empty()};
+  }
+
+  void run() {
+    const bool reports = report_want_ || tile_;
+    double ms = 0;
+    if (report_want_) {
+      ProgressBar bar(context_, "attending", "blocks");
+      report_want_->progress = bar.callback();
+      AttentionReport report;
+      ms = milliseconds(options_.time,
+                        [&] { report = attention_report(q_, k_, v_, call_, *report_want_); });
+      add_named({{"y", report.y}, {"lse", report.lse}});
+      reported_ = named_arrays(report, *report_want_);
+    }
+    if (!report_want_ || want_.weights || want_.scores) {
+      AttentionOutputs out;
+      const double plain_ms = milliseconds(options_.time && !report_want_, [&] {
+        out = attention_outputs(q_, k_, v_, call_, want_);
+      });
+      if (!report_want_) {
+        ms = plain_ms;
+        add_named({{"y", out.y}, {"lse", out.lse}});
+      }
+      add_named({{"weights", out.weights}, {"scores", out.scores}});
+    }
+    if (tile_) {
+      reported_.emplace_back("tile",
+                             attention_tile(q_, k_, found("lse"), call_, tile_->rows, tile_->keys));
+    }
+    write(reports);
+    if (options_.time) fmt::print(stderr, "{}\n", to_line({{"ms", static_cast<float>(ms)}}));
+  }
+
+ private:
+  void add_named(const NamedTensors& arrays) {
+    for (const auto& array : arrays) {
+      if (array.second.defined()) computed_.push_back(array);
+    }
+  }
+  Tensor found(std::string_view name) const {
+    return std::ranges::find(computed_, name, &NamedTensors::value_type::first)->second;
+  }
+  void write(bool reports) const {
+    for (const auto& [name, file] :
+         {std::pair("y", options_.y), std::pair("lse", options_.lse),
+          std::pair("weights", options_.weights), std::pair("scores", options_.scores)}) {
+      if (!file.empty()) write_npy(file, found(name));
+    }
+    if (!options_.save.empty()) write_npz(options_.save, reports ? reported_ : computed_);
+    NamedTensors all = computed_;
+    all.insert(all.end(), reported_.begin(), reported_.end());
+    print_outputs(all, context_.json);
+  }
+
+  const Context& context_;
+  const Options& options_;
+  Tensor q_, k_, v_;
+  AttentionOptions call_;
+  AttentionWant want_;
+  std::optional<AttentionReportWant> report_want_;
+  std::optional<AttendTile> tile_;
+  NamedTensors computed_;  // y, lse, weights, scores: those there are
+  NamedTensors reported_;
+};
+
 void run_attend(const Context& context, const Options& options) {
   check_ending("--save", options.save, ".npz");
-  const Tensor q = attend_input("q", read_npy(options.q), options.bf16);
-  const Tensor k = attend_input("k", read_npy(options.k), options.bf16);
-  const Tensor v = attend_input("v", read_npy(options.v), options.bf16);
-  const AttentionOptions call = attend_options(read_settings(options), options.bf16);
-  const AttentionWant want{.lse = !options.lse.empty() || !options.save.empty(),
-                           .weights = !options.weights.empty(),
-                           .scores = !options.scores.empty()};
-  AttentionOutputs out;
-  const double ms =
-      milliseconds(options.time, [&] { out = attention_outputs(q, k, v, call, want); });
-  NamedTensors arrays{{"y", out.y}};
-  if (want.lse) arrays.emplace_back("lse", out.lse);
-  if (want.weights) arrays.emplace_back("weights", out.weights);
-  if (want.scores) arrays.emplace_back("scores", out.scores);
-  if (!options.y.empty()) write_npy(options.y, out.y);
-  if (!options.lse.empty()) write_npy(options.lse, out.lse);
-  if (!options.weights.empty()) write_npy(options.weights, out.weights);
-  if (!options.scores.empty()) write_npy(options.scores, out.scores);
-  if (!options.save.empty()) write_npz(options.save, arrays);
-  print_outputs(arrays, context.json);
-  if (options.time) fmt::print(stderr, "{}\n", to_line({{"ms", static_cast<float>(ms)}}));
+  Call(context, options).run();
 }
 
 void add_masks(CLI::App& command, Options& options) {
@@ -177,14 +239,24 @@ void add_scores(CLI::App& command, Options& options) {
 void add_outputs(CLI::App& command, Options& options) {
   constexpr const char* kGroup = "What to keep";
   const auto add = [&](const char* name, std::string& value, const char* type, const char* text) {
-    command.add_option(name, value, text)->type_name(type)->group(kGroup);
+    return command.add_option(name, value, text)->type_name(type)->group(kGroup);
   };
   add("--y", options.y, "F.npy", "Write the result [B, H, T, E], in q's dtype.");
   add("--lse", options.lse, "F.npy", "Write the log of each row's sum of exponentials [B, H, T].");
   add("--weights", options.weights, "F.npy", "Write the softmax [B, H, T, S].");
   add("--scores", options.scores, "F.npy",
       "Write what the softmax is taken of [B, H, T, S], -inf where hidden.");
-  add("--save", options.save, "F.npz", "Write all of them that are computed under these names.");
+  CLI::Option* save =
+      add("--save", options.save, "F.npz",
+          "Write what --report and --tile tell; without them y, lse and what else is computed.");
+  add("--report", options.report, "NAMES",
+      "Tell where queries look, without a T x S matrix: entropy, perplexity, max, squares, "
+      "distance, first, self, previous, received, top8 (up to 64), map256 (up to 1024), window16; "
+      "by commas.")
+      ->needs(save);
+  add("--tile", options.tile, "r0:r1,c0:c1",
+      "Recompute the weights of queries r0 to r1 - 1 by keys c0 to c1 - 1.")
+      ->needs(save);
   command.add_flag("--time", options.time, "Print {\"ms\": X} on standard error.")->group(kGroup);
 }
 

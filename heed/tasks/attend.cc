@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "heed/base/error.h"
@@ -60,6 +61,19 @@ std::vector<int64_t> integers(std::string_view name, const Tensor& array) {
   refuse(name, "needed a list of int32 or int64, found " + description(array));
 }
 
+/// Reads whole numbers parted by these characters; false for any other text.
+bool take_numbers(std::string_view text, std::string_view separators, std::span<int64_t> numbers) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (i > 0 && (at == end || *at++ != separators[i - 1])) return false;
+    const auto [next, error] = std::from_chars(at, end, numbers[i]);
+    if (error != std::errc{}) return false;
+    at = next;
+  }
+  return at == end;
+}
+
 Mask causal_mask(const AttendSettings& settings) {
   if (settings.causal_offsets.defined()) {
     return Mask::causal(integers("--causal", settings.causal_offsets));
@@ -102,21 +116,21 @@ Mask mask_of(const AttendSettings& settings, bool bf16_bits) {
 
 Mask parse_window(std::string_view text) {
   int64_t sides[2] = {};
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  bool good = true;
-  for (int i = 0; i < 2 && good; ++i) {
-    if (i == 1) good = at != end && *at++ == ',';
-    const auto [next, error] = std::from_chars(at, end, sides[i]);
-    good = good && error == std::errc{} && sides[i] >= -1;
-    at = next;
-  }
-  if (!good || at != end) {
+  if (!take_numbers(text, ",", sides) || sides[0] < -1 || sides[1] < -1) {
     refuse("--window",
            "needed LEFT,RIGHT, each at least 0 or -1 for open, found " + in_quotes(text));
   }
   const auto side = [](int64_t n) { return n == -1 ? Mask::kOpen : n; };
   return Mask::window(side(sides[0]), side(sides[1]));
+}
+
+AttendTile parse_tile(std::string_view text) {
+  int64_t ends[4] = {};
+  if (!take_numbers(text, ":,:", ends)) {
+    refuse("--tile", "needed r0:r1,c0:c1 (queries r0 to r1 - 1, keys c0 to c1 - 1), found " +
+                         in_quotes(text));
+  }
+  return {{ends[0], ends[1]}, {ends[2], ends[3]}};
 }
 
 Tensor attend_input(std::string_view name, const Tensor& array, bool bf16_bits) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "heed/ops/attention.h"
+#include "heed/ops/attention_report.h"
 
 namespace heed {
 
@@ -40,5 +40,13 @@ Tensor attend_input(std::string_view name, const Tensor& array, bool bf16_bits);
 /// "LEFT,RIGHT": keys that a query sees before and after itself, -1 for all of them. Error
 /// invalid_argument.
 Mask parse_window(std::string_view text);
+
+/// "r0:r1,c0:c1": queries r0 to r1 - 1 by keys c0 to c1 - 1. Error invalid_argument for another
+/// form; whether it lies in the matrix is left to attention_tile().
+struct AttendTile {
+  AttentionRange rows;
+  AttentionRange keys;
+};
+AttendTile parse_tile(std::string_view text);
 
 }  // namespace heed

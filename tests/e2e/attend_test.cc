@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "heed/io/npy.h"
-#include "heed/ops/attention.h"
+#include "heed/ops/attention_report.h"
 #include "tests/e2e/program.h"
 #include "tests/golden.h"
 
@@ -186,6 +186,45 @@ TEST_F(Attend, TellsTheTimeAndTheShapes) {
   EXPECT_GT(parse_json(result.err, "stderr").at("ms").get<double>(), 0);
   EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
   EXPECT_EQ(parse_json(result.out, "stdout")["shapes"]["y"], Json({2, 4, 9, 6}));
+}
+
+TEST_F(Attend, ReportsWhereItLooked) {
+  const Result result =
+      attend({"--causal", "bottom-right", "--report", "entropy,max,top3,received,map4,window2",
+              "--tile", "2:5,0:7", "--save", "r.npz", "--weights", "weights.npy", "--y", "y.npy"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const Mask mask = Mask::causal(Align::bottom_right);
+  const AttentionReport report = attention_report(
+      q, k, v, {.mask = mask},
+      {.entropy = true, .max = true, .received = true, .top = 3, .window = 2, .map = 4});
+  const NamedTensors saved = read_npz(folder_ / "r.npz");
+  const auto array = [&](const std::string& name) {
+    for (const auto& [key, value] : saved) {
+      if (key == name) return value;
+    }
+    ADD_FAILURE() << "no " << name;
+    return Tensor::empty({0});
+  };
+  expect_same_bits(array("entropy"), report.entropy, "entropy");
+  expect_same_bits(array("max_key"), report.max_key, "max_key");
+  expect_same_bits(array("top3_weights"), report.top_weights, "top3_weights");
+  expect_same_bits(array("top3_keys"), report.top_keys, "top3_keys");
+  expect_same_bits(array("received"), report.received, "received");
+  expect_same_bits(array("inside2"), report.inside, "inside2");
+  expect_same_bits(array("map4_mean"), report.map.mean, "map4_mean");
+  expect_same_bits(array("map4_row_edges"), report.map.row_edges, "map4_row_edges");
+  expect_close(array("tile"), read("weights.npy").slice(2, 2, 5).slice(3, 0, 7), 1e-6, "tile");
+  expect_same_bits(read("y.npy"), attention(q, k, v, {.mask = mask}), "y");
+}
+
+TEST_F(Attend, RefusesReportsThatCannotBe) {
+  expect_fault({"--report", "entropy"}, "--save");
+  expect_fault({"--report", "entropie", "--save", "r.npz"}, "entropie");
+  expect_fault({"--report", "top65", "--save", "r.npz"}, "65");
+  expect_fault({"--report", "map1025", "--save", "r.npz"}, "1025");
+  expect_fault({"--tile", "0:3", "--save", "r.npz"}, "--tile: needed r0:r1,c0:c1");
+  expect_fault({"--tile", "0:10,0:3", "--save", "r.npz"}, "10");
+  expect_fault({"--tile", "3:2,0:3", "--save", "r.npz"}, "3");
 }
 
 TEST_F(Attend, RefusesWhatDoesNotFit) {

@@ -19,6 +19,18 @@ TEST(AttendSettings, Windows) {
   }
 }
 
+TEST(AttendSettings, Tiles) {
+  const AttendTile tile = parse_tile("10:12,0:256");
+  EXPECT_EQ(tile.rows.begin, 10);
+  EXPECT_EQ(tile.rows.end, 12);
+  EXPECT_EQ(tile.keys.begin, 0);
+  EXPECT_EQ(tile.keys.end, 256);
+  for (const char* bad : {"", "1:2", "1:2,3", "1:2,3:", "1:2,3:4 ", "a:b,c:d", "1,2:3,4"}) {
+    expect_error(ErrorCode::invalid_argument, {"--tile: needed r0:r1,c0:c1", bad},
+                 [&] { parse_tile(bad); });
+  }
+}
+
 TEST(AttendSettings, NothingGivenIsPlainAttention) {
   const AttentionOptions options = attend_options({});
   EXPECT_TRUE(options.mask.empty());
