@@ -28,13 +28,15 @@ namespace heed::kernels {
 // kernels::ref::attention, in f64 inside. Tolerance: docs/math/attention.md, "Numerics". Threads:
 // none; calls with different rows may run at once with different scratch.
 
-/// At most so many queries in one call: enough that keys and values, read once a call, cost little.
+/// So many queries in one call are enough that keys and values, read once a call, cost little.
+/// Every kernel takes as many; attention_queries of them pay where a kernel packs values.
 constexpr int64_t kAttentionQueries = 128;
+int64_t attention_queries(const AttentionProblem& problem);
 /// Keys between two rescalings of the output; part of the contract, since bits depend on it.
 constexpr int64_t kAttentionChunk = 128;
 
-/// Rows [first, first + queries) of head h in batch row b; queries <= kAttentionQueries. scratch:
-/// attention_scratch_bytes, 64-byte aligned.
+/// Rows [first, first + queries) of head h in batch row b; queries <= attention_queries(problem).
+/// scratch: attention_scratch_bytes, 64-byte aligned.
 void attention(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
                int64_t queries, std::byte* scratch);
 

@@ -7,12 +7,13 @@
 #include <string>
 
 #include "heed/base/error.h"
+#include "heed/kernels/amx.h"
 #include "hwy/targets.h"
 
 namespace heed::kernels {
 namespace {
 
-constexpr std::array kIsas{Isa::reference, Isa::avx2, Isa::avx512, Isa::neon};
+constexpr std::array kIsas{Isa::reference, Isa::avx2, Isa::avx512, Isa::amx, Isa::neon};
 
 // Highway's probe also asks whether the system saves the wide registers.
 bool machine_runs(Isa isa) {
@@ -24,6 +25,8 @@ bool machine_runs(Isa isa) {
       return (targets & HWY_AVX2) != 0;
     case Isa::avx512:
       return (targets & HWY_AVX3) != 0;
+    case Isa::amx:
+      return (targets & HWY_AVX3) != 0 && machine_has_amx();
     case Isa::neon:
       return (targets & HWY_NEON) != 0;
   }
@@ -73,6 +76,8 @@ std::string_view to_string(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::amx:
+      return "amx";
     case Isa::neon:
       return "neon";
   }
@@ -91,18 +96,23 @@ const std::vector<Isa>& available_isas() {
 Isa active_isa() { return chosen_isa().load(std::memory_order_relaxed); }
 
 void pin_isa(Isa isa) {
-  if (!machine_runs(isa)) refuse("pin_isa", to_string(isa));
+  const bool emulated = isa == Isa::amx && internal::tiles_emulated() && machine_runs(Isa::avx512);
+  if (!machine_runs(isa) && !emulated) refuse("pin_isa", to_string(isa));
   chosen_isa().store(isa);
 }
 
 std::vector<KernelInfo> kernel_table() {
   const Isa isa = active_isa();
+  const Isa vectors = isa == Isa::amx ? Isa::avx512 : isa;
   const std::string folder = isa == Isa::reference ? "kernels/ref/" : "kernels/cpu/";
   std::string why = "best of " + list_available();
   if (isa != available_isas().back()) why = "pinned; this machine runs " + list_available();
   std::vector<KernelInfo> table;
   for (const std::string_view op : kOps) {
-    table.push_back({op, folder + std::string(op) + ".cc", isa, why});
+    table.push_back({op, folder + std::string(op) + ".cc", vectors, why});
+    if (op == "attention" && isa == Isa::amx) {
+      table.push_back({"attention bf16", folder + "attention_amx.cc", isa, why});
+    }
   }
   return table;
 }

@@ -12,6 +12,7 @@ enum class Isa : uint8_t {
   reference,  // readable scalar code: the law, and what older machines run
   avx2,       // with FMA, BMI2, F16C
   avx512,     // F, BW, CD, DQ, VL
+  amx,        // tile products of bf16, which attention uses; avx512 for everything else
   neon,       // AArch64; machines with SVE run this too (cpu/targets.h says why)
 };
 

@@ -10,16 +10,16 @@ namespace heed {
 namespace {
 
 using kernels::AttentionProblem;
-using kernels::kAttentionQueries;
 
-// Queries in one task: as many as the kernel takes, so that keys are read once for all of them, but
+// Queries in one task: as many as pay, so that keys are read once for all of them, but
 // fewer when there would be too few tasks to go round. Bits do not depend on it.
-int64_t queries_per_task(int64_t batch_heads, int64_t queries) {
+int64_t queries_per_task(const AttentionPlan& plan) {
   constexpr int64_t kLeast = 32;
   const int64_t wanted_tasks = int64_t{4} * num_threads();
-  int64_t size = kAttentionQueries;
+  int64_t size =
+      plan.parts().empty() ? kLeast : kernels::attention_queries(plan.parts()[0].problem);
   while (num_threads() > 1 && size > kLeast &&
-         batch_heads * ((queries + size - 1) / size) < wanted_tasks) {
+         plan['B'] * plan['H'] * ((plan['T'] + size - 1) / size) < wanted_tasks) {
     size /= 2;
   }
   return size;
@@ -48,7 +48,7 @@ void decode(const AttentionProblem& problem, int64_t batch) {
 void attend(const AttentionPlan& plan) {
   const int64_t bytes = kernels::attention_scratch_bytes(plan['D'], plan['E']);
   for_attention_blocks(
-      plan, queries_per_task(plan['B'] * plan['H'], plan['T']),
+      plan, queries_per_task(plan),
       [&](const AttentionProblem& problem, int64_t b, int64_t h, int64_t first, int64_t queries) {
         if (kernels::attention_decodes(problem)) return;
         kernels::attention(problem, b, h, first, queries, attention_scratch(bytes));

@@ -6,15 +6,27 @@
 #include <string>
 #include <vector>
 
+#include "heed/kernels/amx.h"
 #include "heed/kernels/dispatch.h"
 
 namespace heed::kernels {
 
-/// Calls body once for each instruction set of this machine, pinned, and restores the active one.
+/// The instruction sets of this machine; AMX too where it has AVX-512 alone, with its tile
+/// instructions in scalar code.
+inline std::vector<Isa> tested_isas() {
+  std::vector<Isa> isas = available_isas();
+  if (isas.back() == Isa::avx512) {
+    internal::emulate_tiles(true);
+    isas.push_back(Isa::amx);
+  }
+  return isas;
+}
+
+/// Calls body once for each of them, pinned, and restores the active one.
 template <class F>
 void on_every_isa(F&& body) {
   const Isa before = active_isa();
-  for (const Isa isa : available_isas()) {
+  for (const Isa isa : tested_isas()) {
     pin_isa(isa);
     const ::testing::ScopedTrace trace(__FILE__, __LINE__, std::string(to_string(isa)));
     body(isa);

@@ -499,6 +499,7 @@ AttentionCase random_attention_case(uint64_t seed, const AttentionCaseLimits& li
   const bool paged = page_tokens != 0;
   AttentionCase c;
   const auto draw_dtype = [&] {
+    if (limits.bf16) return DType::bf16;
     if (!limits.halves) return DType::f32;
     return dice.any({DType::f32, DType::f32, DType::bf16, DType::f16});
   };
@@ -551,6 +552,7 @@ ExpectedRow expected_row(const AttentionCase& c, int64_t b, int64_t h, int64_t t
         kUnit * (size + std::abs(static_cast<double>(c.options.sinks.at({h}))) + 4);
   }
   row.y_error = row.relative_error * magnitude + 1e-36;
+  row.weights_rounding = 0x1p-8 * magnitude;
   const DType dtype = c.q.dtype();
   if (dtype != DType::f32) {
     std::vector<double> scores, y;

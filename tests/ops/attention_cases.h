@@ -17,6 +17,7 @@ struct AttentionCaseLimits {
   int64_t work = 2 << 20;  // B H T S (D + E) at most, about
   bool pages = true;
   bool halves = true;  // bf16 and f16 beside f32
+  bool bf16 = false;   // nothing else
   bool dropout = true;
   bool lengths = false;  // always some
   bool poison = true;    // NaN in padding, sometimes
@@ -61,6 +62,7 @@ struct ExpectedRow {
   double score_error = 0;     // absolute
   double relative_error = 0;  // of weights
   double y_error = 0;
+  double weights_rounding = 0;     // of y where weights are rounded to bf16, at most
   double low_precision_error = 0;  // of y where scores, weights and y are rounded to q's dtype
   int64_t position = 0;            // of the query, as a key of the whole
   int64_t first_key = 0;           // of its segment

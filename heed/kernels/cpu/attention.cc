@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "heed/kernels/attention.h"
+#include "heed/kernels/cpu/attention_amx.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // (after foreach_target)
@@ -91,12 +92,20 @@ int64_t attention_scratch_bytes(int64_t head_dim, int64_t value_dim) {
   const int64_t floats = 2 * kAttentionChunk * kWidest +
                          (kWidest + kAttentionChunk + kAttentionQueries) * sizes +
                          kTiles * (2 * kWidest + 2 * 16) + 8 * 16;
-  return floats * static_cast<int64_t>(sizeof(float));
+  const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
+  if (active_isa() != Isa::amx) return bytes;
+  return bytes + attention_amx_scratch_bytes(head_dim, value_dim);
+}
+
+int64_t attention_queries(const AttentionProblem& problem) {
+  // A report's state is sized for kAttentionQueries.
+  return amx_serves(problem) && problem.report == nullptr ? kAmxQueries : kAttentionQueries;
 }
 
 void attention(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
                int64_t queries, std::byte* scratch) {
   if (active_isa() == Isa::reference) return ref::attention(problem, b, h, first, queries, scratch);
+  if (amx_serves(problem)) return attention_amx(problem, b, h, first, queries, scratch);
   HEED_DISPATCH(attend)(problem, b, h, first, queries, scratch);
 }
 

@@ -21,9 +21,9 @@
 // elements of the arrays that hold a kernel's accumulators, and every SVE machine has NEON.
 #if defined(__x86_64__)
 #define HWY_BASELINE_TARGETS HWY_AVX2
-#define HEED_DISPATCH(function)                                                      \
-  (::heed::kernels::active_isa() == ::heed::kernels::Isa::avx512 ? &N_AVX3::function \
-                                                                 : &N_AVX2::function)
+#define HEED_DISPATCH(function)                                                    \
+  (::heed::kernels::active_isa() == ::heed::kernels::Isa::avx2 ? &N_AVX2::function \
+                                                               : &N_AVX3::function)
 #elif defined(__aarch64__)
 #define HWY_BASELINE_TARGETS HWY_NEON
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)

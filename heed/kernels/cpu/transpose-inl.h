@@ -60,15 +60,15 @@ HWY_INLINE Vector load_blocks(const Rows& rows, int64_t first, int64_t column) {
 
 }  // namespace transpose
 
-/// tile[i][w] = factor * (row w of the matrix)[i] for i < n, w < width; rows past `rows` repeat the
-/// last, so that every lane holds something harmless.
+/// tile[i][w] = change((row w of the matrix)[i]) for i < n, w < width, change on vectors; rows past
+/// `rows` repeat the last, so that every lane holds something harmless.
+template <class Change>
 HWY_INLINE void tile_from_rows(const float* matrix, int64_t stride, int64_t rows, int64_t n,
-                               float factor, float* HWY_RESTRICT tile, int64_t width) {
+                               const Change& change, float* HWY_RESTRICT tile, int64_t width) {
   using namespace transpose;
   const Floats f;
   const auto lanes = static_cast<int64_t>(hn::Lanes(f));
   const Rows source{matrix, stride, rows - 1};
-  const Vector factors = hn::Set(f, factor);
   int64_t i = 0;
   for (; i + 4 <= n; i += 4) {
     for (int64_t w = 0; w < width; w += lanes) {
@@ -76,15 +76,27 @@ HWY_INLINE void tile_from_rows(const float* matrix, int64_t stride, int64_t rows
           transpose_blocks({load_blocks(source, w, i), load_blocks(source, w + 1, i),
                             load_blocks(source, w + 2, i), load_blocks(source, w + 3, i)});
       float* to = tile + i * width + w;
-      hn::Store(hn::Mul(columns.a, factors), f, to);
-      hn::Store(hn::Mul(columns.b, factors), f, to + width);
-      hn::Store(hn::Mul(columns.c, factors), f, to + 2 * width);
-      hn::Store(hn::Mul(columns.d, factors), f, to + 3 * width);
+      hn::Store(change(columns.a), f, to);
+      hn::Store(change(columns.b), f, to + width);
+      hn::Store(change(columns.c), f, to + 2 * width);
+      hn::Store(change(columns.d), f, to + 3 * width);
     }
   }
   for (; i < n; ++i) {
-    for (int64_t w = 0; w < width; ++w) tile[i * width + w] = factor * source.at(w)[i];
+    float* to = tile + i * width;
+    for (int64_t w = 0; w < width; ++w) to[w] = source.at(w)[i];
+    for (int64_t w = 0; w < width; w += lanes) hn::Store(change(hn::Load(f, to + w)), f, to + w);
   }
+}
+
+/// The same, times factor.
+HWY_INLINE void tile_from_rows(const float* matrix, int64_t stride, int64_t rows, int64_t n,
+                               float factor, float* HWY_RESTRICT tile, int64_t width) {
+  const transpose::Floats f;
+  const auto factors = hwy::HWY_NAMESPACE::Set(f, factor);
+  const auto change = [&](transpose::Vector x)
+                          HWY_ATTR { return hwy::HWY_NAMESPACE::Mul(x, factors); };
+  tile_from_rows(matrix, stride, rows, n, change, tile, width);
 }
 
 /// (row w of the matrix)[i] = tile[i][w] for i < n, w < rows.
