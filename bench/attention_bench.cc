@@ -1,68 +1,95 @@
-#include <benchmark/benchmark.h>
+// Heed's side of bench/attention.py, and the roofs.
+#include <string>
+#include <vector>
 
-#include <array>
-#include <cstdint>
-#include <random>
-
+#include "bench/roofs.h"
+#include "bench/worker.h"
 #include "heed/base/parallel.h"
+#include "heed/kernels/dispatch.h"
 #include "heed/ops/attention.h"
 
+namespace heed::bench {
 namespace {
 
-using heed::Align;
-using heed::Mask;
-using heed::Tensor;
-
-// Q, k and v as one fused projection leaves them: views of [B, T, 3, H, D].
-Tensor projected(int64_t b, int64_t h, int64_t t, int64_t d) {
-  Tensor all = Tensor::empty({b, t, 3, h, d});
-  std::mt19937 generator(1);
-  std::normal_distribution<float> normal;
-  for (float& x : all.span<float>()) x = normal(generator);
-  return all;
-}
-
-// Arguments: batch, heads, tokens, head size, causal, threads. The counter counts 4 B H T S D flops
-// (half of that when causal).
-void attend(benchmark::State& state) {
-  const int64_t b = state.range(0);
-  const int64_t h = state.range(1);
-  const int64_t t = state.range(2);
-  const int64_t d = state.range(3);
-  const bool causal = state.range(4) != 0;
-  heed::set_num_threads(static_cast<int>(state.range(5)));
-  const Tensor all = projected(b, h, t, d);
-  const auto part = [&](int64_t i) { return all.select(2, i).transpose(1, 2); };
-  const Mask mask = causal ? Mask::causal(Align::top_left) : Mask();
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(heed::attention(part(0), part(1), part(2), {.mask = mask}));
+DType dtype_of(const Job& job) {
+  const auto name = job.at("dtype").get<std::string>();
+  for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
+    if (to_string(dtype) == name) return dtype;
   }
-  const double flops = 4.0 * static_cast<double>(b * h * t * t * d) / (causal ? 2 : 1);
-  state.counters["GFLOP/s"] = benchmark::Counter(
-      flops, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
+  throw std::runtime_error("no dtype " + name);
 }
 
-void shapes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"B", "H", "T", "D", "causal", "threads"});
-  for (const int threads : {1, 2}) {
-    for (const auto& [b, t, d] : {std::array<int64_t, 3>{1, 16, 32},
-                                  {1, 128, 32},
-                                  {1, 512, 32},
-                                  {32, 128, 32},
-                                  {1, 16, 64},
-                                  {1, 128, 64},
-                                  {8, 128, 64},
-                                  {1, 512, 64},
-                                  {1, 4096, 64}}) {
-      bench->Args({b, 12, t, d, 0, threads});
+/// The file's [B, tokens, heads, D] elements as [B, heads, tokens, D].
+Tensor load(const Job& job, const char* name, const char* tokens, const char* heads) {
+  const auto size = [&](const char* letter) { return job.at(letter).get<int64_t>(); };
+  const Tensor all =
+      Tensor::empty({size("b"), size(tokens), size(heads), size("d")}, dtype_of(job));
+  std::ifstream file(job.at("data").get<std::string>() + "/" + name, std::ios::binary);
+  const int64_t bytes = all.numel() * size_of(all.dtype());
+  if (!file.read(reinterpret_cast<char*>(all.raw_data()), bytes)) {
+    throw std::runtime_error(std::string("cannot read ") + name);
+  }
+  return all.transpose(1, 2);
+}
+
+/// "full", "causal", or "windowN": a query sees itself and the N - 1 keys before it.
+Mask mask_of(const Job& job) {
+  const auto name = job.at("mask").get<std::string>();
+  if (name == "full") return {};
+  const Mask causal = Mask::causal(Align::top_left);
+  if (name == "causal") return causal;
+  return causal & Mask::window(std::stoll(name.substr(std::string("window").size())) - 1, 0);
+}
+
+/// Queries, keys and values lie as projections leave them, [B, T, H, D]; where there is one query,
+/// keys and values lie as a cache holds them.
+class HeedProblem : public Problem {
+ public:
+  explicit HeedProblem(const Job& job)
+      : q_(load(job, "q", "t", "h")), k_(load(job, "k", "s", "g")), v_(load(job, "v", "s", "g")) {
+    set_num_threads(job.at("threads").get<int>());
+    options_.mask = mask_of(job);
+    if (q_.size(2) == 1) {
+      k_ = k_.contiguous();
+      v_ = v_.contiguous();
     }
-    bench->Args({1, 12, 512, 64, 1, threads});
-    bench->Args({1, 12, 4096, 64, 1, threads});
+    if (job.at("pass") == "both") throw Unsupported("no backward");
   }
-  bench->UseRealTime();
+
+  void run() override { outputs_ = {attention(q_, k_, v_, options_)}; }
+
+  void save(std::ofstream& file) const override {
+    for (const Tensor& output : outputs_) {
+      const Tensor values = output.transpose(1, 2).to(DType::f32).contiguous();
+      file.write(reinterpret_cast<const char*>(values.raw_data()), values.numel() * 4);
+    }
+  }
+
+  int64_t new_bytes() const override {
+    int64_t bytes = 0;
+    for (const Tensor& output : outputs_) bytes += output.numel() * size_of(output.dtype());
+    return bytes;
+  }
+
+ private:
+  Tensor q_, k_, v_;
+  AttentionOptions options_;
+  std::vector<Tensor> outputs_;
+};
+
+Job about_or_roof(const Job& job) {
+  if (job.contains("about")) return {{"isa", kernels::to_string(kernels::active_isa())}};
+  set_num_threads(job.at("threads").get<int>());
+  const auto kind = job.at("roof").get<std::string>();
+  if (kind == "tiles") return {{"rate", tile_roof()}};
+  if (kind == "read") return {{"rate", read_roof(job.at("bytes").get<int64_t>())}};
+  return {{"rate", multiply_add_roof()}};
 }
-BENCHMARK(attend)->Apply(shapes);
 
 }  // namespace
+}  // namespace heed::bench
 
-BENCHMARK_MAIN();
+int main() {
+  using namespace heed::bench;
+  return serve([](const Job& job) { return std::make_unique<HeedProblem>(job); }, about_or_roof);
+}

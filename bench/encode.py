@@ -4,12 +4,12 @@ Same weights, same ids, f32 everywhere. Each peer is a process that works only i
 rounds go peer by peer, so a machine whose speed drifts slows all alike. Prints Markdown.
 """
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import time
+
+from peer import Worker
 
 PEERS = ["heed", "pytorch", "onnxruntime", "openvino"]
 
@@ -41,24 +41,6 @@ def export_onnx(folder, target):
                                      hidden_size=config.hidden_size, opt_level=1)
     fused.save_model_to_file(target)
     return plain
-
-
-class Worker:
-    def __init__(self, command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, text=True)
-
-    def ask(self, job):
-        self.process.stdin.write(json.dumps(job) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"a peer died on {job}: {self.process.args}")
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def workers(args, onnx_plain, onnx_fused):

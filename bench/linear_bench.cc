@@ -7,15 +7,14 @@
 //   bench_linear [threads] [rounds]
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <functional>
 #include <thread>
 #include <vector>
 
+#include "bench/roofs.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/linear.h"
 
@@ -25,76 +24,8 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #endif
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "bench/linear_bench.cc"
-#include "heed/kernels/cpu/targets.h"
-#include "hwy/foreach_target.h"  // IWYU pragma: keep
-#include "hwy/highway.h"
-
-HWY_BEFORE_NAMESPACE();
-namespace heed::bench::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-/// `steps` fused multiply-adds in each of 12 chains; returns their count of floating-point
-/// operations. More chains than latency times units, so the units are what limits.
-double multiply_add_chains(int64_t steps, float* sink) {
-  const hn::ScalableTag<float> d;
-  const auto factor = hn::Set(d, 0.999f);
-  hn::Vec<hn::ScalableTag<float>> sums[12];
-  for (int i = 0; i < 12; ++i) sums[i] = hn::Set(d, 0.1f * static_cast<float>(i));
-  for (int64_t step = 0; step < steps; ++step) {
-    for (auto& sum : sums) sum = hn::MulAdd(sum, factor, factor);
-  }
-  for (int i = 1; i < 12; ++i) sums[0] = hn::Add(sums[0], sums[i]);
-  *sink = hn::GetLane(sums[0]);
-  return 2.0 * 12.0 * static_cast<double>(steps) * static_cast<double>(hn::Lanes(d));
-}
-
-}  // namespace heed::bench::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 namespace heed::bench {
 namespace {
-
-/// One thread's work is timed by that thread's processor time, which other programs do not add to;
-/// several threads' by the clock on the wall.
-double now(int threads) {
-  timespec time{};
-  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
-
-double seconds_of(const std::function<void()>& work) {
-  const double start = now(num_threads());
-  work();
-  return now(num_threads()) - start;
-}
-
-/// Rate of the best of a few runs within about 20 ms.
-double rate(double operations, const std::function<void()>& work) {
-  double best = 1e30;
-  double spent = 0.0;
-  while (spent < 0.02) {
-    const double seconds = seconds_of(work);
-    spent += seconds;
-    best = std::min(best, seconds);
-  }
-  return operations / best * 1e-9;
-}
-
-double peak(int threads) {
-  constexpr int64_t kSteps = 200000;
-  std::vector<float> sinks(static_cast<size_t>(threads) * 16);
-  double operations = 0.0;
-  const double one = HEED_DISPATCH(multiply_add_chains)(1, sinks.data());
-  operations = one * kSteps * threads;
-  return rate(operations, [&] {
-    parallel_for(threads, [&](int64_t task, int) {
-      HEED_DISPATCH(multiply_add_chains)(kSteps, &sinks[static_cast<size_t>(task) * 16]);
-    });
-  });
-}
 
 struct Shape3 {
   int64_t rows, outputs, inputs;
@@ -156,7 +87,7 @@ Tensor values(const Shape& shape) {
   return x;
 }
 
-void measure(const Shape3& shape, int threads, int rounds) {
+void measure(const Shape3& shape, int rounds) {
   // enough copies of the weights that they come from where a model's would: not from L2
   const int64_t bytes = shape.outputs * shape.inputs * int64_t{sizeof(float)};
   const int64_t copies = shape.rows > 64 ? 1 : std::max<int64_t>(1, (int64_t{48} << 20) / bytes);
@@ -181,14 +112,14 @@ void measure(const Shape3& shape, int threads, int rounds) {
   double theirs = 0.0;
   double roof = 0.0;
   for (int round = 0; round < rounds; ++round) {
-    roof = std::max(roof, peak(threads));
-    ours = std::max(ours, rate(operations, [&] {
-                      for (const PackedLinear& layer : layers) layer(x, activation);
-                    }));
+    roof = std::max(roof, 1e-9 * multiply_add_roof());
+    ours = std::max(ours, 1e-9 * best_rate(operations, [&] {
+                            for (const PackedLinear& layer : layers) layer(x, activation);
+                          }));
 #if HEED_BENCH_ONEDNN
-    theirs = std::max(theirs, rate(operations, [&] {
-                        for (Onednn& peer : peers) peer.run();
-                      }));
+    theirs = std::max(theirs, 1e-9 * best_rate(operations, [&] {
+                                for (Onednn& peer : peers) peer.run();
+                              }));
     std::this_thread::sleep_for(std::chrono::milliseconds(5));  // its threads stop spinning
 #endif
   }
@@ -209,9 +140,9 @@ int run(int threads, int rounds) {
                                                          {384, 1536}, {2304, 768}, {768, 768},
                                                          {3072, 768}, {768, 3072}};
   for (const int64_t rows : {1, 16, 128, 512, 4096}) {
-    for (const auto& [outputs, inputs] : weights) measure({rows, outputs, inputs}, threads, rounds);
+    for (const auto& [outputs, inputs] : weights) measure({rows, outputs, inputs}, rounds);
   }
-  measure({2048, 4096, 4096}, threads, rounds);
+  measure({2048, 4096, 4096}, rounds);
   return 0;
 }
 
@@ -223,4 +154,3 @@ int main(int argc, char** argv) {
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 5;
   return heed::bench::run(threads, rounds);
 }
-#endif

@@ -1,0 +1,169 @@
+#include "bench/roofs.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "bench/worker.h"
+#include "heed/base/parallel.h"
+#include "heed/tensor/tensor.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "bench/roofs.cc"
+#include "heed/kernels/cpu/targets.h"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::bench::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr size_t kChains = 12;  // more than latency times units: the units are what limits
+
+/// `steps` fused multiply-adds in each of kChains chains; returns the floating-point operations.
+double multiply_add_chains(int64_t steps, float* sink) {
+  const hn::ScalableTag<float> d;
+  const auto factor = hn::Set(d, 0.999f);
+  hn::Vec<hn::ScalableTag<float>> sums[kChains];
+  for (size_t i = 0; i < kChains; ++i) sums[i] = hn::Set(d, 0.1f * static_cast<float>(i));
+  for (int64_t step = 0; step < steps; ++step) {
+    for (auto& sum : sums) sum = hn::MulAdd(sum, factor, factor);
+  }
+  for (size_t i = 1; i < kChains; ++i) sums[0] = hn::Add(sums[0], sums[i]);
+  *sink = hn::GetLane(sums[0]);
+  return 2.0 * static_cast<double>(kChains) * static_cast<double>(steps) *
+         static_cast<double>(hn::Lanes(d));
+}
+
+/// Reads count floats, a multiple of 8 vectors of any target (kReadUnit).
+void read_all(const float* data, int64_t count, float* sink) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<hn::ScalableTag<float>> sums[8];
+  for (auto& sum : sums) sum = hn::Zero(d);
+  for (int64_t i = 0; i < count; i += 8 * lanes) {
+    const float* at = data + i;
+    for (auto& sum : sums) {
+      sum = hn::Add(sum, hn::Load(d, at));
+      at += lanes;
+    }
+  }
+  for (size_t i = 1; i < 8; ++i) sums[0] = hn::Add(sums[0], sums[i]);
+  *sink = hn::GetLane(sums[0]);
+}
+
+}  // namespace heed::bench::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "heed/base/cpu.h"
+#endif
+
+namespace heed::bench {
+namespace {
+
+constexpr int64_t kReadUnit = 128;  // floats: 8 of the widest vectors
+constexpr size_t kLine = 16;        // floats of a cache line, one a thread: no false sharing
+
+#if defined(__x86_64__)
+struct TileConfig {
+  uint8_t palette = 1;
+  uint8_t start_row = 0;
+  uint8_t reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+alignas(64) constexpr TileConfig kFullTiles;
+
+/// The kernel hands out tile state to processes that ask for it (Linux 5.16 and later).
+bool may_use_tiles() {
+  constexpr int64_t kRequest = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr int64_t kTileData = 18;     // XFEATURE_XTILEDATA
+  static const bool may =
+      cpu_info().has("amx_bf16") && syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+  return may;
+}
+
+/// `steps` products into each of four accumulators; returns the floating-point operations.
+__attribute__((target("amx-tile,amx-bf16"))) double tile_chains(int64_t steps) {
+  _tile_loadconfig(&kFullTiles);  // tiles start as zeros
+  for (int64_t step = 0; step < steps; ++step) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+  return 4.0 * 2.0 * 16 * 16 * 32 * static_cast<double>(steps);
+}
+#else
+bool may_use_tiles() { return false; }
+double tile_chains(int64_t) { return 0.0; }
+#endif
+
+/// A buffer of at least so many floats, kept, with every page touched.
+const float* read_buffer(int64_t count) {
+  static Tensor buffer;
+  if (!buffer || buffer.numel() < count) buffer = Tensor::full({count}, 1.0f);
+  return buffer.data<float>();
+}
+
+}  // namespace
+
+double best_rate(double operations, const std::function<void()>& work) {
+  double best = 1e30;
+  double spent = 0.0;
+  while (spent < 0.02) {
+    const double start = now(num_threads());
+    work();
+    const double seconds = now(num_threads()) - start;
+    spent += seconds;
+    best = std::min(best, seconds);
+  }
+  return operations / best;
+}
+
+double multiply_add_roof() {
+  constexpr int64_t kSteps = 200000;
+  const int threads = num_threads();
+  std::vector<float> sinks(static_cast<size_t>(threads) * kLine);
+  const double one = HEED_DISPATCH(multiply_add_chains)(1, sinks.data());
+  return best_rate(one * kSteps * threads, [&] {
+    parallel_for(threads, [&](int64_t task, int) {
+      HEED_DISPATCH(multiply_add_chains)(kSteps, &sinks[static_cast<size_t>(task) * kLine]);
+    });
+  });
+}
+
+double tile_roof() {
+  if (!may_use_tiles()) return 0.0;
+  constexpr int64_t kSteps = 20000;
+  const int threads = num_threads();
+  return best_rate(tile_chains(1) * kSteps * threads,
+                   [&] { parallel_for(threads, [&](int64_t, int) { tile_chains(kSteps); }); });
+}
+
+double read_roof(int64_t bytes) {
+  const int64_t units = std::max<int64_t>(1, bytes / int64_t{sizeof(float)} / kReadUnit);
+  const float* buffer = read_buffer(units * kReadUnit);
+  const int64_t parts = std::min<int64_t>(num_threads(), units);
+  const int64_t passes = std::max<int64_t>(1, (int64_t{4} << 20) / bytes);  // outlasts the clock
+  std::vector<float> sinks(static_cast<size_t>(parts) * kLine);
+  auto read_part = [&](int64_t part, int) {
+    const int64_t begin = units * part / parts * kReadUnit;
+    const int64_t end = units * (part + 1) / parts * kReadUnit;
+    for (int64_t pass = 0; pass < passes; ++pass) {
+      HEED_DISPATCH(read_all)
+      (buffer + begin, end - begin, &sinks[static_cast<size_t>(part) * kLine]);
+    }
+  };
+  const int64_t read_bytes = units * kReadUnit * passes * int64_t{sizeof(float)};
+  return best_rate(static_cast<double>(read_bytes), [&] { parallel_for(parts, read_part); });
+}
+
+}  // namespace heed::bench
+#endif
