@@ -278,12 +278,21 @@ T mask_at(const Tensor& mask, int64_t b, int64_t h, int64_t t, int64_t s) {
   return *p;
 }
 
-float value_at(const Tensor& x, int64_t b, int64_t h, int64_t t, int64_t i) {
-  const int64_t at = b * x.stride(0) + h * x.stride(1) + t * x.stride(2) + i * x.stride(3);
-  const auto element = x.dtype() == DType::f32    ? kernels::Element::f32
-                       : x.dtype() == DType::bf16 ? kernels::Element::bf16
-                                                  : kernels::Element::f16;
-  return kernels::load_element(element, x.raw_data() + at * size_of(x.dtype()));
+/// Row [b, h, t] of x.
+std::vector<double> row_of(const Tensor& x, int64_t b, int64_t h, int64_t t) {
+  const std::byte* at =
+      x.raw_data() + (b * x.stride(0) + h * x.stride(1) + t * x.stride(2)) * size_of(x.dtype());
+  std::vector<double> row(static_cast<size_t>(x.size(3)));
+  if (x.dtype() == DType::f32) {
+    std::copy_n(reinterpret_cast<const float*>(at), x.size(3), row.begin());
+    return row;
+  }
+  const auto element = x.dtype() == DType::bf16 ? kernels::Element::bf16 : kernels::Element::f16;
+  for (double& value : row) {
+    value = static_cast<double>(kernels::load_element(element, at));
+    at += kernels::size_of(element);
+  }
+  return row;
 }
 
 struct Score {
@@ -325,16 +334,17 @@ Score added(const AttentionCase& c, const Place& place, int64_t b, int64_t h, in
   return sum;
 }
 
-Score score_of(const AttentionCase& c, const Place& place, int64_t b, int64_t h, int64_t t,
-               int64_t s) {
+/// query: row_of(c.q, b, h, t).
+Score score_of(const AttentionCase& c, const Place& place, const std::vector<double>& query,
+               int64_t b, int64_t h, int64_t t, int64_t s) {
   if (!sees(c, place, b, h, t, s)) return {};
   const Score bias = added(c, place, b, h, t, s);
   if (bias.value == kHidden) return {};
   const int64_t g = h / (c.q.size(1) / c.k.size(1));
   double sum = 0, size = 0;
-  for (int64_t d = 0; d < c.q.size(3); ++d) {
-    const double product = static_cast<double>(value_at(c.q, b, h, t, d)) *
-                           static_cast<double>(value_at(c.k, b, g, s, d));
+  const std::vector<double> key = row_of(c.k, b, g, s);
+  for (size_t d = 0; d < key.size(); ++d) {
+    const double product = query[d] * key[d];
     sum += product;
     size += std::abs(product);
   }
@@ -384,10 +394,10 @@ void add_up(const AttentionCase& c, const Place& place, int64_t b, int64_t h,
   for (int64_t s = 0; s < c.k.size(2); ++s) {
     const double weight = weights[static_cast<size_t>(s)] * dropout_of(c, place, b, h, s);
     if (weight == 0) continue;
-    for (int64_t e = 0; e < c.v.size(3); ++e) {
-      const auto value = static_cast<double>(value_at(c.v, b, g, s, e));
-      (*y)[static_cast<size_t>(e)] += weight * value;
-      *magnitude = std::max(*magnitude, std::abs(value));
+    const std::vector<double> value = row_of(c.v, b, g, s);
+    for (size_t e = 0; e < value.size(); ++e) {
+      (*y)[e] += weight * value[e];
+      *magnitude = std::max(*magnitude, std::abs(value[e]));
     }
   }
 }
@@ -531,12 +541,13 @@ AttentionCase random_attention_case(uint64_t seed, const AttentionCaseLimits& li
 
 ExpectedRow expected_row(const AttentionCase& c, int64_t b, int64_t h, int64_t t) {
   const Place place = place_of(c, b, t);
+  const std::vector<double> query = row_of(c.q, b, h, t);
   ExpectedRow row;
   row.position = place.first_key + place.position;
   row.first_key = place.first_key;
   double size = 0;
   for (int64_t s = 0; s < c.k.size(2); ++s) {
-    const Score score = score_of(c, place, b, h, t, s);
+    const Score score = score_of(c, place, query, b, h, t, s);
     row.scores.push_back(score.value);
     row.score_error = std::max(row.score_error, score.error);
     size = std::max(size, score.size);
