@@ -85,7 +85,7 @@ HWY_INLINE void add_distance(const Block& block, const Tile& tile, int64_t first
   }
 }
 
-/// Hides keys outside a query's own range, for the chunks that a diagonal crosses.
+/// Hides keys outside a query's own range, where a diagonal crosses the chunk.
 HWY_INLINE void hide_unseen(const Block& block, const Tile& tile, int64_t first, int64_t n) {
   const Floats f;
   HWY_ALIGN float begins[kTile], ends[kTile];  // relative to first: small integers, exact
@@ -96,15 +96,21 @@ HWY_INLINE void hide_unseen(const Block& block, const Tile& tile, int64_t first,
     ends[w] = static_cast<float>(std::clamp<int64_t>(keys.end - first, 0, n));
   }
   const Vector hidden = hn::Set(f, kHidden);
-  for (int64_t s = 0; s < n; ++s) {
-    const Vector key = hn::Set(f, static_cast<float>(s));
-    for (int64_t w = 0; w < tile.width; w += kLanes) {
-      float* at = block.scores + s * tile.width + w;
-      const auto seen =
-          hn::And(hn::Ge(key, hn::Load(f, begins + w)), hn::Lt(key, hn::Load(f, ends + w)));
-      hn::Store(hn::IfThenElse(seen, hn::Load(f, at), hidden), f, at);
+  const auto hide = [&](int64_t from, int64_t to) HWY_ATTR {
+    for (int64_t s = from; s < to; ++s) {
+      const Vector key = hn::Set(f, static_cast<float>(s));
+      for (int64_t w = 0; w < tile.width; w += kLanes) {
+        float* at = block.scores + s * tile.width + w;
+        const auto seen =
+            hn::And(hn::Ge(key, hn::Load(f, begins + w)), hn::Lt(key, hn::Load(f, ends + w)));
+        hn::Store(hn::IfThenElse(seen, hn::Load(f, at), hidden), f, at);
+      }
     }
-  }
+  };
+  // What all of the tile's queries see lies between its two diagonals.
+  const int64_t common = std::clamp<int64_t>(tile.common.begin - first, 0, n);
+  hide(0, common);
+  hide(std::clamp<int64_t>(tile.common.end - first, common, n), n);
 }
 
 /// Applies whatever changes scores after the product. Whether it did.

@@ -60,6 +60,13 @@ HWY_INLINE void take_queries(const Block& block, const Tile& tile) {
     stride = d;
   }
   tile_from_rows(wide, stride, tile.queries, d, problem.scale, tile.q, tile.width);
+  if (problem.y.data == nullptr) return;
+  // The outputs' lines come while the keys are gone over.
+  const int64_t bytes = problem.value_dim * size_of(problem.y.element);
+  for (int64_t w = 0; w < tile.queries; ++w) {
+    const std::byte* row = problem.y.at(block.b, block.h, tile.first + w);
+    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 1);
+  }
 }
 
 /// Where keys [first, first + n) lie as f32 rows; the block's own copies where they are something
