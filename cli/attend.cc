@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "cli/attend_save.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
@@ -94,12 +95,6 @@ void print_outputs(const NamedTensors& arrays, bool json) {
   if (json) print_json({{"shapes", shapes}});
 }
 
-void check_ending(const char* option, const std::string& file, std::string_view ending) {
-  if (file.empty() || file.ends_with(ending)) return;
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("{} {}: the ending must be {}", option, in_quotes(file), ending));
-}
-
 /// Arrays of a call and how they are asked for.
 class Call {
  public:
@@ -112,6 +107,8 @@ class Call {
         call_(attend_options(read_settings(options), options.bf16)) {
     if (!options.report.empty()) report_want_ = parse_attention_report(options.report);
     if (!options.tile.empty()) tile_ = parse_tile(options.tile);
+    const bool maps = report_want_ && report_want_->map > 0;
+    if (!options.save.empty()) check_attend_ending(options.save, maps || tile_);
     want_ = {.lse = !options.lse.empty() || !options.save.empty() || tile_.has_value(),
              .weights = !options.weights.empty(),
              .scores = !options.scores.empty()};
@@ -163,7 +160,11 @@ class Call {
           std::pair("weights", options_.weights), std::pair("scores", options_.scores)}) {
       if (!file.empty()) write_npy(file, found(name));
     }
-    if (!options_.save.empty()) write_npz(options_.save, reports ? reported_ : computed_);
+    if (!options_.save.empty()) {
+      const int64_t map = report_want_ ? report_want_->map : 0;
+      save_attend(reports ? reported_ : computed_,
+                  {"map" + std::to_string(map), tile_.value_or(AttendTile{})}, options_.save);
+    }
     NamedTensors all = computed_;
     all.insert(all.end(), reported_.begin(), reported_.end());
     print_outputs(all, context_.json);
@@ -180,10 +181,7 @@ class Call {
   NamedTensors reported_;
 };
 
-void run_attend(const Context& context, const Options& options) {
-  check_ending("--save", options.save, ".npz");
-  Call(context, options).run();
-}
+void run_attend(const Context& context, const Options& options) { Call(context, options).run(); }
 
 void add_masks(CLI::App& command, Options& options) {
   constexpr const char* kGroup = "Which keys a query sees";
@@ -247,8 +245,10 @@ void add_outputs(CLI::App& command, Options& options) {
   add("--scores", options.scores, "F.npy",
       "Write what the softmax is taken of [B, H, T, S], -inf where hidden.");
   CLI::Option* save =
-      add("--save", options.save, "F.npz",
-          "Write what --report and --tile tell; without them y, lse and what else is computed.");
+      add("--save", options.save, "FILE",
+          "Write what --report and --tile tell; without them y, lse and what else is computed. "
+          "Arrays by name in .npz, .json or .csv; maps and tile as a picture in .png, .svg, .pdf "
+          "or .html.");
   add("--report", options.report, "NAMES",
       "Tell where queries look, without a T x S matrix: entropy, perplexity, max, squares, "
       "distance, first, self, previous, received, top8 (up to 64), map256 (up to 1024), window16; "

@@ -1,5 +1,6 @@
 // heed attend as a user runs it.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -217,6 +218,34 @@ TEST_F(Attend, ReportsWhereItLooked) {
   expect_same_bits(read("y.npy"), attention(q, k, v, {.mask = mask}), "y");
 }
 
+TEST_F(Attend, SavesReportsAsTextAndPictures) {
+  const auto save = [&](const std::string& name) {
+    const Result result =
+        run_heed({"attend", file("q.npy"), file("k.npy"), file("v.npy"), "--report",
+                  "entropy,max,map4", "--tile", "2:4,0:3", "--save", file(name)});
+    EXPECT_EQ(result.status, 0) << result.err;
+    return read_file(folder_ / name);
+  };
+  const AttentionReport report =
+      attention_report(q, k, v, {}, {.entropy = true, .max = true, .map = 4});
+  const Json json = parse_json(save("r.json"), "r.json");
+  EXPECT_EQ(json["entropy"].size(), 2U);
+  EXPECT_EQ(json["entropy"][1][3][8].get<float>(), report.entropy.at({1, 3, 8}));
+  EXPECT_EQ(json["max_key"][1][3][8].get<int64_t>(), report.max_key.at<int64_t>({1, 3, 8}));
+  EXPECT_EQ(json["map4_mean"][1][2][3][1].get<float>(), report.map.mean.at({1, 2, 3, 1}));
+  EXPECT_EQ(json["map4_row_edges"].size(), 5U);
+  EXPECT_EQ(json["tile"][0][0].size(), 2U);
+  const std::string csv = save("r.csv");
+  EXPECT_TRUE(csv.starts_with("name,i0,i1,i2,i3,value\nentropy,0,0,0,,")) << csv.substr(0, 100);
+  EXPECT_NE(csv.find(fmt::format("\nmax_key,1,3,8,,{}\n", report.max_key.at<int64_t>({1, 3, 8}))),
+            std::string::npos);
+  EXPECT_NE(csv.find(fmt::format("\nmap4_mean,1,2,3,1,{}\n", report.map.mean.at({1, 2, 3, 1}))),
+            std::string::npos);
+  EXPECT_EQ(std::ranges::count(csv, '\n'), 1 + 3 * 2 * 4 * 9 + 3 * 2 * 4 * 16 + 2 * 5 + 2 * 4 * 6);
+  EXPECT_TRUE(save("r.svg").starts_with("<"));
+  EXPECT_TRUE(save("r.png").starts_with("\x89PNG"));
+}
+
 TEST_F(Attend, RefusesReportsThatCannotBe) {
   expect_fault({"--report", "entropy"}, "--save");
   expect_fault({"--report", "entropie", "--save", "r.npz"}, "entropie");
@@ -259,7 +288,8 @@ TEST_F(Attend, RefusesOptionsThatCannotBe) {
   expect_fault({"--causal", "left"},
                "--causal: needed top-left, bottom-right or OFFSETS.npy, found 'left'");
   expect_fault({"--t5-bidirectional"}, "--t5-table");
-  expect_fault({"--save", "out.txt"}, "the ending must be .npz");
+  expect_fault({"--save", "out.txt"}, "--save 'out.txt': the ending must be .npz, .json, .csv");
+  expect_fault({"--save", "out.png"}, "needed --report map64 (or another size) or --tile to draw");
   expect_fault({"--report-nothing"}, "there is no option '--report-nothing'");
 }
 
