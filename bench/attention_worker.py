@@ -158,10 +158,10 @@ def onnxruntime_ways(job):
         raise Unsupported("no bf16 on CPUs")
     values = [load(job, name) for name in "qkv"]
     ways = {}
-    if job.h == job.g and not window(job) and job.dtype == "f32":
-        ways["MultiHeadAttention"] = onnx_multi_head(job, *values)
     if job.mask != "full" or job.t == 1:
         ways["GroupQueryAttention"] = onnx_grouped(job, *values)
+    if job.h == job.g and not window(job) and job.dtype == "f32":
+        ways["MultiHeadAttention"] = onnx_multi_head(job, *values)
     if not ways:
         raise Unsupported("no operator for this")
     return ways

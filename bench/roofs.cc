@@ -5,6 +5,7 @@
 
 #include "bench/worker.h"
 #include "heed/base/parallel.h"
+#include "heed/kernels/amx.h"
 #include "heed/tensor/tensor.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -12,6 +13,8 @@
 #include "heed/kernels/cpu/targets.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
+// (after foreach_target)
+#include "heed/kernels/cpu/tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::bench::HWY_NAMESPACE {
@@ -32,6 +35,22 @@ double multiply_add_chains(int64_t steps, float* sink) {
   *sink = hn::GetLane(sums[0]);
   return 2.0 * static_cast<double>(kChains) * static_cast<double>(steps) *
          static_cast<double>(hn::Lanes(d));
+}
+
+/// `steps` products into each of four tiles, in registers; returns the floating-point operations.
+double tile_chains(int64_t steps) {
+#if defined(__x86_64__)
+  using Tiles = heed::kernels::HWY_NAMESPACE::MachineTiles;
+  Tiles::configure();  // they start as zeros
+  for (int64_t step = 0; step < steps; ++step) {
+    Tiles::multiply<0, 4, 6>();
+    Tiles::multiply<1, 4, 7>();
+    Tiles::multiply<2, 5, 6>();
+    Tiles::multiply<3, 5, 7>();
+  }
+  Tiles::release();
+#endif
+  return 4.0 * 2.0 * 16 * 16 * 32 * static_cast<double>(steps);
 }
 
 /// Reads count floats, a multiple of 8 vectors of any target (kReadUnit).
@@ -55,55 +74,11 @@ void read_all(const float* data, int64_t count, float* sink) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#if defined(__x86_64__)
-#include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include "heed/base/cpu.h"
-#endif
-
 namespace heed::bench {
 namespace {
 
 constexpr int64_t kReadUnit = 128;  // floats: 8 of the widest vectors
 constexpr size_t kLine = 16;        // floats of a cache line, one a thread: no false sharing
-
-#if defined(__x86_64__)
-struct TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-alignas(64) constexpr TileConfig kFullTiles;
-
-/// The kernel hands out tile state to processes that ask for it (Linux 5.16 and later).
-bool may_use_tiles() {
-  constexpr int64_t kRequest = 0x1023;  // ARCH_REQ_XCOMP_PERM
-  constexpr int64_t kTileData = 18;     // XFEATURE_XTILEDATA
-  static const bool may =
-      cpu_info().has("amx_bf16") && syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
-  return may;
-}
-
-/// `steps` products into each of four accumulators; returns the floating-point operations.
-__attribute__((target("amx-tile,amx-bf16"))) double tile_chains(int64_t steps) {
-  _tile_loadconfig(&kFullTiles);  // tiles start as zeros
-  for (int64_t step = 0; step < steps; ++step) {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
-  }
-  _tile_release();
-  return 4.0 * 2.0 * 16 * 16 * 32 * static_cast<double>(steps);
-}
-#else
-bool may_use_tiles() { return false; }
-double tile_chains(int64_t) { return 0.0; }
-#endif
 
 /// A buffer of at least so many floats, kept, with every page touched.
 const float* read_buffer(int64_t count) {
@@ -140,11 +115,12 @@ double multiply_add_roof() {
 }
 
 double tile_roof() {
-  if (!may_use_tiles()) return 0.0;
+  if (!kernels::machine_has_amx()) return 0.0;
   constexpr int64_t kSteps = 20000;
   const int threads = num_threads();
-  return best_rate(tile_chains(1) * kSteps * threads,
-                   [&] { parallel_for(threads, [&](int64_t, int) { tile_chains(kSteps); }); });
+  return best_rate(HEED_DISPATCH(tile_chains)(1) * kSteps * threads, [&] {
+    parallel_for(threads, [&](int64_t, int) { HEED_DISPATCH(tile_chains)(kSteps); });
+  });
 }
 
 double read_roof(int64_t bytes) {
