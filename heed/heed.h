@@ -32,6 +32,7 @@
 #include "heed/nn/torch_mask.h"
 #include "heed/ops/activation.h"
 #include "heed/ops/attention.h"
+#include "heed/ops/attention_backward.h"
 #include "heed/ops/elementwise.h"
 #include "heed/ops/linear.h"
 #include "heed/ops/mask.h"

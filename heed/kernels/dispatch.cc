@@ -63,8 +63,9 @@ std::atomic<Isa>& chosen_isa() {
 }
 
 // The operations whose fast source is kernels/cpu/<op>.cc and whose law is kernels/ref/<op>.cc.
-constexpr std::array<std::string_view, 6> kOps{"activation", "attention",     "elementwise",
-                                               "linear",     "normalization", "rotary"};
+constexpr std::array<std::string_view, 7> kOps{"activation",  "attention", "attention_backward",
+                                               "elementwise", "linear",    "normalization",
+                                               "rotary"};
 
 }  // namespace
 

@@ -318,6 +318,10 @@ void AttentionPlan::set_pairs(float* AttentionProblem::*output, const Tensor& pa
   }
 }
 
+AttentionRows<std::byte> attention_rows(const char* name, const Tensor& tensor) {
+  return rows_of<std::byte>(name, tensor);
+}
+
 std::byte* attention_scratch(int64_t bytes) {
   thread_local std::shared_ptr<Storage> storage;
   if (storage == nullptr || storage->bytes() < bytes) storage = Storage::allocate(bytes);

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
 #include "heed/kernels/element.h"
+#include "tests/support.h"
 
 namespace heed::testing {
 namespace {
@@ -364,13 +366,6 @@ Score score_of(const AttentionCase& c, const Place& place, const std::vector<dou
   return score;
 }
 
-double rounded(DType dtype, double x) {
-  const auto y = static_cast<float>(x);
-  if (dtype == DType::bf16) return static_cast<double>(to_float(to_bfloat16(y)));
-  if (dtype == DType::f16) return static_cast<double>(to_float(to_float16(y)));
-  return x;
-}
-
 /// Half the distance between stored numbers near x, at most.
 double storage_error(DType dtype, double x) {
   if (dtype == DType::bf16) return std::ldexp(std::abs(x), -8);
@@ -421,6 +416,21 @@ std::vector<double> softmax_of(const std::vector<double>& scores, const Tensor& 
 }
 
 }  // namespace
+
+double rounded(DType dtype, double x) {
+  const auto y = static_cast<float>(x);
+  if (dtype == DType::bf16) return static_cast<double>(to_float(to_bfloat16(y)));
+  if (dtype == DType::f16) return static_cast<double>(to_float(to_float16(y)));
+  return x;
+}
+
+ExpectedPair expected_pair(const AttentionCase& c, int64_t b, int64_t h, int64_t t, int64_t s) {
+  const Place place = place_of(c, b, t);
+  if (!sees(c, place, b, h, t, s)) return {};
+  const double bias = added(c, place, b, h, t, s).value;
+  return {bias != kHidden, bias, dropout_of(c, place, b, h, s),
+          s - place.first_key - place.position};
+}
 
 void AttentionCase::set_mask() {
   Mask mask;
@@ -496,6 +506,11 @@ AttentionCase AttentionCase::shortened() const {
   for (Tensor& mask : other.additives) cut(mask);
   other.set_mask();
   return other;
+}
+
+uint64_t number_of(const char* variable, uint64_t otherwise) {
+  const std::string value = environment(variable);
+  return value.empty() ? otherwise : std::strtoull(value.c_str(), nullptr, 10);
 }
 
 AttentionCase random_attention_case(uint64_t seed, const AttentionCaseLimits& limits) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <random>
 #include <string>
@@ -55,6 +57,23 @@ struct AttentionCase {
 /// The same case for the same seed, on every machine.
 AttentionCase random_attention_case(uint64_t seed, const AttentionCaseLimits& limits = {});
 
+/// The number in an environment variable, if it is set.
+uint64_t number_of(const char* variable, uint64_t otherwise);
+
+/// body(seed) for the cases of this run, until one fails. HEED_RANDOM_CASES=20000 runs that many
+/// (divided by share) instead of the usual; a failure names its case, and HEED_RANDOM_FIRST=case
+/// starts there.
+template <class F>
+void for_random_cases(uint64_t usual, uint64_t share, const F& body) {
+  const uint64_t first = number_of("HEED_RANDOM_FIRST", 1);
+  const uint64_t asked = number_of("HEED_RANDOM_CASES", 0);
+  const uint64_t count = asked == 0 ? usual : asked / share;
+  for (uint64_t seed = first; seed < first + count; ++seed) {
+    body(seed);
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
 /// A row of the result in f64, and how far f32 arithmetic may be from it (docs/math/attention.md,
 /// "Numerics").
 struct ExpectedRow {
@@ -69,5 +88,17 @@ struct ExpectedRow {
   int64_t first_key = 0;           // of its segment
 };
 ExpectedRow expected_row(const AttentionCase& c, int64_t b, int64_t h, int64_t t);
+
+/// What the contract says of a pair, beside its q.k.
+struct ExpectedPair {
+  bool seen = false;
+  double bias = 0;       // finite, where seen
+  double dropout = 1;    // what multiplies its weight
+  int64_t distance = 0;  // key's position - query's
+};
+ExpectedPair expected_pair(const AttentionCase& c, int64_t b, int64_t h, int64_t t, int64_t s);
+
+/// x as dtype would store it.
+double rounded(DType dtype, double x);
 
 }  // namespace heed::testing

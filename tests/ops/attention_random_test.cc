@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -13,28 +12,10 @@
 #include "tests/support.h"
 
 // Random calls of attention against f64, and what must not change a bit of them.
-// HEED_RANDOM_CASES=20000 runs that many instead of a few hundred; a failure names its case, and
-// HEED_RANDOM_FIRST=case starts there.
+// HEED_RANDOM_CASES and HEED_RANDOM_FIRST choose the cases (attention_cases.h).
 
 namespace heed::testing {
 namespace {
-
-uint64_t number_of(const char* variable, uint64_t otherwise) {
-  const std::string value = environment(variable);
-  return value.empty() ? otherwise : std::strtoull(value.c_str(), nullptr, 10);
-}
-
-/// body(seed) for the cases of this run, until one fails. share: of HEED_RANDOM_CASES.
-template <class F>
-void for_random_cases(uint64_t usual, uint64_t share, const F& body) {
-  const uint64_t first = number_of("HEED_RANDOM_FIRST", 1);
-  const uint64_t asked = number_of("HEED_RANDOM_CASES", 0);
-  const uint64_t count = asked == 0 ? usual : asked / share;
-  for (uint64_t seed = first; seed < first + count; ++seed) {
-    body(seed);
-    if (::testing::Test::HasFailure()) return;
-  }
-}
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;

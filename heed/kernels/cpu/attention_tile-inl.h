@@ -88,7 +88,7 @@ HWY_INLINE void in_strides(int64_t n, int64_t at, const Step& step) {
   }
 }
 
-/// out[r][query] = q[query] . k[r] for kCount keys; highest = max(highest, out).
+/// out[r][query] = q[query] . k[r] for kCount keys; highest, unless null, = max(highest, out).
 template <int kCount, int kVectors>
 HWY_INLINE void score_rows(const float* HWY_RESTRICT q, int64_t head_dim, const float* k,
                            int64_t stride, float* HWY_RESTRICT out, Vector* HWY_RESTRICT highest) {
@@ -116,13 +116,13 @@ HWY_INLINE void score_rows(const float* HWY_RESTRICT q, int64_t head_dim, const 
     HEED_UNROLL
     for (int i = 0; i < kVectors; ++i) {
       hn::Store(sums[r][i], f, out + r * kWidth + i * kLanes);
-      highest[i] = hn::Max(highest[i], sums[r][i]);
+      if (highest != nullptr) highest[i] = hn::Max(highest[i], sums[r][i]);
     }
   }
 }
 
 /// out[e][query] = out[e][query] * factor[query] + sum_s weights[s][query] v[s][e] for kCount
-/// columns e, in key order.
+/// columns e, in key order. No factor: 1.
 template <int kCount, int kVectors>
 HWY_INLINE void add_values(const float* HWY_RESTRICT weights, int64_t keys, const float* v,
                            int64_t stride, bool first, const Vector* factor,
@@ -134,8 +134,8 @@ HWY_INLINE void add_values(const float* HWY_RESTRICT weights, int64_t keys, cons
   for (int e = 0; e < kCount; ++e) {
     HEED_UNROLL
     for (int i = 0; i < kVectors; ++i) {
-      sums[e][i] =
-          first ? hn::Zero(f) : hn::Mul(hn::Load(f, out + e * kWidth + i * kLanes), factor[i]);
+      sums[e][i] = first ? hn::Zero(f) : hn::Load(f, out + e * kWidth + i * kLanes);
+      if (!first && factor != nullptr) sums[e][i] = hn::Mul(sums[e][i], factor[i]);
     }
   }
   for (int64_t s = 0; s < keys; ++s) {
@@ -166,7 +166,8 @@ HWY_INLINE void add_values_carefully(const float* weights, int64_t keys, const f
   for (int64_t e = 0; e < value_dim; ++e) {
     for (int i = 0; i < kVectors; ++i) {
       float* at = out + (e * kVectors + i) * kLanes;
-      Vector sum = first ? hn::Zero(f) : hn::Mul(hn::Load(f, at), factor[i]);
+      Vector sum = first ? hn::Zero(f) : hn::Load(f, at);
+      if (!first && factor != nullptr) sum = hn::Mul(sum, factor[i]);
       for (int64_t s = 0; s < keys; ++s) {
         const Vector weight = hn::Load(f, weights + (s * kVectors + i) * kLanes);
         const Vector more = hn::MulAdd(hn::Set(f, v[s * stride + e]), weight, sum);

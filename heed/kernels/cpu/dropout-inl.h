@@ -1,4 +1,4 @@
-// Dropout of a tile of weights, queries in lanes; included once for each Highway target.
+// Dropout of a tile of weights, queries or keys in lanes; included once for each Highway target.
 #if defined(HEED_KERNELS_CPU_DROPOUT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef HEED_KERNELS_CPU_DROPOUT_INL_H_
 #undef HEED_KERNELS_CPU_DROPOUT_INL_H_
@@ -31,12 +31,12 @@ HWY_INLINE WordVector upper_product(WordVector a, WordVector b) {
   return hn::OddEven(hn::BitCast(w, odd), hn::BitCast(w, hn::ShiftRight<32>(even)));
 }
 
-/// dropout_draws for queries query + lane.
-HWY_INLINE void draws(uint64_t seed, uint32_t head, uint32_t query, uint32_t quad,
+/// dropout_draws, a query and a quad in each lane.
+HWY_INLINE void draws(uint64_t seed, uint32_t head, WordVector query, WordVector quad,
                       WordVector (&x)[4]) {
   const Words w;
-  x[0] = hn::Iota(w, query);
-  x[1] = hn::Set(w, quad);
+  x[0] = query;
+  x[1] = quad;
   x[2] = hn::Set(w, head);
   x[3] = hn::Zero(w);
   auto key0 = static_cast<uint32_t>(seed);
@@ -71,8 +71,9 @@ HWY_INLINE void drop_tile(const Dropout& dropout, int64_t head, int64_t first_qu
   for (int64_t at = 0; at < width; at += kLanes) {
     for (int64_t quad = first_key / 4; quad * 4 < first_key + n; ++quad) {
       WordVector x[4];
-      draws(dropout.seed, static_cast<uint32_t>(head), static_cast<uint32_t>(first_query + at),
-            static_cast<uint32_t>(quad), x);
+      draws(dropout.seed, static_cast<uint32_t>(head),
+            hn::Iota(w, static_cast<uint32_t>(first_query + at)),
+            hn::Set(w, static_cast<uint32_t>(quad)), x);
       for (int64_t i = 0; i < 4; ++i) {
         const int64_t s = quad * 4 + i - first_key;
         if (s < 0 || s >= n) continue;
@@ -81,6 +82,36 @@ HWY_INLINE void drop_tile(const Dropout& dropout, int64_t head, int64_t first_qu
         hn::Store(hn::IfThenZeroElse(dropped, hn::Mul(hn::Load(f, to), factor)), f, to);
       }
     }
+  }
+}
+
+/// factors[row][key] = dropout's factor of query first_query + row and key first_key + key, for
+/// `rows` rows (and up to three more) of width keys: kLanes or 2 kLanes. first_key: a multiple
+/// of 4.
+HWY_INLINE void drop_factors(const Dropout& dropout, int64_t head, int64_t first_query,
+                             int64_t rows, int64_t first_key, int64_t width, float* factors) {
+  using namespace philox;
+  const Floats f;
+  const Words w;
+  const auto bound = hn::Set(w, dropout.threshold());
+  const FloatVector factor = hn::Set(f, dropout.factor());
+  // A vector of quads holds the keys of several rows.
+  const int64_t quads = width / 4;
+  HWY_ALIGN uint32_t row_of[kLanes], quad_of[kLanes];
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    row_of[lane] = static_cast<uint32_t>(lane / quads);
+    quad_of[lane] = static_cast<uint32_t>(first_key / 4 + lane % quads);
+  }
+  for (int64_t row = 0; row < rows; row += kLanes / quads) {
+    WordVector x[4];
+    draws(dropout.seed, static_cast<uint32_t>(head),
+          hn::Add(hn::Load(w, row_of), hn::Set(w, static_cast<uint32_t>(first_query + row))),
+          hn::Load(w, quad_of), x);
+    FloatVector kept[4];
+    for (int i = 0; i < 4; ++i) {
+      kept[i] = hn::IfThenZeroElse(hn::RebindMask(f, hn::Lt(x[i], bound)), factor);
+    }
+    hn::StoreInterleaved4(kept[0], kept[1], kept[2], kept[3], f, factors + row * width);
   }
 }
 

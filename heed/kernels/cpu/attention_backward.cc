@@ -1,0 +1,527 @@
+// Backward of fused attention, keys in lanes: a block of keys is packed once, in tiles of up to two
+// vectors of keys, and all queries pass by it. What depends on a query (lse, delta, its range) is
+// then a scalar, masks are read along their rows, q, dy and dq are rows as they lie in memory, and
+// dk and dv stay in tiles from the first query to the last.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "heed/kernels/cpu/attention_backward.cc"
+#include "heed/kernels/cpu/targets.h"
+// (before any Highway header)
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "heed/kernels/attention_backward.h"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// (after foreach_target)
+#include "heed/kernels/cpu/attention_backward_row-inl.h"
+#include "heed/kernels/cpu/attention_tile-inl.h"
+#include "heed/kernels/cpu/convert-inl.h"
+#include "heed/kernels/cpu/dropout-inl.h"
+#include "heed/kernels/cpu/exp-inl.h"
+#include "heed/kernels/cpu/transpose-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernels::HWY_NAMESPACE {
+namespace {
+
+using namespace backward;
+using fused::add_values;
+using fused::add_values_carefully;
+using fused::in_strides;
+using fused::kRows;
+using fused::kTile;
+using fused::kTileVectors;
+using fused::score_rows;
+
+/// Rows as f32, wherever they lie.
+struct FloatRows {
+  const float* data;
+  int64_t row;
+  const float* at(int64_t i) const { return data + i * row; }
+};
+
+/// Keys in lanes.
+struct KeyTile {
+  int64_t first;  // from the block's first key on
+  int64_t n;      // <= kTile; lanes past them repeat the last and are hidden
+  int64_t width;  // lanes in use: kLanes or kTile
+  float *k, *v;   // [D][width], times the scale; [E][width]
+  float *dk, *dv;
+  float* dx;        // [kBackwardQueries][width], times the scale
+  float* key_sums;  // [width]
+};
+
+/// One call.
+struct Block {
+  const AttentionProblem& problem;
+  const AttentionGradients& to;
+  int64_t b, g;
+  KeyRange keys;
+  FloatRows k{}, v{};
+  bool finite = true;  // k and v
+  KeyTile tiles[kBackwardKeys / kTile]{};
+  int64_t count = 0;
+  float* wide_k;                // [kBackwardKeys][D], where k is not f32; at the end dk
+  float* wide_v;                // [kBackwardKeys][E]
+  float* wide_q;                // [kBackwardQueries][D], where q is not f32
+  float* wide_dy;               // [kBackwardQueries][E]
+  float* weights;               // [kBackwardQueries][width], dropout applied
+  float* row_sums;              // [kBackwardQueries]
+  float* diagonals;             // [T + kBackwardKeys + kTile], of one head
+  bool scores_wanted() const {  // else only dv is
+    return to.dq.data != nullptr || to.dk.data != nullptr || !to.pairs.empty() ||
+           to.row_sums != nullptr || to.key_sums != nullptr || to.diagonals != nullptr;
+  }
+};
+
+/// A block of queries of one head.
+struct Queries {
+  int64_t h;
+  int64_t first;
+  int64_t n;
+  FloatRows q, dy;
+  const float *lse, *delta;
+  bool careful;
+  // The keys that each sees, from the block's first key on: neither falls.
+  int64_t begins[kBackwardQueries], ends[kBackwardQueries];
+
+  /// Rows, in whole groups of kRows, of which one sees a key of the tile.
+  KeyRange rows_of(const KeyTile& tile) const {
+    const int64_t begin = std::upper_bound(ends, ends + n, tile.first) - ends;
+    const int64_t end = std::lower_bound(begins, begins + n, tile.first + tile.n) - begins;
+    return {begin / kRows * kRows, std::min((end + kRows - 1) / kRows * kRows, n)};
+  }
+};
+
+/// n rows as they are, or widened.
+FloatRows as_floats(const AttentionRows<const std::byte>& rows, const std::byte* first, int64_t n,
+                    int64_t size, float* wide) {
+  if (rows.element == Element::f32) return {reinterpret_cast<const float*>(first), rows.row};
+  for (int64_t i = 0; i < n; ++i) {
+    widen(rows.element, first + i * rows.row * size_of(rows.element), size, wide + i * size);
+  }
+  return {wide, size};
+}
+
+bool all_finite(const float* p, int64_t n) {
+  const Floats f;
+  auto finite = hn::FirstN(f, static_cast<size_t>(kLanes));
+  for (int64_t i = 0; i < n; i += kLanes)
+    finite = hn::And(finite, hn::IsFinite(hn::Load(f, p + i)));
+  return hn::AllTrue(f, finite);
+}
+
+/// Cuts the block's keys in tiles, packs them and clears their sums.
+template <class Take>
+void take_keys(Block& block, const Take& take) {
+  const AttentionProblem& problem = block.problem;
+  const int64_t d = problem.head_dim, e = problem.value_dim;
+  const int64_t n = block.keys.end - block.keys.begin;
+  block.k =
+      as_floats(problem.k, problem.k.at(block.b, block.g, block.keys.begin), n, d, block.wide_k);
+  block.v =
+      as_floats(problem.v, problem.v.at(block.b, block.g, block.keys.begin), n, e, block.wide_v);
+  for (int64_t at = 0; at < n; at += kTile) {
+    KeyTile& tile = block.tiles[block.count++];
+    tile.first = at;
+    tile.n = std::min(kTile, n - at);
+    tile.width = tile.n <= kLanes ? kLanes : kTile;
+    tile.k = take(d * kTile);
+    tile.v = take(e * kTile);
+    tile.dk = take(d * kTile);
+    tile.dv = take(e * kTile);
+    tile.dx = take(kBackwardQueries * kTile);
+    tile.key_sums = take(kTile);
+    tile_from_rows(block.k.at(at), block.k.row, tile.n, d, problem.scale, tile.k, tile.width);
+    tile_from_rows(block.v.at(at), block.v.row, tile.n, e, 1.0F, tile.v, tile.width);
+    std::fill_n(tile.dk, d * tile.width, 0.0F);
+    std::fill_n(tile.dv, e * tile.width, 0.0F);
+    block.finite =
+        block.finite && all_finite(tile.k, d * tile.width) && all_finite(tile.v, e * tile.width);
+  }
+}
+
+Queries take_queries(const Block& block, int64_t h, int64_t first, int64_t n) {
+  const AttentionProblem& problem = block.problem;
+  const AttentionGradients& to = block.to;
+  const int64_t row = problem.row(block.b, h, first);
+  Queries queries{.h = h, .first = first, .n = n, .lse = to.lse + row, .delta = to.delta + row};
+  queries.q =
+      as_floats(problem.q, problem.q.at(block.b, h, first), n, problem.head_dim, block.wide_q);
+  queries.dy = as_floats(to.dy, to.dy.at(block.b, h, first), n, problem.value_dim, block.wide_dy);
+  queries.careful = !block.finite || !std::all_of(to.finite + row, to.finite + row + n,
+                                                  [](bool finite) { return finite; });
+  const int64_t keys = block.keys.end - block.keys.begin;
+  for (int64_t i = 0; i < n; ++i) {
+    const KeyRange seen = visible_keys(problem, block.b, first + i);
+    queries.begins[i] = std::clamp<int64_t>(seen.begin - block.keys.begin, 0, keys);
+    queries.ends[i] = std::clamp<int64_t>(seen.end - block.keys.begin, 0, keys);
+  }
+  return queries;
+}
+
+/// scores and dp, rows of one query over a tile, to weights (dropout applied) and dx.
+template <int kVectors>
+void close_row(const Block& block, const Queries& queries, const KeyTile& tile, int64_t r,
+               const float* scores, const float* dp, const float* kept) {
+  const AttentionProblem& problem = block.problem;
+  const AttentionGradients& to = block.to;
+  const Floats f;
+  const Vector delta = hn::Set(f, queries.delta[r]);
+  // A row that saw nothing: exp(score - infinity) is 0.
+  const bool blind = queries.lse[r] == kHidden;
+  const Vector lse = hn::Set(f, blind ? std::numeric_limits<float>::infinity() : queries.lse[r]);
+  const Vector scale = hn::Set(f, problem.scale);
+  const bool changes = changes_scores(problem);
+  const bool sums = to.row_sums != nullptr || to.key_sums != nullptr || to.diagonals != nullptr;
+  Vector row_sum = hn::Zero(f);
+  HEED_UNROLL
+  for (int i = 0; i < kVectors; ++i) {
+    const int64_t w = i * kLanes;
+    const Lanes at{problem,
+                   block.b,
+                   queries.h,
+                   queries.first + r,
+                   block.keys.begin + tile.first + w,
+                   std::clamp<int64_t>(tile.n - w, 0, kLanes)};
+    Vector score = hn::Load(f, scores + w);
+    Vector slope = hn::Set(f, 1.0F);
+    if (changes) score = change_scores(at, score, slope);
+    score = keep_range(queries.begins[r] - tile.first - w, queries.ends[r] - tile.first - w, score);
+    const Vector weight = exp_of_negative(f, hn::Sub(score, lse));
+    const Vector factor = kept == nullptr ? hn::Set(f, 1.0F) : hn::Load(f, kept + w);
+    hn::Store(kept == nullptr ? weight : hn::Mul(weight, factor), f,
+              block.weights + r * tile.width + w);
+    if (dp == nullptr) continue;
+    const auto nothing = hn::Eq(weight, hn::Zero(f));
+    Vector gain = hn::Load(f, dp + w);
+    if (kept != nullptr) {  // a dropped pair has no dp, whatever v holds
+      gain = hn::IfThenZeroElse(hn::Eq(factor, hn::Zero(f)), hn::Mul(gain, factor));
+    }
+    const Vector dscore = hn::IfThenZeroElse(nothing, hn::Mul(weight, hn::Sub(gain, delta)));
+    if (!to.pairs.empty()) add_to_pairs(at, to, dscore);
+    if (sums) {
+      row_sum = hn::Add(row_sum, dscore);
+      float* key_sum = tile.key_sums + w;
+      hn::Store(hn::Add(hn::Load(f, key_sum), dscore), f, key_sum);
+      float* diagonal = block.diagonals + tile.first + w - at.t + problem.queries - 1;
+      if (to.diagonals != nullptr) {
+        hn::StoreU(hn::Add(hn::LoadU(f, diagonal), dscore), f, diagonal);
+      }
+    }
+    Vector dx = hn::Mul(dscore, scale);
+    if (problem.softcap != 0) dx = hn::IfThenZeroElse(nothing, hn::Mul(dx, slope));
+    hn::Store(dx, f, tile.dx + r * tile.width + w);
+  }
+  if (to.row_sums != nullptr && dp != nullptr) {
+    block.row_sums[r] += hn::GetLane(hn::SumOfLanes(f, row_sum));
+  }
+}
+
+/// out[w][i] += sum over rows of factors[row][w] x[row][i], for i < size: dk and dv of a tile.
+template <int kVectors>
+void add_rows(const float* factors, int64_t n, const float* x, int64_t row, int64_t size,
+              bool careful, float* out) {
+  if (careful) {
+    add_values_carefully<kVectors>(factors, n, x, row, size, false, nullptr, out);
+    return;
+  }
+  in_strides<kRows>(size, 0, [&](auto count, int64_t i) HWY_ATTR {
+    add_values<count(), kVectors>(factors, n, x + i, row, false, nullptr,
+                                  out + i * kVectors * kLanes);
+  });
+}
+
+/// Weights and dx of a tile of keys, and what they give to dk and dv.
+template <int kVectors>
+void pass_tile(const Block& block, const Queries& queries, const KeyTile& tile) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  const AttentionProblem& problem = block.problem;
+  const bool dropping = problem.dropout.on();
+  const bool wanted = block.scores_wanted();
+  HWY_ALIGN float scores[kRows * kTile], dp[kRows * kTile], kept[(kRows + 3) * kTile];
+  const KeyRange rows = queries.rows_of(tile);
+  const int64_t n = rows.end - rows.begin;
+  if (n <= 0) return;
+  in_strides<kRows>(n, 0, [&](auto count, int64_t at) HWY_ATTR {
+    const int64_t r = rows.begin + at;
+    score_rows<count(), kVectors>(tile.k, problem.head_dim, queries.q.at(r), queries.q.row, scores,
+                                  nullptr);
+    if (wanted) {
+      score_rows<count(), kVectors>(tile.v, problem.value_dim, queries.dy.at(r), queries.dy.row, dp,
+                                    nullptr);
+    }
+    if (dropping) {
+      drop_factors(problem.dropout, block.b * problem.heads + queries.h, queries.first + r, count(),
+                   block.keys.begin + tile.first, kWidth, kept);
+    }
+    for (int i = 0; i < count(); ++i) {
+      close_row<kVectors>(block, queries, tile, r + i, scores + i * kWidth,
+                          wanted ? dp + i * kWidth : nullptr,
+                          dropping ? kept + i * kWidth : nullptr);
+    }
+  });
+  if (block.to.dv.data != nullptr) {
+    add_rows<kVectors>(block.weights + rows.begin * kWidth, n, queries.dy.at(rows.begin),
+                       queries.dy.row, problem.value_dim, queries.careful, tile.dv);
+  }
+  if (block.to.dk.data != nullptr) {
+    add_rows<kVectors>(tile.dx + rows.begin * kWidth, n, queries.q.at(rows.begin), queries.q.row,
+                       problem.head_dim, queries.careful, tile.dk);
+  }
+}
+
+/// dq[r][column + lane] += sum over the tiles' keys of dx[r][key] k[key][column + lane], for kCount
+/// rows from r on and kVectors of columns, or `lanes` < kLanes of them.
+template <int kCount, int kVectors, bool kPart>
+HWY_INLINE void add_keys(const Block& block, int64_t begin, int64_t end, int64_t r, int64_t column,
+                         int64_t lanes, float* dq, int64_t dq_row) {
+  const Floats f;
+  const auto part = hn::FirstN(f, static_cast<size_t>(lanes));
+  const auto fetch = [&](const float* p)
+                         HWY_ATTR { return kPart ? hn::MaskedLoad(part, f, p) : hn::LoadU(f, p); };
+  Vector sums[kCount][kVectors];
+  HEED_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    HEED_UNROLL
+    for (int j = 0; j < kVectors; ++j) sums[i][j] = fetch(dq + i * dq_row + column + j * kLanes);
+  }
+  for (int64_t at = begin; at < end; ++at) {
+    const KeyTile& tile = block.tiles[at];
+    const float* dx = tile.dx + r * tile.width;
+    const float* k = block.k.at(tile.first) + column;
+    for (int64_t s = 0; s < tile.n; ++s, ++dx, k += block.k.row) {
+      Vector keys[kVectors];
+      HEED_UNROLL
+      for (int j = 0; j < kVectors; ++j) keys[j] = fetch(k + j * kLanes);
+      HEED_UNROLL
+      for (int i = 0; i < kCount; ++i) {
+        const Vector factor = hn::Set(f, dx[i * tile.width]);
+        HEED_UNROLL
+        for (int j = 0; j < kVectors; ++j) sums[i][j] = hn::MulAdd(factor, keys[j], sums[i][j]);
+      }
+    }
+  }
+  HEED_UNROLL
+  for (int i = 0; i < kCount; ++i) {
+    HEED_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      float* to = dq + i * dq_row + column + j * kLanes;
+      if constexpr (kPart) {
+        hn::BlendedStore(sums[i][j], part, f, to);
+      } else {
+        hn::StoreU(sums[i][j], f, to);
+      }
+    }
+  }
+}
+
+/// add_keys that leaves out pairs of dx = 0: 0 times NaN or infinity is NaN.
+void add_keys_carefully(const Block& block, int64_t begin, int64_t end, int64_t r, float* dq) {
+  for (int64_t at = begin; at < end; ++at) {
+    const KeyTile& tile = block.tiles[at];
+    for (int64_t s = 0; s < tile.n; ++s) {
+      const float factor = tile.dx[r * tile.width + s];
+      if (factor == 0) continue;
+      const float* k = block.k.at(tile.first + s);
+      const Floats f;
+      for_vectors(block.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
+        store(f, hn::MulAdd(hn::Set(f, factor), load(f, k + d, n), load(f, dq + d, n)), dq + d, n);
+      });
+    }
+  }
+}
+
+/// Adds the block's keys to the queries' dq.
+void pass_queries(const Block& block, const Queries& queries) {
+  const AttentionRows<std::byte>& rows = block.to.dq;
+  const int64_t d = block.problem.head_dim;
+  in_strides<kRows>(queries.n, 0, [&](auto count, int64_t r) HWY_ATTR {
+    // The tiles that the group of these rows took part in.
+    if (queries.begins[r] == block.keys.end - block.keys.begin) return;
+    const int64_t begin = queries.begins[r] / kTile;
+    const int64_t end = (queries.ends[r + count() - 1] + kTile - 1) / kTile;
+    auto* dq = reinterpret_cast<float*>(rows.at(block.b, queries.h, queries.first + r));
+    if (queries.careful) {
+      for (int i = 0; i < count(); ++i) {
+        add_keys_carefully(block, begin, end, r + i, dq + i * rows.row);
+      }
+      return;
+    }
+    int64_t column = 0;
+    for (; column + kTile <= d; column += kTile) {
+      add_keys<count(), kTileVectors, false>(block, begin, end, r, column, 0, dq, rows.row);
+    }
+    for (; column + kLanes <= d; column += kLanes) {
+      add_keys<count(), 1, false>(block, begin, end, r, column, 0, dq, rows.row);
+    }
+    if (column < d) {
+      add_keys<count(), 1, true>(block, begin, end, r, column, d - column, dq, rows.row);
+    }
+  });
+}
+
+void add_floats(const float* from, int64_t n, float* to) {
+  const Floats f;
+  for_vectors(n, [&](int64_t i, int64_t lanes) HWY_ATTR {
+    store(f, hn::Add(load(f, to + i, lanes), load(f, from + i, lanes)), to + i, lanes);
+  });
+}
+
+/// A block of queries with all tiles of keys.
+void pass_block(const Block& block, const Queries& queries, AttentionTurns& turns) {
+  const AttentionGradients& to = block.to;
+  std::fill_n(block.row_sums, queries.n, 0.0F);
+  for (int64_t i = 0; i < block.count; ++i) {
+    const KeyTile& tile = block.tiles[i];
+    tile.width == kLanes ? pass_tile<1>(block, queries, tile)
+                         : pass_tile<kTileVectors>(block, queries, tile);
+  }
+  const int64_t index = queries.first / kBackwardQueries;
+  turns.take(queries.h, index, block.keys);
+  if (to.dq.data != nullptr) pass_queries(block, queries);
+  if (to.row_sums != nullptr) {
+    add_floats(block.row_sums, queries.n,
+               to.row_sums + block.problem.row(block.b, queries.h, queries.first));
+  }
+  turns.pass(queries.h, index, block.keys);
+}
+
+void pass_head(const Block& block, int64_t h, AttentionTurns& turns) {
+  const AttentionProblem& problem = block.problem;
+  const AttentionGradients& to = block.to;
+  const int64_t n = block.keys.end - block.keys.begin;
+  for (int64_t i = 0; i < block.count; ++i) std::fill_n(block.tiles[i].key_sums, kTile, 0.0F);
+  if (to.diagonals != nullptr) std::fill_n(block.diagonals, problem.queries + n + kTile, 0.0F);
+  for (int64_t first = 0; first < problem.queries; first += kBackwardQueries) {
+    const int64_t count = std::min(kBackwardQueries, problem.queries - first);
+    const KeyRange seen = visible_keys(problem, block.b, first, count);
+    if (seen.begin >= block.keys.end || seen.end <= block.keys.begin) continue;
+    pass_block(block, take_queries(block, h, first, count), turns);
+  }
+  const int64_t head = block.b * problem.heads + h;
+  for (int64_t i = 0; to.key_sums != nullptr && i < block.count; ++i) {
+    const KeyTile& tile = block.tiles[i];
+    add_floats(tile.key_sums, tile.n,
+               to.key_sums + head * problem.key_pitch + block.keys.begin + tile.first);
+  }
+  if (to.diagonals == nullptr) return;
+  turns.take(h, AttentionTurns::kWholeHead, block.keys);
+  add_floats(block.diagonals, problem.queries + n - 1,
+             to.diagonals + head * to.diagonal_pitch + block.keys.begin);
+  turns.pass(h, AttentionTurns::kWholeHead, block.keys);
+}
+
+/// A tile of dk or dv to its rows.
+void write_rows(const Block& block, const KeyTile& tile, const float* sums, int64_t size,
+                const AttentionRows<std::byte>& rows, float* wide) {
+  if (rows.data == nullptr) return;
+  std::byte* to = rows.at(block.b, block.g, block.keys.begin + tile.first);
+  if (rows.element == Element::f32) {
+    rows_from_tile(sums, tile.width, size, reinterpret_cast<float*>(to), rows.row, tile.n);
+    return;
+  }
+  rows_from_tile(sums, tile.width, size, wide, size, tile.n);
+  for (int64_t w = 0; w < tile.n; ++w) {
+    narrow(rows.element, wide + w * size, size, to + w * rows.row * size_of(rows.element));
+  }
+}
+
+}  // namespace
+
+void pass_keys(const AttentionProblem& problem, const AttentionGradients& to, int64_t b, int64_t g,
+               KeyRange keys, AttentionTurns& turns, std::byte* scratch) {
+  auto* floats = reinterpret_cast<float*>(scratch);
+  const auto take = [&](int64_t n) { return std::exchange(floats, floats + (n + 15) / 16 * 16); };
+  const int64_t d = problem.head_dim, e = problem.value_dim;
+  Block block{
+      .problem = problem,
+      .to = to,
+      .b = b,
+      .g = g,
+      .keys = keys,
+      .wide_k = take(kBackwardKeys * d),
+      .wide_v = take(kBackwardKeys * e),
+      .wide_q = take(kBackwardQueries * d),
+      .wide_dy = take(kBackwardQueries * e),
+      .weights = take(kBackwardQueries * kTile),
+      .row_sums = take(kBackwardQueries),
+      .diagonals = take(to.diagonals == nullptr ? 0 : problem.queries + kBackwardKeys + kTile)};
+  // 1. keys and values into tiles
+  take_keys(block, take);
+  // 2. every query of every head that shares them
+  const int64_t group = problem.heads / problem.kv_heads;
+  for (int64_t h = g * group; h < (g + 1) * group; ++h) pass_head(block, h, turns);
+  // 3. their gradients
+  for (int64_t i = 0; i < block.count; ++i) {
+    const KeyTile& tile = block.tiles[i];
+    write_rows(block, tile, tile.dk, d, to.dk, block.wide_k);
+    write_rows(block, tile, tile.dv, e, to.dv, block.wide_v);
+  }
+}
+
+void add_deltas(const AttentionProblem& problem, const AttentionGradients& gradients, int64_t b,
+                int64_t h, int64_t first, int64_t queries) {
+  const Floats f;
+  const int64_t d = problem.head_dim, e = problem.value_dim;
+  const auto part = [&](const AttentionRows<const std::byte>& rows, int64_t t, int64_t i, int64_t n)
+                        HWY_ATTR {
+                          const std::byte* from = rows.at(b, h, t) + i * size_of(rows.element);
+                          if (rows.element == Element::f32)
+                            return load(f, reinterpret_cast<const float*>(from), n);
+                          HWY_ALIGN float lanes[kLanes] = {};
+                          widen(rows.element, from, n, lanes);
+                          return hn::Load(f, lanes);
+                        };
+  for (int64_t t = first; t < first + queries; ++t) {
+    auto finite = hn::FirstN(f, static_cast<size_t>(kLanes));
+    const int64_t row = problem.row(b, h, t);
+    gradients.delta[row] = sum_vectors(e, [&](int64_t i, int64_t n) HWY_ATTR {
+      const Vector y = part(gradients.y, t, i, n), dy = part(gradients.dy, t, i, n);
+      finite = hn::And(finite, hn::IsFinite(dy));
+      // Of a row that sees nothing, whatever dy holds.
+      return hn::IfThenZeroElse(hn::Eq(y, hn::Zero(f)), hn::Mul(y, dy));
+    });
+    for_vectors(d, [&](int64_t i, int64_t n) HWY_ATTR {
+      finite = hn::And(finite, hn::IsFinite(part(problem.q, t, i, n)));
+    });
+    gradients.finite[row] = hn::AllTrue(f, finite);
+  }
+}
+
+}  // namespace heed::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heed::kernels {
+
+int64_t attention_backward_scratch_bytes(const AttentionProblem& problem) {
+  constexpr int64_t kWidest = 32;  // lanes of a tile with AVX-512
+  const int64_t sizes = problem.head_dim + problem.value_dim;
+  const int64_t tiled = kBackwardKeys * (3 * sizes + kBackwardQueries + 1);  // keys in every form
+  const int64_t queries = kBackwardQueries * (sizes + kWidest + 1);
+  const int64_t diagonals = 2 * (problem.queries + kBackwardKeys + kWidest);  // the law's are f64
+  const int64_t rounding = 16 * (8 + 6 * kBackwardKeys / 8);
+  return (tiled + queries + diagonals + rounding) * static_cast<int64_t>(sizeof(float));
+}
+
+void attention_deltas(const AttentionProblem& problem, const AttentionGradients& gradients,
+                      int64_t b, int64_t h, int64_t first, int64_t queries) {
+  if (active_isa() == Isa::reference) {
+    return ref::attention_deltas(problem, gradients, b, h, first, queries);
+  }
+  HEED_DISPATCH(add_deltas)(problem, gradients, b, h, first, queries);
+}
+
+void attention_backward(const AttentionProblem& problem, const AttentionGradients& gradients,
+                        int64_t b, int64_t g, KeyRange keys, AttentionTurns& turns,
+                        std::byte* scratch) {
+  if (active_isa() == Isa::reference) {
+    return ref::attention_backward(problem, gradients, b, g, keys, turns, scratch);
+  }
+  HEED_DISPATCH(pass_keys)(problem, gradients, b, g, keys, turns, scratch);
+}
+
+}  // namespace heed::kernels
+#endif
