@@ -139,7 +139,8 @@ class Bench:
         once, out = {}, {}
         for peer in self.args.peers:
             out[peer] = os.path.join(self.args.work, peer)
-            answer = crew.ask(peer, {**job, "calls": 1, "repeat": 1, "out": out[peer]}, self.args)
+            answer = crew.ask(peer, {**job, "calls": 1, "repeat": 1, "warm": True,
+                                    "out": out[peer]}, self.args)
             if "seconds" in answer:
                 once[peer] = (answer["seconds"][0], answer.get("way"))
             elif "lost" in answer:
@@ -160,7 +161,7 @@ class Bench:
         for peer, (seconds, _) in once.items():
             calls = max(1, min(1000, round(0.002 / max(seconds, 1e-7))))
             repeat = max(1, min(50, int(args.seconds / args.rounds / max(seconds * calls, 1e-6))))
-            plan[peer] = {**job, "calls": calls, "repeat": repeat}
+            plan[peer] = {**job, "calls": calls, "repeat": repeat, "warm": seconds < 0.2}
         for _ in range(args.rounds):
             time.sleep(SLACK_S)
             roofs.append(self.roof(crew, job, cell))
@@ -188,6 +189,7 @@ class Bench:
     def measure(self, crew, cell, mask, passes, dtype):
         job = {"b": cell.b, "h": cell.h, "g": cell.g, "t": cell.t, "s": cell.s, "d": cell.d,
                "mask": mask, "pass": passes, "dtype": dtype, "threads": crew.threads,
+               "layout": self.args.layout,
                "data": os.path.join(self.args.work, "inputs"),
                "key": f"{cell.name} {mask} {passes} {dtype}"}
         once = self.check(crew, job, cell)
@@ -270,7 +272,7 @@ def memory(args):
         write_inputs(os.path.join(args.work, "inputs"), cell, dtype)
         for mask, passes in ((m, p) for m in args.masks for p in args.passes):
             job = {**vars(cell), "memory": True, "mask": mask, "pass": passes, "dtype": dtype,
-                   "threads": threads, "data": os.path.join(args.work, "inputs")}
+                   "threads": threads, "layout": args.layout, "data": os.path.join(args.work, "inputs")}
             row = {"tokens": tokens, "mask": mask, "pass": passes, "dtype": dtype,
                    "threads": threads, "peers": {}}
             for peer in args.peers:  # a process for each: nothing is kept from run to run
@@ -331,6 +333,9 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1, help="time for each peer and cell")
     parser.add_argument("--peers", type=words, default=PEERS, help=",".join(PEERS))
+    parser.add_argument("--layout", choices=["bthd", "bhtd"], default="bthd",
+                        help="of Heed's q, k and v: as projections leave them, or heads apart; "
+                             "peers always have what they like best")
     parser.add_argument("--all", action="store_true", help="every cell, mask and dtype: an hour or two")
     parser.add_argument("--memory", action="store_true",
                         help="time and peak memory above inputs and outputs, one head, D 64")

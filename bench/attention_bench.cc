@@ -41,17 +41,16 @@ Mask mask_of(const Job& job) {
   return causal & Mask::window(std::stoll(name.substr(std::string("window").size())) - 1, 0);
 }
 
-/// Queries, keys and values lie as projections leave them, [B, T, H, D]; where there is one query,
-/// keys and values lie as a cache holds them.
+/// Queries, keys and values lie as projections leave them, [B, T, H, D], or, where the job asks for
+/// it or there is one query (keys and values then come from a cache), [B, H, T, D].
 class HeedProblem : public Problem {
  public:
   explicit HeedProblem(const Job& job)
       : q_(load(job, "q", "t", "h")), k_(load(job, "k", "s", "g")), v_(load(job, "v", "s", "g")) {
     set_num_threads(job.at("threads").get<int>());
     options_.mask = mask_of(job);
-    if (q_.size(2) == 1) {
-      k_ = k_.contiguous();
-      v_ = v_.contiguous();
+    if (job.at("layout") == "bhtd" || q_.size(2) == 1) {
+      for (Tensor* x : {&q_, &k_, &v_}) *x = x->contiguous();
     }
     if (job.at("pass") == "both") throw Unsupported("no backward");
   }

@@ -228,7 +228,8 @@ def main():
                     way = fastest(ways, job.threads)
                     key, (run, results) = job.key, ways[way]
                     del ways
-                run()  # caches warm after the other peers' turns
+                if job.warm:
+                    run()  # caches, after the other peers' turns
                 if job.get("out"):
                     with open(job.out, "wb") as file:
                         for x in results():

@@ -50,7 +50,7 @@ inline double seconds_of(Problem& problem, int calls, int threads) {
 }
 
 inline Job time_runs(Problem& problem, const Job& job) {
-  problem.run();  // caches warm after the other peers' turns
+  if (job.at("warm")) problem.run();  // caches, after the other peers' turns
   if (job.contains("out")) {
     std::ofstream file(job.at("out").get<std::string>(), std::ios::binary);
     problem.save(file);
