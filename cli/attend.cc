@@ -19,6 +19,7 @@
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/io/npy.h"
+#include "heed/ops/attention_backward.h"
 
 namespace heed::cli {
 namespace {
@@ -36,6 +37,7 @@ struct Options {
   bool time = false;
   std::string y, lse, weights, scores, save;
   std::string report, tile;
+  std::string grad_y, grads;
 };
 
 Tensor read_if_given(const std::string& file) { return file.empty() ? Tensor() : read_npy(file); }
@@ -105,47 +107,68 @@ class Call {
         k_(attend_input("k", read_npy(options.k), options.bf16)),
         v_(attend_input("v", read_npy(options.v), options.bf16)),
         call_(attend_options(read_settings(options), options.bf16)) {
+    if (!options.grad_y.empty()) {
+      dy_ = attend_input("--grad-y", read_npy(options.grad_y), options.bf16);
+    }
     if (!options.report.empty()) report_want_ = parse_attention_report(options.report);
     if (!options.tile.empty()) tile_ = parse_tile(options.tile);
     const bool maps = report_want_ && report_want_->map > 0;
     if (!options.save.empty()) check_attend_ending(options.save, maps || tile_);
-    want_ = {.lse = !options.lse.empty() || !options.save.empty() || tile_.has_value(),
+    if (!options.grads.empty() && !options.grads.ends_with(".npz")) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("--grads {}: the ending must be .npz", in_quotes(options.grads)));
+    }
+    want_ = {.lse = !options.lse.empty() || !options.save.empty() || tile_ || dy_.defined(),
              .weights = !options.weights.empty(),
              .scores = !options.scores.empty()};
   }
 
   void run() {
-    const bool reports = report_want_ || tile_;
-    double ms = 0;
-    if (report_want_) {
-      ProgressBar bar(context_, "attending", "blocks");
-      report_want_->progress = bar.callback();
-      AttentionReport report;
-      ms = milliseconds(options_.time,
-                        [&] { report = attention_report(q_, k_, v_, call_, *report_want_); });
-      add_named({{"y", report.y}, {"lse", report.lse}});
-      reported_ = named_arrays(report, *report_want_);
-    }
-    if (!report_want_ || want_.weights || want_.scores) {
-      AttentionOutputs out;
-      const double plain_ms = milliseconds(options_.time && !report_want_, [&] {
-        out = attention_outputs(q_, k_, v_, call_, want_);
-      });
-      if (!report_want_) {
-        ms = plain_ms;
-        add_named({{"y", out.y}, {"lse", out.lse}});
-      }
+    const double ms = milliseconds(options_.time, [&] { compute(); });
+    if (report_want_ && (want_.weights || want_.scores)) {
+      const AttentionOutputs out = attention_outputs(q_, k_, v_, call_, want_);
       add_named({{"weights", out.weights}, {"scores", out.scores}});
     }
     if (tile_) {
       reported_.emplace_back("tile",
                              attention_tile(q_, k_, found("lse"), call_, tile_->rows, tile_->keys));
     }
-    write(reports);
+    write();
     if (options_.time) fmt::print(stderr, "{}\n", to_line({{"ms", static_cast<float>(ms)}}));
   }
 
  private:
+  /// What --time is about.
+  void compute() {
+    computed_.clear();
+    if (report_want_) {
+      ProgressBar bar(context_, "attending", "blocks");
+      report_want_->progress = bar.callback();
+      const AttentionReport report = attention_report(q_, k_, v_, call_, *report_want_);
+      add_named({{"y", report.y}, {"lse", report.lse}});
+      reported_ = named_arrays(report, *report_want_);
+    } else {
+      const AttentionOutputs out = attention_outputs(q_, k_, v_, call_, want_);
+      add_named({{"y", out.y}, {"lse", out.lse}, {"weights", out.weights}, {"scores", out.scores}});
+    }
+    if (dy_.defined()) differentiate();
+  }
+
+  void differentiate() {
+    const bool relative = call_.relative.has_value();
+    const AttentionGradients result =
+        attention_backward(q_, k_, v_, call_, found("y"), found("lse"), dy_,
+                           {.bias = !call_.mask.additives().empty(),
+                            .alibi = call_.alibi.defined(),
+                            .t5_table = relative,
+                            .sinks = call_.sinks.defined()});
+    gradients_ = {{"dq", result.dq}, {"dk", result.dk}, {"dv", result.dv}};
+    if (!result.dbias.empty()) gradients_.emplace_back("dbias", result.dbias.front());
+    if (result.dalibi.defined()) gradients_.emplace_back("dalibi", result.dalibi);
+    if (relative) gradients_.emplace_back("dt5_table", result.dt5_table);
+    if (result.dsinks.defined()) gradients_.emplace_back("dsinks", result.dsinks);
+  }
+
   void add_named(const NamedTensors& arrays) {
     for (const auto& array : arrays) {
       if (array.second.defined()) computed_.push_back(array);
@@ -154,31 +177,34 @@ class Call {
   Tensor found(std::string_view name) const {
     return std::ranges::find(computed_, name, &NamedTensors::value_type::first)->second;
   }
-  void write(bool reports) const {
+  void write() const {
     for (const auto& [name, file] :
          {std::pair("y", options_.y), std::pair("lse", options_.lse),
           std::pair("weights", options_.weights), std::pair("scores", options_.scores)}) {
       if (!file.empty()) write_npy(file, found(name));
     }
+    if (!options_.grads.empty()) write_npz(options_.grads, gradients_);
     if (!options_.save.empty()) {
       const int64_t map = report_want_ ? report_want_->map : 0;
-      save_attend(reports ? reported_ : computed_,
+      save_attend(report_want_ || tile_ ? reported_ : computed_,
                   {"map" + std::to_string(map), tile_.value_or(AttendTile{})}, options_.save);
     }
     NamedTensors all = computed_;
     all.insert(all.end(), reported_.begin(), reported_.end());
+    all.insert(all.end(), gradients_.begin(), gradients_.end());
     print_outputs(all, context_.json);
   }
 
   const Context& context_;
   const Options& options_;
-  Tensor q_, k_, v_;
+  Tensor q_, k_, v_, dy_;
   AttentionOptions call_;
   AttentionWant want_;
   std::optional<AttentionReportWant> report_want_;
   std::optional<AttendTile> tile_;
   NamedTensors computed_;  // y, lse, weights, scores: those there are
   NamedTensors reported_;
+  NamedTensors gradients_;
 };
 
 void run_attend(const Context& context, const Options& options) { Call(context, options).run(); }
@@ -257,6 +283,13 @@ void add_outputs(CLI::App& command, Options& options) {
   add("--tile", options.tile, "r0:r1,c0:c1",
       "Recompute the weights of queries r0 to r1 - 1 by keys c0 to c1 - 1.")
       ->needs(save);
+  CLI::Option* grad_y = add("--grad-y", options.grad_y, "DY.npy",
+                            "Compute gradients from y's, of y's shape and q's dtype.");
+  CLI::Option* grads = add("--grads", options.grads, "F.npz",
+                           "Write dq, dk, dv, and of what is given dbias, dalibi, dt5_table, "
+                           "dsinks.");
+  grad_y->needs(grads);
+  grads->needs(grad_y);
   command.add_flag("--time", options.time, "Print {\"ms\": X} on standard error.")->group(kGroup);
 }
 

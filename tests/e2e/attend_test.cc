@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "heed/io/npy.h"
+#include "heed/ops/attention_backward.h"
 #include "heed/ops/attention_report.h"
 #include "tests/e2e/program.h"
 #include "tests/golden.h"
@@ -244,6 +245,44 @@ TEST_F(Attend, SavesReportsAsTextAndPictures) {
   EXPECT_EQ(std::ranges::count(csv, '\n'), 1 + 3 * 2 * 4 * 9 + 3 * 2 * 4 * 16 + 2 * 5 + 2 * 4 * 6);
   EXPECT_TRUE(save("r.svg").starts_with("<"));
   EXPECT_TRUE(save("r.png").starts_with("\x89PNG"));
+}
+
+TEST_F(Attend, WritesGradients) {
+  const Tensor dy = waves({B, H, T, E}, 0.41F);
+  const Tensor bias = waves({1, H, 1, S}, 0.23F);
+  const Tensor heads = waves({H}, 0.9F);
+  const Tensor table = waves({8, H}, 0.3F);
+  write("dy.npy", dy);
+  write("bias.npy", bias);
+  write("heads.npy", heads);
+  write("table.npy", table);
+  const Result result =
+      attend({"--bias", "bias.npy", "--alibi", "heads.npy", "--sinks", "heads.npy", "--t5-table",
+              "table.npy", "--grad-y", "dy.npy", "--grads", "grads.npz"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const AttentionOptions options{.mask = Mask::additive(bias),
+                                 .alibi = heads,
+                                 .relative = {{table, false, 128}},
+                                 .sinks = heads};
+  const AttentionOutputs out = attention_outputs(q, k, v, options, {.lse = true});
+  const AttentionGradients expected =
+      attention_backward(q, k, v, options, out.y, out.lse, dy,
+                         {.bias = true, .alibi = true, .t5_table = true, .sinks = true});
+  const NamedTensors saved = read_npz(folder_ / "grads.npz");
+  const NamedTensors wanted{{"dq", expected.dq},         {"dk", expected.dk},
+                            {"dv", expected.dv},         {"dbias", expected.dbias.front()},
+                            {"dalibi", expected.dalibi}, {"dt5_table", expected.dt5_table},
+                            {"dsinks", expected.dsinks}};
+  ASSERT_EQ(saved.size(), wanted.size());
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    EXPECT_EQ(saved[i].first, wanted[i].first);
+    expect_same_bits(saved[i].second, wanted[i].second, wanted[i].first);
+  }
+  expect_fault({"--grad-y", "dy.npy"}, "--grads");
+  expect_fault({"--grads", "grads.npz"}, "--grad-y");
+  write("dy.npy", dy.slice(2, 1, T));
+  expect_fault({"--grad-y", "dy.npy", "--grads", "grads.npz"}, "dy");
+  expect_fault({"--grad-y", "heads.npy", "--grads", "grads.npy"}, ".npz");
 }
 
 TEST_F(Attend, RefusesReportsThatCannotBe) {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "heed/ops/attention.h"
+#include "heed/ops/attention_backward.h"
 #include "tests/golden.h"
 #include "tests/kernels/every_isa.h"
 
@@ -99,6 +99,39 @@ TEST(AttentionGoldens, EveryCase) {
       expect("y", out.y);
       expect("lse", out.lse);
       expect("weights", out.weights);
+    });
+  }
+}
+
+TEST(AttentionGoldens, GradientsOfEveryCase) {
+  const Golden golden("attention.safetensors");
+  for (const Json& entry : golden.metadata("cases")) {
+    const auto name = entry["name"].get<std::string>();
+    if (entry["dtype"].get<std::string>() != "float32") continue;
+    const AttentionOptions options = Options(golden, entry).read();
+    const auto wanted = [&](const char* result) { return golden.maybe(name + "." + result); };
+    kernels::on_every_isa([&](kernels::Isa) {
+      const Tensor &q = golden["q"], &k = golden["k"], &v = golden["v"];
+      const AttentionOutputs out = attention_outputs(q, k, v, options, {.lse = true});
+      const AttentionGradients found =
+          attention_backward(q, k, v, options, out.y, out.lse, golden["dy"],
+                             {.bias = wanted("dbias").defined(),
+                              .alibi = wanted("dalibi").defined(),
+                              .t5_table = wanted("dtable").defined(),
+                              .sinks = wanted("dsinks").defined()});
+      const auto expect = [&](const char* result, const Tensor& gradient) {
+        // Sums of up to T S products of about 1, on both sides in f32.
+        if (wanted(result).defined()) {
+          expect_close(gradient, wanted(result), 2e-5, name + " " + result);
+        }
+      };
+      expect("dq", found.dq);
+      expect("dk", found.dk);
+      expect("dv", found.dv);
+      expect("dbias", found.dbias.empty() ? Tensor() : found.dbias.front());
+      expect("dalibi", found.dalibi);
+      expect("dtable", found.dt5_table);
+      expect("dsinks", found.dsinks);
     });
   }
 }
