@@ -6,7 +6,7 @@
 #include "bench/worker.h"
 #include "heed/base/parallel.h"
 #include "heed/kernels/dispatch.h"
-#include "heed/ops/attention.h"
+#include "heed/ops/attention_backward.h"
 
 namespace heed::bench {
 namespace {
@@ -32,7 +32,8 @@ Tensor load(const Job& job, const char* name, const char* tokens, const char* he
   return all.transpose(1, 2);
 }
 
-/// "full", "causal", or "windowN": a query sees itself and the N - 1 keys before it.
+/// "full", "causal", or "windowN": a query sees itself and the N - 1 keys
+/// before it.
 Mask mask_of(const Job& job) {
   const auto name = job.at("mask").get<std::string>();
   if (name == "full") return {};
@@ -41,8 +42,9 @@ Mask mask_of(const Job& job) {
   return causal & Mask::window(std::stoll(name.substr(std::string("window").size())) - 1, 0);
 }
 
-/// Queries, keys and values lie as projections leave them, [B, T, H, D], or, where the job asks for
-/// it or there is one query (keys and values then come from a cache), [B, H, T, D].
+/// Queries, keys and values lie as projections leave them, [B, T, H, D], or,
+/// where the job asks for it or there is one query (keys and values then come
+/// from a cache), [B, H, T, D].
 class HeedProblem : public Problem {
  public:
   explicit HeedProblem(const Job& job)
@@ -50,12 +52,23 @@ class HeedProblem : public Problem {
     set_num_threads(job.at("threads").get<int>());
     options_.mask = mask_of(job);
     if (job.at("layout") == "bhtd" || q_.size(2) == 1) {
-      for (Tensor* x : {&q_, &k_, &v_}) *x = x->contiguous();
+      for (Tensor* x : {&q_, &k_, &v_, &dy_}) {
+        if (*x) *x = x->contiguous();
+      }
     }
-    if (job.at("pass") == "both") throw Unsupported("no backward");
+    if (job.at("pass") == "both") dy_ = load(job, "dy", "t", "h");
   }
 
-  void run() override { outputs_ = {attention(q_, k_, v_, options_)}; }
+  void run() override {
+    if (!dy_) {
+      outputs_ = {attention(q_, k_, v_, options_)};
+      return;
+    }
+    const AttentionOutputs out = attention_outputs(q_, k_, v_, options_, {.lse = true});
+    const AttentionGradients gradients =
+        attention_backward(q_, k_, v_, options_, out.y, out.lse, dy_);
+    outputs_ = {out.y, gradients.dq, gradients.dk, gradients.dv};
+  }
 
   void save(std::ofstream& file) const override {
     for (const Tensor& output : outputs_) {
@@ -71,7 +84,7 @@ class HeedProblem : public Problem {
   }
 
  private:
-  Tensor q_, k_, v_;
+  Tensor q_, k_, v_, dy_;
   AttentionOptions options_;
   std::vector<Tensor> outputs_;
 };
