@@ -4,12 +4,14 @@
 #include <limits>
 
 #include "heed/kernels/attention_decode.h"
+#include "heed/kernels/attention_split.h"
 #include "heed/ops/attention_plan.h"
 
 namespace heed {
 namespace {
 
 using kernels::AttentionProblem;
+using kernels::KeyRange;
 
 // Queries in one task: as many as pay, so that keys are read once for all of them, but
 // fewer when there would be too few tasks to go round. Bits do not depend on it.
@@ -45,7 +47,68 @@ void decode(const AttentionProblem& problem, int64_t batch) {
   });
 }
 
+/// Too few blocks of queries for the threads, and keys enough to be worth four joint steps.
+bool worth_splitting(const AttentionPlan& plan) {
+  constexpr int64_t kManyKeys = 4096;
+  if (num_threads() == 1 || plan.parts().size() != 1 || plan['T'] < 2 || plan['S'] < kManyKeys)
+    return false;
+  const int64_t size = kernels::attention_split_queries();
+  const int64_t blocks = plan['B'] * plan['H'] * ((plan['T'] + size - 1) / size);
+  return blocks < num_threads() && kernels::attention_splits(plan.parts()[0].problem);
+}
+
+/// The steps of attention_split over the threads.
+bool attend_by_keys(const kernels::AttentionSplit& split) {
+  const AttentionProblem& problem = split.problem;
+  const int64_t bytes = kernels::attention_scratch_bytes(problem.head_dim, problem.value_dim);
+  constexpr int64_t kLine = 16;  // columns of v that no two threads should share
+  const int64_t share = (problem.value_dim + num_threads() - 1) / num_threads();
+  const int64_t columns = (share + kLine - 1) / kLine * kLine;
+  const auto for_runs = [&](KeyRange range, int64_t size, const auto& body) {
+    parallel_for((range.end - range.begin + size - 1) / size, [&](int64_t i, int) {
+      const int64_t begin = range.begin + i * size;
+      body(KeyRange{begin, std::min(begin + size, range.end)}, attention_scratch(bytes));
+    });
+  };
+  kernels::attention_split_start(split, attention_scratch(bytes));
+  for (int64_t at = 0; at < problem.keys; at += kernels::kSplitKeys) {
+    const KeyRange block{at, std::min(at + kernels::kSplitKeys, problem.keys)};
+    for_runs(block, kernels::kSplitRun, [&](KeyRange run, std::byte* scratch) {
+      kernels::attention_split_scores(split, run, scratch);
+    });
+    for_runs(block, kernels::kSplitRun, [&](KeyRange run, std::byte* scratch) {
+      kernels::attention_split_weights(split, run, scratch);
+    });
+    for_runs({0, problem.value_dim}, columns, [&](KeyRange some, std::byte* scratch) {
+      kernels::attention_split_values(split, block, some, scratch);
+    });
+    kernels::attention_split_advance(split, block, attention_scratch(bytes));
+  }
+  return kernels::attention_split_finish(split, attention_scratch(bytes));
+}
+
+/// One block of queries after another, the keys of each shared by the threads.
+void attend_by_keys(const AttentionProblem& problem, int64_t batch) {
+  const auto shared = Storage::allocate(kernels::attention_split_bytes(problem));
+  const int64_t size = kernels::attention_split_queries();
+  for (int64_t row = 0; row < batch * problem.heads; ++row) {
+    for (int64_t first = 0; first < problem.queries; first += size) {
+      kernels::AttentionSplit split{problem,
+                                    row / problem.heads,
+                                    row % problem.heads,
+                                    first,
+                                    std::min(size, problem.queries - first),
+                                    false,
+                                    shared->data()};
+      if (attend_by_keys(split)) continue;
+      split.careful = true;
+      attend_by_keys(split);
+    }
+  }
+}
+
 void attend(const AttentionPlan& plan) {
+  if (worth_splitting(plan)) return attend_by_keys(plan.parts()[0].problem, plan['B']);
   const int64_t bytes = kernels::attention_scratch_bytes(plan['D'], plan['E']);
   for_attention_blocks(
       plan, queries_per_task(plan),

@@ -43,40 +43,50 @@ struct Nothing {
   void operator()(int64_t /*s*/, int /*i*/, Vector /*weight*/, Vector /*exponent*/) const {}
 };
 
-/// Scores to weights relative to the new maximum; total and highest follow. factor is what older
-/// sums must be multiplied by. between(s): called before every kBetween keys, for work of other
-/// units of the processor that may go on beside this. each(s, i, weight, exponent): called with
-/// every vector of weights.
+/// n keys' scores to weights relative to base; sum: theirs. between(s): called before every
+/// kBetween keys, for work of other units of the processor that may go on beside this. each(s, i,
+/// weight, exponent): called with every vector of weights.
+template <int kVectors, class Between, class Each>
+HWY_INLINE void soften_keys(float* scores, int64_t n, const Vector* base, Vector* sum,
+                            const Between& between, const Each& each) {
+  const Floats f;
+  for (int i = 0; i < kVectors; ++i) sum[i] = hn::Zero(f);
+  for (int64_t s = 0; s < n; ++s) {
+    if (s % kBetween == 0) between(s);
+    HEED_UNROLL
+    for (int i = 0; i < kVectors; ++i) {
+      float* at = scores + (s * kVectors + i) * kLanes;
+      const Vector exponent = hn::Sub(hn::Load(f, at), base[i]);
+      const Vector weight = exp_of_negative(f, exponent);
+      hn::Store(weight, f, at);
+      sum[i] = hn::Add(sum[i], weight);
+      each(s, i, weight, exponent);
+    }
+  }
+}
+
+/// soften_keys relative to the new maximum; the tile's total and highest follow. factor is what
+/// older sums must be multiplied by.
 template <int kVectors, class Between, class Each>
 HWY_INLINE void soften(const Block& block, const Tile& tile, int64_t n, const Vector* chunk_highest,
                        Vector* factor, const Between& between, const Each& each) {
-  constexpr int64_t kWidth = kVectors * kLanes;
   const Floats f;
   Vector base[kVectors];
-  Vector total[kVectors];
+  Vector sum[kVectors];
   for (int i = 0; i < kVectors; ++i) {
     const Vector before =
         tile.started ? hn::Load(f, tile.highest + i * kLanes) : hn::Set(f, kHidden);
     const Vector highest = hn::Max(before, chunk_highest[i]);
     base[i] = base_of(highest);
     factor[i] = exp_of_negative(f, hn::Sub(before, base[i]));
-    total[i] =
-        tile.started ? hn::Mul(hn::Load(f, tile.total + i * kLanes), factor[i]) : hn::Zero(f);
     hn::Store(highest, f, tile.highest + i * kLanes);
   }
-  for (int64_t s = 0; s < n; ++s) {
-    if (s % kBetween == 0) between(s);
-    HEED_UNROLL
-    for (int i = 0; i < kVectors; ++i) {
-      float* at = block.scores + s * kWidth + i * kLanes;
-      const Vector exponent = hn::Sub(hn::Load(f, at), base[i]);
-      const Vector weight = exp_of_negative(f, exponent);
-      hn::Store(weight, f, at);
-      total[i] = hn::Add(total[i], weight);
-      each(s, i, weight, exponent);
-    }
+  soften_keys<kVectors>(block.scores, n, base, sum, between, each);
+  for (int i = 0; i < kVectors; ++i) {
+    float* total = tile.total + i * kLanes;
+    const Vector before = tile.started ? hn::Load(f, total) : hn::Zero(f);
+    hn::Store(hn::MulAdd(before, factor[i], sum[i]), f, total);
   }
-  for (int i = 0; i < kVectors; ++i) hn::Store(total[i], f, tile.total + i * kLanes);
 }
 
 }  // namespace fused
