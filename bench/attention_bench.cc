@@ -32,8 +32,7 @@ Tensor load(const Job& job, const char* name, const char* tokens, const char* he
   return all.transpose(1, 2);
 }
 
-/// "full", "causal", or "windowN": a query sees itself and the N - 1 keys
-/// before it.
+/// "full", "causal", or "windowN": a query sees itself and the N - 1 keys before it.
 Mask mask_of(const Job& job) {
   const auto name = job.at("mask").get<std::string>();
   if (name == "full") return {};
@@ -42,21 +41,20 @@ Mask mask_of(const Job& job) {
   return causal & Mask::window(std::stoll(name.substr(std::string("window").size())) - 1, 0);
 }
 
-/// Queries, keys and values lie as projections leave them, [B, T, H, D], or,
-/// where the job asks for it or there is one query (keys and values then come
-/// from a cache), [B, H, T, D].
+/// Queries, keys and values lie as projections leave them, [B, T, H, D], or, where the job asks for
+/// it or there is one query (keys and values then come from a cache), [B, H, T, D].
 class HeedProblem : public Problem {
  public:
   explicit HeedProblem(const Job& job)
       : q_(load(job, "q", "t", "h")), k_(load(job, "k", "s", "g")), v_(load(job, "v", "s", "g")) {
     set_num_threads(job.at("threads").get<int>());
     options_.mask = mask_of(job);
+    if (job.at("pass") == "both") dy_ = load(job, "dy", "t", "h");
     if (job.at("layout") == "bhtd" || q_.size(2) == 1) {
       for (Tensor* x : {&q_, &k_, &v_, &dy_}) {
         if (*x) *x = x->contiguous();
       }
     }
-    if (job.at("pass") == "both") dy_ = load(job, "dy", "t", "h");
   }
 
   void run() override {
