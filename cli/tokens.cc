@@ -15,6 +15,7 @@
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/io/hub.h"
+#include "heed/lens/labels.h"
 #include "heed/text/tokenizer.h"
 #include "heed/text/unicode.h"
 
@@ -53,24 +54,18 @@ OutJson to_json(const std::vector<std::string>& texts, const Encoding& encoding)
   return out;
 }
 
-/// Columns, but for East Asian wide characters.
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 void print_table(const std::vector<std::string>& texts, const Encoding& encoding) {
   const auto range = [](const Span& span) { return fmt::format("{}-{}", span.start, span.end); };
-  size_t width = 5;
-  for (const std::string& token : encoding.tokens)
-    width = std::max(width, width_of(printable(token)));
+  int width = 5;
+  for (const std::string& token : encoding.tokens) {
+    width = std::max(width, display_width(printable(token)));
+  }
   std::string out;
   for (const std::string& text : texts) out += in_quotes(readable(text)) + "\n";
   out += fmt::format("  {:<{}}  {:>7}  {:>11}  {:>11}{}\n", "piece", width, "id", "characters",
                      "bytes", texts.size() > 1 ? "  text" : "");
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
-    const std::string token = printable(encoding.tokens[i]);
-    out += fmt::format("  {}{}  {:>7}", token, std::string(width - width_of(token), ' '),
+    out += fmt::format("  {}  {:>7}", pad_right(printable(encoding.tokens[i]), width, true),
                        encoding.ids[i]);
     if (!encoding.special[i]) {
       out += fmt::format("  {:>11}  {:>11}", range(encoding.offsets[i]),

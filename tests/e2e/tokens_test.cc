@@ -56,6 +56,19 @@ TEST_F(Tokens, TheTableNamesPiecesIdsAndPlaces) {
             "  [SEP]        2\n");
 }
 
+TEST_F(Tokens, WidePiecesKeepTheColumns) {
+  write_file(folder_ / "vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\n\u6771\n\U0001F600\n");
+  const Result got = tokens({"a \u6771 \U0001F600"});
+  EXPECT_EQ(got.out,
+            "'a \u6771 \U0001F600'\n"
+            "  piece       id   characters        bytes\n"
+            "  [CLS]        1\n"
+            "  a            3          0-1          0-1\n"
+            "  \u6771           4          2-3          2-5\n"
+            "  \U0001F600           5          4-5         6-10\n"
+            "  [SEP]        2\n");
+}
+
 TEST_F(Tokens, DecodesIds) {
   EXPECT_EQ(tokens({"--decode", "1,3,4,0,2"}).out, "ab\n");
   EXPECT_EQ(tokens({"--decode", "3", "4", "--json"}).out, "{\"ids\":[3,4],\"text\":\"ab\"}\n");
