@@ -85,7 +85,7 @@ function rgb(map, v) {
   return colors[Math.round((dark() ? t : 1 - t) * 255)];
 }
 const ink = c => 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 140 ? "#181620" : "#faf8f4";
-const number = v => Number.isNaN(v) ? "-" : Math.abs(v) >= 1000 ? v.toFixed(0) : v.toFixed(Math.abs(v) < 0.00095 && v ? 6 : 3);
+const number = v => Number.isNaN(v) ? "-" : Math.abs(v) >= 1000 ? v.toFixed(0) : Math.abs(v) < 0.00095 && v ? v.toPrecision(2) : v.toFixed(3);
 const word = (labels, i) => labels.length ? labels[i] : String(i);
 
 function picture(map) {  // one pixel a cell
