@@ -134,7 +134,8 @@ class Call {
                              attention_tile(q_, k_, found("lse"), call_, tile_->rows, tile_->keys));
     }
     write();
-    if (options_.time) fmt::print(stderr, "{}\n", to_line({{"ms", static_cast<float>(ms)}}));
+    if (options_.time)
+      std::fprintf(stderr, "%s\n", to_line({{"ms", static_cast<float>(ms)}}).c_str());
   }
 
  private:

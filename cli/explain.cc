@@ -12,9 +12,10 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "cli/number_table.h"
 #include "cli/picture_options.h"
+#include "cli/texts.h"
 #include "heed/base/error.h"
+#include "heed/io/number_table.h"
 #include "heed/lens/picture.h"
 #include "heed/lessons/attention_walk.h"
 #include "heed/lessons/lesson.h"
@@ -98,6 +99,11 @@ std::optional<float> parse_scale(const std::string& text) {
   return value;
 }
 
+NumberTable read_table(const std::string& file) {
+  return file == "-" ? parse_number_table(read_standard_input(), "standard input")
+                     : read_number_table(file);
+}
+
 std::vector<Step> walk_own_numbers(const Options& options) {
   if (options.input.empty()) {
     fail(
@@ -105,9 +111,9 @@ std::vector<Step> walk_own_numbers(const Options& options) {
         "bring their own");
   }
   const auto matrix = [](const std::string& file) {
-    return file.empty() ? Tensor() : read_number_table(file).values;
+    return file.empty() ? Tensor() : read_table(file).values;
   };
-  NumberTable table = read_number_table(options.input);
+  NumberTable table = read_table(options.input);
   return walk_attention({.x = table.values,
                          .words = std::move(table.rows),
                          .features = std::move(table.columns),
@@ -132,7 +138,7 @@ void explain(const Options& options, const Context& context) {
   const std::vector<Step> steps = own ? walk_own_numbers(options) : lesson->walk();
   const std::string_view title = own ? "Attention, step by step" : lesson->title;
   const std::string caption = "heed explain " + options.lesson;
-  save_if_asked(options.picture, lesson_picture(title, caption, steps), context);
+  save_if_asked(options.picture, lesson_picture(title, caption, steps));
   if (context.json) {
     print_json(walk_json(options.lesson, steps));
     return;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <limits>
 #include <memory>
 
@@ -63,6 +64,10 @@ Rows read_rows(const std::string& file) {
   return result;
 }
 
+void cut_rows(Rows& rows, int64_t limit) {
+  for (auto& row : rows) row.resize(std::min(row.size(), static_cast<size_t>(limit)));
+}
+
 /// The tokens of the texts, and the id that pads them.
 void tokenize(const std::vector<std::string>& texts, const std::filesystem::path& folder,
               std::optional<int64_t> max_tokens, ForwardRequest* request) {
@@ -104,12 +109,12 @@ ForwardRequest read_request(const Context& context, const Options& options,
     throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
   } else {
     request.ids = read_rows(options.ids);
-    for (auto& row : request.ids) {
-      if (limit && static_cast<int64_t>(row.size()) > *limit)
-        row.resize(static_cast<size_t>(*limit));
-    }
   }
   if (!options.token_types.empty()) request.type_ids = read_rows(options.token_types);
+  if (limit) {
+    cut_rows(request.ids, *limit);
+    cut_rows(request.type_ids, *limit);
+  }
   check_lengths(request, facts);
   return request;
 }

@@ -191,9 +191,7 @@ class LookCommand {
     return view;
   }
 
-  void save() const {
-    save_if_asked(arguments_.picture, look_picture(looks_, view_for_file()), context_);
-  }
+  void save() const { save_if_asked(arguments_.picture, look_picture(looks_, view_for_file())); }
 
   const Context& context_;
   const LookArguments& arguments_;

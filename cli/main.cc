@@ -1,8 +1,12 @@
 // The heed program: an explicit list of commands; faults become one line on stderr and an exit
 // status (0 done, 1 our fault, 2 the user's, 130 interrupted).
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -47,6 +51,15 @@ void install_signal_handlers() {
     if (inherited.sa_handler != SIG_IGN) sigaction(signal, &stop, nullptr);  // nohup keeps working
   }
   std::signal(SIGPIPE, SIG_IGN);  // print() sees the closed pipe; see end_by_closed_pipe
+}
+
+/// A stream that the caller closed would give its number to the next file opened, and what is
+/// printed would land in there. Reading from or writing to these fails, as it should.
+void fill_closed_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0 || errno != EBADF) continue;
+    open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);  // takes the lowest number
+  }
 }
 
 /// Ends as a program without a handler would, which is what shells and pagers expect.
@@ -141,6 +154,7 @@ int run(Context& context) {
 }
 
 int heed_main(int argc, char** argv) {
+  fill_closed_streams();
   Context context;
   CLI::App root("Run Transformers and see where every head looks.");
   build(root, context);

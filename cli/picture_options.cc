@@ -1,12 +1,11 @@
 #include "cli/picture_options.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "heed/base/log.h"
 
 namespace heed::cli {
 
@@ -26,10 +25,10 @@ void add_picture_options(CLI::App& command, PictureOptions& options, const std::
   command.add_flag("--numbers", options.numbers, "Print each square's number.");
 }
 
-void save_if_asked(const PictureOptions& options, const Picture& picture, const Context& context) {
+void save_if_asked(const PictureOptions& options, const Picture& picture) {
   if (options.save.empty()) return;
   save_picture(picture, options.save, options.theme == "dark" ? Theme::dark : Theme::light);
-  if (!context.quiet) fmt::print(stderr, "heed: wrote {}\n", options.save);
+  log(LogLevel::info, "wrote " + options.save);
 }
 
 TerminalStyle style_for_output(const PictureOptions& options, const Context& context) {

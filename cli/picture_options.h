@@ -22,8 +22,8 @@ struct PictureOptions {
 /// Adds the three; `more` is a further sentence on what --save writes.
 void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& more = "");
 
-/// Writes the picture to --save, if given, and says so on standard error.
-void save_if_asked(const PictureOptions& options, const Picture& picture, const Context& context);
+/// Writes the picture to --save, if given, and logs that it did.
+void save_if_asked(const PictureOptions& options, const Picture& picture);
 
 /// How to draw on standard output.
 TerminalStyle style_for_output(const PictureOptions& options, const Context& context);

@@ -10,11 +10,11 @@
 #include <cstring>
 #include <filesystem>
 
-#include "cli/csv.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/io/csv.h"
 #include "heed/io/json.h"
 
 namespace heed::cli {
@@ -24,12 +24,6 @@ constexpr const char* kStandardInput = "-";
 
 [[noreturn]] void fail(ErrorCode code, const std::string& where, const std::string& what) {
   throw Error(code, where + ": " + what);
-}
-
-std::string_view without_byte_order_mark(std::string_view content) {
-  constexpr std::string_view kMark = "\xEF\xBB\xBF";
-  if (content.substr(0, kMark.size()) == kMark) content.remove_prefix(kMark.size());
-  return content;
 }
 
 std::vector<std::string> read_text_file(const std::string& file, const std::string& field) {
@@ -76,9 +70,15 @@ std::vector<std::string> read_texts(const TextInputs& inputs) {
       texts.push_back(std::move(text));
     }
   }
-  if (texts.empty()) {
+  if (texts.empty() && inputs.texts.empty() && inputs.file.empty()) {
     throw Error(ErrorCode::invalid_argument,
                 "no text: give texts as arguments, --file F, or - for standard input");
+  }
+  if (texts.empty()) {
+    const bool piped = inputs.file.empty() || inputs.file == kStandardInput;
+    throw Error(ErrorCode::invalid_argument,
+                (piped ? "standard input" : inputs.file) +
+                    std::string(": needed one text a line, found none"));
   }
   return texts;
 }
@@ -140,7 +140,7 @@ std::vector<std::string> parse_json_lines(std::string_view content, const std::s
 
 std::vector<std::string> parse_csv_field(std::string_view content, const std::string& field,
                                          const std::string& where) {
-  const std::vector<CsvRow> rows = parse_csv(without_byte_order_mark(content), where);
+  const std::vector<CsvRow> rows = parse_csv(content, where);
   if (rows.empty()) return {};
   const std::vector<std::string>& header = rows.front().cells;
   const auto found = std::find(header.begin(), header.end(), field);

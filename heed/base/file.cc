@@ -124,7 +124,17 @@ void AtomicFile::open_temporary(const std::filesystem::path& stem) {
     // O_EXCL: never through a link that somebody put there, nor over what a killed run has left
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   } while (descriptor_ < 0 && errno == EEXIST);
-  if (descriptor_ < 0) fail("cannot write");
+  if (descriptor_ >= 0) return;
+  const int reason = errno;
+  const std::filesystem::path folder = target_.parent_path();
+  std::error_code error;
+  if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
+    throw Error(ErrorCode::not_found, "cannot write " + target_.string() + ": needed the folder " +
+                                          folder.string() +
+                                          ", which does not exist; make it first");
+  }
+  errno = reason;
+  fail("cannot write");
 }
 
 AtomicFile::~AtomicFile() {

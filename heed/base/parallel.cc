@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -10,10 +11,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 
 namespace heed {
 namespace {
@@ -37,10 +40,19 @@ int processors() {
   return n == 0 ? 1 : static_cast<int>(n);
 }
 
+constexpr int kMaxThreads = 4096;
+
 int default_threads() {
   if (const char* text = std::getenv("HEED_NUM_THREADS")) {
-    const int n = std::atoi(text);  // NOLINT(cert-err34-c): anything unreadable is 0 and ignored
-    if (n >= 1) return n;
+    const std::string_view digits = text;
+    int n = 0;
+    const auto [end, error] = std::from_chars(text, text + digits.size(), n);
+    if (error == std::errc() && end == text + digits.size() && n >= 1 && n <= kMaxThreads) return n;
+    if (!digits.empty()) {
+      throw Error(ErrorCode::invalid_argument, "HEED_NUM_THREADS: needed a number from 1 to " +
+                                                   std::to_string(kMaxThreads) + ", found " +
+                                                   in_quotes(digits));
+    }
   }
   return processors();
 }

@@ -7,7 +7,8 @@
 namespace heed {
 
 /// Threads that parallel_for may use, the caller's own included. The default is HEED_NUM_THREADS
-/// or, without it, the number of processors this process may run on.
+/// or, without it, the number of processors this process may run on. Error invalid_argument for a
+/// HEED_NUM_THREADS that is no number from 1 to 4096.
 int num_threads();
 
 /// Sets num_threads() for the process; n < 1 is an Error. Not to be called from inside

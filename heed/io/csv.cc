@@ -1,10 +1,10 @@
-#include "cli/csv.h"
+#include "heed/io/csv.h"
 
 #include <utility>
 
 #include "heed/base/error.h"
 
-namespace heed::cli {
+namespace heed {
 namespace {
 
 class CsvReader {
@@ -78,8 +78,14 @@ class CsvReader {
 
 }  // namespace
 
-std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where) {
-  return CsvReader(content, where).read();
+std::string_view without_byte_order_mark(std::string_view content) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (content.starts_with(kMark)) content.remove_prefix(kMark.size());
+  return content;
 }
 
-}  // namespace heed::cli
+std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where) {
+  return CsvReader(without_byte_order_mark(content), where).read();
+}
+
+}  // namespace heed

@@ -5,15 +5,19 @@
 #include <string_view>
 #include <vector>
 
-namespace heed::cli {
+namespace heed {
 
 struct CsvRow {
   std::vector<std::string> cells;
   int64_t line = 0;  // of the file, from 1, where the row starts
 };
 
+/// The content behind a UTF-8 byte order mark, which some editors write first.
+std::string_view without_byte_order_mark(std::string_view content);
+
 /// Comma-separated values as RFC 4180 has them: quoted cells may hold commas, newlines and doubled
-/// quotes. Empty lines are skipped. Error corrupt_data names the line of an open quote.
+/// quotes. A byte order mark and empty lines are skipped. Error corrupt_data names the line of an
+/// open quote.
 std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where);
 
-}  // namespace heed::cli
+}  // namespace heed

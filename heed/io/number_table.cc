@@ -1,19 +1,21 @@
-#include "cli/number_table.h"
+#include "heed/io/number_table.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
-#include "cli/csv.h"
-#include "cli/texts.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/message.h"
+#include "heed/io/csv.h"
 #include "heed/io/npy.h"
 
-namespace heed::cli {
+namespace heed {
 namespace {
 
 [[noreturn]] void fail(const std::string& where, const std::string& what) {
@@ -62,7 +64,10 @@ class TableReader {
     NumberTable table;
     const size_t skip = labelled_ ? 1 : 0;
     const size_t width = rows_[0].cells.size();
-    if (width == skip) fail(where_, "needed columns of numbers, found only one of names");
+    if (width == skip) {
+      fail(where_, fmt::format("line {}: needed numbers with commas between them, found {}",
+                               rows_[0].line, in_quotes(rows_[0].cells[0])));
+    }
     if (headed_) table.columns.assign(rows_[0].cells.begin() + skip, rows_[0].cells.end());
     std::vector<float> values;
     for (size_t r = headed_ ? 1 : 0; r < rows_.size(); ++r) {
@@ -83,8 +88,8 @@ class TableReader {
   float value_at(const CsvRow& row, size_t column) const {
     const std::optional<float> value = number_in(row.cells[column]);
     if (!value || !std::isfinite(*value)) {
-      fail(where_, fmt::format("line {}, column {}: needed a finite number, found '{}'", row.line,
-                               column + 1, row.cells[column]));
+      fail(where_, fmt::format("line {}, column {}: needed a finite number, found {}", row.line,
+                               column + 1, in_quotes(row.cells[column])));
     }
     return *value;
   }
@@ -102,16 +107,22 @@ NumberTable parse_number_table(std::string_view content, const std::string& wher
 }
 
 NumberTable read_number_table(const std::filesystem::path& path) {
-  if (path == "-") return parse_number_table(read_standard_input(), "standard input");
   if (path.extension() != ".npy") return parse_number_table(read_file(path), path.string());
-  const Tensor values = read_npy(path);
-  if (values.rank() != 2) {
-    fail(path.string(), "needed an array of rank 2, found " + to_string(values.shape()));
+  const Tensor array = read_npy(path);
+  if (array.rank() != 2) {
+    fail(path.string(), "needed an array of rank 2, found " + to_string(array.shape()));
   }
-  for (const float value : values.to(DType::f32).contiguous().span<float>()) {
+  constexpr DType kFloats[] = {DType::f64, DType::f32, DType::bf16, DType::f16};
+  if (std::ranges::find(kFloats, array.dtype()) == std::end(kFloats)) {
+    fail(path.string(), fmt::format("needed an array of floats, found {}; convert it with NumPy's "
+                                    "astype",
+                                    to_string(array.dtype())));
+  }
+  const Tensor values = array.to(DType::f32).contiguous();
+  for (const float value : values.span<float>()) {
     if (!std::isfinite(value)) fail(path.string(), "needed finite numbers, found nan or inf");
   }
-  return {.values = values.to(DType::f32), .rows = {}, .columns = {}};
+  return {.values = values, .rows = {}, .columns = {}};
 }
 
-}  // namespace heed::cli
+}  // namespace heed

@@ -34,6 +34,16 @@ const AttentionWalk& check_size(const AttentionWalk& given) {
                           kOperation, kMaxWalkTokens, to_string(x.shape())));
 }
 
+void check_scores(const Tensor& raw) {
+  for (const float score : raw.span<float>()) {
+    if (std::isfinite(score)) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: needed numbers whose products fit f32 (up to 3.4e38), found a "
+                            "score of {}; scale the input down",
+                            kOperation, score));
+  }
+}
+
 // The walk of one problem: what all steps share.
 class Walk {
  public:
@@ -89,6 +99,7 @@ class Walk {
     const Tensor v = split_heads(v_, heads);
     const AttentionWant want = {.weights = true, .scores = true};
     const AttentionOutputs raw = attention_outputs(q, k, v, {.scale = 1.0f}, want);
+    check_scores(raw.scores);
     const AttentionOptions options = {
         .scale = given_.scale, .mask = given_.causal ? Mask::causal(Align::top_left) : Mask()};
     const AttentionOutputs found = attention_outputs(q, k, v, options, want);

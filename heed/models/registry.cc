@@ -31,6 +31,17 @@ std::string first_architecture(const ConfigReader& config) {
   return names.empty() ? "" : names[0].get<std::string>();
 }
 
+void check_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::exists(folder / "config.json", error)) return;
+  throw Error(ErrorCode::not_found,
+              fmt::format("model {}: needed a folder with config.json and model.safetensors, found "
+                          "{}",
+                          folder.string(),
+                          std::filesystem::is_directory(folder, error) ? "no config.json in it"
+                                                                       : "no folder"));
+}
+
 }  // namespace
 
 std::vector<std::string> known_encoders() {
@@ -40,6 +51,7 @@ std::vector<std::string> known_encoders() {
 }
 
 std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& folder) {
+  check_folder(folder);
   const ConfigReader config = ConfigReader::open(folder / "config.json");
   const std::string type = config.text("model_type", "");
   const std::string architecture = first_architecture(config);

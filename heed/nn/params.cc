@@ -51,6 +51,10 @@ class MapSource : public Params::Source {
   std::map<std::string, Tensor> tensors_;
 };
 
+bool is_computed(DType dtype) {
+  return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16;
+}
+
 }  // namespace
 
 struct Params::State {
@@ -108,6 +112,11 @@ Tensor Params::maybe(std::string_view name, const Shape& shape) const {
         fmt::format("weights: {} must be {} but is {} in {}; the configuration does not "
                     "belong to these weights",
                     full, to_string(shape), to_string(found.shape()), state_->source->describe()));
+  }
+  if (!is_computed(found.dtype())) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("weights: {} is {} in {}; Heed computes f32, bf16 and f16", full,
+                            to_string(found.dtype()), state_->source->describe()));
   }
   const std::scoped_lock lock(state_->mutex);
   state_->asked.insert(full);

@@ -37,7 +37,8 @@ class Params {
   Params operator/(int64_t index) const;
 
   /// The weight prefix.name as stored with that shape. Error not_found names the full path and the
-  /// closest names there are; Error corrupt_data names needed and found shapes.
+  /// closest names there are; Error corrupt_data names needed and found shapes; Error unsupported
+  /// names a dtype that Heed does not compute (f32, bf16 and f16 it does).
   Tensor tensor(std::string_view name, const Shape& shape) const;
   /// The same, undefined if absent.
   Tensor maybe(std::string_view name, const Shape& shape) const;

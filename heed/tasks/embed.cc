@@ -83,16 +83,16 @@ Embedder Embedder::load(std::string_view name_or_path, const EmbedderOptions& op
   std::filesystem::path encoder_folder;
   EmbedSteps& steps = embedder.steps_;
   steps = EmbedSteps::read(folder, &encoder_folder);
+  if (options.pooling) steps.pooling = {*options.pooling};
+  if (options.normalize) steps.normalize = *options.normalize;
+  embedder.encoder_ = load_encoder(encoder_folder);
+  embedder.tokenizer_ = Tokenizer::load(encoder_folder);
+  check_case(*embedder.tokenizer_, steps.lower_case, encoder_folder);
   if (!steps.from_files && !options.pooling) {
     log(LogLevel::info, fmt::format("{} has no modules.json: vectors are the mean over the tokens, "
                                     "not normalised",
                                     folder.string()));
   }
-  if (options.pooling) steps.pooling = {*options.pooling};
-  if (options.normalize) steps.normalize = *options.normalize;
-  embedder.tokenizer_ = Tokenizer::load(encoder_folder);
-  check_case(*embedder.tokenizer_, steps.lower_case, encoder_folder);
-  embedder.encoder_ = load_encoder(encoder_folder);
   const EncoderFacts& facts = embedder.encoder_->facts();
   embedder.max_tokens_ = std::min(steps.max_tokens.value_or(facts.max_tokens), facts.max_tokens);
   embedder.width_ = check_widths(steps, facts.width);

@@ -21,7 +21,8 @@ std::string describe(const Json& value) {
 
 void JsonField::fail(std::string_view needed) const {
   throw Error(ErrorCode::corrupt_data,
-              fmt::format("{}: needed {}, found {}", path_, needed, describe(*value_)));
+              fmt::format("{}{} needed {}, found {}", path_, path_.ends_with(':') ? "" : ":",
+                          needed, describe(*value_)));
 }
 
 void JsonField::unsupported(std::string_view what, std::string_view known) const {

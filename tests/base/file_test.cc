@@ -88,7 +88,8 @@ TEST(AtomicFile, AFullDiskLeavesTheOldFileAndNothingElse) {
 
 TEST(AtomicFile, PlacesThatCannotBeWritten) {
   const TemporaryFolder folder;
-  expect_error(ErrorCode::not_found, {"cannot write", "none/a.txt", "No such file"},
+  expect_error(ErrorCode::not_found,
+               {"cannot write", "needed the folder", "none, which does not exist"},
                [&] { write_file(folder / "none/a.txt", "x"); });
   expect_error(ErrorCode::invalid_argument, {"needed a file name, found a folder"},
                [&] { write_file(folder.path(), "x"); });

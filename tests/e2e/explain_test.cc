@@ -109,6 +109,9 @@ TEST(Explain, ReadsTablesAsPeopleWriteThem) {
   const Json numbered = values(",a,b\n7,1,2\n8,3,4\n");  // an empty heading: labels, not numbers
   EXPECT_EQ(numbered["rows"], Json({"7", "8"}));
   EXPECT_EQ(numbered["values"], Json({{1, 2}, {3, 4}}));
+  EXPECT_EQ(values("\xEF\xBB\xBF"
+                   "1,2\n3,4\n")["values"],
+            Json({{1, 2}, {3, 4}}));
   EXPECT_EQ(values("only\n1\n2\n")["shape"], Json({2, 1}));
 }
 
@@ -132,6 +135,7 @@ TEST(Explain, FaultsAreNamed) {
   expect_input_fault("1,nan\n", "line 1, column 2");
   expect_input_fault("a,b\n", "only names");
   expect_input_fault("", "needed rows of numbers");
+  expect_input_fault("1e30,2\n3,4\n", "products fit f32");
   const std::string good = file("good.csv", "1,2,3\n4,5,6\n");
   expect_fault({"explain", "attention", "--input", good, "--heads", "2"}, "2 heads must divide");
   expect_fault({"explain", "attention", "--input", good, "--wq", good}, "W_q must be [C=3, D]");

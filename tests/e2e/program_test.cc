@@ -77,6 +77,16 @@ TEST(Program, FullDiskIsTold) {
                   "cannot write");
 }
 
+TEST(Program, WhatIsPrintedNeverLandsInAnotherFile) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "bank.json").string();
+  const std::string explain = "\"$HEED\" explain bank --save " + file;
+  expect_one_line(run_shell("(" + explain + " --quiet) >&-"), 2, "standard output: cannot write");
+  EXPECT_EQ(read_file(file).front(), '{');
+  EXPECT_EQ(run_shell("(" + explain + ") 2>&-").status, 0);
+  EXPECT_EQ(read_file(file).find("wrote"), std::string::npos);
+}
+
 TEST(Program, ClosedPipeEndsQuietly) {
   const Result closed = run_shell(
       "(sleep 0.3; \"$HEED\" completions fish) | true; "
@@ -121,6 +131,8 @@ TEST(Doctor, TellsProblemsAndWhatToDo) {
   for (const Json& kernel : json.at("operators")) EXPECT_EQ(kernel.at("isa"), json.at("isa"));
 
   expect_one_line(run_heed({"doctor"}, {.environment = {{"HEED_ISA", "mmx"}}}), 2, "reference");
+  expect_one_line(run_heed({"doctor"}, {.environment = {{"HEED_NUM_THREADS", "two"}}}), 2,
+                  "needed a number from 1 to 4096, found 'two'");
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ TEST_F(Texts, FilesOfLinesJsonLinesAndCsv) {
 
 TEST_F(Texts, FaultsNameThePlaceAndTheWayOut) {
   expect_fault({}, "no text");
-  expect_fault({"-"}, "no text");
+  expect_fault({"-"}, "standard input: needed one text a line, found none");
   expect_fault({"--file", (folder_ / "none.txt").string()}, "none.txt");
   expect_fault({"--file", folder_.path().string()}, folder_.path().string());
   expect_fault({"--file", file("a.csv", "id,body\n1,a\n")}, "--field may be id, body");

@@ -37,6 +37,12 @@ TEST(Params, AWrongShapeNamesBoth) {
   });
 }
 
+TEST(Params, ADTypeThatIsNotComputedIsNamed) {
+  const Params params = Params::from({{"a.weight", Tensor::zeros({2}, DType::i64)}});
+  expect_error(ErrorCode::unsupported, {"a.weight is i64", "f32, bf16 and f16"},
+               [&] { params.tensor("a.weight", {2}); });
+}
+
 TEST(Params, KnowsWhatNobodyAskedFor) {
   const Params params = some();
   (params / "encoder" / "layer" / 0 / "dense").tensor("weight", {2, 3});
