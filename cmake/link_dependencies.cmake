@@ -1,5 +1,8 @@
 # What the library links; installed too, because users of the static library link the same.
 find_package(Threads REQUIRED)
+if(HEED_KERNELS_ONLY)
+  return()  # of Highway only headers are used
+endif()
 find_package(PkgConfig REQUIRED)
 find_package(fmt REQUIRED)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)

@@ -15,9 +15,17 @@ namespace {
 
 constexpr std::array kIsas{Isa::reference, Isa::avx2, Isa::avx512, Isa::amx, Isa::neon};
 
-// Highway's probe also asks whether the system saves the wide registers.
+// Highway's probe also asks whether the system saves the wide registers. NEON is part of AArch64.
+int64_t probe_targets() {
+#if defined(__aarch64__)
+  return HWY_NEON;
+#else
+  return hwy::SupportedTargets();
+#endif
+}
+
 bool machine_runs(Isa isa) {
-  static const int64_t targets = hwy::SupportedTargets();
+  static const int64_t targets = probe_targets();
   switch (isa) {
     case Isa::reference:
       return true;

@@ -17,7 +17,7 @@ namespace heed::kernels::HWY_NAMESPACE {
 
 // In Max and Min below the operand that may be NaN comes second: x86 returns it, so NaN stays NaN.
 
-HWY_INLINE FloatVector relu(Floats d, FloatVector x) { return hn::Max(hn::Zero(d), x); }
+HWY_INLINE FloatVector relu(Floats d, FloatVector x) { return at_least(hn::Zero(d), x); }
 
 /// x Phi(x) = max(x, 0) - a Phi(-a), a = |x|: no cancellation on either side, so the error is
 /// relative even far left, where x/2 (1 + erf(x / sqrt 2)) loses every digit in f32.
@@ -27,7 +27,7 @@ HWY_INLINE FloatVector relu(Floats d, FloatVector x) { return hn::Max(hn::Zero(d
 HWY_INLINE FloatVector gelu(Floats d, FloatVector x) {
   const hn::RebindToSigned<Floats> di;
   // where a Phi(-a) nears the end of f32's normal numbers; also, inf x 0 must not become NaN
-  const FloatVector a = hn::Min(hn::Set(d, 12.9f), hn::Abs(x));
+  const FloatVector a = at_most(hn::Set(d, 12.9f), hn::Abs(x));
   const FloatVector square = hn::Mul(a, a);
   const FloatVector lost = hn::MulSub(a, a, square);  // a^2 = square + lost, exactly
   const FloatVector magic = hn::Set(d, 0x1.8p23f);    // as in exp_parts
@@ -55,7 +55,7 @@ HWY_INLINE FloatVector gelu(Floats d, FloatVector x) {
   q = hn::MulAdd(q, a, hn::Set(d, 1.6691950964f));
   q = hn::MulAdd(q, a, hn::Set(d, 1.0f));
   const FloatVector tail = hn::Div(hn::Mul(hn::Mul(a, p), e), q);
-  return hn::Sub(hn::Max(hn::Zero(d), x), tail);
+  return hn::Sub(at_least(hn::Zero(d), x), tail);
 }
 
 /// x / (1 + e^-z), with e^-|z| on both sides so that nothing overflows.
@@ -66,13 +66,13 @@ HWY_INLINE FloatVector times_sigmoid(Floats d, FloatVector x, FloatVector z) {
 }
 
 HWY_INLINE FloatVector silu(Floats d, FloatVector x) {
-  const FloatVector bounded = hn::Max(hn::Set(d, -100.0f), x);  // -inf x 0 must not become NaN
+  const FloatVector bounded = at_least(hn::Set(d, -100.0f), x);  // -inf x 0 must not become NaN
   return times_sigmoid(d, bounded, bounded);
 }
 
 /// x / 2 (1 + tanh u) = x / (1 + e^-2u).
 HWY_INLINE FloatVector gelu_tanh(Floats d, FloatVector x) {
-  const FloatVector bounded = hn::Max(hn::Set(d, -100.0f), x);
+  const FloatVector bounded = at_least(hn::Set(d, -100.0f), x);
   const FloatVector square = hn::Mul(bounded, bounded);
   const FloatVector factor =
       hn::MulAdd(square, hn::Set(d, 0x1.2444f2p-4f), hn::Set(d, 0x1.988454p0f));
@@ -83,7 +83,7 @@ HWY_INLINE FloatVector gelu_tanh(Floats d, FloatVector x) {
 HWY_INLINE FloatVector tanh(Floats d, FloatVector x) {
   const hn::RebindToSigned<Floats> di;
   const FloatVector one = hn::Set(d, 1.0f);
-  const FloatVector a = hn::Min(hn::Set(d, 10.0f), hn::Abs(x));
+  const FloatVector a = at_most(hn::Set(d, 10.0f), hn::Abs(x));
   const auto parts = exp_parts(d, hn::Mul(a, hn::Set(d, -2.0f)));
   const FloatVector power = hn::BitCast(d, hn::Add(hn::BitCast(di, one), parts.power));
   const FloatVector minus_one = hn::MulAdd(power, parts.minus_one, hn::Sub(power, one));

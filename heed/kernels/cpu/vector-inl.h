@@ -21,6 +21,23 @@ using FloatVector = hn::Vec<Floats>;
 inline constexpr int64_t kLanes =
     hn::MaxLanes(Floats());  // exact: targets.h leaves out scalable vectors
 
+/// max(x, least) and min(x, most), NaN where x is. (hn::Max and hn::Min give either operand then,
+/// as the instruction set has it: x86's give the second.)
+HWY_INLINE FloatVector at_least(FloatVector least, FloatVector x) {
+#if HWY_ARCH_X86
+  return hn::Max(least, x);
+#else
+  return hn::IfThenElse(hn::Lt(x, least), least, x);
+#endif
+}
+HWY_INLINE FloatVector at_most(FloatVector most, FloatVector x) {
+#if HWY_ARCH_X86
+  return hn::Min(most, x);
+#else
+  return hn::IfThenElse(hn::Gt(x, most), most, x);
+#endif
+}
+
 /// The first n <= kLanes floats at p, the other lanes set to fill; reads no further than p[n -
 /// 1].
 HWY_INLINE FloatVector load(Floats d, const float* p, int64_t n, float fill = 0.0f) {
