@@ -34,13 +34,14 @@ struct AttentionReport {
   static constexpr int64_t kMostTop = 64;
 
   // Of a query row; null where not wanted, at problem.row(b, h, t).
-  float* entropy = nullptr;   // -sum p ln p, nats
-  float* squares = nullptr;   // sum p^2
-  float* distance = nullptr;  // sum p |position of the query - s|
-  float* first = nullptr;     // p of key 0
-  float* self = nullptr;      // p of the key at the query's position
-  float* previous = nullptr;  // p of the key before that
-  float* max = nullptr;       // largest p
+  float* entropy = nullptr;     // -sum p ln p, nats
+  float* perplexity = nullptr;  // exp(entropy); 0 where no key has mass
+  float* squares = nullptr;     // sum p^2
+  float* distance = nullptr;    // sum p |position of the query - s|
+  float* first = nullptr;       // p of key 0
+  float* self = nullptr;        // p of the key at the query's position
+  float* previous = nullptr;    // p of the key before that
+  float* max = nullptr;         // largest p
   int64_t* max_key = nullptr;
   float* inside = nullptr;   // sum of p where |position - s| <= window
   float* outside = nullptr;  // the other p

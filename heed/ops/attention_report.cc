@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <string>
 
 #include "heed/base/cancel.h"
@@ -160,6 +159,7 @@ class Reporter {
       return at(tensor, static_cast<int64_t*>(nullptr));
     };
     kernels::AttentionReport report{.entropy = floats(out_.entropy),
+                                    .perplexity = floats(out_.perplexity),
                                     .squares = floats(out_.squares),
                                     .distance = floats(out_.distance),
                                     .first = floats(out_.first),
@@ -251,16 +251,11 @@ class Reporter {
 
   void finish() {
     if (want_.map > 0) out_.map = map_.finish();
-    if (want_.received) {
-      const auto sums = out_.received.span<float>();
-      for (size_t i = 0; i < sums.size() && !received_.empty(); ++i) {
-        sums[i] = static_cast<float>(received_[i]);
-      }
+    if (!want_.received) return;
+    const auto sums = out_.received.span<float>();
+    for (size_t i = 0; i < sums.size() && !received_.empty(); ++i) {
+      sums[i] = static_cast<float>(received_[i]);
     }
-    if (!want_.perplexity) return;
-    out_.perplexity = out_.entropy.clone();
-    for (float& x : out_.perplexity.span<float>()) x = std::exp(x);
-    if (!want_.entropy) out_.entropy = {};
   }
 
   AttentionPlan& plan_;
@@ -287,7 +282,8 @@ AttentionReport allocate(const AttentionPlan& plan, const AttentionReportWant& w
   const auto by_key = [&](bool wanted, DType dtype = DType::f32) {
     return wanted ? Tensor::zeros({batch, heads, keys}, dtype) : Tensor();
   };
-  return {.entropy = rows(want.entropy || want.perplexity),
+  return {.entropy = rows(want.entropy),
+          .perplexity = rows(want.perplexity),
           .max = rows(want.max),
           .max_key = rows(want.max, DType::i64),
           .squares = rows(want.squares),

@@ -67,7 +67,7 @@ struct AttentionReport {
   Tensor lse;  // [B, H, T]
 
   Tensor entropy;      // [B, H, T]: -sum_s p ln p, nats
-  Tensor perplexity;   // [B, H, T]: exp(entropy)
+  Tensor perplexity;   // [B, H, T]: exp(entropy); 0 where no key has mass
   Tensor max;          // [B, H, T]
   Tensor max_key;      // [B, H, T], i64
   Tensor squares;      // [B, H, T]: sum_s p^2

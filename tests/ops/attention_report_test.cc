@@ -122,7 +122,7 @@ void add_row(Values& values, const Weights& w, const AttentionReportWant& want, 
   }
   const auto put = [&](const std::string& name, double value) { values[name].push_back(value); };
   put("entropy", entropy);
-  put("perplexity", std::exp(entropy));
+  put("perplexity", squares == 0 ? 0 : std::exp(entropy));
   put("squares", squares);
   put("distance", distance);
   put("first", weight(first_key));

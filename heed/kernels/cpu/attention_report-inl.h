@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <memory>
 
 #include "heed/kernels/attention.h"
@@ -26,6 +25,8 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
 
+using Indices = hn::RebindToSigned<Floats>;
+
 /// What a tile carries for the report, each [width] and relative to tile.highest unless said.
 struct TileReport {
   float* visible;   // sum of weights, the sink's left out
@@ -39,9 +40,8 @@ struct TileReport {
   float* listed;      // [lists][width]
   int64_t* cursors;   // [lists][width], the next entry of a query's list
   int64_t top;        // kept a query
-  float* threshold;   // a score must be above to enter
-  float* top_scores;  // [width][top], falling
-  int64_t* top_keys;  // [width][top]
+  float* top_scores;  // [top][width], falling
+  int32_t* top_keys;  // [top][width]
   TileBins bins;
   TileBins map;
   float* kept;          // [S][width], weights relative to kept_highest; null: not kept
@@ -54,7 +54,8 @@ static_assert(kMostTiles * kTile >= kAttentionQueries);
 
 /// The measures of a row that cost a pass over its weights.
 HWY_INLINE bool measures(const AttentionReport& report) {
-  return report.entropy != nullptr || report.squares != nullptr || report.distance != nullptr;
+  return report.entropy != nullptr || report.perplexity != nullptr || report.squares != nullptr ||
+         report.distance != nullptr;
 }
 
 HWY_INLINE void start_report(const Block& block, const Tile& tile) {
@@ -74,53 +75,72 @@ HWY_INLINE void start_report(const Block& block, const Tile& tile) {
     }
   }
   std::fill_n(state.top_scores, tile.width * state.top, kHidden);
-  std::fill_n(state.top_keys, tile.width * state.top, int64_t{-1});
-  std::fill_n(state.threshold, tile.queries, kHidden);
-  std::fill(state.threshold + tile.queries, state.threshold + tile.width,
-            std::numeric_limits<float>::infinity());  // lanes that repeat a query enter nothing
+  std::fill_n(state.top_keys, tile.width * state.top, -1);
   state.bins.start();
   state.map.start();
 }
 
-/// Puts a key that beats the lane's last among its top.
-HWY_INLINE void enter_top(TileReport& state, int64_t lane, float score, int64_t key) {
-  float* scores = state.top_scores + lane * state.top;
-  int64_t* keys = state.top_keys + lane * state.top;
-  int64_t i = state.top - 1;
-  for (; i > 0 && score > scores[i - 1]; --i) {
-    scores[i] = scores[i - 1];
-    keys[i] = keys[i - 1];
+/// Puts a key among the top of each lane where it beats the last, which falls out: place i takes
+/// the score that stands above it where the key goes higher, else the key itself where it beats
+/// what stands there. A score must be above to beat, so of equal ones the earlier key stays ahead.
+HWY_INLINE void enter_top(Vector score, int32_t key, int64_t top, int64_t width, float* scores,
+                          int32_t* keys) {
+  const Floats f;
+  const Indices index;
+  const auto entering = hn::Set(index, key);
+  float* at = scores + (top - 1) * width;
+  int32_t* key_at = keys + (top - 1) * width;
+  Vector here = hn::Load(f, at);
+  auto key_here = hn::Load(index, key_at);
+  auto beats = hn::Gt(score, here);
+  for (int64_t i = top - 1; i > 0; --i, at -= width, key_at -= width) {
+    const Vector above = hn::Load(f, at - width);
+    const auto key_above = hn::Load(index, key_at - width);
+    const auto beats_above = hn::Gt(score, above);
+    hn::Store(hn::Max(here, hn::Min(above, score)), f, at);
+    const auto mine = hn::IfThenElse(hn::RebindMask(index, beats), entering, key_here);
+    hn::Store(hn::IfThenElse(hn::RebindMask(index, beats_above), key_above, mine), index, key_at);
+    here = above;
+    key_here = key_above;
+    beats = beats_above;
+    if (i % 8 == 0 && hn::AllFalse(f, beats)) return;  // often, where many are kept
   }
-  scores[i] = score;
-  keys[i] = key;
-  state.threshold[lane] = scores[state.top - 1];
+  hn::Store(hn::Max(here, score), f, at);
+  hn::Store(hn::IfThenElse(hn::RebindMask(index, beats), entering, key_here), index, key_at);
 }
 
-/// Keys in order and only above the threshold: of equal scores the lowest key stays.
+/// Enters the chunk's keys that are above the last of the top, in order. First notes the groups
+/// of keys that have one, without branching: which they are cannot be predicted.
 template <int kVectors>
-HWY_INLINE void find_top(const Block& block, TileReport& state, int64_t first, int64_t n,
+HWY_INLINE void find_top(const Block& block, const TileReport& state, int64_t first, int64_t n,
                          const Vector* highest) {
   constexpr int64_t kWidth = kVectors * kLanes;
-  constexpr int64_t kGroup = 4;  // keys to a test
+  constexpr int64_t kGroup = 4;
   const Floats f;
   for (int i = 0; i < kVectors; ++i) {
-    Vector threshold = hn::Load(f, state.threshold + i * kLanes);
+    float* top_scores = state.top_scores + i * kLanes;
+    int32_t* top_keys = state.top_keys + i * kLanes;
+    const float* last = top_scores + (state.top - 1) * kWidth;
+    const Vector threshold = hn::Load(f, last);
     if (hn::AllFalse(f, hn::Gt(highest[i], threshold))) continue;
     const float* scores = block.scores + i * kLanes;
-    for (int64_t s = 0; s < n; s += kGroup) {
-      const int64_t end = std::min(s + kGroup, n);
-      Vector most = hn::Load(f, scores + s * kWidth);
-      for (int64_t j = s + 1; j < end; ++j) {
-        most = hn::Max(most, hn::Load(f, scores + j * kWidth));
+    int64_t groups[kAttentionChunk / kGroup + 1];
+    int64_t count = 0;
+    int64_t s = 0;
+    for (; s + kGroup <= n; s += kGroup) {
+      const float* at = scores + s * kWidth;
+      const Vector a = hn::Max(hn::Load(f, at), hn::Load(f, at + kWidth));
+      const Vector b = hn::Max(hn::Load(f, at + 2 * kWidth), hn::Load(f, at + 3 * kWidth));
+      groups[count] = s;
+      count += hn::AllFalse(f, hn::Gt(hn::Max(a, b), threshold)) ? 0 : 1;
+    }
+    if (s < n) groups[count++] = s;
+    for (int64_t j = 0; j < count; ++j) {
+      for (s = groups[j]; s < std::min(groups[j] + kGroup, n); ++s) {
+        const Vector score = hn::Load(f, scores + s * kWidth);
+        if (hn::AllFalse(f, hn::Gt(score, hn::Load(f, last)))) continue;
+        enter_top(score, static_cast<int32_t>(first + s), state.top, kWidth, top_scores, top_keys);
       }
-      if (hn::AllFalse(f, hn::Gt(most, threshold))) continue;
-      for (int64_t j = s; j < end; ++j) {
-        for (int64_t lane = i * kLanes; lane < (i + 1) * kLanes; ++lane) {
-          const float score = block.scores[j * kWidth + lane];
-          if (score > state.threshold[lane]) enter_top(state, lane, score, first + j);
-        }
-      }
-      threshold = hn::Load(f, state.threshold + i * kLanes);
     }
   }
 }
@@ -132,9 +152,10 @@ HWY_INLINE void soften_and_measure(const Block& block, const Tile& tile, int64_t
                                    const Between& between) {
   const Floats f;
   TileReport& state = *tile.report;
-  // Queries are neighbours, and distances to this chunk's keys small integers where they matter.
+  // position: relative to the key at hand. Queries are neighbours.
   const int64_t ahead = block.problem.position(block.b, tile.first) - first;
   const Vector lowest = hn::Set(f, -87.0F);  // of an exponent whose weight is not 0
+  const Vector one = hn::Set(f, 1.0F);
   Vector before[kVectors], total[kVectors], position[kVectors];
   Vector entropy[kVectors], squares[kVectors], distance[kVectors];
   for (int i = 0; i < kVectors; ++i) {
@@ -145,9 +166,9 @@ HWY_INLINE void soften_and_measure(const Block& block, const Tile& tile, int64_t
     entropy[i] = squares[i] = distance[i] = hn::Zero(f);
   }
   soften<kVectors>(block, tile, n, chunk_highest, factor, between,
-                   [&](int64_t s, int i, Vector weight, Vector exponent) HWY_ATTR {
-                     const Vector away =
-                         hn::Abs(hn::Sub(position[i], hn::Set(f, static_cast<float>(s))));
+                   [&](int64_t /*s*/, int i, Vector weight, Vector exponent) HWY_ATTR {
+                     const Vector away = hn::Abs(position[i]);
+                     position[i] = hn::Sub(position[i], one);
                      entropy[i] = hn::MulAdd(weight, hn::Max(exponent, lowest), entropy[i]);
                      squares[i] = hn::MulAdd(weight, weight, squares[i]);
                      distance[i] = hn::MulAdd(weight, away, distance[i]);
@@ -275,10 +296,10 @@ HWY_INLINE void finish_top(const Block& block, const Tile& tile) {
   for (int64_t w = 0; w < tile.queries; ++w) {
     const int64_t row = block.problem.row(block.b, block.h, tile.first + w);
     for (int64_t i = 0; i < state.top; ++i) {
-      const int64_t key = state.top_keys[w * state.top + i];
+      const int64_t key = state.top_keys[i * tile.width + w];
       const bool seen = key >= 0;
       const int64_t named = seen ? key + report.first_key : -1;
-      const float exponent = state.top_scores[w * state.top + i] - tile.highest[w];
+      const float exponent = state.top_scores[i * tile.width + w] - tile.highest[w];
       const float weight = seen ? std::exp(exponent) * tile.total[w] : 0.0F;
       if (i == 0 && report.max != nullptr) report.max[row] = weight;
       if (i == 0 && report.max_key != nullptr) report.max_key[row] = named;
@@ -302,11 +323,13 @@ HWY_INLINE void finish_rows(const Block& block, const Tile& tile) {
   finish_sums(block, tile, state.previous, report.previous);
   for (int64_t w = 0; w < tile.queries; ++w) {
     const float inverse = tile.total[w];
-    if (report.entropy != nullptr) {
+    if (report.entropy != nullptr || report.perplexity != nullptr) {
+      const bool none = inverse * state.visible[w] == 0;
       // ln p = exponent + ln inverse
       const float sum = state.entropy[w] + state.visible[w] * std::log(inverse);
-      const float entropy = inverse == 0 ? 0.0F : -inverse * sum;
-      report.entropy[row + w] = entropy < 0 ? 0.0F : entropy;
+      const float entropy = none || sum > 0 ? 0.0F : -inverse * sum;
+      if (report.entropy != nullptr) report.entropy[row + w] = entropy;
+      if (report.perplexity != nullptr) report.perplexity[row + w] = none ? 0 : std::exp(entropy);
     }
     if (report.squares != nullptr) report.squares[row + w] = state.squares[w] * inverse * inverse;
     if (report.inside != nullptr) {
@@ -372,9 +395,8 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
     state.listed = take(lists * tile.width);
     state.cursors = take_keys(lists * tile.width);
     state.top = std::max<int64_t>(report.top, report.max != nullptr ? 1 : 0);
-    state.threshold = take(tile.width);
     state.top_scores = take(state.top * tile.width);
-    state.top_keys = take_keys(state.top * tile.width);
+    state.top_keys = reinterpret_cast<int32_t*>(take(state.top * tile.width));
     const auto take_bins = [&](const Bins& bins, bool highs) {
       const int64_t size = bins.count * tile.width;
       return TileBins{.bins = bins,

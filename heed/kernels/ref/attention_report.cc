@@ -36,11 +36,14 @@ struct Row {
   }
 };
 
-double entropy(const Row& row) {
-  return row.sum([&](int64_t s) {
+void report_entropy(const Row& row) {
+  const double entropy = row.sum([&](int64_t s) {
     const double p = row.weights[s];
     return p == 0 ? 0 : -std::log(p);
   });
+  const bool none = row.sum([](int64_t) { return 1; }) == 0;
+  row.put(row.report.entropy, entropy);
+  row.put(row.report.perplexity, none ? 0 : std::exp(entropy));
 }
 
 void report_window(const Row& row) {
@@ -124,7 +127,7 @@ void report_row(const AttentionProblem& problem, int64_t b, int64_t h, int64_t t
                 const double* weights) {
   const Row row{.problem = problem, .b = b, .h = h, .t = t, .weights = weights};
   const AttentionReport& report = row.report;
-  row.put(report.entropy, entropy(row));
+  report_entropy(row);
   row.put(report.squares, row.sum([&](int64_t s) { return weights[s]; }));
   row.put(report.distance, row.sum([&](int64_t s) { return std::abs(row.position - s); }));
   row.put(report.first, row.weight(0));

@@ -1,0 +1,158 @@
+// What reports cost beside plain attention, interleaved in one run; prints Markdown.
+//   bench_report [ROUNDS] [THREADS]       the table of costs
+//   bench_report memory TOKENS [HEADS]    peak memory of every statistic at once, D 128
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "heed/base/parallel.h"
+#include "heed/kernels/dispatch.h"
+#include "heed/ops/attention_report.h"
+
+namespace {
+
+using heed::Align;
+using heed::AttentionOptions;
+using heed::AttentionReportWant;
+using heed::Mask;
+using heed::Tensor;
+
+struct Inputs {
+  Tensor q, k, v;
+};
+
+/// q, k and v as one fused projection leaves them: views of [1, T, 3, H, D].
+Inputs random_inputs(int64_t heads, int64_t tokens, int64_t head_dim) {
+  const Tensor all = Tensor::empty({1, tokens, 3, heads, head_dim});
+  std::mt19937 generator(1);
+  std::normal_distribution<float> normal;
+  for (float& x : all.span<float>()) x = normal(generator);
+  const auto part = [&](int64_t i) { return all.select(2, i).transpose(1, 2); };
+  return {part(0), part(1), part(2)};
+}
+
+/// Processor seconds of this process: a neighbour that takes the processor away is not counted.
+double seconds_of(const std::function<void()>& run) {
+  const auto now = [] {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+  };
+  const double start = now();
+  run();
+  return now() - start;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Kind {
+  const char* name;
+  AttentionReportWant want;
+};
+
+std::vector<Kind> kinds() {
+  AttentionReportWant everything = AttentionReportWant::all_rows();
+  everything.top = 8;
+  everything.received = true;
+  everything.map = 256;
+  return {{"rows", AttentionReportWant::all_rows()},
+          {"map 256", {.map = 256}},
+          {"top 8", {.top = 8}},
+          {"received", {.received = true}},
+          {"all four", everything}};
+}
+
+void print_costs(int rounds) {
+  std::string head = "| H x T x D | plain, ms |", line = "|---|---|";
+  for (const Kind& kind : kinds()) {
+    head += fmt::format(" {} |", kind.name);
+    line += "---|";
+  }
+  fmt::print("{}\n{}\n", head, line);
+  struct Cell {
+    int64_t heads, tokens, head_dim;
+    bool causal;
+  };
+  std::vector<Cell> cells{{4, 2048, 64, false},  {4, 2048, 64, true},  {2, 4096, 64, false},
+                          {2, 4096, 128, false}, {1, 8192, 64, false}, {1, 16384, 64, false}};
+  for (const Cell& cell : cells) {
+    const Inputs in = random_inputs(cell.heads, cell.tokens, cell.head_dim);
+    const AttentionOptions options{.mask = cell.causal ? Mask::causal(Align::top_left) : Mask()};
+    std::vector<double> plain;
+    std::vector<std::vector<double>> ratios(kinds().size());
+    for (int round = 0; round <= rounds; ++round) {
+      for (size_t i = 0; i < ratios.size(); ++i) {
+        // Each report between two plain runs: what else the machine does meets both.
+        const auto attend = [&] { heed::attention(in.q, in.k, in.v, options); };
+        const double before = seconds_of(attend);
+        const AttentionReportWant want = kinds()[i].want;
+        const double reporting =
+            seconds_of([&] { heed::attention_report(in.q, in.k, in.v, options, want); });
+        const double after = seconds_of(attend);
+        if (round == 0) continue;  // warm-up
+        plain.push_back(std::min(before, after));
+        ratios[i].push_back(reporting / ((before + after) / 2));
+      }
+    }
+    std::string row = fmt::format("| {} x {} x {}{} | {:.1f} |", cell.heads, cell.tokens,
+                                  cell.head_dim, cell.causal ? " causal" : "", median(plain) * 1e3);
+    for (const auto& ratio : ratios) row += fmt::format(" {:+.0f} % |", (median(ratio) - 1) * 100);
+    fmt::print("{}\n", row);
+    std::fflush(stdout);
+  }
+}
+
+double peak_mib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+void print_memory(int64_t tokens, int64_t heads) {
+  const Inputs in = random_inputs(heads, tokens, 128);
+  // Outputs are touched beforehand, so that what is above them shows.
+  AttentionReportWant want = kinds().back().want;
+  const int64_t rows = heads * tokens;
+  const int64_t outputs = rows * (128 + 1 + 9 + 1 + 8) * 4 + rows * (1 + 8) * 8 +
+                          rows * (4 + 4 + 8) + heads * 256 * 256 * 12;
+  const double before = peak_mib();
+  want.progress = [](int64_t done, int64_t total) {
+    if (done % 64 == 0 || done == total) fmt::print(stderr, "\r{}/{} blocks", done, total);
+  };
+  const double seconds = seconds_of([&] {
+    heed::attention_report(in.q, in.k, in.v, {.mask = Mask::causal(Align::top_left)}, want);
+  });
+  const double output_mib = static_cast<double>(outputs) / (1 << 20);
+  fmt::print(stderr, "\n");
+  fmt::print(
+      "{} heads x {} tokens x 128, {} threads: {:.0f} s, {:.0f} MiB above the inputs, "
+      "{:.0f} of them outputs\n",
+      heads, tokens, heed::num_threads(), seconds, peak_mib() - before, output_mib);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const auto number = [&](int i, int otherwise) {
+    return count > i ? std::atoi(arguments[i]) : otherwise;
+  };
+  if (count > 2 && std::string(arguments[1]) == "memory") {
+    print_memory(number(2, 0), number(3, 1));
+    return 0;
+  }
+  heed::set_num_threads(number(2, 1));
+  fmt::print("{}, {} thread(s), f32; what a report adds to plain attention's processor time\n\n",
+             to_string(heed::kernels::active_isa()), heed::num_threads());
+  print_costs(number(1, 9));
+}

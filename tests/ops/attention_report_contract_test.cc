@@ -1,0 +1,286 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "heed/base/cancel.h"
+#include "heed/ops/attention_report.h"
+#include "tests/expect_error.h"
+#include "tests/kernels/every_isa.h"
+
+// What attention_report promises, case by case; random calls are in attention_report_test.cc.
+
+namespace heed::testing {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+Tensor random_tensor(const Shape& shape, uint32_t seed) {
+  const auto values = kernels::random_floats(static_cast<size_t>(shape.numel()), seed);
+  return Tensor::from(values, shape);
+}
+
+AttentionReportWant everything() {
+  AttentionReportWant want = AttentionReportWant::all_rows();
+  want.top = 2;
+  want.received = true;
+  want.map = 2;
+  want.window = 1;
+  return want;
+}
+
+TEST(AttentionReport, ThreeKeysByHand) {
+  kernels::on_every_isa([](kernels::Isa) {
+    // Scores 0, log 2, log 5: weights 1/8, 2/8, 5/8. Two queries that stand at keys 1 and 2.
+    const Tensor q = Tensor::from({1, 1}, {1, 1, 2, 1});
+    const Tensor k = Tensor::from({0, std::log(2.0F), std::log(5.0F)}, {1, 1, 3, 1});
+    const AttentionReport report = attention_report(q, k, k, {}, everything());
+    const float entropy = std::log(8.0F) - (2 * std::log(2.0F) + 5 * std::log(5.0F)) / 8;
+    for (const int64_t t : {0, 1}) {
+      EXPECT_NEAR(report.entropy.at({0, 0, t}), entropy, 1e-6F);
+      EXPECT_NEAR(report.perplexity.at({0, 0, t}), std::exp(entropy), 1e-5F);
+      EXPECT_NEAR(report.squares.at({0, 0, t}), 30.0F / 64, 1e-6F);
+      EXPECT_NEAR(report.max.at({0, 0, t}), 0.625F, 1e-6F);
+      EXPECT_EQ(report.max_key.at<int64_t>({0, 0, t}), 2);
+      EXPECT_NEAR(report.first.at({0, 0, t}), 0.125F, 1e-6F);
+      EXPECT_EQ(report.top_keys.at<int64_t>({0, 0, t, 1}), 1);
+      EXPECT_NEAR(report.top_weights.at({0, 0, t, 1}), 0.25F, 1e-6F);
+    }
+    EXPECT_NEAR(report.self.at({0, 0, 0}), 0.25F, 1e-6F);
+    EXPECT_NEAR(report.self.at({0, 0, 1}), 0.625F, 1e-6F);
+    EXPECT_NEAR(report.previous.at({0, 0, 0}), 0.125F, 1e-6F);
+    EXPECT_NEAR(report.previous.at({0, 0, 1}), 0.25F, 1e-6F);
+    EXPECT_NEAR(report.distance.at({0, 0, 0}), 0.75F, 1e-6F);
+    EXPECT_NEAR(report.distance.at({0, 0, 1}), 0.5F, 1e-6F);
+    EXPECT_NEAR(report.inside.at({0, 0, 0}), 1.0F, 1e-6F);
+    EXPECT_NEAR(report.outside.at({0, 0, 1}), 0.125F, 1e-6F);
+    EXPECT_NEAR(report.received.at({0, 0, 2}), 1.25F, 1e-6F);
+    EXPECT_NEAR(report.received_max.at({0, 0, 1}), 0.25F, 1e-6F);
+    EXPECT_EQ(report.received_top.at<int64_t>({0, 0, 0}), 0);
+    EXPECT_EQ(report.received_top.at<int64_t>({0, 0, 1}), 2);
+    EXPECT_NEAR(report.map.sum.at({0, 0, 1, 1}), 0.875F, 1e-6F);  // keys 1 and 2
+    EXPECT_NEAR(report.map.mean.at({0, 0, 1, 1}), 0.4375F, 1e-6F);
+    EXPECT_NEAR(report.map.max.at({0, 0, 1, 1}), 0.625F, 1e-6F);
+    EXPECT_EQ(report.map.key_edges.at<int64_t>({1}), 1);
+  });
+}
+
+TEST(AttentionReport, TiesGoToTheLowestKey) {
+  kernels::on_every_isa([](kernels::Isa) {
+    // Keys 3, 200 and 300 are the best alike, all others the next best alike.
+    const Tensor q = Tensor::full({1, 1, 40, 4}, 1.0F);
+    const Tensor k = Tensor::full({1, 1, 400, 4}, 0.5F);
+    for (const int64_t s : {3, 200, 300}) k.at({0, 0, s, 0}) = 1.0F;
+    const AttentionReport report =
+        attention_report(q, k, k, {}, {.max = true, .received = true, .top = 6});
+    const int64_t expected[] = {3, 200, 300, 0, 1, 2};
+    for (int64_t t = 0; t < 40; ++t) {
+      EXPECT_EQ(report.max_key.at<int64_t>({0, 0, t}), 3);
+      for (int64_t i = 0; i < 6; ++i) {
+        EXPECT_EQ(report.top_keys.at<int64_t>({0, 0, t, i}), expected[i]) << i;
+      }
+    }
+    EXPECT_EQ(report.received_top.at<int64_t>({0, 0, 200}), 40);
+    EXPECT_EQ(report.received_top.at<int64_t>({0, 0, 4}), 0);
+  });
+}
+
+TEST(AttentionReport, ASinkTakesMassButIsNoKey) {
+  kernels::on_every_isa([](kernels::Isa) {
+    const Tensor q = Tensor::from({1}, {1, 1, 1, 1});
+    const Tensor k = Tensor::from({0, 0}, {1, 1, 2, 1});
+    const Tensor sinks = Tensor::from({std::log(2.0F)}, {1});  // half of the mass
+    const AttentionReport report = attention_report(q, k, k, {.sinks = sinks}, everything());
+    EXPECT_NEAR(report.max.at({0, 0, 0}), 0.25F, 1e-6F);
+    EXPECT_EQ(report.max_key.at<int64_t>({0, 0, 0}), 0);
+    EXPECT_NEAR(report.entropy.at({0, 0, 0}), 0.5F * std::log(4.0F), 1e-6F);
+    EXPECT_NEAR(report.received.at({0, 0, 0}) + report.received.at({0, 0, 1}), 0.5F, 1e-6F);
+    // So large a sink that nothing is left.
+    const Tensor huge = Tensor::from({1000.0F}, {1});
+    const AttentionReport nothing = attention_report(q, k, k, {.sinks = huge}, everything());
+    EXPECT_EQ(nothing.entropy.at({0, 0, 0}), 0.0F);
+    EXPECT_EQ(nothing.max.at({0, 0, 0}), 0.0F);
+  });
+}
+
+TEST(AttentionReport, ARowThatSeesNothingIsZerosAndNoKey) {
+  kernels::on_every_isa([](kernels::Isa) {
+    const Tensor q = random_tensor({1, 2, 40, 8}, 1), k = random_tensor({1, 2, 30, 8}, 2);
+    Tensor hidden = Tensor::full({40, 30}, 0.0F);
+    for (int64_t s = 0; s < 30; ++s) hidden.at({5, s}) = -kInfinity;
+    for (const Mask& mask : {Mask::additive(hidden), Mask::padding({0})}) {
+      const AttentionReportWant want = everything();
+      const AttentionReport report = attention_report(q, k, k, {.mask = mask}, want);
+      for (const auto& [name, array] : named_arrays(report, want)) {
+        if (array.rank() != 3 || array.size(2) != 40) continue;
+        if (name == "max_key") {
+          EXPECT_EQ(array.at<int64_t>({0, 1, 5}), -1);
+        } else {
+          EXPECT_EQ(array.at({0, 1, 5}), 0.0F) << name;
+        }
+      }
+      EXPECT_EQ(report.top_keys.at<int64_t>({0, 1, 5, 0}), -1);
+      EXPECT_EQ(report.top_weights.at({0, 1, 5, 1}), 0.0F);
+    }
+  });
+}
+
+TEST(AttentionReport, NumbersKeysInTheWholeOfPackedSegments) {
+  kernels::on_every_isa([](kernels::Isa) {
+    // Positions, and with them first, self, previous and distance, restart at 100.
+    const Tensor q = random_tensor({1, 1, 250, 8}, 1);
+    const std::vector<int64_t> starts{0, 100, 250};
+    const AttentionOptions options{.mask = Mask::segments(starts, starts) &
+                                           Mask::causal(Align::top_left)};
+    const AttentionReport report = attention_report(q, q, q, options, everything());
+    EXPECT_EQ(report.max_key.at<int64_t>({0, 0, 100}), 100);
+    EXPECT_EQ(report.top_keys.at<int64_t>({0, 0, 100, 1}), -1);
+    EXPECT_NEAR(report.first.at({0, 0, 100}), 1.0F, 1e-6F);
+    EXPECT_NEAR(report.self.at({0, 0, 100}), 1.0F, 1e-6F);
+    EXPECT_EQ(report.previous.at({0, 0, 100}), 0.0F);
+    EXPECT_NEAR(report.first.at({0, 0, 101}), report.previous.at({0, 0, 101}), 1e-7F);
+    EXPECT_NEAR(report.distance.at({0, 0, 101}), report.first.at({0, 0, 101}), 1e-6F);
+    const auto received = report.received.span<float>();
+    EXPECT_NEAR(std::accumulate(received.begin(), received.begin() + 100, 0.0), 100, 1e-3);
+  });
+}
+
+TEST(AttentionReport, LongRowsWhoseWeightsAreComputedAgain) {
+  kernels::on_every_isa([](kernels::Isa isa) {
+    // Past the keys whose weights are kept.
+    const int64_t keys = isa == kernels::Isa::reference ? 300 : 8500;
+    const Tensor q = random_tensor({1, 2, 150, 8}, 1), k = random_tensor({1, 1, keys, 8}, 2);
+    const AttentionOptions options{.scale = 2.0F, .mask = Mask::causal(Align::bottom_right)};
+    AttentionReportWant want = everything();
+    want.map = 60;
+    const AttentionOutputs out = attention_outputs(q, k, k, options, {.weights = true});
+    const AttentionReport report = attention_report(q, k, k, options, want);
+    for (int64_t h = 0; h < 2; ++h) {
+      for (int64_t s = 0; s < keys; ++s) {
+        double sum = 0;
+        float high = 0;
+        for (int64_t t = 0; t < 150; ++t) {
+          sum += static_cast<double>(out.weights.at({0, h, t, s}));
+          high = std::max(high, out.weights.at({0, h, t, s}));
+        }
+        ASSERT_NEAR(report.received.at({0, h, s}), sum, 1e-5) << s;
+        ASSERT_NEAR(report.received_max.at({0, h, s}), high, 1e-5F) << s;
+      }
+      for (int64_t t = 0; t < 150; ++t) {
+        double entropy = 0, distance = 0;
+        for (int64_t s = 0; s < keys; ++s) {
+          const auto p = static_cast<double>(out.weights.at({0, h, t, s}));
+          if (p > 0) entropy -= p * std::log(p);
+          distance += p * static_cast<double>(std::abs(t + keys - 150 - s));
+        }
+        ASSERT_NEAR(report.entropy.at({0, h, t}), entropy, 1e-5 * std::max(1.0, entropy));
+        ASSERT_NEAR(report.distance.at({0, h, t}), distance, 1e-5 * std::max(1.0, distance));
+      }
+    }
+    double total = 0;
+    for (const float x : report.map.sum.span<float>()) total += static_cast<double>(x);
+    EXPECT_NEAR(total, 300, 1e-3);
+  });
+}
+
+TEST(AttentionReport, ReportsBeforeDropoutAndLeavesYAlone) {
+  kernels::on_every_isa([](kernels::Isa) {
+    const Tensor q = random_tensor({1, 2, 70, 8}, 1);
+    const AttentionOptions dropping{.dropout = {0.5F, 7}};
+    const AttentionReport with = attention_report(q, q, q, dropping, everything());
+    const AttentionReport without = attention_report(q, q, q, {}, everything());
+    EXPECT_TRUE(std::ranges::equal(with.entropy.span<float>(), without.entropy.span<float>()));
+    EXPECT_TRUE(std::ranges::equal(with.received.span<float>(), without.received.span<float>()));
+    EXPECT_TRUE(std::ranges::equal(with.y.contiguous().span<float>(),
+                                   attention(q, q, q, dropping).contiguous().span<float>()));
+  });
+}
+
+TEST(AttentionReport, NonFiniteValuesDoNotCountRowsTwice) {
+  // An infinite value makes the kernel go over a block again, carefully.
+  const Tensor q = random_tensor({1, 1, 64, 8}, 1), v = random_tensor({1, 1, 64, 8}, 2);
+  v.at({0, 0, 60, 0}) = kInfinity;
+  const AttentionOptions options{.mask = Mask::causal(Align::top_left)};
+  const AttentionReport report = attention_report(q, q, v, options, everything());
+  const auto received = report.received.span<float>();
+  EXPECT_NEAR(std::accumulate(received.begin(), received.end(), 0.0), 64, 1e-4);
+  const auto map = report.map.sum.span<float>();
+  EXPECT_NEAR(std::accumulate(map.begin(), map.end(), 0.0), 64, 1e-4);
+}
+
+TEST(AttentionReport, EmptyInputs) {
+  const AttentionReportWant want = everything();
+  const AttentionReport none =
+      attention_report(Tensor::empty({1, 2, 0, 4}), Tensor::empty({1, 2, 5, 4}),
+                       Tensor::empty({1, 2, 5, 4}), {}, want);
+  EXPECT_EQ(none.entropy.shape(), (Shape{1, 2, 0}));
+  EXPECT_EQ(none.map.sum.shape(), (Shape{1, 2, 0, 2}));
+  EXPECT_EQ(none.received.at({0, 1, 4}), 0.0F);
+  const AttentionReport blind =
+      attention_report(random_tensor({1, 2, 3, 4}, 1), Tensor::empty({1, 2, 0, 4}),
+                       Tensor::empty({1, 2, 0, 4}), {}, want);
+  EXPECT_EQ(blind.max_key.at<int64_t>({0, 1, 2}), -1);
+  EXPECT_EQ(blind.received.shape(), (Shape{1, 2, 0}));
+}
+
+TEST(AttentionReport, TellsHowFarItIsAndStopsWhenAsked) {
+  const Tensor q = random_tensor({1, 2, 700, 4}, 1);
+  AttentionReportWant want = everything();
+  int64_t last = 0, all = 0;
+  want.progress = [&](int64_t done, int64_t total) {
+    EXPECT_GE(done, last);
+    last = done;
+    all = total;
+  };
+  attention_report(q, q, q, {}, want);
+  EXPECT_EQ(last, 12);  // blocks of 128 queries of 2 heads
+  EXPECT_EQ(all, 12);
+  request_cancel();
+  expect_error(ErrorCode::cancelled, {}, [&] { attention_report(q, q, q, {}, want); });
+  clear_cancel();
+}
+
+TEST(AttentionReport, NamesAreReadAndGiven) {
+  const AttentionReportWant want =
+      parse_attention_report("entropy,max,top8,first,received,map16,window4");
+  EXPECT_TRUE(want.entropy && want.max && want.first && want.received);
+  EXPECT_FALSE(want.self || want.distance || want.squares);
+  EXPECT_EQ(want.top, 8);
+  EXPECT_EQ(want.map, 16);
+  EXPECT_EQ(want.window, 4);
+  const Tensor q = random_tensor({1, 1, 20, 4}, 1);
+  std::string names;
+  for (const auto& [name, array] : named_arrays(attention_report(q, q, q, {}, want), want)) {
+    names += name + " ";
+  }
+  EXPECT_EQ(names,
+            "entropy max max_key first top8_weights top8_keys inside4 outside4 received "
+            "received_max received_top8 map16_sum map16_mean map16_max map16_row_edges "
+            "map16_key_edges ");
+  for (const char* wrong : {"", "top", "topx", "top-1", "entropy,", "mean", "map8x"}) {
+    expect_error(ErrorCode::invalid_argument, {"needed names of"},
+                 [&] { parse_attention_report(wrong); });
+  }
+}
+
+TEST(AttentionReport, ErrorsSayWhatWasNeededAndFound) {
+  const Tensor q = random_tensor({2, 1, 5, 4}, 1), k = random_tensor({2, 1, 7, 4}, 2);
+  const auto refuses = [&](std::initializer_list<std::string_view> parts,
+                           const AttentionReportWant& want) {
+    expect_error(ErrorCode::invalid_argument, parts, [&] { attention_report(q, k, k, {}, want); });
+  };
+  refuses({"top must be in [0, 64]", "65"}, {.top = 65});
+  refuses({"map must be in [0, 1024]", "-1"}, {.map = -1});
+  refuses({"window must be in", "-3"}, {.window = -3});
+  refuses({"bins need two edges", "[0, S=7]", "0 to 8"}, {.bins = {0, 8}});
+  refuses({"bins need two edges", "1 from 3"}, {.bins = {3}});
+  refuses({"listed keys must be in [0, S=7)", "7"}, {.lists = {{.keys = {1, 7}}}});
+  refuses({"T+1=6 starts", "B T + 1=11", "has 3"}, {.lists = {{.keys = {1}, .starts = {0, 1, 1}}}});
+  refuses({"starts must rise from 0 to its 1 keys", "0 to 2"},
+          {.lists = {{.keys = {1}, .starts = {0, 0, 0, 0, 0, 2}}}});
+}
+
+}  // namespace
+}  // namespace heed::testing
