@@ -4,10 +4,12 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "heed/base/parallel.h"
 #include "heed/kernels/amx.h"
 #include "heed/kernels/dispatch.h"
+#include "tests/kernels/amx_trap.h"
 #include "tests/kernels/every_isa.h"
 #include "tests/ops/attention_cases.h"
 
@@ -35,6 +37,7 @@ class AttentionAmx : public ::testing::Test {
     kernels::pin_isa(kernels::Isa::amx);
   }
   void TearDown() override {
+    kernels::internal::emulate_tiles(emulated_);
     set_num_threads(threads_);
     kernels::pin_isa(before_);
   }
@@ -42,6 +45,7 @@ class AttentionAmx : public ::testing::Test {
  private:
   int threads_ = num_threads();
   kernels::Isa before_ = kernels::active_isa();
+  bool emulated_ = !kernels::machine_has_amx();
 };
 
 constexpr AttentionCaseLimits kCases{.bf16 = true};
@@ -186,18 +190,37 @@ TEST_F(AttentionAmx, NonFiniteValuesReachThoseWhoSeeThemAndNobodyElse) {
   }
 }
 
-TEST_F(AttentionAmx, TheTwinHasTheMachinesBits) {
-  if (!kernels::machine_has_amx()) GTEST_SKIP() << "this machine has no AMX";
+#if defined(__x86_64__) && defined(__linux__)
+
+/// Outputs of a case with the tile instructions, carried out by the machine or in its place.
+AttentionOutputs run_instructions(const AttentionCase& c) {
+  const bool emulated = kernels::internal::tiles_emulated();
+  kernels::internal::emulate_tiles(false);
+  AttentionOutputs out = c.run({.lse = true});
+  kernels::internal::emulate_tiles(emulated);
+  return out;
+}
+
+TEST_F(AttentionAmx, TheInstructionsGiveTheTwinsBits) {
+  std::optional<AmxTrap> trap;
+  if (!kernels::machine_has_amx()) {
+    trap.emplace();
+    set_num_threads(1);
+  }
   for (uint64_t seed = 1; seed <= 60; ++seed) {
-    const AttentionCase c = random_attention_case(seed, kCases);
-    const AttentionOutputs machine = c.run({.lse = true});
+    const AttentionCase c = random_attention_case(seed, {.work = 1 << 19, .bf16 = true});
+    const AttentionOutputs found = run_instructions(c);
     kernels::internal::emulate_tiles(true);
     const AttentionOutputs twin = c.run({.lse = true});
-    kernels::internal::emulate_tiles(false);
-    EXPECT_TRUE(same_bits(machine.y, twin.y)) << c.text;
-    EXPECT_TRUE(same_bits(machine.lse, twin.lse)) << c.text;
+    EXPECT_TRUE(same_bits(found.y, twin.y)) << c.text;
+    EXPECT_TRUE(same_bits(found.lse, twin.lse)) << c.text;
   }
+  if (!trap) return;
+  EXPECT_GT(trap->count(), 10000);
+  EXPECT_TRUE(trap->configured_only_while_in_use());
 }
+
+#endif
 
 }  // namespace
 }  // namespace heed::testing
