@@ -6,6 +6,7 @@
 // (before any Highway header)
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -33,16 +34,26 @@ constexpr int64_t kAhead = 24;
 constexpr int64_t kValues =
     16;  // keys whose values stay in L1 while columns and heads go over them
 
-int64_t rounded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+// Rows go in pairs of vectors: two neighbouring bf16 share a word, of which a shift makes the first
+// an f32 and a mask the second, one instruction a vector instead of two.
+constexpr int64_t kPair = 2 * kLanes;
+
+int64_t rounded(int64_t n) { return (n + kPair - 1) / kPair * kPair; }
+
+/// Where element i of a row stands in its pairs of vectors.
+int64_t place_of(Element element, int64_t i) {
+  if (element != Element::bf16) return i;
+  return i / kPair * kPair + i % 2 * kLanes + i % kPair / 2;
+}
 
 /// One call: a kv head's query heads, and where its scratch lies.
 struct Group {
   const AttentionProblem& problem;
   int64_t b, g;
   int64_t heads;  // of this kv head
-  float* q;       // [heads][D rounded up], times the scale; zeros past D
+  float* q;       // [heads][D rounded up], times the scale, in places; zeros where none is
   float* scores;  // [heads][kAttentionChunk], then weights
-  float* out;     // [heads][E rounded up], relative to highest
+  float* out;     // [heads][E rounded up], in places, relative to highest
   float* highest;
   float* total;
   // [kAttentionChunk + kKeys + kAhead] each: where the chunk's rows lie, and what is read next.
@@ -54,20 +65,49 @@ struct Group {
   float* out_row(int64_t i) const { return out + i * rounded(problem.value_dim); }
 };
 
-/// Element i on of a row as f32; n < kLanes only at the row's end.
+struct Pair {
+  Vector a, b;
+};
+
+/// kPair elements of a row from i on, in places; only n of them are there at the row's end.
 template <Element kElement>
-HWY_INLINE Vector load_row(const std::byte* row, int64_t i, int64_t n) {
+HWY_INLINE Pair load_pair(const std::byte* row, int64_t i, int64_t n) {
   const Floats f;
-  if (HWY_UNLIKELY(n < kLanes)) {
-    HWY_ALIGN float lanes[kLanes] = {};
-    widen(kElement, row + i * size_of(kElement), n, lanes);
-    return hn::Load(f, lanes);
+  row += i * size_of(kElement);
+  HWY_ALIGN std::byte whole[kPair * sizeof(float)];
+  if (HWY_UNLIKELY(n < kPair)) {
+    std::memset(whole, 0, sizeof(whole));
+    std::memcpy(whole, row, static_cast<size_t>(n * size_of(kElement)));
+    row = whole;
   }
   if constexpr (kElement == Element::f32) {
-    return hn::LoadU(f, reinterpret_cast<const float*>(row) + i);
+    const auto* floats = reinterpret_cast<const float*>(row);
+    return {hn::LoadU(f, floats), hn::LoadU(f, floats + kLanes)};
+  } else if constexpr (kElement == Element::f16) {
+    const auto* halves = reinterpret_cast<const uint16_t*>(row);
+    return {widen_vector<kElement>(halves), widen_vector<kElement>(halves + kLanes)};
   } else {
-    return widen_vector<kElement>(reinterpret_cast<const uint16_t*>(row) + i);
+    const hn::RebindToUnsigned<Floats> words;
+    const auto both = hn::LoadU(words, reinterpret_cast<const uint32_t*>(row));
+    return {hn::BitCast(f, hn::ShiftLeft<16>(both)),
+            hn::BitCast(f, hn::And(both, hn::Set(words, 0xffff0000U)))};
   }
+}
+
+/// Asks for the cache lines of a pair.
+template <Element kElement>
+HWY_INLINE void fetch_pair(const std::byte* row, int64_t i) {
+  constexpr int64_t kBytes = kPair * size_of(kElement);
+  row += i * size_of(kElement);
+  for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(row + line);
+}
+
+/// f(i, n) for the pairs of a row of `count` elements, n of them there.
+template <class F>
+HWY_INLINE void for_pairs(int64_t count, const F& f) {
+  int64_t i = 0;
+  for (; i + kPair <= count; i += kPair) f(i, kPair);
+  if (i < count) f(i, count - i);
 }
 
 /// The four sums over the lanes, in an order that the number of lanes fixes.
@@ -103,18 +143,21 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, const std::byte* c
   }
   const float* q = group.q_row(first);
   const int64_t pitch = rounded(group.problem.head_dim);
-  for_vectors(group.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
-    Vector keys[kKeys];
+  for_pairs(group.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
+    Pair keys[kKeys];
     HEED_UNROLL
     for (int s = 0; s < kKeys; ++s) {
-      if (fetch) __builtin_prefetch(rows[s + kAhead] + d * size_of(kElement));
-      keys[s] = load_row<kElement>(rows[s], d, n);
+      if (fetch) fetch_pair<kElement>(rows[s + kAhead], d);
+      keys[s] = load_pair<kElement>(rows[s], d, n);
     }
     HEED_UNROLL
     for (int h = 0; h < kHeads; ++h) {
-      const Vector query = hn::Load(f, q + h * pitch + d);
+      const Vector a = hn::Load(f, q + h * pitch + d);
+      const Vector b = hn::Load(f, q + h * pitch + d + kLanes);
       HEED_UNROLL
-      for (int s = 0; s < kKeys; ++s) sums[h][s] = hn::MulAdd(query, keys[s], sums[h][s]);
+      for (int s = 0; s < kKeys; ++s) {
+        sums[h][s] = hn::MulAdd(b, keys[s].b, hn::MulAdd(a, keys[s].a, sums[h][s]));
+      }
     }
   });
   for (int h = 0; h < kHeads; ++h) store_sums(sums[h], scores + h * kAttentionChunk);
@@ -186,43 +229,46 @@ void soften(const Group& group, int64_t i, int64_t first, int64_t n) {
   }
 }
 
-/// out += weights . values over the n keys from s on, for kHeads heads from `first` on and kVectors
-/// vectors of columns from e.
-template <Element kElement, int kHeads, int kVectors>
+/// out += weights . values over the n keys from s on, for kHeads heads from `first` on and kPairs
+/// pairs of columns from e, of which `columns` are there.
+template <Element kElement, int kHeads, int kPairs>
 HWY_INLINE void add_values(const Group& group, int64_t first, int64_t s, int64_t n, int64_t e,
                            int64_t columns) {
   const bool fetch = first == 0;
   const Floats f;
-  Vector sums[kHeads][kVectors];
+  Pair sums[kHeads][kPairs];
+  const auto out = [&](int h, int i) { return group.out_row(first + h) + e + i * kPair; };
   HEED_UNROLL
   for (int h = 0; h < kHeads; ++h) {
     HEED_UNROLL
-    for (int i = 0; i < kVectors; ++i) {
-      sums[h][i] = hn::Load(f, group.out_row(first + h) + e + i * kLanes);
+    for (int i = 0; i < kPairs; ++i) {
+      sums[h][i] = {hn::Load(f, out(h, i)), hn::Load(f, out(h, i) + kLanes)};
     }
   }
   const float* weights = group.scores + first * kAttentionChunk;
   for (const int64_t end = s + n; s < end; ++s) {
-    Vector values[kVectors];
+    Pair values[kPairs];
     HEED_UNROLL
-    for (int i = 0; i < kVectors; ++i) {
-      if (fetch)
-        __builtin_prefetch(group.values[s + kAhead] + (e + i * kLanes) * size_of(kElement));
-      values[i] = load_row<kElement>(group.values[s], e + i * kLanes,
-                                     columns - i * kLanes < kLanes ? columns - i * kLanes : kLanes);
+    for (int i = 0; i < kPairs; ++i) {
+      if (fetch) fetch_pair<kElement>(group.values[s + kAhead], e + i * kPair);
+      values[i] = load_pair<kElement>(group.values[s], e + i * kPair, columns);
     }
     HEED_UNROLL
     for (int h = 0; h < kHeads; ++h) {
       const Vector weight = hn::Set(f, weights[h * kAttentionChunk + s]);
       HEED_UNROLL
-      for (int i = 0; i < kVectors; ++i) sums[h][i] = hn::MulAdd(weight, values[i], sums[h][i]);
+      for (int i = 0; i < kPairs; ++i) {
+        sums[h][i].a = hn::MulAdd(weight, values[i].a, sums[h][i].a);
+        sums[h][i].b = hn::MulAdd(weight, values[i].b, sums[h][i].b);
+      }
     }
   }
   HEED_UNROLL
   for (int h = 0; h < kHeads; ++h) {
     HEED_UNROLL
-    for (int i = 0; i < kVectors; ++i) {
-      hn::Store(sums[h][i], f, group.out_row(first + h) + e + i * kLanes);
+    for (int i = 0; i < kPairs; ++i) {
+      hn::Store(sums[h][i].a, f, out(h, i));
+      hn::Store(sums[h][i].b, f, out(h, i) + kLanes);
     }
   }
 }
@@ -230,14 +276,17 @@ HWY_INLINE void add_values(const Group& group, int64_t first, int64_t s, int64_t
 /// add_values that leaves out keys of weight 0: 0 times NaN or infinity is NaN.
 template <Element kElement>
 void add_values_carefully(const Group& group, int64_t i, int64_t n) {
+  const Floats f;
   float* out = group.out_row(i);
   for (int64_t s = 0; s < n; ++s) {
     const float weight = group.scores[i * kAttentionChunk + s];
     if (weight == 0) continue;
-    const Floats f;
-    for_vectors(group.problem.value_dim, [&](int64_t e, int64_t lanes) HWY_ATTR {
-      const Vector value = load_row<kElement>(group.values[s], e, lanes);
-      hn::Store(hn::MulAdd(hn::Set(f, weight), value, hn::Load(f, out + e)), f, out + e);
+    for_pairs(group.problem.value_dim, [&](int64_t e, int64_t columns) HWY_ATTR {
+      const Pair value = load_pair<kElement>(group.values[s], e, columns);
+      float* to = out + e;
+      hn::Store(hn::MulAdd(hn::Set(f, weight), value.a, hn::Load(f, to)), f, to);
+      to += kLanes;
+      hn::Store(hn::MulAdd(hn::Set(f, weight), value.b, hn::Load(f, to)), f, to);
     });
   }
 }
@@ -268,13 +317,13 @@ template <Element kElement>
 void add_block(const Group& group, int64_t s, int64_t n) {
   const int64_t width = group.problem.value_dim;
   in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
-    constexpr int kVectors = count() == 4 ? 4 : 8;  // 16 sums, or 8
+    constexpr int kPairs = count() == 4 ? 2 : 4;  // 16 sums, or 8
     int64_t e = 0;
-    for (; e + kVectors * kLanes <= width; e += kVectors * kLanes) {
-      add_values<kElement, count(), kVectors>(group, h, s, n, e, kVectors * kLanes);
+    for (; e + kPairs * kPair <= width; e += kPairs * kPair) {
+      add_values<kElement, count(), kPairs>(group, h, s, n, e, kPair);
     }
-    for (; e < width; e += kLanes) {
-      add_values<kElement, count(), 1>(group, h, s, n, e, std::min(kLanes, width - e));
+    for (; e < width; e += kPair) {
+      add_values<kElement, count(), 1>(group, h, s, n, e, std::min(kPair, width - e));
     }
   });
 }
@@ -304,13 +353,8 @@ void attend_chunk(const Group& group, int64_t first, int64_t n, int64_t end, boo
 }
 
 bool all_finite(const Group& group) {
-  for (int64_t i = 0; i < group.heads; ++i) {
-    const float* out = group.out_row(i);
-    for (int64_t e = 0; e < group.problem.value_dim; ++e) {
-      if (!std::isfinite(out[e])) return false;
-    }
-  }
-  return true;
+  const int64_t n = group.heads * rounded(group.problem.value_dim);
+  return std::all_of(group.out, group.out + n, [](float x) { return std::isfinite(x); });
 }
 
 template <Element kElement>
@@ -331,12 +375,12 @@ void attend_span(const Group& group, KeyRange span) {
 
 void take_queries(const Group& group) {
   const AttentionProblem& problem = group.problem;
-  const int64_t d = problem.head_dim;
+  std::fill_n(group.q, group.heads * rounded(problem.head_dim), 0.0F);
   for (int64_t i = 0; i < group.heads; ++i) {
-    float* q = group.q_row(i);
-    widen(problem.q.element, problem.q.at(group.b, group.head(i), 0), d, q);
-    for (int64_t at = 0; at < d; ++at) q[at] *= problem.scale;
-    std::fill(q + d, q + rounded(d), 0.0F);
+    for (int64_t d = 0; d < problem.head_dim; ++d) {
+      group.q_row(i)[place_of(problem.k.element, d)] =
+          problem.q.value(group.b, group.head(i), 0, d) * problem.scale;
+    }
   }
 }
 
@@ -381,7 +425,8 @@ void decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span,
   for (int64_t i = 0; i < heads; ++i) {
     *partial++ = group.highest[i];
     *partial++ = group.total[i];
-    partial = std::copy_n(group.out_row(i), width, partial);
+    for (int64_t e = 0; e < width; ++e)
+      *partial++ = group.out_row(i)[place_of(problem.v.element, e)];
   }
 }
 
@@ -415,7 +460,7 @@ HWY_AFTER_NAMESPACE();
 namespace heed::kernels {
 namespace {
 
-constexpr int64_t kSlack = 16;  // floats a part of the scratch is rounded up to
+constexpr int64_t kSlack = 32;  // floats a part of the scratch is rounded up to
 
 /// A head's merged sums to what the caller wants.
 void finish_head(const AttentionProblem& problem, int64_t b, int64_t h, float* sum) {
