@@ -62,17 +62,18 @@ struct Block {
   bool finite = true;  // k and v
   KeyTile tiles[kBackwardKeys / kTile]{};
   int64_t count = 0;
-  float* wide_k;                // [kBackwardKeys][D], where k is not f32; at the end dk
-  float* wide_v;                // [kBackwardKeys][E]
-  float* wide_q;                // [kBackwardQueries][D], where q is not f32
-  float* wide_dy;               // [kBackwardQueries][E]
-  float* weights;               // [kBackwardQueries][width], dropout applied
-  float* row_sums;              // [kBackwardQueries]
-  float* diagonals;             // [T + kBackwardKeys + kTile], of one head
-  bool scores_wanted() const {  // else only dv is
-    return to.dq.data != nullptr || to.dk.data != nullptr || !to.pairs.empty() ||
-           to.row_sums != nullptr || to.key_sums != nullptr || to.diagonals != nullptr;
-  }
+  float* wide_k;     // [kBackwardKeys][D], where k is not f32; at the end dk
+  float* wide_v;     // [kBackwardKeys][E]
+  float* wide_q;     // [kBackwardQueries][D], where q is not f32
+  float* wide_dy;    // [kBackwardQueries][E]
+  float* weights;    // [kBackwardQueries][width], dropout applied
+  float* row_sums;   // [kBackwardQueries]
+  float* diagonals;  // [T + kBackwardKeys + kTile], of one head
+  bool sums = to.row_sums != nullptr || to.key_sums != nullptr || to.diagonals != nullptr ||
+              !to.pairs.empty();  // of dscore are wanted
+  bool scores_wanted = to.dq.data != nullptr || to.dk.data != nullptr || sums;  // else only dv is
+  /// Nothing but a query's range changes scores, nothing is dropped, and dq, dk and dv are all.
+  bool plain = !changes_scores(problem) && !problem.dropout.on() && !sums && scores_wanted;
 };
 
 /// A block of queries of one head.
@@ -94,14 +95,29 @@ struct Queries {
   }
 };
 
-/// n rows as they are, or widened.
+HWY_INLINE void copy_floats(const float* from, int64_t n, float* to) {
+  const Floats f;
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(hn::LoadU(f, from + i), f, to + i);
+  for (; i < n; ++i) to[i] = from[i];
+}
+
+/// n rows where they are, if they lie one after the other: rows with others between them fall on
+/// few lines of the nearest cache (with 12 heads of 64 between tokens, on a quarter). Else a copy.
 FloatRows as_floats(const AttentionRows<const std::byte>& rows, const std::byte* first, int64_t n,
-                    int64_t size, float* wide) {
-  if (rows.element == Element::f32) return {reinterpret_cast<const float*>(first), rows.row};
-  for (int64_t i = 0; i < n; ++i) {
-    widen(rows.element, first + i * rows.row * size_of(rows.element), size, wide + i * size);
+                    int64_t size, float* copy) {
+  if (rows.element == Element::f32 && rows.row == size) {
+    return {reinterpret_cast<const float*>(first), size};
   }
-  return {wide, size};
+  for (int64_t i = 0; i < n; ++i) {
+    const std::byte* row = first + i * rows.row * size_of(rows.element);
+    if (rows.element == Element::f32) {
+      copy_floats(reinterpret_cast<const float*>(row), size, copy + i * size);
+    } else {
+      widen(rows.element, row, size, copy + i * size);
+    }
+  }
+  return {copy, size};
 }
 
 bool all_finite(const float* p, int64_t n) {
@@ -161,10 +177,11 @@ Queries take_queries(const Block& block, int64_t h, int64_t first, int64_t n) {
   return queries;
 }
 
-/// scores and dp, rows of one query over a tile, to weights (dropout applied) and dx.
-template <int kVectors>
-void close_row(const Block& block, const Queries& queries, const KeyTile& tile, int64_t r,
-               const float* scores, const float* dp, const float* kept) {
+/// What one row of a tile becomes: its scores and dp to weights (dropout applied) and dx. kPlain:
+/// as Block::plain says.
+template <int kVectors, bool kPlain>
+HWY_INLINE void close_row(const Block& block, const Queries& queries, const KeyTile& tile,
+                          int64_t r, const float* scores, const float* dp, const float* kept) {
   const AttentionProblem& problem = block.problem;
   const AttentionGradients& to = block.to;
   const Floats f;
@@ -172,9 +189,6 @@ void close_row(const Block& block, const Queries& queries, const KeyTile& tile, 
   // A row that saw nothing: exp(score - infinity) is 0.
   const bool blind = queries.lse[r] == kHidden;
   const Vector lse = hn::Set(f, blind ? std::numeric_limits<float>::infinity() : queries.lse[r]);
-  const Vector scale = hn::Set(f, problem.scale);
-  const bool changes = changes_scores(problem);
-  const bool sums = to.row_sums != nullptr || to.key_sums != nullptr || to.diagonals != nullptr;
   Vector row_sum = hn::Zero(f);
   HEED_UNROLL
   for (int i = 0; i < kVectors; ++i) {
@@ -187,35 +201,44 @@ void close_row(const Block& block, const Queries& queries, const KeyTile& tile, 
                    std::clamp<int64_t>(tile.n - w, 0, kLanes)};
     Vector score = hn::Load(f, scores + w);
     Vector slope = hn::Set(f, 1.0F);
-    if (changes) score = change_scores(at, score, slope);
+    if (!kPlain) score = change_scores(at, score, slope);
     score = keep_range(queries.begins[r] - tile.first - w, queries.ends[r] - tile.first - w, score);
     const Vector weight = exp_of_negative(f, hn::Sub(score, lse));
-    const Vector factor = kept == nullptr ? hn::Set(f, 1.0F) : hn::Load(f, kept + w);
-    hn::Store(kept == nullptr ? weight : hn::Mul(weight, factor), f,
-              block.weights + r * tile.width + w);
-    if (dp == nullptr) continue;
+    float* to_weight = block.weights + r * tile.width + w;
+    const Vector factor = kPlain || kept == nullptr ? hn::Set(f, 1.0F) : hn::Load(f, kept + w);
+    hn::Store(kPlain ? weight : hn::Mul(weight, factor), f, to_weight);
+    if (!kPlain && dp == nullptr) continue;
     const auto nothing = hn::Eq(weight, hn::Zero(f));
     Vector gain = hn::Load(f, dp + w);
-    if (kept != nullptr) {  // a dropped pair has no dp, whatever v holds
+    if (!kPlain) {  // a dropped pair has no dp, whatever v holds
       gain = hn::IfThenZeroElse(hn::Eq(factor, hn::Zero(f)), hn::Mul(gain, factor));
     }
     const Vector dscore = hn::IfThenZeroElse(nothing, hn::Mul(weight, hn::Sub(gain, delta)));
-    if (!to.pairs.empty()) add_to_pairs(at, to, dscore);
-    if (sums) {
+    Vector dx = hn::Mul(dscore, hn::Set(f, problem.scale));
+    if (!kPlain) {
+      add_to_pairs(at, to, dscore);
       row_sum = hn::Add(row_sum, dscore);
-      float* key_sum = tile.key_sums + w;
-      hn::Store(hn::Add(hn::Load(f, key_sum), dscore), f, key_sum);
-      float* diagonal = block.diagonals + tile.first + w - at.t + problem.queries - 1;
+      hn::Store(hn::Add(hn::Load(f, tile.key_sums + w), dscore), f, tile.key_sums + w);
       if (to.diagonals != nullptr) {
+        float* diagonal = block.diagonals + tile.first + w - at.t + problem.queries - 1;
         hn::StoreU(hn::Add(hn::LoadU(f, diagonal), dscore), f, diagonal);
       }
+      dx = hn::IfThenZeroElse(nothing, hn::Mul(dx, slope));
     }
-    Vector dx = hn::Mul(dscore, scale);
-    if (problem.softcap != 0) dx = hn::IfThenZeroElse(nothing, hn::Mul(dx, slope));
     hn::Store(dx, f, tile.dx + r * tile.width + w);
   }
-  if (to.row_sums != nullptr && dp != nullptr) {
-    block.row_sums[r] += hn::GetLane(hn::SumOfLanes(f, row_sum));
+  if (!kPlain) block.row_sums[r] += hn::GetLane(hn::SumOfLanes(f, row_sum));
+}
+
+/// Rows [r, r + count) of a tile; scores, dp and kept begin with them.
+template <int kVectors, bool kPlain>
+void close_rows(const Block& block, const Queries& queries, const KeyTile& tile, int64_t r,
+                int64_t count, const float* scores, const float* dp, const float* kept) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  for (int64_t i = 0; i < count; ++i) {
+    close_row<kVectors, kPlain>(block, queries, tile, r + i, scores + i * kWidth,
+                                dp == nullptr ? nullptr : dp + i * kWidth,
+                                kept == nullptr ? nullptr : kept + i * kWidth);
   }
 }
 
@@ -239,7 +262,7 @@ void pass_tile(const Block& block, const Queries& queries, const KeyTile& tile) 
   constexpr int64_t kWidth = kVectors * kLanes;
   const AttentionProblem& problem = block.problem;
   const bool dropping = problem.dropout.on();
-  const bool wanted = block.scores_wanted();
+  const bool wanted = block.scores_wanted;
   HWY_ALIGN float scores[kRows * kTile], dp[kRows * kTile], kept[(kRows + 3) * kTile];
   const KeyRange rows = queries.rows_of(tile);
   const int64_t n = rows.end - rows.begin;
@@ -256,11 +279,9 @@ void pass_tile(const Block& block, const Queries& queries, const KeyTile& tile) 
       drop_factors(problem.dropout, block.b * problem.heads + queries.h, queries.first + r, count(),
                    block.keys.begin + tile.first, kWidth, kept);
     }
-    for (int i = 0; i < count(); ++i) {
-      close_row<kVectors>(block, queries, tile, r + i, scores + i * kWidth,
-                          wanted ? dp + i * kWidth : nullptr,
-                          dropping ? kept + i * kWidth : nullptr);
-    }
+    const auto close = block.plain ? close_rows<kVectors, true> : close_rows<kVectors, false>;
+    close(block, queries, tile, r, count(), scores, wanted ? dp : nullptr,
+          dropping ? kept : nullptr);
   });
   if (block.to.dv.data != nullptr) {
     add_rows<kVectors>(block.weights + rows.begin * kWidth, n, queries.dy.at(rows.begin),
@@ -318,10 +339,11 @@ HWY_INLINE void add_keys(const Block& block, int64_t begin, int64_t end, int64_t
 }
 
 /// add_keys that leaves out pairs of dx = 0: 0 times NaN or infinity is NaN.
-void add_keys_carefully(const Block& block, int64_t begin, int64_t end, int64_t r, float* dq) {
-  for (int64_t at = begin; at < end; ++at) {
+void add_keys_carefully(const Block& block, const Queries& queries, int64_t r, float* dq) {
+  for (int64_t at = 0; at < block.count; ++at) {
     const KeyTile& tile = block.tiles[at];
-    for (int64_t s = 0; s < tile.n; ++s) {
+    const int64_t end = std::min(tile.n, queries.ends[r] - tile.first);
+    for (int64_t s = std::max<int64_t>(0, queries.begins[r] - tile.first); s < end; ++s) {
       const float factor = tile.dx[r * tile.width + s];
       if (factor == 0) continue;
       const float* k = block.k.at(tile.first + s);
@@ -333,33 +355,38 @@ void add_keys_carefully(const Block& block, int64_t begin, int64_t end, int64_t 
   }
 }
 
-/// Adds the block's keys to the queries' dq.
-void pass_queries(const Block& block, const Queries& queries) {
+/// Adds the block's keys to kVectors of columns (or `lanes` < kLanes) of the queries' dq. A strip
+/// of k stays in the nearest cache while the rows of dx pass.
+template <int kVectors, bool kPart>
+void add_to_columns(const Block& block, const Queries& queries, int64_t column, int64_t lanes) {
   const AttentionRows<std::byte>& rows = block.to.dq;
-  const int64_t d = block.problem.head_dim;
+  const int64_t keys = block.keys.end - block.keys.begin;
   in_strides<kRows>(queries.n, 0, [&](auto count, int64_t r) HWY_ATTR {
+    if (queries.begins[r] == keys) return;
     // The tiles that the group of these rows took part in.
-    if (queries.begins[r] == block.keys.end - block.keys.begin) return;
     const int64_t begin = queries.begins[r] / kTile;
     const int64_t end = (queries.ends[r + count() - 1] + kTile - 1) / kTile;
     auto* dq = reinterpret_cast<float*>(rows.at(block.b, queries.h, queries.first + r));
-    if (queries.careful) {
-      for (int i = 0; i < count(); ++i) {
-        add_keys_carefully(block, begin, end, r + i, dq + i * rows.row);
-      }
-      return;
-    }
-    int64_t column = 0;
-    for (; column + kTile <= d; column += kTile) {
-      add_keys<count(), kTileVectors, false>(block, begin, end, r, column, 0, dq, rows.row);
-    }
-    for (; column + kLanes <= d; column += kLanes) {
-      add_keys<count(), 1, false>(block, begin, end, r, column, 0, dq, rows.row);
-    }
-    if (column < d) {
-      add_keys<count(), 1, true>(block, begin, end, r, column, d - column, dq, rows.row);
-    }
+    add_keys<count(), kVectors, kPart>(block, begin, end, r, column, lanes, dq, rows.row);
   });
+}
+
+void pass_queries(const Block& block, const Queries& queries) {
+  const AttentionRows<std::byte>& rows = block.to.dq;
+  const int64_t d = block.problem.head_dim;
+  for (int64_t r = 0; queries.careful && r < queries.n; ++r) {
+    add_keys_carefully(block, queries, r,
+                       reinterpret_cast<float*>(rows.at(block.b, queries.h, queries.first + r)));
+  }
+  if (queries.careful) return;
+  int64_t column = 0;
+  for (; column + kTile <= d; column += kTile) {
+    add_to_columns<kTileVectors, false>(block, queries, column, 0);
+  }
+  for (; column + kLanes <= d; column += kLanes) {
+    add_to_columns<1, false>(block, queries, column, 0);
+  }
+  if (column < d) add_to_columns<1, true>(block, queries, column, d - column);
 }
 
 void add_floats(const float* from, int64_t n, float* to) {
