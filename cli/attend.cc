@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "cli/attend_save.h"
@@ -85,16 +86,27 @@ double milliseconds(bool several, const F& body) {
   return *middle;
 }
 
-void print_outputs(const NamedTensors& arrays, bool json) {
+void print_shapes(const NamedTensors& arrays) {
   OutJson shapes = OutJson::object();
   for (const auto& [name, array] : arrays) {
-    if (json) {
-      shapes[name] = std::vector<int64_t>(array.shape().begin(), array.shape().end());
-    } else {
-      print(fmt::format("{:10} {} {}\n", name, to_string(array.dtype()), to_string(array.shape())));
-    }
+    shapes[name] = std::vector<int64_t>(array.shape().begin(), array.shape().end());
   }
-  if (json) print_json({{"shapes", shapes}});
+  print_json({{"shapes", shapes}});
+}
+
+std::string description(const std::string& name, const Tensor& array) {
+  return fmt::format("{:16} {} {}", name, to_string(array.dtype()), to_string(array.shape()));
+}
+
+/// ": 0.1 to 2.3, mean 1.2" of a statistic.
+std::string range_of(const Tensor& array) {
+  if (array.dtype() != DType::f32 || array.numel() == 0) return "";
+  const Tensor values = array.contiguous();
+  const auto all = values.span<float>();
+  const auto [least, most] = std::ranges::minmax(all);
+  const double sum = std::accumulate(all.begin(), all.end(), 0.0);
+  return fmt::format(": {:.4g} to {:.4g}, mean {:.4g}", least, most,
+                     sum / static_cast<double>(all.size()));
 }
 
 /// Arrays of a call and how they are asked for.
@@ -190,10 +202,17 @@ class Call {
       save_attend(report_want_ || tile_ ? reported_ : computed_,
                   {"map" + std::to_string(map), tile_.value_or(AttendTile{})}, options_.save);
     }
-    NamedTensors all = computed_;
-    all.insert(all.end(), reported_.begin(), reported_.end());
-    all.insert(all.end(), gradients_.begin(), gradients_.end());
-    print_outputs(all, context_.json);
+    if (context_.json) {
+      NamedTensors all = computed_;
+      all.insert(all.end(), reported_.begin(), reported_.end());
+      all.insert(all.end(), gradients_.begin(), gradients_.end());
+      return print_shapes(all);
+    }
+    for (const auto& [name, array] : computed_) print(description(name, array) + "\n");
+    for (const auto& [name, array] : reported_) {
+      print(description(name, array) + range_of(array) + "\n");
+    }
+    for (const auto& [name, array] : gradients_) print(description(name, array) + "\n");
   }
 
   const Context& context_;
@@ -271,19 +290,16 @@ void add_outputs(CLI::App& command, Options& options) {
   add("--weights", options.weights, "F.npy", "Write the softmax [B, H, T, S].");
   add("--scores", options.scores, "F.npy",
       "Write what the softmax is taken of [B, H, T, S], -inf where hidden.");
-  CLI::Option* save =
-      add("--save", options.save, "FILE",
-          "Write what --report and --tile tell; without them y, lse and what else is computed. "
-          "Arrays by name in .npz, .json or .csv; maps and tile as a picture in .png, .svg, .pdf "
-          "or .html.");
+  add("--save", options.save, "FILE",
+      "Write what --report and --tile tell; without them y, lse and what else is computed. "
+      "Arrays by name in .npz, .json or .csv; maps and tile as a picture in .png, .svg, .pdf "
+      "or .html.");
   add("--report", options.report, "NAMES",
       "Tell where queries look, without a T x S matrix: entropy, perplexity, max, squares, "
       "distance, first, self, previous, received, top8 (up to 64), map256 (up to 1024), window16; "
-      "by commas.")
-      ->needs(save);
+      "by commas.");
   add("--tile", options.tile, "r0:r1,c0:c1",
-      "Recompute the weights of queries r0 to r1 - 1 by keys c0 to c1 - 1.")
-      ->needs(save);
+      "Recompute the weights of queries r0 to r1 - 1 by keys c0 to c1 - 1.");
   CLI::Option* grad_y = add("--grad-y", options.grad_y, "DY.npy",
                             "Compute gradients from y's, of y's shape and q's dtype.");
   CLI::Option* grads = add("--grads", options.grads, "F.npz",
