@@ -197,7 +197,9 @@ def memory_kb(line):
 
 
 def measure_memory(peer, job):
-    """Peak memory of one run above what was there before it and its outputs."""
+    """Peak memory of one run above what was there before it and its outputs. A small problem before
+    it loads what Python libraries load at their first use.
+    """
     small = Job(**{**vars(job), "t": 64, "s": 64})
     for run, _ in WAYS[peer](small).values():
         run()
