@@ -73,7 +73,7 @@ Sizes draw_sizes(Dice& dice, const AttentionCaseLimits& limits) {
   n.h = n.g * dice.any({1, 1, 2, 4});
   n.b = dice.between(1, 3);
   n.t = std::min(limits.queries, draw_tokens(dice, limits.tokens));
-  n.s = draw_tokens(dice, limits.tokens);
+  n.s = std::max(limits.least_keys, draw_tokens(dice, limits.tokens));
   n.d = dice.any<int64_t>({1, 3, 8, 16, 20, 31, 32, 64, 64, 80, 128, 256});
   n.e = dice.chance(0.6) ? n.d : dice.any<int64_t>({1, 2, 8, 15, 24, 64, 130});
   while (n.b * n.h * n.t * n.s * (n.d + n.e) > limits.work) {

@@ -16,6 +16,7 @@ namespace heed::testing {
 struct AttentionCaseLimits {
   int64_t tokens = 300;    // T and S at most
   int64_t queries = 300;   // T at most
+  int64_t least_keys = 0;  // S at least
   int64_t work = 2 << 20;  // B H T S (D + E) at most, about
   bool pages = true;
   bool halves = true;  // bf16 and f16 beside f32

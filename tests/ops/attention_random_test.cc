@@ -136,6 +136,10 @@ TEST(AttentionRandom, SameBitsAtAnyThreadCountAndWhateverIsWanted) {
   for_random_cases(60, 4, [](uint64_t seed) {
     expect_same_bits_with_threads(random_attention_case(seed));
     expect_same_bits_with_threads(random_attention_case(seed, {.tokens = 6000, .queries = 1}));
+    // Enough keys for threads to share those of a block of queries.
+    if (seed % 4 != 0) return;
+    expect_same_bits_with_threads(random_attention_case(
+        seed, {.tokens = 5000, .queries = 40, .least_keys = 4096, .work = 8 << 20}));
   });
 }
 
