@@ -25,16 +25,21 @@ HWY_INLINE Vector base_of(Vector highest) {
   return hn::IfThenZeroElse(hn::Eq(highest, hn::Set(Floats(), kHidden)), highest);
 }
 
-/// The largest of n scores, query by query.
+/// The largest of n scores, query by query. Four keys at once, because one maximum waits for the
+/// one before.
 template <int kVectors>
 HWY_INLINE void find_highest(const float* scores, int64_t n, Vector* highest) {
   const Floats f;
-  for (int i = 0; i < kVectors; ++i) highest[i] = hn::Set(f, kHidden);
-  for (int64_t s = 0; s < n; ++s) {
-    HEED_UNROLL
-    for (int i = 0; i < kVectors; ++i) {
-      highest[i] = hn::Max(highest[i], hn::Load(f, scores + (s * kVectors + i) * kLanes));
+  for (int i = 0; i < kVectors; ++i) {
+    const auto at = [&](int64_t s)
+                        HWY_ATTR { return hn::Load(f, scores + (s * kVectors + i) * kLanes); };
+    highest[i] = hn::Set(f, kHidden);
+    int64_t s = 0;
+    for (; s + 4 <= n; s += 4) {
+      const Vector four = hn::Max(hn::Max(at(s), at(s + 1)), hn::Max(at(s + 2), at(s + 3)));
+      highest[i] = hn::Max(highest[i], four);
     }
+    for (; s < n; ++s) highest[i] = hn::Max(highest[i], at(s));
   }
 }
 

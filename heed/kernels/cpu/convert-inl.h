@@ -47,9 +47,42 @@ HWY_INLINE void widen(Element element, const std::byte* from, int64_t n, float* 
   for (; i < n; ++i) to[i] = load_element(element, from + i * size_of(element));
 }
 
+/// kLanes f32 to a 16-bit element with store_element's bits.
+template <Element kElement>
+HWY_INLINE void narrow_vector(FloatVector x, uint16_t* to) {
+  const Floats f;
+  const hn::Rebind<uint16_t, Floats> half;
+  const hn::RebindToUnsigned<Floats> w;
+  const auto bits = hn::BitCast(w, x);
+  if constexpr (kElement == Element::bf16) {
+    const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(w, 1U));
+    const auto rounded = hn::Add(bits, hn::Add(even, hn::Set(w, 0x7fffU)));
+    const auto quiet = hn::Or(bits, hn::Set(w, 0x400000U));
+    const auto kept = hn::IfThenElse(hn::RebindMask(w, hn::IsNaN(x)), quiet, rounded);
+    hn::StoreU(hn::TruncateTo(half, hn::ShiftRight<16>(kept)), half, to);
+  } else {
+    const hn::Rebind<hwy::float16_t, Floats> f16;
+    const FloatVector nan = hn::CopySign(hn::BitCast(f, hn::Set(w, 0x7fc00000U)), x);
+    const FloatVector known = hn::IfThenElse(hn::IsNaN(x), nan, x);
+    hn::StoreU(hn::BitCast(half, hn::DemoteTo(f16, known)), half, to);
+  }
+}
+
 /// n f32 rounded to nearest, ties to even.
 HWY_INLINE void narrow(Element element, const float* from, int64_t n, std::byte* to) {
-  for (int64_t i = 0; i < n; ++i) store_element(element, from[i], to + i * size_of(element));
+  const Floats f;
+  auto* halves = reinterpret_cast<uint16_t*>(to);
+  int64_t i = 0;
+  if (element == Element::bf16) {
+    for (; i + kLanes <= n; i += kLanes) {
+      narrow_vector<Element::bf16>(hn::LoadU(f, from + i), halves + i);
+    }
+  } else if (element == Element::f16) {
+    for (; i + kLanes <= n; i += kLanes) {
+      narrow_vector<Element::f16>(hn::LoadU(f, from + i), halves + i);
+    }
+  }
+  for (; i < n; ++i) store_element(element, from[i], to + i * size_of(element));
 }
 
 }  // namespace heed::kernels::HWY_NAMESPACE
