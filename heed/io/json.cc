@@ -85,14 +85,44 @@ class RefuseDuplicates {
   std::vector<std::set<std::string>> open_;
 };
 
-}  // namespace
+/// A callback for the parser that takes a large object's members out of the document.
+class TakeMembers {
+ public:
+  explicit TakeMembers(LargeObject large) : large_(std::move(large)) {}
 
-Json parse_json(std::string_view text, std::string_view where, DuplicateKeys duplicates) {
+  /// depth: how many lists and objects are open around the key or value.
+  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
+    using Event = Json::parse_event_t;
+    const auto level = static_cast<size_t>(depth);
+    if (event == Event::key) {
+      path_.resize(level);
+      path_.back() = parsed.get<std::string>();
+      return !inside(level);
+    }
+    if (!inside(level)) return true;
+    if (event == Event::value) large_.take(path_.back(), parsed);
+    if (event == Event::array_start) large_.take(path_.back(), Json::array());
+    if (event == Event::object_start) large_.take(path_.back(), Json::object());
+    return true;
+  }
+
+ private:
+  /// Whether what stands at that depth is a member: path_ has the large object's keys and its own.
+  bool inside(size_t level) const {
+    return level == large_.path.size() + 1 && path_.size() == level &&
+           std::equal(large_.path.begin(), large_.path.end(), path_.begin());
+  }
+
+  LargeObject large_;
+  std::vector<std::string> path_;
+};
+
+template <class... Callback>
+Json parse(std::string_view text, std::string_view where, Callback&&... callback) {
   if (text.empty()) fail(where, "nothing: 0 bytes");
   check_depth(text, where);
   try {
-    if (duplicates == DuplicateKeys::keep_last) return Json::parse(text);
-    return Json::parse(text, RefuseDuplicates(where));
+    return Json::parse(text, std::forward<Callback>(callback)...);
   } catch (const Json::parse_error& error) {
     const size_t byte = error.byte > 0 ? error.byte - 1 : 0;  // nlohmann counts from 1
     fail(where,
@@ -100,6 +130,17 @@ Json parse_json(std::string_view text, std::string_view where, DuplicateKeys dup
   } catch (const Json::out_of_range&) {
     fail(where, "a number beyond the range of a double");
   }
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view where, DuplicateKeys duplicates) {
+  if (duplicates == DuplicateKeys::keep_last) return parse(text, where);
+  return parse(text, where, RefuseDuplicates(where));
+}
+
+Json parse_json(std::string_view text, std::string_view where, LargeObject large) {
+  return parse(text, where, TakeMembers(std::move(large)));
 }
 
 Json read_json(const std::filesystem::path& path) {

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace heed {
 
@@ -16,6 +19,17 @@ enum class DuplicateKeys { keep_last, refuse };
 /// offset, line and column.
 Json parse_json(std::string_view text, std::string_view where,
                 DuplicateKeys duplicates = DuplicateKeys::keep_last);
+
+/// An object with so many members that keeping them would be slow: a vocabulary.
+struct LargeObject {
+  std::vector<std::string> path;  // the keys that lead to it from the root
+  /// Called with each member in the order of the text; a list or an object comes empty.
+  std::function<void(const std::string& key, const Json& value)> take;
+};
+
+/// The same, but the members of that object go to `take` and the document holds an empty one.
+Json parse_json(std::string_view text, std::string_view where, LargeObject large);
+
 /// Error not_found / io_failure for a file that cannot be read.
 Json read_json(const std::filesystem::path& path);
 

@@ -167,33 +167,40 @@ std::vector<AddedToken> read_added_tokens(const JsonField& json) {
   return out;
 }
 
-[[noreturn]] void fail_id(const JsonField& vocab, const std::string& piece, const Json& value,
-                          const std::vector<std::string>& pieces) {
-  const JsonField field(value, fmt::format("{}: the id of {}", vocab.path(), in_quotes(piece)));
-  const auto id = static_cast<size_t>(field.index());
-  if (id >= pieces.size()) {
-    field.fail(fmt::format("an id below {}, the number of pieces (ids must be without holes)",
-                           pieces.size()));
-  }
-  field.fail(
-      fmt::format("an id of its own (ids must be unique); {} has it too", in_quotes(pieces[id])));
+/// model.vocab's members in the order of the file.
+using PieceIds = std::vector<std::pair<std::string, int32_t>>;
+
+constexpr size_t kMostPieces = std::numeric_limits<int32_t>::max();
+
+[[noreturn]] void fail_id(const std::string& vocab, const std::string& piece, const Json& id,
+                          const std::string& needed) {
+  JsonField(id, fmt::format("{}: the id of {}", vocab, in_quotes(piece))).fail(needed);
 }
 
-std::unique_ptr<const Vocabulary> read_vocab(const JsonField& json) {
-  const Json& object = json.object();
-  std::vector<std::string> pieces(object.size());
-  std::vector<bool> taken(object.size());
-  for (const auto& [piece, value] : object.items()) {
-    const size_t id = value.is_number_unsigned() ? value.get<size_t>() : pieces.size();
-    if (id >= pieces.size() || taken[id]) fail_id(json, piece, value, pieces);
-    taken[id] = true;
-    pieces[id] = piece;
+std::unique_ptr<const Vocabulary> make_vocabulary(PieceIds ids, const std::string& path) {
+  std::vector<std::string> pieces(ids.size());
+  std::vector<bool> taken(ids.size());
+  for (auto& [piece, id] : ids) {
+    const auto at = static_cast<size_t>(id);
+    if (at >= pieces.size()) {
+      fail_id(path, piece, id,
+              fmt::format("an id below {}, the number of pieces (ids must be without holes)",
+                          pieces.size()));
+    }
+    if (taken[at]) {
+      fail_id(path, piece, id,
+              fmt::format("an id of its own (ids must be unique); {} has it too",
+                          in_quotes(pieces[at])));
+    }
+    taken[at] = true;
+    pieces[at] = std::move(piece);
   }
-  return std::make_unique<Vocabulary>(std::move(pieces), json.path());
+  return std::make_unique<Vocabulary>(std::move(pieces), path);
 }
 
-void read_word_piece(const JsonField& json, TokenizerParts& parts) {
-  parts.vocabulary = read_vocab(json["vocab"]);
+void read_word_piece(const JsonField& json, PieceIds ids, TokenizerParts& parts) {
+  json["vocab"].object();
+  parts.vocabulary = make_vocabulary(std::move(ids), json["vocab"].path());
   WordPieceOptions options;
   options.unknown = json["unk_token"].string();
   options.continuing_prefix = json["continuing_subword_prefix"].string();
@@ -201,18 +208,25 @@ void read_word_piece(const JsonField& json, TokenizerParts& parts) {
   parts.model = word_piece(*parts.vocabulary, options, json.path());
 }
 
-void read_model(const JsonField& json, TokenizerParts& parts) {
+void read_model(const JsonField& json, PieceIds ids, TokenizerParts& parts) {
   // files from before 2020 have no type
   const bool untyped = !json.has("type") && json.has("max_input_chars_per_word");
   if (!untyped && json.type() != "WordPiece") json.unsupported("the model", "WordPiece");
-  read_word_piece(json, parts);
+  read_word_piece(json, std::move(ids), parts);
 }
 
 }  // namespace
 
 std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text,
                                                      std::string_view where) {
-  const Json document = parse_json(text, where);
+  PieceIds ids;
+  const auto take = [&](const std::string& piece, const Json& id) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() > kMostPieces) {
+      fail_id(fmt::format("{}: model.vocab", where), piece, id, "a whole number, from 0 on");
+    }
+    ids.emplace_back(piece, id.get<int32_t>());
+  };
+  const Json document = parse_json(text, where, {.path = {"model", "vocab"}, .take = take});
   const JsonField json(document, fmt::format("{}:", where));
   if (json.has("version") && json["version"].string() != "1.0") {
     throw Error(ErrorCode::unsupported,
@@ -220,7 +234,7 @@ std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text,
                             in_quotes(json["version"].string())));
   }
   TokenizerParts parts;
-  read_model(json["model"], parts);
+  read_model(json["model"], std::move(ids), parts);
   if (json.has("added_tokens")) parts.added_tokens = read_added_tokens(json["added_tokens"]);
   if (json.has("normalizer")) parts.normalizer = read_normalizer(json["normalizer"]);
   if (json.has("pre_tokenizer")) parts.pre_tokenizer = read_pre_tokenizer(json["pre_tokenizer"]);

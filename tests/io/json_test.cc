@@ -45,6 +45,24 @@ TEST(Json, DuplicateKeys) {
   EXPECT_EQ(parse_json(R"([{"a":1},{"a":{"a":2}}])", "x", DuplicateKeys::refuse).size(), 2);
 }
 
+TEST(Json, ALargeObjectsMembersAreHandedOut) {
+  std::string seen;
+  const auto take = [&](const std::string& key, const Json& value) {
+    seen += key + "=" + value.dump() + " ";
+  };
+  const std::string text =
+      R"({"vocab": {"x": 1}, "m": {"a": {"b": 2}, "vocab": {"b": 1, "a": {"vocab": 3}, "c": [4]},)"
+      R"( "d": [{"vocab": {"y": 5}}]}, "vocab2": {"z": 6}})";
+  Json expected = parse_json(text, "x");
+  expected["m"]["vocab"] = Json::object();
+  EXPECT_EQ(parse_json(text, "x", {.path = {"m", "vocab"}, .take = take}), expected);
+  EXPECT_EQ(seen, "b=1 a={} c=[] ");
+  seen.clear();
+  parse_json(R"({"m": {"vocab": [1, {"a": 2}, 3]}, "n": [[{"vocab": 1}]]})", "x",
+             {.path = {"m", "vocab"}, .take = take});
+  EXPECT_EQ(seen, "");
+}
+
 TEST(Json, AMissingFileIsNotFound) {
   const TemporaryFolder folder;
   expect_error(ErrorCode::not_found, {"config.json"}, [&] { read_json(folder / "config.json"); });

@@ -208,6 +208,20 @@ TEST(TokenizerJson, MissingFieldsAndBrokenJson) {
                [] { tokenizer_from_json("{\"model\": ", "file"); });
   expect_error(ErrorCode::corrupt_data, {"file:", "an object", "found a list"},
                [] { tokenizer_from_json("[]", "file"); });
+  const auto with_vocab = [](const std::string& vocab) {
+    return R"({"model": {"type": "WordPiece", "vocab": )" + vocab + "}}";
+  };
+  const std::pair<const char*, const char*> vocabularies[] = {
+      {"[]", "model.vocab: needed an object, found a list"},
+      {R"({"a": -1})", "the id of 'a': needed a whole number, from 0 on, found -1"},
+      {R"({"a": {"b": 0}})", "the id of 'a': needed a whole number, from 0 on, found an object"},
+      {R"({"a": 0, "b": 2})", "the id of 'b': needed an id below 2"},
+      {R"({"a": 0, "b": 0})", "the id of 'b': needed an id of its own"},
+      {R"({"a": 0, "a": 1})", "the piece 'a' has two ids, 0 and 1"}};
+  for (const auto& [vocab, message] : vocabularies) {
+    expect_error(ErrorCode::corrupt_data, {"file: model.vocab", message},
+                 [&] { tokenizer_from_json(with_vocab(vocab), "file"); });
+  }
   expect_error(ErrorCode::corrupt_data, {"nesting"},
                [] { tokenizer_from_json(std::string(100000, '['), "file"); });
 }
