@@ -113,6 +113,15 @@ void add_matrix(std::vector<Step>& steps, std::string name, const char* formula,
                    .says = std::move(says)});
 }
 
+void add_matrices(std::vector<Step>& steps, const Tensor& w_query, const Tensor& w_key,
+                  const Tensor& w_value) {
+  add_matrix(steps, "W_q", "W_q = torch.rand(3, 2), seed 123", w_query,
+             "Makes queries: what a word asks for. These numbers are what training changes.");
+  steps.back().section = "With trainable weights";
+  add_matrix(steps, "W_k", "W_k, drawn next", w_key, "Makes keys: what a word answers to.");
+  add_matrix(steps, "W_v", "W_v, drawn last", w_value, "Makes values: what a word passes on.");
+}
+
 void add_trainable(std::vector<Step>& steps, const Journey& sentence) {
   TorchRandom random(123);
   const Tensor w_query = rand(random, {3, 2});
@@ -125,11 +134,7 @@ void add_trainable(std::vector<Step>& steps, const Journey& sentence) {
   const Attended found = attend(q, k, v, {});
   const Labels word = {sentence.words[kWord]};
 
-  add_matrix(steps, "W_q", "W_q = torch.rand(3, 2), seed 123", w_query,
-             "Makes queries: what a word asks for. These numbers are what training changes.");
-  steps.back().section = "With trainable weights";
-  add_matrix(steps, "W_k", "W_k, drawn next", w_key, "Makes keys: what a word answers to.");
-  add_matrix(steps, "W_v", "W_v, drawn last", w_value, "Makes values: what a word passes on.");
+  add_matrices(steps, w_query, w_key, w_value);
   steps.push_back({.name = "query of word 2",
                    .formula = "q2 = x2 W_q",
                    .letters = "T D",

@@ -52,18 +52,43 @@ void add_sharpening(std::vector<Step>& steps, const Tensor& scores, const Labels
        .highest = 1.0f});
 }
 
-}  // namespace
-
-std::vector<Step> walk_spotlight() {
-  const Labels words = words_of("the cat sat on mat");
+void add_blend(std::vector<Step>& steps, const Labels& words, const Tensor& weights) {
   const Labels features = {"animal", "action", "place"};
-  const Tensor scores = Tensor::from({0.1f, 0.9f, 0.3f, 0.2f, 0.1f}, {1, 5});
   const Tensor values = Tensor::from({0.1f, 0.1f, 0.1f,  //
                                       0.9f, 0.2f, 0.1f,  //
                                       0.1f, 0.9f, 0.2f,  //
                                       0.1f, 0.2f, 0.4f,  //
                                       0.1f, 0.1f, 0.9f},
                                      {5, 3});
+  steps.push_back({.name = "values",
+                   .formula = "v, one row a word",
+                   .letters = "S E",
+                   .values = values,
+                   .rows = words,
+                   .columns = features,
+                   .says = "What each word has to tell. (Made up for this lesson.)"});
+  steps.push_back(
+      {.name = "weighted values",
+       .formula = "w[s] v[s]",
+       .letters = "S E",
+       .values = map2(values, weights.transpose(0, 1), [](float v, float w) { return v * w; }),
+       .rows = words,
+       .columns = features,
+       .says = "Each row scaled by its word's weight."});
+  steps.push_back({.name = "weighted sum",
+                   .formula = "y = sum over s of w[s] v[s]",
+                   .letters = "T E",
+                   .values = matmul(weights, values),
+                   .rows = {"query"},
+                   .columns = features,
+                   .says = "Word by word: " + spell_sum(words, weights) + "."});
+}
+
+}  // namespace
+
+std::vector<Step> walk_spotlight() {
+  const Labels words = words_of("the cat sat on mat");
+  const Tensor scores = Tensor::from({0.1f, 0.9f, 0.3f, 0.2f, 0.1f}, {1, 5});
   const Tensor powers = map(scores, [](float s) { return std::exp(s); });
   const Tensor weights = softmax(scores);
 
@@ -92,28 +117,7 @@ std::vector<Step> walk_spotlight() {
                    .says = "The weights sum to 1. No word is left in the dark: the lowest score "
                            "still gets almost half of what the highest gets.",
                    .heat_map = true});
-  steps.push_back({.name = "values",
-                   .formula = "v, one row a word",
-                   .letters = "S E",
-                   .values = values,
-                   .rows = words,
-                   .columns = features,
-                   .says = "What each word has to tell. (Made up for this lesson.)"});
-  steps.push_back(
-      {.name = "weighted values",
-       .formula = "w[s] v[s]",
-       .letters = "S E",
-       .values = map2(values, weights.transpose(0, 1), [](float v, float w) { return v * w; }),
-       .rows = words,
-       .columns = features,
-       .says = "Each row scaled by its word's weight."});
-  steps.push_back({.name = "weighted sum",
-                   .formula = "y = sum over s of w[s] v[s]",
-                   .letters = "T E",
-                   .values = matmul(weights, values),
-                   .rows = {"query"},
-                   .columns = features,
-                   .says = "Word by word: " + spell_sum(words, weights) + "."});
+  add_blend(steps, words, weights);
   add_sharpening(steps, scores, words);
   return steps;
 }
