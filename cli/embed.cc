@@ -17,6 +17,7 @@
 #include "heed/base/file.h"
 #include "heed/base/log.h"
 #include "heed/base/message.h"
+#include "heed/io/csv.h"
 #include "heed/io/npy.h"
 
 namespace heed::cli {
@@ -43,12 +44,6 @@ OutJson as_json(const Row& row) {
                     {"tokens", row.tokens}};
   object["truncated"] = row.truncated;
   return object;
-}
-
-std::string csv_cell(const std::string& text) {
-  std::string cell = "\"";
-  for (const char c : text) cell += c == '"' ? "\"\"" : std::string(1, c);
-  return cell + "\"";
 }
 
 std::string csv_header(int64_t width) {

@@ -64,23 +64,13 @@ void list_lessons(const Context& context) {
                     kOwnSummary));
 }
 
-OutJson values_json(const Tensor& values) {
-  OutJson rows = OutJson::array();
-  for (int64_t r = 0; r < values.size(0); ++r) {
-    OutJson row = OutJson::array();
-    for (int64_t c = 0; c < values.size(1); ++c) row.push_back(values.at({r, c}));
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
 OutJson walk_json(const std::string& name, const std::vector<Step>& steps) {
   OutJson list = OutJson::array();
   for (const Step& step : steps) {
     list.push_back({{"name", step.name},
                     {"formula", step.formula},
                     {"shape", {step.values.size(0), step.values.size(1)}},
-                    {"values", values_json(step.values)},
+                    {"values", matrix_json(step.values)},
                     {"rows", step.rows},
                     {"columns", step.columns},
                     {"says", step.says}});

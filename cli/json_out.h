@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "heed/tensor/tensor.h"
+
 namespace heed::cli {
 
 /// JSON for output: keys in the order they were added, and real numbers as f32, which print with
@@ -14,6 +16,9 @@ using OutJson = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::st
 
 /// One line of text (no newline); bytes that are not UTF-8 become U+FFFD.
 std::string to_line(const OutJson& value);
+
+/// matrix [R, C] as a list of rows.
+OutJson matrix_json(const Tensor& matrix);
 
 /// print()s the value and a newline.
 void print_json(const OutJson& value);

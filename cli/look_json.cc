@@ -3,16 +3,6 @@
 namespace heed::cli {
 namespace {
 
-OutJson rows(const Tensor& matrix) {
-  OutJson out = OutJson::array();
-  for (int64_t r = 0; r < matrix.size(0); ++r) {
-    OutJson row = OutJson::array();
-    for (int64_t c = 0; c < matrix.size(1); ++c) row.push_back(matrix.at({r, c}));
-    out.push_back(std::move(row));
-  }
-  return out;
-}
-
 OutJson tokens_of(const Word& word) { return {word.pieces.start, word.pieces.end}; }
 
 bool picks(const Pick& pick, int64_t index) {
@@ -33,7 +23,7 @@ OutJson head_json(const Look& look, int64_t layer, int64_t head) {
   out["previous"] = s.previous;
   out["next"] = s.next;
   out["distance"] = s.distance;
-  out["weights"] = rows(look.weights.select(0, layer).select(0, head));
+  out["weights"] = matrix_json(look.weights.select(0, layer).select(0, head));
   return out;
 }
 
@@ -78,7 +68,7 @@ OutJson compare_json(const std::vector<Look>& looks, const std::vector<Occurrenc
     OutJson one;
     one["text"] = at.text;
     one["tokens"] = tokens_of(word);
-    one["vectors"] = rows(word_vectors(look.states, {word}).select(1, 0));
+    one["vectors"] = matrix_json(word_vectors(look.states, {word}).select(1, 0));
     out["occurrences"].push_back(std::move(one));
   }
   out["pairs"] = OutJson::array();

@@ -88,4 +88,11 @@ std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where
   return CsvReader(without_byte_order_mark(content), where).read();
 }
 
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string cell = "\"";
+  for (const char c : text) cell += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return cell + "\"";
+}
+
 }  // namespace heed

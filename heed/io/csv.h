@@ -20,4 +20,7 @@ std::string_view without_byte_order_mark(std::string_view content);
 /// open quote.
 std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where);
 
+/// The text as one cell: in quotes where it holds a comma, a quote or a new line.
+std::string csv_cell(const std::string& text);
+
 }  // namespace heed

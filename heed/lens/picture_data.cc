@@ -8,7 +8,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "heed/lens/labels.h"
+#include "heed/io/csv.h"
 
 namespace heed {
 namespace {
@@ -19,13 +19,6 @@ std::string quoted(const std::string& text) {
 
 std::string quoted(const std::vector<std::string>& texts) {
   return nlohmann::json(texts).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
 }
 
 void append_values(std::string& out, const Tensor& values) {
@@ -69,10 +62,10 @@ std::string picture_json(const Picture& picture) {
 std::string picture_csv(const Picture& picture) {
   std::string out = "map,row,column,row_label,column_label,value\n";
   const auto label = [](const std::vector<std::string>& labels, int64_t i) {
-    return labels.empty() ? std::string() : csv_field(labels[static_cast<size_t>(i)]);
+    return labels.empty() ? std::string() : csv_cell(labels[static_cast<size_t>(i)]);
   };
   for (const HeatMap& map : picture.maps) {
-    const std::string title = csv_field(map.title);
+    const std::string title = csv_cell(map.title);
     for (int64_t r = 0; r < map.values.size(0); ++r) {
       const std::string row_label = label(map.row_labels, r);
       for (int64_t c = 0; c < map.values.size(1); ++c) {
