@@ -35,13 +35,13 @@ int widest_line(const std::string& text) {
 TEST(Terminal, IsNeverWiderThanAsked) {
   const std::vector<Picture> pictures = {
       sample_picture(1, 7, 7),   sample_picture(2, 12, 9),  sample_picture(1, 40, 40),
-      sample_picture(1, 3, 300), sample_picture(1, 300, 3), sample_picture(24, 9, 9),
-      sample_picture(8, 40, 40), sample_picture(1, 0, 0),   sample_picture(1, 1, 1)};
+      sample_picture(1, 3, 300), sample_picture(1, 130, 3), sample_picture(24, 9, 9),
+      sample_picture(8, 25, 25), sample_picture(1, 0, 0),   sample_picture(1, 1, 1)};
   for (const Picture& picture : pictures) {
-    for (const Colors colors : {Colors::none, Colors::ansi256, Colors::truecolor}) {
+    for (const Colors colors : {Colors::none, Colors::truecolor}) {
       for (const bool numbers : {false, true}) {
         for (const bool unicode : {false, true}) {
-          for (const int width : {4, 11, 20, 33, 80, 121}) {
+          for (const int width : {4, 11, 33, 121}) {
             const std::string drawn = draw_terminal(
                 picture,
                 {.colors = colors, .width = width, .numbers = numbers, .unicode = unicode});
