@@ -124,7 +124,7 @@ void print_memory(int64_t tokens, int64_t heads) {
   // Outputs are touched beforehand, so that what is above them shows.
   AttentionReportWant want = kinds().back().want;
   const int64_t rows = heads * tokens;
-  const int64_t outputs = rows * (128 + 1 + 9 + 1 + 8) * 4 + rows * (1 + 8) * 8 +
+  const int64_t outputs = rows * (128 + 1 + 8 + 8) * 4 + rows * (1 + 8) * 8 +
                           rows * (4 + 4 + 8) + heads * 256 * 256 * 12;
   const double before = peak_mib();
   want.progress = [](int64_t done, int64_t total) {

@@ -33,6 +33,7 @@
 #include "heed/ops/activation.h"
 #include "heed/ops/attention.h"
 #include "heed/ops/attention_backward.h"
+#include "heed/ops/attention_report.h"
 #include "heed/ops/elementwise.h"
 #include "heed/ops/linear.h"
 #include "heed/ops/mask.h"
