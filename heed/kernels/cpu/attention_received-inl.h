@@ -17,6 +17,14 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
 
+/// Adds a block's sum and maximum over queries, in lanes, to what a key received.
+HWY_INLINE void receive(const AttentionReport& report, int64_t key, Vector sum, Vector high) {
+  const Floats f;
+  report.received[key] += static_cast<double>(hn::GetLane(hn::SumOfLanes(f, sum)));
+  float& most = report.received_max[key];
+  most = std::max(most, hn::GetLane(hn::MaxOfLanes(f, high)));
+}
+
 /// Sums and maxima of weights over queries for a chunk of keys; lanes are added up last, once a
 /// block of queries.
 struct Received {
@@ -43,11 +51,7 @@ struct Received {
   HWY_INLINE void finish(const AttentionReport& report, int64_t first, int64_t n) const {
     const Floats f;
     for (int64_t s = 0; s < n; ++s) {
-      const Vector sum = hn::SumOfLanes(f, hn::Load(f, sums + s * kLanes));
-      const Vector high = hn::MaxOfLanes(f, hn::Load(f, highs + s * kLanes));
-      report.received[first + s] += static_cast<double>(hn::GetLane(sum));
-      float& most = report.received_max[first + s];
-      most = std::max(most, hn::GetLane(high));
+      receive(report, first + s, hn::Load(f, sums + s * kLanes), hn::Load(f, highs + s * kLanes));
     }
   }
 };

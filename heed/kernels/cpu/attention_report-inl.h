@@ -46,7 +46,6 @@ struct TileReport {
   TileBins map;
   float* kept;          // [S][width], weights relative to kept_highest; null: not kept
   float* kept_highest;  // [chunks][width]
-  Received received;    // of all tiles
 };
 
 constexpr int64_t kMostTiles = 16;  // of a call
@@ -350,25 +349,50 @@ HWY_INLINE void finish_rows(const Block& block, const Tile& tile) {
   if (report.map_sum != nullptr) finish_map(state.map, tile, report);
 }
 
+/// A vector of queries whose weights were kept, over one chunk.
+struct KeptColumn {
+  const float* weights;  // of the chunk's first key, rows `row` apart
+  int64_t row;
+  KeyRange keys;  // of the chunk, that its tile saw
+  Vector scale;
+};
+
+/// Adds n keys from first on to what the head's keys received.
+HWY_INLINE void receive_columns(const AttentionReport& report, const KeptColumn* columns,
+                                int64_t count, int64_t first, int64_t n) {
+  const Floats f;
+  for (int64_t s = 0; s < n; ++s) {
+    Vector sum = hn::Zero(f), high = hn::Zero(f);
+    for (const KeptColumn* column = columns; column != columns + count; ++column) {
+      if (s < column->keys.begin || s >= column->keys.end) continue;
+      const Vector weight = hn::Mul(hn::Load(f, column->weights + s * column->row), column->scale);
+      sum = hn::Add(sum, weight);
+      high = hn::Max(high, weight);
+    }
+    receive(report, first + s, sum, high);
+  }
+}
+
 /// Attention received from the block's queries, from the weights kept, once the rows' totals are
 /// known.
 HWY_INLINE void receive_kept(const Block& block, const Tile* tiles, int64_t count, KeyRange keys) {
-  const Received& received = tiles[0].report->received;
+  KeptColumn columns[kMostTiles * kTileVectors];
   const int64_t grid = keys.begin / kAttentionChunk * kAttentionChunk;
   for (int64_t at = grid; at < keys.end; at += kAttentionChunk) {
     const KeyRange chunk{std::max(at, keys.begin), std::min(at + kAttentionChunk, keys.end)};
-    received.start(chunk.end - chunk.begin);
+    int64_t used = 0;
     for (const Tile* tile = tiles; tile != tiles + count; ++tile) {
-      const int64_t begin = std::max(chunk.begin, tile->keys.begin);
-      const int64_t n = std::min(chunk.end, tile->keys.end) - begin;
-      const float* weights = tile->report->kept + begin * tile->width;
+      const KeyRange seen{std::max(chunk.begin, tile->keys.begin) - chunk.begin,
+                          std::min(chunk.end, tile->keys.end) - chunk.begin};
+      if (seen.begin >= seen.end) continue;
       const float* bases = tile->report->kept_highest + at / kAttentionChunk * tile->width;
-      for (int64_t w = 0; n > 0 && w < tile->width; w += kLanes) {
-        received.add(weights + w, tile->width, begin - chunk.begin, n,
-                     hn::Mul(weight_scale(*tile, bases, w), used_lanes(*tile, w)));
+      for (int64_t w = 0; w < tile->width; w += kLanes) {
+        const Vector scale = hn::Mul(weight_scale(*tile, bases, w), used_lanes(*tile, w));
+        columns[used++] = {tile->report->kept + chunk.begin * tile->width + w, tile->width, seen,
+                           scale};
       }
     }
-    received.finish(*block.problem.report, chunk.begin, chunk.end - chunk.begin);
+    receive_columns(*block.problem.report, columns, used, chunk.begin, chunk.end - chunk.begin);
   }
 }
 
@@ -380,7 +404,6 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
   const AttentionReport& report = *problem.report;
   const auto lists = static_cast<int64_t>(report.lists.size());
   const bool keep = report.received != nullptr && problem.keys <= AttentionReport::kKeptKeys;
-  const Received received = keep ? take_received(take) : Received{};
   const auto take_keys = [&](int64_t n) {
     return reinterpret_cast<int64_t*>(take(n * static_cast<int64_t>(sizeof(int64_t) / 4)));
   };
@@ -407,7 +430,6 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
     };
     state.bins = take_bins(report.bins, false);
     state.map = take_bins(report.map_keys, true);
-    state.received = received;
     state.kept = nullptr;
     if (keep) {
       const int64_t chunks = (problem.keys + kAttentionChunk - 1) / kAttentionChunk;
