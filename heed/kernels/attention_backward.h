@@ -65,49 +65,48 @@ struct AttentionGradients {
   int64_t diagonal_pitch = 0;
 };
 
-  /// Calls for neighbouring blocks of keys add to the same rows of dq. They do so in key order, so
-  /// that the bits do not depend on who is first.
-  class AttentionTurns {
-   public:
-    /// Returns when the blocks of keys before `keys` are done with the queries of block `block` of
-    /// head h.
-    virtual void take(int64_t h, int64_t block, KeyRange keys) = 0;
-    /// Ends the turn.
-    virtual void pass(int64_t h, int64_t block, KeyRange keys) = 0;
-    /// The block that stands for all of a head's queries: its turn to add to diagonals.
-    static constexpr int64_t kWholeHead = -1;
+/// Calls for neighbouring blocks of keys add to the same rows of dq. They do so in key order, so
+/// that the bits do not depend on who is first.
+class AttentionTurns {
+ public:
+  /// Returns when the blocks of keys before `keys` are done with the queries of block `block` of
+  /// head h.
+  virtual void take(int64_t h, int64_t block, KeyRange keys) = 0;
+  /// Ends the turn.
+  virtual void pass(int64_t h, int64_t block, KeyRange keys) = 0;
+  /// The block that stands for all of a head's queries: its turn to add to diagonals.
+  static constexpr int64_t kWholeHead = -1;
 
-   protected:
-    ~AttentionTurns() = default;
-  };
+ protected:
+  ~AttentionTurns() = default;
+};
 
-  /// The keys that any of a block of queries sees, masks apart. A call takes turns at a block of
-  /// queries if these meet its keys.
-  inline KeyRange visible_keys(const AttentionProblem& problem, int64_t b, int64_t first,
-                               int64_t queries) {
-    return {visible_keys(problem, b, first).begin,
-            visible_keys(problem, b, first + queries - 1).end};
-  }
+/// The keys that any of a block of queries sees, masks apart. A call takes turns at a block of
+/// queries if these meet its keys.
+inline KeyRange visible_keys(const AttentionProblem& problem, int64_t b, int64_t first,
+                             int64_t queries) {
+  return {visible_keys(problem, b, first).begin, visible_keys(problem, b, first + queries - 1).end};
+}
 
-  /// delta and finite of rows [first, first + queries) of head h.
-  void attention_deltas(const AttentionProblem& problem, const AttentionGradients& gradients,
-                        int64_t b, int64_t h, int64_t first, int64_t queries);
+/// delta and finite of rows [first, first + queries) of head h.
+void attention_deltas(const AttentionProblem& problem, const AttentionGradients& gradients,
+                      int64_t b, int64_t h, int64_t first, int64_t queries);
 
-  /// What keys [keys.begin, keys.end) of kv head g in batch row b give to every gradient. scratch:
-  /// attention_backward_scratch_bytes, 64-byte aligned.
-  void attention_backward(const AttentionProblem& problem, const AttentionGradients& gradients,
-                          int64_t b, int64_t g, KeyRange keys, AttentionTurns& turns,
-                          std::byte* scratch);
+/// What keys [keys.begin, keys.end) of kv head g in batch row b give to every gradient. scratch:
+/// attention_backward_scratch_bytes, 64-byte aligned.
+void attention_backward(const AttentionProblem& problem, const AttentionGradients& gradients,
+                        int64_t b, int64_t g, KeyRange keys, AttentionTurns& turns,
+                        std::byte* scratch);
 
-  /// Scratch of one call.
-  int64_t attention_backward_scratch_bytes(const AttentionProblem& problem);
+/// Scratch of one call.
+int64_t attention_backward_scratch_bytes(const AttentionProblem& problem);
 
-  namespace ref {
-  void attention_deltas(const AttentionProblem& problem, const AttentionGradients& gradients,
-                        int64_t b, int64_t h, int64_t first, int64_t queries);
-  void attention_backward(const AttentionProblem& problem, const AttentionGradients& gradients,
-                          int64_t b, int64_t g, KeyRange keys, AttentionTurns& turns,
-                          std::byte* scratch);
-  }  // namespace ref
+namespace ref {
+void attention_deltas(const AttentionProblem& problem, const AttentionGradients& gradients,
+                      int64_t b, int64_t h, int64_t first, int64_t queries);
+void attention_backward(const AttentionProblem& problem, const AttentionGradients& gradients,
+                        int64_t b, int64_t g, KeyRange keys, AttentionTurns& turns,
+                        std::byte* scratch);
+}  // namespace ref
 
 }  // namespace heed::kernels

@@ -51,8 +51,8 @@ class AttentionPlan {
   std::vector<Part> parts_;
 };
 
-/// A tensor [B, H, T, size] in the kernels' terms. Error invalid_argument if rows are not contiguous
-/// or the dtype is none that kernels compute in.
+/// A tensor [B, H, T, size] in the kernels' terms. Error invalid_argument if rows are not
+/// contiguous or the dtype is none that kernels compute in.
 kernels::AttentionRows<std::byte> attention_rows(const char* name, const Tensor& tensor);
 
 /// This thread's scratch; it grows to the largest need and stays.
