@@ -77,6 +77,12 @@ std::vector<Problem> find_problems(const Report& report) {
                                     to_string(kernels::active_isa()), to_string(best)),
                         "unset HEED_ISA"});
   }
+  const auto& isas = kernels::available_isas();
+  if (report.cpu.has("amx_bf16") &&
+      std::find(isas.begin(), isas.end(), kernels::Isa::amx) == isas.end()) {
+    problems.push_back({"the processor has AMX, but the system does not let programs use its tiles",
+                        "run on Linux 5.16 or newer, or accept slower bf16 attention"});
+  }
   if (report.allowed_processors > 0 && report.threads > report.allowed_processors + 0.5) {
     problems.push_back(
         {fmt::format("{} threads share {:.3g} processors that the container may use",
@@ -154,7 +160,7 @@ void print_report(const Report& report) {
                            isa_names()));
   out += "\noperators\n";
   for (const kernels::KernelInfo& kernel : report.kernels) {
-    out += fmt::format("  {:<16} {:<10} {:<32} {}\n", kernel.op, to_string(kernel.isa),
+    out += fmt::format("  {:<18} {:<10} {:<33} {}\n", kernel.op, to_string(kernel.isa),
                        kernel.source, kernel.why);
   }
   out += fmt::format("\nmodels in {}\n", hub_cache().string());
