@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "heed/kernels/attention.h"
 #include "heed/kernels/cpu/activation-inl.h"
@@ -23,6 +24,31 @@ namespace fused {
 HWY_INLINE float added_by(const AttentionMask& mask, int64_t at) {
   if (mask.bias != nullptr) return mask.bias[at];
   return mask.visible[at] ? 0.0F : kHidden;
+}
+
+/// Four neighbouring keys of a boolean mask are one word of each query's row (little-endian): a
+/// word a lane, then one vector for each of its bytes. Keys past the last whole word are left.
+HWY_INLINE int64_t stage_visible(const bool* rows, int64_t stride, const Tile& tile, int64_t n,
+                                 float* stage) {
+  const Floats f;
+  const hn::RebindToUnsigned<Floats> u;
+  const Vector hidden = hn::Set(f, kHidden);
+  HWY_ALIGN uint32_t words[kTile];
+  int64_t s = 0;
+  for (; s + 4 <= n; s += 4) {
+    for (int64_t w = 0; w < tile.width; ++w) {
+      std::memcpy(&words[w], rows + std::min(w, tile.queries - 1) * stride + s, sizeof(uint32_t));
+    }
+    for (int64_t key = 0; key < 4; ++key) {
+      const auto byte = hn::Set(u, uint32_t{0xFF} << (8 * key));
+      for (int64_t w = 0; w < tile.width; w += kLanes) {
+        const auto unseen = hn::Eq(hn::And(hn::Load(u, words + w), byte), hn::Zero(u));
+        hn::Store(hn::IfThenElseZero(hn::RebindMask(f, unseen), hidden), f,
+                  stage + (s + key) * tile.width + w);
+      }
+    }
+  }
+  return s;
 }
 
 /// Writes what a mask adds to the scores of a tile over keys [first, first + n): 0, -inf or a bias.
@@ -40,9 +66,12 @@ HWY_INLINE void stage_mask(const Block& block, const AttentionMask& mask, const 
   } else if (mask.bias != nullptr && mask.key == 1) {
     tile_from_rows(mask.bias + corner, mask.query, tile.queries, n, 1.0F, block.stage, tile.width);
   } else {
+    const bool words = mask.visible != nullptr && mask.key == 1;
+    const int64_t done =
+        words ? stage_visible(mask.visible + corner, mask.query, tile, n, block.stage) : 0;
     for (int64_t w = 0; w < tile.width; ++w) {
       const int64_t row = corner + std::min(w, tile.queries - 1) * mask.query;
-      for (int64_t s = 0; s < n; ++s) {
+      for (int64_t s = done; s < n; ++s) {
         block.stage[s * tile.width + w] = added_by(mask, row + s * mask.key);
       }
     }
