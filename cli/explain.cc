@@ -70,7 +70,7 @@ OutJson walk_json(const std::string& name, const std::vector<Step>& steps) {
     list.push_back({{"name", step.name},
                     {"formula", step.formula},
                     {"shape", {step.values.size(0), step.values.size(1)}},
-                    {"values", matrix_json(step.values)},
+                    {"values", nested_json(step.values)},
                     {"rows", step.rows},
                     {"columns", step.columns},
                     {"says", step.says}});

@@ -17,8 +17,8 @@ using OutJson = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::st
 /// One line of text (no newline); bytes that are not UTF-8 become U+FFFD.
 std::string to_line(const OutJson& value);
 
-/// matrix [R, C] as a list of rows.
-OutJson matrix_json(const Tensor& matrix);
+/// An f32 or i64 array of any rank from 1 as lists of lists.
+OutJson nested_json(const Tensor& array);
 
 /// print()s the value and a newline.
 void print_json(const OutJson& value);

@@ -10,44 +10,17 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/look_json.h"
+#include "cli/look_session.h"
 #include "cli/look_summary.h"
-#include "cli/picture_options.h"
 #include "cli/progress.h"
-#include "cli/texts.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
-#include "heed/io/hub.h"
 #include "heed/lens/labels.h"
+#include "heed/lens/look_arrays.h"
 #include "heed/lens/look_picture.h"
-#include "heed/models/registry.h"
 
 namespace heed::cli {
 namespace {
-
-struct LookArguments {
-  TextInputs inputs;
-  std::string word;
-  std::string layer;  // empty: the last
-  std::string head;   // empty: the mean
-  PictureOptions picture;
-  bool sink = false;
-  bool pair = false;
-  bool pieces = false;
-  bool truncate = false;
-};
-
-Pick parse_pick(const std::string& text, const char* option, int64_t count) {
-  if (text == "mean") return {};
-  if (text == "all") return Pick::all();
-  const bool digits = !text.empty() && text.size() < 10 &&
-                      text.find_first_not_of("0123456789") == std::string::npos;
-  if (!digits || std::stoll(text) >= count) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("look: {} needed 0 to {}, mean or all, found '{}'", option, count - 1, text));
-  }
-  return Pick::one(std::stoll(text));
-}
 
 // What the maps show where --layer or --head were not given; JSON gives everything.
 LookView choose_view(const LookArguments& arguments, const EncoderFacts& facts, bool json) {
@@ -63,59 +36,27 @@ LookView choose_view(const LookArguments& arguments, const EncoderFacts& facts, 
   return view;
 }
 
-// "all-MiniLM-L6-v2" of a name with its owner or of a folder.
-std::string short_name(std::string name) {
-  while (name.size() > 1 && name.back() == '/') name.pop_back();
-  const size_t slash = name.rfind('/');
-  return clean_label(
-      slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1));
-}
-
-std::vector<std::string> word_names(const Look& look) {
-  std::vector<std::string> names;
-  for (const Word& word : look.words) {
-    if (!word.special) names.push_back(word.name);
+// Of several texts, those of the first are "text0_weights".
+NamedTensors look_arrays(const std::vector<Look>& looks) {
+  NamedTensors out;
+  for (size_t i = 0; i < looks.size(); ++i) {
+    const std::string prefix = looks.size() > 1 ? fmt::format("text{}_", i) : "";
+    for (auto& [name, array] : heed::look_arrays(looks[i])) {
+      out.emplace_back(prefix + name, array);
+    }
   }
-  if (names.size() > 40) {
-    names.resize(40);
-    names.emplace_back("...");
-  }
-  return names;
-}
-
-std::vector<int64_t> occurrences_of(const WordChoice& choice, const Look& look) {
-  const std::vector<int64_t> found = find_words(look.words, choice.name);
-  const auto wanted = static_cast<size_t>(choice.occurrence.value_or(1));
-  if (found.size() < wanted) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format(
-            "look: --word needed '{}'{} in the text \"{}\", found {} of them; its words: {}",
-            choice.name, choice.occurrence ? fmt::format(" {} times", wanted) : "",
-            shorten(clean_label(look.text), 60), found.size(), fmt::join(word_names(look), " ")));
-  }
-  return found;
+  return out;
 }
 
 class LookCommand {
  public:
-  LookCommand(const Context& context, const LookArguments& arguments)
-      : context_(context), arguments_(arguments) {}
+  explicit LookCommand(LookSession& session)
+      : session_(session), context_(session.context), arguments_(session.arguments) {}
 
   void run() {
-    const std::vector<std::string> texts = read_texts(arguments_.inputs);
-    if (arguments_.pair && texts.size() % 2 != 0) {
-      throw Error(
-          ErrorCode::invalid_argument,
-          fmt::format("look: --pair needed an even number of texts, found {}", texts.size()));
-    }
-    if (!arguments_.picture.save.empty()) check_picture_ending(arguments_.picture.save);
-    const auto folder = find_model(context_.model);
-    model_ = load_encoder(folder);
-    tokenizer_ = Tokenizer::load(folder);
-    view_ = choose_view(arguments_, model_->facts(), context_.json);
-    view_.model = short_name(context_.model);
-    look_at_all(texts);
+    view_ = choose_view(arguments_, session_.model->facts(), context_.json);
+    view_.model = session_.model_name;
+    look_at_all();
     if (context_.json) {
       if (occurrences_.size() > 1) print_json(compare_json(looks_, occurrences_));
     } else {
@@ -125,36 +66,35 @@ class LookCommand {
   }
 
  private:
-  void look_at_all(const std::vector<std::string>& texts) {
-    const size_t step = arguments_.pair ? 2 : 1;
+  void look_at_all() {
     // JSON of a long file streams: looks are kept only for what comes after the last one.
     const bool keep =
         !context_.json || !arguments_.word.empty() || !arguments_.picture.save.empty();
-    ProgressBar bar(context_, "looking", "texts");
-    for (size_t i = 0; i < texts.size(); i += step) {
+    const bool one = session_.count() == 1;
+    ProgressBar bar(context_, "looking", one ? "blocks" : "texts");
+    for (size_t i = 0; i < session_.count(); ++i) {
       check_cancelled();
-      LookOptions options{.pieces = arguments_.pieces, .truncate = arguments_.truncate};
-      if (arguments_.pair) options.second = texts[i + 1];
-      Look one = look(*model_, *tokenizer_, texts[i], options);
-      const std::optional<Occurrence> chosen = choose(one, i / step, texts.size() == step);
-      if (context_.json) print_json(look_json(one, context_.model, view_, chosen));
-      if (keep) looks_.push_back(std::move(one));
-      bar.update(static_cast<int64_t>(i + step), static_cast<int64_t>(texts.size()));
+      LookOptions options;
+      if (one) options.progress = bar.callback();
+      Look seen = session_.look_at(i, options);
+      const std::optional<Occurrence> chosen = choose(seen, i, one);
+      if (context_.json) print_json(look_json(seen, context_.model, view_, chosen));
+      if (keep) looks_.push_back(std::move(seen));
+      if (!one) bar.update(static_cast<int64_t>(i + 1), static_cast<int64_t>(session_.count()));
     }
   }
 
   // The word asked for; in a single text all of them are compared.
   std::optional<Occurrence> choose(const Look& look, size_t index, bool only_text) {
     if (arguments_.word.empty()) return std::nullopt;
-    WordChoice choice = parse_word_choice(arguments_.word);
-    if (!find_words(look.words, arguments_.word).empty()) choice = {arguments_.word, std::nullopt};
-    const std::vector<int64_t> found = occurrences_of(choice, look);
-    const Occurrence chosen{index, found[static_cast<size_t>(choice.occurrence.value_or(1)) - 1]};
+    size_t same = 0;
+    const Occurrence chosen{index, session_.chosen_word(look, &same)};
     chosen_.push_back(chosen);
-    same_.push_back(found.size());
+    same_.push_back(same);
     view_.marked.emplace_back(chosen.word);
     if (only_text) {
-      for (const int64_t word : found) occurrences_.push_back({index, word});
+      const std::string& name = look.words[static_cast<size_t>(chosen.word)].name;
+      for (const int64_t word : find_words(look.words, name)) occurrences_.push_back({index, word});
     } else {
       occurrences_.push_back(chosen);
     }
@@ -163,7 +103,7 @@ class LookCommand {
 
   void print_summary() const {
     const TerminalStyle style = style_for_output(arguments_.picture, context_);
-    const EncoderFacts& facts = model_->facts();
+    const EncoderFacts& facts = session_.model->facts();
     const std::string head = fmt::format("{}: {} layers x {} heads, counted from 0", view_.model,
                                          facts.layers, facts.heads);
     for (const std::string& line : wrap(head, style.width, display_width)) print(line + "\n");
@@ -191,18 +131,77 @@ class LookCommand {
     return view;
   }
 
-  void save() const { save_if_asked(arguments_.picture, look_picture(looks_, view_for_file())); }
+  void save() const {
+    const Picture picture = look_picture(looks_, view_for_file());
+    save_if_asked(arguments_.picture, picture, look_arrays(looks_));
+  }
 
+  LookSession& session_;
   const Context& context_;
   const LookArguments& arguments_;
-  std::shared_ptr<const Encoder> model_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
   LookView view_;
   std::vector<Look> looks_;
   std::vector<Occurrence> chosen_;       // of each text, if a word was asked for
   std::vector<size_t> same_;             // how many such words its text has
   std::vector<Occurrence> occurrences_;  // whose vectors are compared
 };
+
+void run_look(const Context& context, const LookArguments& arguments) {
+  if (!arguments.board.empty()) statistic_of(arguments.board);  // told before any work
+  if (!arguments.picture.save.empty()) check_picture_ending(arguments.picture.save);
+  if (!arguments.roles.empty() &&
+      (!arguments.inputs.texts.empty() || !arguments.inputs.file.empty())) {
+    throw Error(ErrorCode::invalid_argument,
+                "look: --roles takes its texts from its file alone, found others beside it");
+  }
+  LookSession session(context, arguments);
+  if (!arguments.roles.empty()) {
+    print_roles(session);
+  } else if (arguments.stats || !arguments.board.empty()) {
+    print_stats(session);
+  } else if (arguments.compare) {
+    print_comparison(session);
+  } else if (!arguments.show.empty() && arguments.show != "weights") {
+    print_through(session);
+  } else {
+    LookCommand(session).run();
+  }
+}
+
+void add_more(CLI::App& command, LookArguments& arguments) {
+  constexpr const char* kGroup = "In place of the summary";
+  CLI::Option* stats = command.add_flag(
+      "--stats", arguments.stats,
+      "Print every head's role, entropy, distance, weight on sinks and more, over all texts.");
+  CLI::Option* board = command
+                           .add_option("--board", arguments.board,
+                                       "Draw one statistic of --stats, a row a layer, a column a "
+                                       "head.")
+                           ->type_name("STATISTIC");
+  CLI::Option* roles =
+      command
+          .add_option("--roles", arguments.roles,
+                      "Rank heads by how they follow labelled pairs of words: a file with the "
+                      "columns text, from-word, to-word and relation.")
+          ->type_name("PAIRS.csv");
+  CLI::Option* compare = command.add_flag(
+      "--compare", arguments.compare,
+      "Tell how far the heads look to different places in two texts of as many tokens.");
+  CLI::Option* show =
+      command
+          .add_option("--show", arguments.show,
+                      "Draw weights; norms, weights times the length of what they move; rollout or "
+                      "flow, what reaches a word from the input through all layers (flow needs "
+                      "--word).")
+          ->type_name("weights|norms|rollout|flow")
+          ->check(CLI::IsMember({"weights", "norms", "rollout", "flow"}));
+  for (CLI::Option* option : {stats, board, roles, compare, show}) option->group(kGroup);
+  for (CLI::Option* option : {stats, board}) {
+    for (CLI::Option* other : {roles, compare, show}) option->excludes(other);
+  }
+  roles->excludes(compare)->excludes(show);
+  compare->excludes(show);
+}
 
 }  // namespace
 
@@ -220,7 +219,7 @@ void add_look(CLI::App& root, Context& context) {
            "unless --sink.",
        .example = "heed look \"I sat by the river bank.\" \"I deposited money in the bank.\" "
                   "--word bank"},
-      [&context, arguments] { LookCommand(context, *arguments).run(); });
+      [&context, arguments] { run_look(context, *arguments); });
   add_text_inputs(command, arguments->inputs);
   add_model_option(command, context);
   command.add_option("--word", arguments->word,
@@ -236,6 +235,8 @@ void add_look(CLI::App& root, Context& context) {
   command.add_flag("--pieces", arguments->pieces, "Show the vocabulary's pieces, not whole words.");
   command.add_flag("--truncate", arguments->truncate,
                    "Cut texts that are longer than the model reads.");
+  add_seed_option(command, context);
+  add_more(command, *arguments);
 }
 
 }  // namespace heed::cli

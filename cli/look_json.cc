@@ -1,5 +1,7 @@
 #include "cli/look_json.h"
 
+#include "heed/lens/look_arrays.h"
+
 namespace heed::cli {
 namespace {
 
@@ -15,19 +17,29 @@ OutJson head_json(const Look& look, int64_t layer, int64_t head) {
   out["layer"] = layer;
   out["head"] = head;
   out["role"] = look.role(layer, head);
-  out["entropy"] = s.entropy;
-  out["max"] = s.max;
-  out["first"] = s.first;
-  out["separator"] = s.separator;
-  out["self"] = s.self;
-  out["previous"] = s.previous;
-  out["next"] = s.next;
-  out["distance"] = s.distance;
-  out["weights"] = matrix_json(look.weights.select(0, layer).select(0, head));
+  add_statistics(out, s);
+  if (look.weights) {
+    out["weights"] = nested_json(look.weights.select(0, layer).select(0, head));
+    return out;
+  }
+  for (const auto& [name, array] : head_arrays(look, layer, head)) {
+    out["report"][name] = nested_json(array);
+  }
   return out;
 }
 
 }  // namespace
+
+OutJson nested_json(const Tensor& array) {
+  return array.dtype() == DType::i64 ? nested<int64_t>(array) : nested<float>(array);
+}
+
+void add_statistics(OutJson& out, const HeadStatistics& statistics) {
+  for (const StatisticName& one : kStatistics) {
+    out[std::string(one.name)] = statistics.*one.value;
+  }
+  out["offset"] = statistics.offset;
+}
 
 OutJson look_json(const Look& look, const std::string& model, const LookView& view,
                   const std::optional<Occurrence>& chosen) {
@@ -68,7 +80,7 @@ OutJson compare_json(const std::vector<Look>& looks, const std::vector<Occurrenc
     OutJson one;
     one["text"] = at.text;
     one["tokens"] = tokens_of(word);
-    one["vectors"] = matrix_json(word_vectors(look.states, {word}).select(1, 0));
+    one["vectors"] = nested_json(word_vectors(look.states, {word}).select(1, 0));
     out["occurrences"].push_back(std::move(one));
   }
   out["pairs"] = OutJson::array();

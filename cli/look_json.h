@@ -10,8 +10,15 @@
 
 namespace heed::cli {
 
+/// Lists of lists of an f32 or i64 array's numbers.
+OutJson nested_json(const Tensor& array);
+
+/// Adds each statistic under its name, and "offset".
+void add_statistics(OutJson& out, const HeadStatistics& statistics);
+
 /// {"model", "text", "tokens", "words", "heads": [{"layer", "head", "role", statistics,
-/// "weights"}]}; weights are between tokens, [T][T]. The view picks layers and heads ("mean": all
+/// "weights"}]}; weights are between tokens, [T][T]; long texts have "report": {"entropy": [T], ..}
+/// in place of them. The view picks layers and heads ("mean": all
 /// of them).
 OutJson look_json(const Look& look, const std::string& model, const LookView& view,
                   const std::optional<Occurrence>& chosen);

@@ -51,21 +51,27 @@ std::string_view describe(std::string_view role) {
   if (role == "self") return "looks at itself";
   if (role == "first") return "rests on the first token";
   if (role == "separator") return "rests on the separator";
-  if (role == "broad") return "looks everywhere";
-  if (role == "near") return "looks near by";
+  if (role == "duplicate") return "looks at copies of the token";
+  if (role == "induction") return "looks at what followed copies";
+  if (role == "positional") return "looks at one distance";
+  if (role == "global") return "looks everywhere";
+  if (role == "local") return "looks near by";
   return "mixed";
 }
 
-std::string top_words(const Look& look, const Tensor& row, const std::vector<bool>& hidden) {
+std::string top_words(const Look& look, const std::vector<float>& row,
+                      const std::vector<bool>& hidden) {
   std::vector<int64_t> order;
-  for (int64_t w = 0; w < row.size(0); ++w) {
+  for (int64_t w = 0; w < std::ssize(row); ++w) {
     if (!hidden[static_cast<size_t>(w)]) order.push_back(w);
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return row.at({a}) > row.at({b}); });
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return row[static_cast<size_t>(a)] > row[static_cast<size_t>(b)];
+  });
   std::string out;
   for (size_t i = 0; i < std::min<size_t>(order.size(), 5); ++i) {
-    out += fmt::format("{}{} {:.3f}", i > 0 ? "  " : "", name(look, order[i]), row.at({order[i]}));
+    out += fmt::format("{}{} {:.3f}", i > 0 ? "  " : "", name(look, order[i]),
+                       row[static_cast<size_t>(order[i])]);
   }
   return out;
 }
@@ -84,7 +90,7 @@ std::string by_layer(const Look& look, int64_t word, bool sinks, const TerminalS
   if (sinks) hidden.assign(hidden.size(), false);
   std::string out;
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
-    const Tensor row = look.between_words(layer, std::nullopt).select(0, word);
+    const std::vector<float> row = look.row(layer, std::nullopt, word);
     out += shorten(fmt::format("layer {}  {}", layer, top_words(look, row, hidden)), style.width,
                    style.unicode) +
            "\n";
@@ -132,7 +138,6 @@ std::string head_roles(const Look& look) {
 
 // The pairs of different words with the largest weight, mean of all layers and heads.
 std::string strongest_links(const Look& look, bool sinks) {
-  const Tensor between = look.between_words(std::nullopt, std::nullopt);
   std::vector<bool> hidden = look.sinks();
   if (sinks) hidden.assign(hidden.size(), false);
   struct Link {
@@ -140,21 +145,26 @@ std::string strongest_links(const Look& look, bool sinks) {
     float weight;
   };
   std::vector<Link> links;
-  for (int64_t r = 0; r < between.size(0); ++r) {
-    for (int64_t c = 0; c < between.size(1); ++c) {
-      if (r == c || hidden[static_cast<size_t>(r)] || hidden[static_cast<size_t>(c)]) continue;
-      links.push_back({r, c, between.at({r, c})});
+  const auto heavier = [](const Link& a, const Link& b) { return a.weight > b.weight; };
+  for (size_t r = 0; r < hidden.size(); ++r) {
+    if (hidden[r]) continue;
+    const auto from = static_cast<int64_t>(r);
+    const std::vector<float> row = look.row(std::nullopt, std::nullopt, from);
+    for (size_t c = 0; c < row.size(); ++c) {
+      if (r != c && !hidden[c]) links.push_back({from, static_cast<int64_t>(c), row[c]});
     }
+    // of a long text not all of its pairs at once
+    const size_t kept = std::min(kLinksShown, links.size());
+    std::partial_sort(links.begin(), links.begin() + static_cast<std::ptrdiff_t>(kept), links.end(),
+                      heavier);
+    links.resize(kept);
   }
-  const size_t shown = std::min(kLinksShown, links.size());
-  std::partial_sort(links.begin(), links.begin() + static_cast<std::ptrdiff_t>(shown), links.end(),
-                    [](const Link& a, const Link& b) { return a.weight > b.weight; });
   std::string out;
-  for (size_t i = 0; i < shown; ++i) {
-    out += fmt::format("  {} looks at {}: {:.3f}\n", shorten(name(look, links[i].from), 24),
-                       shorten(name(look, links[i].to), 24), links[i].weight);
+  for (const Link& link : links) {
+    out += fmt::format("  {} looks at {}: {:.3f}\n", shorten(name(look, link.from), 24),
+                       shorten(name(look, link.to), 24), link.weight);
   }
-  return shown == 0 ? "" : "Strongest links, mean of all layers and heads:\n" + out;
+  return links.empty() ? "" : "Strongest links, mean of all layers and heads:\n" + out;
 }
 
 std::string bar(float value, int width, bool unicode) {
@@ -170,12 +180,18 @@ std::string bar(float value, int width, bool unicode) {
 std::string summarize(const Look& look, size_t number, const std::optional<Occurrence>& chosen,
                       size_t same, bool sinks, const TerminalStyle& style) {
   std::string out;
-  const std::string both = look.second.empty() ? look.text : look.text + " | " + look.second;
-  add_wrapped(out, (number > 0 ? fmt::format("{}. ", number) : "") + clean_label(both), style,
-              true);
+  add_wrapped(out, (number > 0 ? fmt::format("{}. ", number) : "") + clean_label(look_title(look)),
+              style, true);
   if (look.encoding.truncated) {
     add_wrapped(out,
                 fmt::format("Cut to the {} tokens that the model reads.", look.encoding.ids.size()),
+                style);
+  }
+  if (!look.weights) {
+    add_wrapped(out,
+                fmt::format("Longer than {} tokens: maps show runs of tokens, and words what the "
+                            "{} largest weights of each of their heads tell.",
+                            kMostWholeTokens, kLongTop),
                 style);
   }
   const std::string resting = sink_names(look);

@@ -6,14 +6,15 @@
 #include "cli/command.h"
 #include "cli/terminal.h"
 #include "heed/base/log.h"
+#include "heed/lens/picture_data.h"
 
 namespace heed::cli {
 
 void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& more) {
   command
       .add_option("--save", options.save,
-                  "Write the maps to a file that ends in .png, .svg, .pdf, .html, .json, .csv or "
-                  ".npy." +
+                  "Write the maps to a file that ends in .png, .svg, .pdf, .html, .json, .csv, "
+                  ".npy or .npz." +
                       (more.empty() ? "" : " " + more))
       ->type_name("FILE");
   command
@@ -25,9 +26,16 @@ void add_picture_options(CLI::App& command, PictureOptions& options, const std::
   command.add_flag("--numbers", options.numbers, "Print each square's number.");
 }
 
-void save_if_asked(const PictureOptions& options, const Picture& picture) {
+void save_if_asked(const PictureOptions& options, const Picture& picture,
+                   const NamedTensors& arrays) {
   if (options.save.empty()) return;
-  save_picture(picture, options.save, options.theme == "dark" ? Theme::dark : Theme::light);
+  if (options.save.ends_with(".npz")) {
+    NamedTensors all = picture_arrays(picture);
+    all.insert(all.end(), arrays.begin(), arrays.end());
+    write_npz(options.save, all);
+  } else {
+    save_picture(picture, options.save, options.theme == "dark" ? Theme::dark : Theme::light);
+  }
   log(LogLevel::info, "wrote " + options.save);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "heed/io/npy.h"
 #include "heed/lens/picture.h"
 
 namespace CLI {
@@ -22,8 +23,9 @@ struct PictureOptions {
 /// Adds the three; `more` is a further sentence on what --save writes.
 void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& more = "");
 
-/// Writes the picture to --save, if given, and logs that it did.
-void save_if_asked(const PictureOptions& options, const Picture& picture);
+/// Writes the picture to --save, if given, and logs that it did. A .npz holds the arrays as well.
+void save_if_asked(const PictureOptions& options, const Picture& picture,
+                   const NamedTensors& arrays = {});
 
 /// How to draw on standard output.
 TerminalStyle style_for_output(const PictureOptions& options, const Context& context);

@@ -7,41 +7,10 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/lens/recorder.h"
 
 namespace heed {
 namespace {
-
-class Recorder : public Observer {
- public:
-  AttentionWant wants(int /*layer*/, std::string_view /*kind*/) override {
-    return {.weights = true};
-  }
-  void attention(int /*layer*/, std::string_view kind, const AttentionOutputs& outputs) override {
-    if (kind == "self") weights_.push_back(outputs.weights.select(0, 0).clone());
-  }
-  void hidden_state(int /*layer*/, const Tensor& state) override {
-    states_.push_back(state.select(0, 0).clone());
-  }
-
-  Tensor weights() const { return stacked(weights_); }
-  Tensor states() const { return stacked(states_); }
-
- private:
-  static Tensor stacked(const std::vector<Tensor>& parts) {
-    HEED_ASSERT(!parts.empty());
-    Shape shape{static_cast<int64_t>(parts.size())};
-    for (const int64_t size : parts[0].shape()) shape.push_back(size);
-    const Tensor out = Tensor::empty(shape);
-    float* to = out.data<float>();
-    for (const Tensor& part : parts) {
-      const auto from = part.span<const float>();
-      to = std::copy(from.begin(), from.end(), to);
-    }
-    return out;
-  }
-  std::vector<Tensor> weights_;  // [H, T, T] of each layer
-  std::vector<Tensor> states_;   // [T, C]
-};
 
 Tensor mean_of_first(const Tensor& all) {  // [N, T, T] -> [T, T]
   const int64_t count = all.size(0);
@@ -94,20 +63,69 @@ Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view tex
   }
   out.words = options.pieces ? single_pieces(out.encoding)
                              : group_words(out.encoding, out.text, out.second);
-  Recorder recorder;
+  out.want = head_want(out.head_tokens());
+  const bool whole = tokens <= options.most_whole;
+  if (!whole) {
+    out.want.received = true;
+    out.want.top = kLongTop;
+    out.want.map = kLongMap;
+  }
+  AttentionReportWant report = out.want;
+  report.progress = options.progress;
+  Recorder recorder({.report = std::move(report),
+                     .weights = whole,
+                     .value_norms = options.value_norms,
+                     .runs = options.runs,
+                     .layers = model.facts().layers});
   model(EncoderInput::from_rows({out.encoding.ids}, {out.encoding.type_ids}),
         {.observer = &recorder});
   out.weights = recorder.weights();
   out.states = recorder.states();
+  out.value_norms = recorder.value_norms();
+  out.reports = std::move(recorder.reports);
+  out.runs = std::move(recorder.runs);
   return out;
 }
 
 Tensor Look::between_words(std::optional<int64_t> layer, std::optional<int64_t> head) const {
-  const int64_t tokens = weights.size(2);
+  HEED_ASSERT(weights);
   const Tensor chosen = weights.slice(0, layer.value_or(0), layer ? *layer + 1 : layers())
                             .slice(1, head.value_or(0), head ? *head + 1 : heads())
                             .contiguous();
-  return to_words(mean_of_first(chosen.reshape({-1, tokens, tokens})), words);
+  return to_words(mean_of_first(chosen.reshape({-1, tokens(), tokens()})), words);
+}
+
+std::vector<float> Look::row(std::optional<int64_t> layer, std::optional<int64_t> head,
+                             int64_t word) const {
+  std::vector<float> keys(encoding.ids.size());
+  const Span pieces = words[static_cast<size_t>(word)].pieces;
+  const int64_t last_layer = layer ? *layer + 1 : layers(), last_head = head ? *head + 1 : heads();
+  float rows = 0;
+  for (int64_t l = layer.value_or(0); l < last_layer; ++l) {
+    for (int64_t h = head.value_or(0); h < last_head; ++h) {
+      for (int64_t t = pieces.start; t < pieces.end; ++t, ++rows) add_row(keys, l, h, t);
+    }
+  }
+  std::vector<float> out;
+  for (const Word& to : words) {
+    float sum = 0;
+    for (int64_t s = to.pieces.start; s < to.pieces.end; ++s) sum += keys[static_cast<size_t>(s)];
+    out.push_back(sum / rows);
+  }
+  return out;
+}
+
+void Look::add_row(std::vector<float>& keys, int64_t layer, int64_t head, int64_t token) const {
+  if (weights) {
+    const float* from = &weights.at({layer, head, token, 0});
+    for (float& key : keys) key += *from++;
+    return;
+  }
+  const AttentionReport& report = reports[static_cast<size_t>(layer)];
+  for (int64_t i = 0; i < kLongTop; ++i) {
+    const int64_t key = report.top_keys.at<int64_t>({0, head, token, i});
+    if (key >= 0) keys[static_cast<size_t>(key)] += report.top_weights.at({0, head, token, i});
+  }
 }
 
 std::vector<bool> Look::sinks() const {
@@ -117,11 +135,13 @@ std::vector<bool> Look::sinks() const {
 }
 
 HeadStatistics Look::statistics(int64_t layer, int64_t head) const {
-  return head_statistics(weights.select(0, layer).select(0, head), encoding.special);
+  HeadTally tally;
+  tally.add(reports[static_cast<size_t>(layer)], want, head, head_tokens());
+  return tally.mean();
 }
 
 std::string_view Look::role(int64_t layer, int64_t head) const {
-  return head_role(statistics(layer, head), encoding.special);
+  return head_role(statistics(layer, head));
 }
 
 std::vector<float> cosines(const Look& a, int64_t word_a, const Look& b, int64_t word_b) {
@@ -139,12 +159,13 @@ std::vector<Gaze> strongest_heads(const Look& look, int64_t word, bool with_sink
   const std::vector<bool> sinks = look.sinks();
   std::vector<Gaze> all;
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
-    const Tensor between = to_words(look.weights.select(0, layer), look.words);
     for (int64_t head = 0; head < look.heads(); ++head) {
       Gaze gaze{layer, head, {}};
-      for (int64_t w = 0; w < between.size(2); ++w) {
-        if (w == word || (!with_sinks && sinks[static_cast<size_t>(w)])) continue;
-        gaze.words.emplace_back(w, between.at({head, word, w}));
+      const std::vector<float> row = look.row(layer, head, word);
+      for (size_t w = 0; w < row.size(); ++w) {
+        const auto other = static_cast<int64_t>(w);
+        if (other == word || (!with_sinks && sinks[w])) continue;
+        gaze.words.emplace_back(other, row[w]);
       }
       std::stable_sort(gaze.words.begin(), gaze.words.end(),
                        [](const auto& a, const auto& b) { return a.second > b.second; });

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "heed/base/progress.h"
 #include "heed/lens/heads.h"
 #include "heed/lens/words.h"
 #include "heed/models/encoder.h"
@@ -12,10 +13,20 @@
 
 namespace heed {
 
+/// Longer texts are told of by reports from the fused pass; whole matrices between tokens, [L, H,
+/// T, T], are kept up to here.
+constexpr int64_t kMostWholeTokens = 2048;
+constexpr int64_t kLongTop = 8;    // largest weights of each row of a longer text
+constexpr int64_t kLongMap = 256;  // rows and columns of its maps, at most
+
 struct LookOptions {
   std::optional<std::string> second = std::nullopt;  // of a pair of texts
   bool pieces = false;    // words are the vocabulary's pieces, not grouped
   bool truncate = false;  // cut what is longer than the model reads
+  int64_t most_whole = kMostWholeTokens;
+  bool value_norms = false;  // keep |v W_o|
+  bool runs = false;         // keep what diverging() compares
+  Progress progress = {};    // blocks of queries done, of all
 };
 
 /// What a model did with one text: where every head looked, and each token's vector after each
@@ -26,18 +37,32 @@ struct Look {
   std::string second;  // of a pair, else empty
   Encoding encoding;
   std::vector<Word> words;
-  Tensor weights;  // [L, H, T, T] between pieces, rows look at columns
-  Tensor states;   // [L + 1, T, C]
+  Tensor weights;      // [L, H, T, T] between pieces, rows look at columns; of long texts undefined
+  Tensor states;       // [L + 1, T, C]
+  Tensor value_norms;  // [L, H, T], if wanted: |v W_o| of each token
+  std::vector<AttentionReport> reports;  // of each layer, B = 1, without y
+  AttentionReportWant want;              // what they were asked for
+  std::vector<AttentionRun> runs;        // of each layer, if wanted
 
-  int64_t layers() const { return weights.size(0); }
-  int64_t heads() const { return weights.size(1); }
-  /// Between words, [W, W], of one layer and head; absent: the mean over all of them.
+  int64_t tokens() const { return static_cast<int64_t>(encoding.ids.size()); }
+  int64_t layers() const { return weights ? weights.size(0) : std::ssize(reports); }
+  int64_t heads() const { return weights ? weights.size(1) : reports[0].lse.size(1); }
+  HeadTokens head_tokens() const { return {encoding.ids, encoding.special}; }
+  /// Between words, [W, W], of one layer and head; absent: the mean over all of them. Needs
+  /// weights.
   Tensor between_words(std::optional<int64_t> layer, std::optional<int64_t> head) const;
+  /// What one word gives to each word, [W]; of long texts from the kLongTop largest weights of each
+  /// head alone.
+  std::vector<float> row(std::optional<int64_t> layer, std::optional<int64_t> head,
+                         int64_t word) const;
   /// Words that draw attention without being about anything: those the tokenizer added ([CLS],
   /// [SEP]) and the text's first token, where heads rest that have nothing to look at.
   std::vector<bool> sinks() const;
   HeadStatistics statistics(int64_t layer, int64_t head) const;
   std::string_view role(int64_t layer, int64_t head) const;
+
+ private:
+  void add_row(std::vector<float>& keys, int64_t layer, int64_t head, int64_t token) const;
 };
 
 /// Runs the model on one text and keeps what it did. Error invalid_argument for a text without

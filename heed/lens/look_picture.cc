@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
+#include "heed/lens/labels.h"
+#include "heed/lens/pooled_map.h"
 
 namespace heed {
 namespace {
@@ -49,10 +51,6 @@ std::optional<int> narrow(const std::optional<int64_t>& index) {
   return index ? std::optional<int>(static_cast<int>(*index)) : std::nullopt;
 }
 
-std::string full_text(const Look& look) {
-  return look.second.empty() ? look.text : look.text + " | " + look.second;
-}
-
 class Drawing {
  public:
   Drawing(const std::vector<Look>& looks, const LookView& view) : looks_(looks), view_(view) {
@@ -86,6 +84,18 @@ class Drawing {
   HeatMap map(size_t i, const std::optional<int64_t>& layer,
               const std::optional<int64_t>& head) const {
     const Look& look = looks_[i];
+    const auto marked = i < view_.marked.size() ? view_.marked[i] : std::nullopt;
+    HeatMap out = look.weights ? word_map(look, layer, head, marked)
+                               : pooled_map(look, layer, head, view_.sinks, marked);
+    out.layer = narrow(layer);
+    out.head = narrow(head);
+    out.group = look_title(look);
+    out.title = map_title(i, layer, head);
+    return out;
+  }
+
+  HeatMap word_map(const Look& look, const std::optional<int64_t>& layer,
+                   const std::optional<int64_t>& head, const std::optional<int64_t>& marked) const {
     const std::vector<int64_t> shown = shown_words(look, view_.sinks);
     const Tensor all = look.between_words(layer, head);
     const auto count = static_cast<int64_t>(shown.size());
@@ -96,17 +106,11 @@ class Drawing {
         out.values.at({r, c}) =
             all.at({shown[static_cast<size_t>(r)], shown[static_cast<size_t>(c)]});
       }
-      if (i < view_.marked.size() && view_.marked[i] == shown[static_cast<size_t>(r)]) {
-        out.marked_rows.push_back(r);
-      }
+      if (marked == shown[static_cast<size_t>(r)]) out.marked_rows.push_back(r);
     }
     out.row_labels = out.column_labels = names(look, shown);
     out.row_axis = "looks (query)";
     out.column_axis = "looked at (key)";
-    out.layer = narrow(layer);
-    out.head = narrow(head);
-    out.group = full_text(look);
-    out.title = map_title(i, layer, head);
     return out;
   }
 
@@ -114,7 +118,7 @@ class Drawing {
 
   std::string map_title(size_t i, const std::optional<int64_t>& layer,
                         const std::optional<int64_t>& head) const {
-    if (one_map_a_text()) return full_text(looks_[i]);
+    if (one_map_a_text()) return look_title(looks_[i]);
     std::string out = looks_.size() > 1 ? fmt::format("{}: ", i + 1) : "";
     if (!small_) return out + describe(layer, head);
     if (layer) out += fmt::format("L{}", *layer);
@@ -130,7 +134,7 @@ class Drawing {
         : heads_.size() == 1  ? (heads_[0] ? fmt::format("every layer, head {}", *heads_[0])
                                            : std::string("every layer, mean of the heads"))
                               : std::string("every layer and head");
-    return "Where each word looks: " + what;
+    return view_.title + ": " + what;
   }
 
   std::string caption() const {
@@ -138,10 +142,15 @@ class Drawing {
     if (!one_map_a_text()) {
       for (size_t i = 0; i < looks_.size(); ++i) {
         if (looks_.size() > 1) out += fmt::format("{}: ", i + 1);
-        out += full_text(looks_[i]) + " ";
+        out += look_title(looks_[i]) + " ";
       }
     }
     out += "Rows look at columns; layers and heads count from 0.";
+    if (std::any_of(looks_.begin(), looks_.end(), [](const Look& l) { return !l.weights; })) {
+      out +=
+          " Of a long text, a square is what a run of tokens gives to another, the sum over its "
+          "columns and the mean over its rows.";
+    }
     std::string sinks;
     for (const Look& look : looks_) {
       const std::string here = sink_names(look);
@@ -162,6 +171,14 @@ class Drawing {
 
 }  // namespace
 
+std::string look_title(const Look& look) {
+  const std::string text = look.second.empty() ? look.text : look.text + " | " + look.second;
+  // a book is no title
+  return look.weights
+             ? text
+             : fmt::format("{} ({} tokens)", shorten(clean_label(text), 60), look.tokens());
+}
+
 Picture look_picture(const std::vector<Look>& looks, const LookView& view) {
   return Drawing(looks, view).run();
 }
@@ -171,9 +188,9 @@ HeatMap word_by_layer(const Look& look, int64_t word, bool sinks) {
   HeatMap out;
   out.values = Tensor::empty({look.layers(), static_cast<int64_t>(shown.size())});
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
-    const Tensor between = look.between_words(layer, std::nullopt);
+    const std::vector<float> row = look.row(layer, std::nullopt, word);
     for (size_t c = 0; c < shown.size(); ++c) {
-      out.values.at({layer, static_cast<int64_t>(c)}) = between.at({word, shown[c]});
+      out.values.at({layer, static_cast<int64_t>(c)}) = row[static_cast<size_t>(shown[c])];
     }
     out.row_labels.push_back(fmt::format("layer {}", layer));
   }
@@ -194,18 +211,26 @@ std::string sink_names(const Look& look) {
   return fmt::format("{}", fmt::join(found, " and "));
 }
 
+// Of the pieces of one word, mean over them and the heads.
+static float sink_share_of(const Look& look, int64_t layer, const Span& pieces) {
+  float share = 0;
+  for (int64_t head = 0; head < look.heads(); ++head) {
+    for (int64_t t = pieces.start; t < pieces.end; ++t) {
+      share += sink_weight(look.reports[static_cast<size_t>(layer)], head, t);
+    }
+  }
+  return share / static_cast<float>(look.heads() * (pieces.end - pieces.start));
+}
+
 std::vector<float> sink_share(const Look& look, std::optional<int64_t> word) {
   const std::vector<bool> sinks = look.sinks();
   std::vector<float> shares;
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
-    const Tensor between = look.between_words(layer, std::nullopt);
     float share = 0;
     int rows = 0;
-    for (int64_t r = 0; r < between.size(0); ++r) {
-      if (word ? r != *word : sinks[static_cast<size_t>(r)]) continue;
-      for (int64_t c = 0; c < between.size(1); ++c) {
-        if (sinks[static_cast<size_t>(c)]) share += between.at({r, c});
-      }
+    for (size_t w = 0; w < sinks.size(); ++w) {
+      if (word ? static_cast<int64_t>(w) != *word : static_cast<bool>(sinks[w])) continue;
+      share += sink_share_of(look, layer, look.words[w].pieces);
       ++rows;
     }
     shares.push_back(rows > 0 ? share / static_cast<float>(rows) : 0);

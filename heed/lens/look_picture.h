@@ -24,6 +24,7 @@ struct LookView {
   bool sinks = false;                          // keep the rows and columns of sinks
   std::vector<std::optional<int64_t>> marked;  // a word to mark in each look; may be empty
   std::string model;                           // its name, for the caption
+  std::string title = "Where each word looks";
 };
 
 /// Heat maps of words looking at words: one map a text, layer and head picked, all with the same
@@ -33,6 +34,9 @@ Picture look_picture(const std::vector<Look>& looks, const LookView& view);
 
 /// Where one word looks, layer by layer: rows are layers (mean of the heads), columns words.
 HeatMap word_by_layer(const Look& look, int64_t word, bool sinks);
+
+/// The text, or both of a pair; a long one is cut and its tokens counted.
+std::string look_title(const Look& look);
 
 /// "[CLS] and [SEP]": the sinks of a text by name, each once.
 std::string sink_names(const Look& look);

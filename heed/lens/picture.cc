@@ -45,8 +45,10 @@ constexpr Format kFormats[] = {
                  Theme) { write_file(path, picture_json(picture)); }},
     {".csv", [](const Picture& picture, const Path& path,
                 Theme) { write_file(path, picture_csv(picture)); }},
-    {".npy", [](const Picture& picture, const Path& path, Theme) {
-       write_npy(path, picture_array(picture));
+    {".npy", [](const Picture& picture, const Path& path,
+                Theme) { write_npy(path, picture_array(picture)); }},
+    {".npz", [](const Picture& picture, const Path& path, Theme) {
+       write_npz(path, picture_arrays(picture));
      }}};
 
 const Format& format_of(const std::filesystem::path& path) {
@@ -58,7 +60,8 @@ const Format& format_of(const std::filesystem::path& path) {
   }
   throw Error(ErrorCode::invalid_argument,
               "save " + path.string() +
-                  ": needed a name that ends in .png, .svg, .pdf, .html, .json, .csv or .npy, "
+                  ": needed a name that ends in .png, .svg, .pdf, .html, .json, .csv, .npy or "
+                  ".npz, "
                   "found " +
                   (ending.empty() ? "no ending" : "'" + ending + "'"));
 }

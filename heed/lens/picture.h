@@ -18,7 +18,10 @@ struct HeatMap {
   std::string row_axis;                    // "looks (query)"
   std::string column_axis;                 // "looked at (key)"
   std::optional<float> lowest;  // value of the first colour; absent: 0 (or the minimum if negative)
-  std::optional<float> highest;      // value of the last colour; absent: the largest value
+  std::optional<float> highest;  // value of the last colour; absent: the largest value
+  // Of a pooled map, whose rows and columns are bins: n + 1 edges each; else empty.
+  std::vector<int64_t> row_edges;
+  std::vector<int64_t> column_edges;
   std::vector<int64_t> marked_rows;  // outlined, the word one asks about
   // Where the map belongs, for the selectors of the page; absent in pictures without layers.
   std::optional<int> layer;
@@ -45,10 +48,11 @@ struct Picture {
 
 enum class Theme { light, dark };  // light: darker is higher; dark: lighter is higher
 
-/// Writes the picture in the format of the path's ending: .png .svg .pdf .html .json .csv .npy,
-/// through a temporary name, so that no partial file stays. Error invalid_argument lists the
+/// Writes the picture in the format of the path's ending: .png .svg .pdf .html .json .csv .npy
+/// .npz, through a temporary name, so that no partial file stays. Error invalid_argument lists the
 /// endings, or names the map whose labels do not fit its values. .npy holds [maps, R, C] (or [R, C]
-/// for one map), smaller maps filled with NaN.
+/// for one map), smaller maps filled with NaN; .npz the same
+/// as "maps", and "row_edges" and "column_edges" of pooled maps.
 void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme);
 
 /// Throws save_picture's error for an ending it does not know: to ask before long work.

@@ -1,6 +1,7 @@
 #include "heed/lens/picture_data.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -51,8 +52,12 @@ std::string picture_json(const Picture& picture) {
     if (!map.group.empty()) out += "\"text\":" + quoted(map.group) + ",";
     if (map.layer) out += fmt::format("\"layer\":{},", *map.layer);
     if (map.head) out += fmt::format("\"head\":{},", *map.head);
-    out += "\"rows\":" + quoted(map.row_labels) + ",\"columns\":" + quoted(map.column_labels) +
-           ",\"values\":";
+    out += "\"rows\":" + quoted(map.row_labels) + ",\"columns\":" + quoted(map.column_labels);
+    if (!map.row_edges.empty()) {
+      fmt::format_to(std::back_inserter(out), ",\"row_edges\":[{}],\"column_edges\":[{}]",
+                     fmt::join(map.row_edges, ","), fmt::join(map.column_edges, ","));
+    }
+    out += ",\"values\":";
     append_values(out, map.values);
     out += '}';
   }
@@ -93,6 +98,17 @@ Tensor picture_array(const Picture& picture) {
     }
   }
   return maps == 1 ? out.select(0, 0) : out;
+}
+
+NamedTensors picture_arrays(const Picture& picture) {
+  NamedTensors arrays{{"maps", picture_array(picture)}};
+  const HeatMap& map = picture.maps.front();
+  const auto add = [&](const char* name, const std::vector<int64_t>& edges) {
+    if (!edges.empty()) arrays.emplace_back(name, Tensor::from(edges, {std::ssize(edges)}));
+  };
+  add("row_edges", map.row_edges);
+  add("column_edges", map.column_edges);
+  return arrays;
 }
 
 }  // namespace heed

@@ -1,8 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
-#include "heed/ops/attention.h"
+#include "heed/ops/attention_report.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed {
@@ -15,6 +16,20 @@ class Observer {
   /// What to compute beside y in this layer's attention (layers from 0); kind is "self" or "cross".
   virtual AttentionWant wants(int /*layer*/, std::string_view /*kind*/) { return {}; }
   virtual void attention(int /*layer*/, std::string_view /*kind*/, const AttentionOutputs&) {}
+  /// What to report of this layer's attention. Where a report is wanted and nothing of wants(),
+  /// no T x S matrix is made and attention() is not called.
+  virtual std::optional<AttentionReportWant> wants_report(int /*layer*/,
+                                                          std::string_view /*kind*/) {
+    return std::nullopt;
+  }
+  /// The report, and the run that it tells of: for exact tiles and to compare it with another.
+  virtual void report(int /*layer*/, std::string_view /*kind*/, const AttentionReport&,
+                      const AttentionRun&) {}
+  /// Whether this layer is to compute value_norms(): H products of S rows.
+  virtual bool wants_value_norms(int /*layer*/, std::string_view /*kind*/) { return false; }
+  /// |v W_o|, the length of what each key's value is after each head's part of the output product
+  /// (Kobayashi et al., 2020): norms [B, H, S].
+  virtual void value_norms(int /*layer*/, std::string_view /*kind*/, const Tensor& /*norms*/) {}
   /// State [B, T, C] after the embeddings (layer 0) and after each block (1 to L).
   virtual void hidden_state(int /*layer*/, const Tensor& /*state*/) {}
 };

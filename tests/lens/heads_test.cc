@@ -5,6 +5,8 @@
 #include <cmath>
 #include <functional>
 
+#include "tests/expect_error.h"
+
 namespace heed {
 namespace {
 
@@ -20,8 +22,28 @@ Tensor looking_at(const std::function<int64_t(int64_t)>& key, float share) {
   return weights;
 }
 
+// What the fused pass reports where these are its weights: queries are unit vectors, keys the
+// logarithms.
+HeadStatistics statistics(const Tensor& weights, std::vector<int32_t> ids,
+                          const std::vector<bool>& added) {
+  const int64_t tokens = weights.size(0);
+  const Tensor q = Tensor::zeros({1, 1, tokens, tokens});
+  const Tensor k = Tensor::empty({1, 1, tokens, tokens});
+  for (int64_t t = 0; t < tokens; ++t) {
+    q.at({0, 0, t, t}) = 1;
+    for (int64_t s = 0; s < tokens; ++s) k.at({0, 0, s, t}) = std::log(weights.at({t, s}));
+  }
+  const HeadTokens text{ids, added};
+  const AttentionReportWant want = head_want(text);
+  HeadTally tally;
+  tally.add(attention_report(q, k, k, {.scale = 1.0f}, want), want, 0, text);
+  return tally.mean();
+}
+
+const std::vector<int32_t> kIds = {101, 5, 6, 7, 8, 9, 10, 102};
+
 std::string_view role(const Tensor& weights) {
-  return head_role(head_statistics(weights, kAdded), kAdded);
+  return head_role(statistics(weights, kIds, kAdded));
 }
 
 TEST(Heads, RolesFollowTheWeight) {
@@ -30,13 +52,13 @@ TEST(Heads, RolesFollowTheWeight) {
   EXPECT_EQ(role(looking_at([](int64_t r) { return r; }, 0.8f)), "self");
   EXPECT_EQ(role(looking_at([](int64_t) { return 0; }, 0.8f)), "first");
   EXPECT_EQ(role(looking_at([](int64_t) { return kTokens - 1; }, 0.8f)), "separator");
-  EXPECT_EQ(role(Tensor::full({kTokens, kTokens}, 1.0f / kTokens)), "broad");
+  EXPECT_EQ(role(Tensor::full({kTokens, kTokens}, 1.0f / kTokens)), "global");
   EXPECT_EQ(role(looking_at([](int64_t r) { return r < 4 ? 6 : 1; }, 0.8f)), "mixed");
 }
 
 TEST(Heads, StatisticsAreTheMeansOfRows) {
   const Tensor weights = looking_at([](int64_t r) { return r - 1; }, 0.65f);
-  const HeadStatistics s = head_statistics(weights, kAdded);
+  const HeadStatistics s = statistics(weights, kIds, kAdded);
   const double rest = 0.35 / 7;
   EXPECT_NEAR(s.max, 0.65, 1e-6);
   EXPECT_NEAR(s.previous, 0.65, 1e-6);
@@ -53,14 +75,50 @@ TEST(Heads, StatisticsAreTheMeansOfRows) {
     }
   }
   EXPECT_NEAR(s.distance, distance / 6, 1e-5);
+  EXPECT_NEAR(s.sinks, s.first + s.separator, 1e-6);
+  EXPECT_NEAR(s.spread, s.entropy / std::log(8.0), 1e-6);
+  EXPECT_FLOAT_EQ(s.positional, 1);
+  EXPECT_EQ(s.offset, -1);
+  EXPECT_EQ(s.duplicate, 0);  // no token is there twice
+}
+
+TEST(Heads, CopiesAndWhatFollowedThem) {
+  // a b c a b c: three rows have an earlier copy, which is three back
+  const std::vector<int32_t> ids = {101, 5, 6, 7, 5, 6, 7, 102};
+  const auto after_copy = [](int64_t r) { return r < 4 ? 0 : r - 2; };
+  const HeadStatistics follows = statistics(looking_at(after_copy, 0.65f), ids, kAdded);
+  EXPECT_NEAR(follows.induction, 0.65, 1e-6);
+  EXPECT_NEAR(follows.duplicate, 0.35 / 7, 1e-6);
+  EXPECT_FLOAT_EQ(follows.repeats, 0.5f);
+  EXPECT_EQ(head_role(follows), "induction");
+  const auto copy = [](int64_t r) { return r < 4 ? r + 3 : r - 3; };
+  const HeadStatistics same = statistics(looking_at(copy, 0.65f), ids, kAdded);
+  EXPECT_NEAR(same.duplicate, 0.65, 1e-6);
+  EXPECT_EQ(head_role(same), "duplicate");
+}
+
+TEST(Heads, RolesByThresholds) {
+  HeadStatistics fixed{.positional = 0.95f, .offset = -3};
+  fixed.reach = 0.8f;
+  EXPECT_EQ(head_role(fixed), "positional");
+  fixed.positional = 0.5f;
+  EXPECT_EQ(head_role(fixed), "mixed");
+  fixed.reach = 0.4f;
+  EXPECT_EQ(head_role(fixed), "local");
+}
+
+TEST(Heads, AnUnknownStatisticIsToldItsNeighbour) {
+  EXPECT_EQ(statistic_of("entropy").name, "entropy");
+  expect_error(ErrorCode::invalid_argument, {"'entrpy'", "did you mean entropy"},
+                        [] { statistic_of("entrpy"); });
 }
 
 TEST(Heads, TextsOfAddedTokensAloneHaveStatisticsToo) {
   const std::vector<bool> added = {true, true};
-  const HeadStatistics s = head_statistics(Tensor::full({2, 2}, 0.5f), added);
+  const HeadStatistics s = statistics(Tensor::full({2, 2}, 0.5f), {101, 102}, added);
   EXPECT_FLOAT_EQ(s.max, 0.5f);
   EXPECT_FLOAT_EQ(s.first, 0.5f);
-  EXPECT_EQ(head_role(s, added), "first");
+  EXPECT_EQ(head_role(s), "first");
 }
 
 }  // namespace

@@ -104,6 +104,74 @@ TEST(MultiHeadAttention, WatchingChangesNoBit) {
   expect_close(observer.weights, golden["attention.plain.self.none.weights"], kTolerance, "seen");
 }
 
+/// Wants a report and the values' norms, and weights only if told.
+class Reporter : public Observer {
+ public:
+  explicit Reporter(bool with_weights) : with_weights_(with_weights) {}
+  AttentionWant wants(int, std::string_view) override { return {.weights = with_weights_}; }
+  void attention(int, std::string_view, const AttentionOutputs& outputs) override {
+    weights = outputs.weights;
+  }
+  std::optional<AttentionReportWant> wants_report(int, std::string_view) override {
+    return AttentionReportWant{.max = true};
+  }
+  void report(int, std::string_view, const AttentionReport& report,
+              const AttentionRun& run) override {
+    max = report.max;
+    lse = run.lse;
+  }
+  bool wants_value_norms(int, std::string_view) override { return true; }
+  void value_norms(int, std::string_view, const Tensor& seen) override { norms = seen; }
+  Tensor weights, max, lse, norms;
+
+ private:
+  bool with_weights_;
+};
+
+TEST(MultiHeadAttention, ReportsChangeNoBitAndMakeNoWeights) {
+  const Golden golden("nn.safetensors");
+  const MultiHeadAttention attend(weights_of(golden, "plain"), kHeads);
+  const Tensor x = golden["attention.plain.self.query"];
+  Reporter alone(false), both(true);
+  expect_same_bits(attend(x, {}, {.observer = &alone}), attend(x), "reported");
+  expect_same_bits(attend(x, {}, {.observer = &both}), attend(x), "reported, with weights");
+  EXPECT_FALSE(alone.weights);
+  expect_close(both.weights, golden["attention.plain.self.none.weights"], kTolerance, "weights");
+  expect_same_bits(alone.max, both.max, "max");
+  EXPECT_EQ(alone.lse.shape(), alone.max.shape());
+}
+
+TEST(MultiHeadAttention, ValueNormsAreThoseOfTheOutputProductsParts) {
+  const Golden golden("nn.safetensors");
+  const AttentionWeights weights = weights_of(golden, "plain");
+  const MultiHeadAttention attend(weights, kHeads);
+  const Tensor x = golden["attention.plain.self.query"];
+  Reporter seen(false);
+  attend(x, {}, {.observer = &seen});
+  const int64_t width = x.size(2), size = width / kHeads;
+  ASSERT_EQ(seen.norms.shape(), (Shape{x.size(0), kHeads, x.size(1)}));
+  for (int64_t h = 0; h < kHeads; ++h) {
+    std::vector<double> v(static_cast<size_t>(size));  // of the last token of row 0
+    for (int64_t d = 0; d < size; ++d) {
+      double sum = weights.value.bias.at({h * size + d});
+      for (int64_t c = 0; c < width; ++c) {
+        sum += static_cast<double>(weights.value.weight.at({h * size + d, c})) *
+               x.at({0, x.size(1) - 1, c});
+      }
+      v[static_cast<size_t>(d)] = sum;
+    }
+    double squares = 0;
+    for (int64_t n = 0; n < width; ++n) {
+      double sum = 0;
+      for (int64_t d = 0; d < size; ++d) {
+        sum += v[static_cast<size_t>(d)] * weights.output.weight.at({n, h * size + d});
+      }
+      squares += sum * sum;
+    }
+    EXPECT_NEAR(seen.norms.at({0, h, x.size(1) - 1}), std::sqrt(squares), 1e-5);
+  }
+}
+
 TEST(MultiHeadAttention, ThreadsChangeNoBit) {
   const Golden golden("nn.safetensors");
   const MultiHeadAttention attend(weights_of(golden, "plain"), kHeads);

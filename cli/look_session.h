@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/picture_options.h"
+#include "cli/texts.h"
+#include "heed/lens/look.h"
+#include "heed/lens/look_picture.h"
+#include "heed/models/encoder.h"
+
+namespace heed::cli {
+
+/// What `heed look` was told.
+struct LookArguments {
+  TextInputs inputs;
+  std::string word;
+  std::string layer;  // empty: the last
+  std::string head;   // empty: the mean
+  PictureOptions picture;
+  bool sink = false;
+  bool pair = false;
+  bool pieces = false;
+  bool truncate = false;
+  std::string show;  // weights, norms, rollout or flow; empty: weights
+  bool stats = false;
+  std::string board;  // a statistic
+  std::string roles;  // a file of pairs
+  bool compare = false;
+};
+
+/// A model and the texts it is to look at.
+struct LookSession {
+  const Context& context;
+  const LookArguments& arguments;
+  std::shared_ptr<const Encoder> model;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::string model_name;  // for people
+  std::vector<std::string> texts;
+
+  /// Reads the texts (with --roles there are none) and loads the model.
+  LookSession(const Context& context, const LookArguments& arguments);
+
+  /// How many looks the texts make: half of them with --pair.
+  size_t count() const { return texts.size() / step(); }
+  /// The look of that index. What `options` says of words, pairs and length is set from the
+  /// arguments; of a text that only reports can tell of, stderr is told.
+  Look look_at(size_t index, LookOptions options = {}) const;
+  /// The word that --word chooses in a text.
+  int64_t chosen_word(const Look& look, size_t* same = nullptr) const;
+
+ private:
+  size_t step() const { return arguments.pair ? 2 : 1; }
+};
+
+/// "5", "mean" or "all" of `count` layers or heads. Error invalid_argument names the option.
+Pick parse_pick(const std::string& text, const char* option, int64_t count);
+
+// What the options in place of the usual summary do; each prints, and saves if asked.
+void print_stats(const LookSession& session);       // --stats, --board
+void print_roles(const LookSession& session);       // --roles
+void print_comparison(const LookSession& session);  // --compare
+void print_through(const LookSession& session);     // --show
+
+}  // namespace heed::cli

@@ -1,0 +1,152 @@
+#include "heed/lens/relations.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "heed/base/cancel.h"
+#include "heed/base/error.h"
+#include "heed/base/message.h"
+#include "heed/lens/look.h"
+
+namespace heed {
+namespace {
+
+int64_t find_word(const Look& look, const std::string& wanted, const char* what, size_t pair) {
+  WordChoice choice = parse_word_choice(wanted);
+  std::vector<int64_t> found = find_words(look.words, wanted);
+  if (found.empty()) {
+    found = find_words(look.words, choice.name);
+  } else {
+    choice.occurrence.reset();
+  }
+  const auto occurrence = static_cast<size_t>(choice.occurrence.value_or(1));
+  if (found.size() < occurrence) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("roles: pair {}: {} {} is not a word of {}", pair + 1, what,
+                            in_quotes(wanted), in_quotes(look.text)));
+  }
+  return found[occurrence - 1];
+}
+
+/// The word that gets most of a head's look, of those that are no sinks and not the one that looks.
+int64_t most_looked_at(const Tensor& row, int64_t from, const std::vector<bool>& sinks) {
+  int64_t best = -1;
+  for (int64_t w = 0; w < row.size(0); ++w) {
+    if (w == from || sinks[static_cast<size_t>(w)]) continue;
+    if (best < 0 || row.at({w}) > row.at({best})) best = w;
+  }
+  return best;
+}
+
+/// One relation's sums.
+struct Tally {
+  int64_t pairs = 0;
+  std::vector<double> share;  // [layers * heads]
+  std::vector<int64_t> hits;
+  std::map<int64_t, int64_t> offsets;
+
+  void add(const Look& look, const std::vector<Tensor>& between, int64_t from, int64_t to) {
+    const std::vector<bool> sinks = look.sinks();
+    ++pairs;
+    ++offsets[to - from];
+    for (int64_t layer = 0; layer < look.layers(); ++layer) {
+      for (int64_t head = 0; head < look.heads(); ++head) {
+        const Tensor row = between[static_cast<size_t>(layer)].select(0, head).select(0, from);
+        const auto at = static_cast<size_t>(layer * look.heads() + head);
+        share[at] += row.at({to});
+        hits[at] += most_looked_at(row, from, sinks) == to ? 1 : 0;
+      }
+    }
+  }
+
+  Relation finish(const std::string& name, int64_t heads) const {
+    Relation out{.name = name, .pairs = pairs};
+    const auto of_all = [&](double sum) {
+      return static_cast<float>(sum / static_cast<double>(pairs));
+    };
+    for (const auto& [offset, count] : offsets) {
+      const float hit = of_all(static_cast<double>(count));
+      if (hit > out.baseline) {
+        out.baseline = hit;
+        out.offset = offset;
+      }
+    }
+    for (size_t at = 0; at < share.size(); ++at) {
+      const auto index = static_cast<int64_t>(at);
+      out.heads.push_back(
+          {index / heads, index % heads, of_all(share[at]), of_all(static_cast<double>(hits[at]))});
+    }
+    std::stable_sort(out.heads.begin(), out.heads.end(),
+                     [](const HeadRelation& a, const HeadRelation& b) {
+                       return std::pair(a.hits, a.share) > std::pair(b.hits, b.share);
+                     });
+    return out;
+  }
+};
+
+/// Rows of the same text follow each other; the order of first appearance stays.
+std::vector<std::vector<size_t>> by_text(const std::vector<RelatedWords>& pairs) {
+  std::map<std::string, size_t> places;
+  std::vector<std::vector<size_t>> groups;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const auto [place, is_new] = places.emplace(pairs[i].text, groups.size());
+    if (is_new) groups.emplace_back();
+    groups[place->second].push_back(i);
+  }
+  return groups;
+}
+
+}  // namespace
+
+std::vector<Relation> score_relations(const Encoder& model, const Tokenizer& tokenizer,
+                                      const std::vector<RelatedWords>& pairs,
+                                      const Progress& progress) {
+  if (pairs.empty()) {
+    throw Error(ErrorCode::invalid_argument, "roles: needed a pair of words, found none");
+  }
+  const auto heads = static_cast<size_t>(model.facts().layers * model.facts().heads);
+  std::vector<std::string> names;
+  std::map<std::string, Tally> tallies;
+  for (const RelatedWords& pair : pairs) {
+    const auto [place, is_new] = tallies.try_emplace(pair.relation);
+    if (!is_new) continue;
+    names.push_back(pair.relation);
+    place->second.share.resize(heads);
+    place->second.hits.resize(heads);
+  }
+  const auto groups = by_text(pairs);
+  int64_t done = 0;
+  for (const std::vector<size_t>& group : groups) {
+    check_cancelled();
+    const Look seen = look(model, tokenizer, pairs[group[0]].text);
+    if (!seen.weights) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("roles: pair {}: needed a text of at most {} tokens, found {}",
+                              group[0] + 1, kMostWholeTokens, seen.tokens()));
+    }
+    std::vector<Tensor> between;  // [H, W, W] of each layer
+    for (int64_t layer = 0; layer < seen.layers(); ++layer) {
+      between.push_back(to_words(seen.weights.select(0, layer), seen.words));
+    }
+    for (const size_t i : group) {
+      const int64_t from = find_word(seen, pairs[i].from, "from-word", i);
+      const int64_t to = find_word(seen, pairs[i].to, "to-word", i);
+      if (from == to) {
+        throw Error(ErrorCode::invalid_argument,
+                    fmt::format("roles: pair {}: needed two words, found {} twice", i + 1,
+                                in_quotes(pairs[i].from)));
+      }
+      tallies[pairs[i].relation].add(seen, between, from, to);
+    }
+    if (progress) progress(++done, std::ssize(groups));
+  }
+  std::vector<Relation> out;
+  for (const std::string& name : names) {
+    out.push_back(tallies[name].finish(name, model.facts().heads));
+  }
+  return out;
+}
+
+}  // namespace heed
