@@ -3,16 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
-#include "cli/csv.h"
 #include "cli/json_out.h"
 #include "cli/look_session.h"
 #include "cli/progress.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/io/csv.h"
 #include "heed/lens/board.h"
 #include "heed/lens/labels.h"
 #include "heed/lens/relations.h"

@@ -119,6 +119,7 @@ void print_stats(const LookSession& session) {
   for (const StatisticName& one : kStatistics) {
     if (chosen.empty() || one.name == chosen) boards.maps.push_back(table.board(one));
   }
+  if (!chosen.empty()) boards.maps[0].title.clear();  // the page says it
   boards.columns = chosen.empty() ? 4 : 0;
   boards.title = chosen.empty() ? "What every head does" : "Every head: " + chosen;
   boards.caption =

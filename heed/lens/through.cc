@@ -8,6 +8,7 @@ namespace heed {
 Look with_norms(Look look) {
   HEED_ASSERT(look.weights && look.value_norms);
   const int64_t tokens = look.tokens();
+  look.weights = look.weights.clone();  // copies of a look share them
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
     for (int64_t head = 0; head < look.heads(); ++head) {
       const float* norms = &look.value_norms.at({layer, head, 0});

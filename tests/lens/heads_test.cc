@@ -110,7 +110,7 @@ TEST(Heads, RolesByThresholds) {
 TEST(Heads, AnUnknownStatisticIsToldItsNeighbour) {
   EXPECT_EQ(statistic_of("entropy").name, "entropy");
   expect_error(ErrorCode::invalid_argument, {"'entrpy'", "did you mean entropy"},
-                        [] { statistic_of("entrpy"); });
+               [] { statistic_of("entrpy"); });
 }
 
 TEST(Heads, TextsOfAddedTokensAloneHaveStatisticsToo) {
