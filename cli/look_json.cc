@@ -30,10 +30,6 @@ OutJson head_json(const Look& look, int64_t layer, int64_t head) {
 
 }  // namespace
 
-OutJson nested_json(const Tensor& array) {
-  return array.dtype() == DType::i64 ? nested<int64_t>(array) : nested<float>(array);
-}
-
 void add_statistics(OutJson& out, const HeadStatistics& statistics) {
   for (const StatisticName& one : kStatistics) {
     out[std::string(one.name)] = statistics.*one.value;

@@ -10,9 +10,6 @@
 
 namespace heed::cli {
 
-/// Lists of lists of an f32 or i64 array's numbers.
-OutJson nested_json(const Tensor& array);
-
 /// Adds each statistic under its name, and "offset".
 void add_statistics(OutJson& out, const HeadStatistics& statistics);
 

@@ -18,8 +18,6 @@ HeatMap head_board(std::string title, int64_t layers, int64_t heads,
   for (int64_t head = 0; head < heads; ++head) {
     map.column_labels.push_back("H" + std::to_string(head));
   }
-  map.row_axis = "layer";
-  map.column_axis = "head";
   return map;
 }
 

@@ -120,6 +120,7 @@ class Drawing {
                         const std::optional<int64_t>& head) const {
     if (one_map_a_text()) return look_title(looks_[i]);
     std::string out = looks_.size() > 1 ? fmt::format("{}: ", i + 1) : "";
+    if (!small_ && heads_.size() == 1 && layer) return out + fmt::format("layer {}", *layer);
     if (!small_) return out + describe(layer, head);
     if (layer) out += fmt::format("L{}", *layer);
     if (layer && head) out += ' ';

@@ -12,13 +12,10 @@ std::vector<int64_t> numbers(const Tensor& edges) {
   return {all.begin(), all.end()};
 }
 
+/// A bin is called by its first token.
 std::vector<std::string> bin_names(const std::vector<int64_t>& edges) {
   std::vector<std::string> names;
-  for (size_t i = 0; i + 1 < edges.size(); ++i) {
-    names.push_back(edges[i] + 1 == edges[i + 1]
-                        ? fmt::format("{}", edges[i])
-                        : fmt::format("{}-{}", edges[i], edges[i + 1] - 1));
-  }
+  for (size_t i = 0; i + 1 < edges.size(); ++i) names.push_back(fmt::format("{}", edges[i]));
   return names;
 }
 
@@ -57,8 +54,8 @@ HeatMap pooled_map(const Look& look, std::optional<int64_t> layer, std::optional
   out.column_edges = numbers(look.reports[0].map.key_edges);
   out.row_labels = bin_names(out.row_edges);
   out.column_labels = bin_names(out.column_edges);
-  out.row_axis = "looks (query tokens)";
-  out.column_axis = "looked at (key tokens)";
+  out.row_axis = "looks (query tokens from)";
+  out.column_axis = "looked at (key tokens from)";
   out.values = Tensor::zeros({std::ssize(out.row_labels), std::ssize(out.column_labels)});
   const int64_t last_layer = layer ? *layer + 1 : look.layers();
   const int64_t last_head = head ? *head + 1 : look.heads();
