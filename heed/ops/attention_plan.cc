@@ -267,14 +267,16 @@ void AttentionPlan::cut_segments(const Segments& segments, const AttentionProble
 
 void AttentionPlan::set_distance(const AttentionOptions& options) {
   if (!options.alibi.defined() && !options.relative) return;
-  int64_t first = 0, last = 0;  // distances p - s that occur
+  int64_t first = INT64_MAX, last = INT64_MIN;  // distances p - s that occur
   for (const Part& part : parts_) {
+    if (part.problem.queries == 0 || part.problem.keys == 0) continue;
     for (int64_t b = 0; b < part.batch; ++b) {
       first = std::min(first, part.problem.position(b, 0) - (part.problem.keys - 1));
       last = std::max(last, part.problem.position(b, part.problem.queries - 1));
     }
   }
-  constexpr int64_t kMost = int64_t{1} << 28;
+  if (first > last) return;                    // no pairs
+  constexpr int64_t kMost = int64_t{1} << 24;  // 64 MiB a head
   if (last - first > kMost) {
     refuse("a bias by distance needs positions at most " + std::to_string(kMost) +
            " apart but the mask's offsets put them " + std::to_string(last - first) + " apart");

@@ -277,6 +277,20 @@ TEST_P(Attention, EmptyInputs) {
   EXPECT_FLOAT_EQ(mean.at({0, 0, 0, 0}), 2.0F);
 }
 
+TEST_P(Attention, DistancesFarFromZeroNeedNoMoreMemory) {
+  const auto [q, k, v] = random_inputs(2, 2, 2, 3, 5, 8, 8);
+  const RelativeBuckets far{Tensor::full({4, 2}, 0.5F), false, 10};
+  const int64_t most = int64_t{1} << 40;
+  const Tensor y = attention(q, k, v, {.mask = Mask::causal({most, most}), .relative = far});
+  const Tensor same = attention(q, k, v, {.mask = Mask::causal({9, 9}), .relative = far});
+  EXPECT_TRUE(same_bits(y, same));
+  EXPECT_EQ(message_of([&, q = q, k = k, v = v] {
+              attention(q, k, v, {.mask = Mask::causal({0, most}), .relative = far});
+            }),
+            "attention: a bias by distance needs positions at most 16777216 apart but the mask's "
+            "offsets put them 1099511627782 apart");
+}
+
 TEST_P(Attention, ErrorsSayWhatWasNeededAndFound) {
   const Inputs in = random_inputs(2, 4, 2, 5, 6, 8, 8);
   const Tensor &q = in.q, &k = in.k, &v = in.v;
