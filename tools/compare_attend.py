@@ -166,7 +166,10 @@ class Call:
         open_logits = logits.masked_fill(blind, 0)
         weights = torch.softmax(open_logits, -1)[..., : self.s].masked_fill(blind, 0)
         y = weights @ self.v
-        gradients = torch.autograd.grad((y * self.dy).sum(), list(self.leaves.values()), materialize_grads=True)
+        leaves = [*self.leaves.values(), self.scores]
+        *gradients, of_scores = torch.autograd.grad((y * self.dy).sum(), leaves, materialize_grads=True)
+        # The slopes' gradient is a sum of terms of both signs, many times as large as itself.
+        self.slope_terms = (of_scores.abs() * torch.tensor(abs(self.distance))).sum((0, 2, 3)).numpy()
         found = {"y": y, "scores": scores, "weights": weights,
                  "lse": torch.logsumexp(open_logits, -1).masked_fill(blind[..., 0], -math.inf)}
         found.update(zip(self.leaves, gradients))
@@ -181,13 +184,14 @@ class Call:
                 "distance": (p * abs(self.distance)).sum(-1), "received": p.sum(2), "tile": p}
 
 
-def check(found, expected, tolerance, what):
+def check(found, expected, tolerance, what, scale=1):
     if found.shape != expected.shape:
         sys.exit(f"{what}: {found.shape} instead of {expected.shape}")
     found = found.astype("f8")
+    scale = numpy.maximum(scale, abs(expected))
     with numpy.errstate(invalid="ignore"):
-        good = (found == expected) | (abs(found - expected) <= tolerance * numpy.maximum(1, abs(expected)))
-        off = numpy.where(found == expected, 0, abs(found - expected) / numpy.maximum(1, abs(expected)))
+        good = (found == expected) | (abs(found - expected) <= tolerance * scale)
+        off = numpy.where(found == expected, 0, abs(found - expected) / scale)
     if not good.all():
         sys.exit(f"{what}: off by {off.max()}")
     return off.max(initial=0)
@@ -222,7 +226,8 @@ def compare(heed, seed, worst, used):
              **numpy.load("grads.npz")}
     for name, expected in call.expected().items():
         summed = name.startswith("d") or name in ("received", "entropy")
-        off = check(found[name], expected, SUMMED if summed else CLOSE, f"{what}: {name}")
+        scale = numpy.maximum(1, call.slope_terms) if name == "dalibi" else 1
+        off = check(found[name], expected, SUMMED if summed else CLOSE, f"{what}: {name}", scale)
         worst[name] = max(worst[name], off)
     check_keys(report, numpy.load("weights.npy").astype("f8"), what)
     used.update(call.used)
@@ -247,7 +252,7 @@ def main():
 
 {given.cases} random calls of `heed attend` on {datetime.date.today()}, each with all outputs, gradients, a report and a tile, against the
 same in PyTorch in f64, written from the rules of [attend.md](../attend.md). **All agree** within {CLOSE:g} of max(1, |value|)
-({SUMMED:g} for gradients, entropy and received attention).
+({SUMMED:g} for gradients, entropy and received attention; `dalibi` also of the sum of its terms' sizes).
 
     python tools/compare_attend.py --cases {given.cases} --seed {given.seed}
 
