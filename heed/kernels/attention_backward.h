@@ -53,7 +53,6 @@ struct AttentionGradients {
   AttentionRows<const std::byte> y, dy;
   const float* lse = nullptr;  // [B, H, T]
   float* delta = nullptr;      // [B, H, T], from attention_deltas
-  bool* finite = nullptr;      // [B, H, T], from attention_deltas: whether q[t] and dy[t] are
 
   AttentionRows<std::byte> dq;      // f32, added to
   AttentionRows<std::byte> dk, dv;  // [B, G, S, D] and [B, G, S, E], written
@@ -88,7 +87,7 @@ inline KeyRange visible_keys(const AttentionProblem& problem, int64_t b, int64_t
   return {visible_keys(problem, b, first).begin, visible_keys(problem, b, first + queries - 1).end};
 }
 
-/// delta and finite of rows [first, first + queries) of head h.
+/// delta of rows [first, first + queries) of head h.
 void attention_deltas(const AttentionProblem& problem, const AttentionGradients& gradients,
                       int64_t b, int64_t h, int64_t first, int64_t queries);
 

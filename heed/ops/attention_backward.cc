@@ -129,7 +129,7 @@ class Backward {
   AttentionPlan plan_;
   const AttentionOptions& options_;
   const AttentionGradientWant& want_;
-  Tensor lse_, delta_, finite_;
+  Tensor lse_, delta_;
   Tensor dq_;                       // [B, T, H, D], f32
   Tensor row_sums_, key_sums_;      // [B, H, T], [B, H, S]
   std::vector<Tensor> bias_views_;  // of dbias, broadcast to [B, H, T, S]
@@ -144,7 +144,6 @@ bool has_pairs(const Tensor& view) { return has_queries(view) && has_keys(view);
 void Backward::allocate(DType k) {
   const int64_t b = plan_['B'], h = plan_['H'], g = plan_['G'], t = plan_['T'], s = plan_['S'];
   delta_ = Tensor::empty({b, h, t});
-  finite_ = Tensor::empty({b, h, t}, DType::boolean);
   if (want_.q) dq_ = Tensor::zeros({b, t, h, plan_['D']});
   if (want_.k) out_.dk = Tensor::empty({b, s, g, plan_['D']}, k).transpose(1, 2);
   if (want_.v) out_.dv = Tensor::empty({b, s, g, plan_['E']}, k).transpose(1, 2);
@@ -182,7 +181,6 @@ void Backward::set_parts(const AttentionRows<std::byte>& y, const AttentionRows<
                .dy = from(dy, first),
                .lse = lse_.data<float>() + first,
                .delta = delta_.data<float>() + first,
-               .finite = finite_.data<bool>() + first,
                .dq = to_rows(want_.q ? dq_.transpose(1, 2) : dq_, first),
                .dk = to_rows(out_.dk, planned.first_key),
                .dv = to_rows(out_.dv, planned.first_key)};

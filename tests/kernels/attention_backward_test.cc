@@ -37,7 +37,6 @@ class BackwardRun {
     const auto rows = static_cast<size_t>(c.batch * c.heads * c.queries);
     const auto keys = static_cast<size_t>(c.batch * c.kv_heads * c.keys);
     delta_.resize(rows);
-    finite_ = std::make_unique<bool[]>(rows);
     dq_.resize(rows * static_cast<size_t>(c.head_dim) * sizeof(float));
     dk_.resize(keys * static_cast<size_t>(c.head_dim * size_of(c.keys_as)));
     dv_.resize(keys * static_cast<size_t>(c.value_dim * size_of(c.keys_as)));
@@ -52,7 +51,6 @@ class BackwardRun {
     to_.dy.data = dy_.data() + (y.data - run.y().data());
     to_.lse = run.lse().data();
     to_.delta = delta_.data();
-    to_.finite = finite_.get();
     to_.dq = rows_of(dq_.data(), c.heads, c.queries, c.head_dim, Element::f32);
     to_.dk = rows_of(dk_.data(), c.kv_heads, c.keys, c.head_dim, c.keys_as);
     to_.dv = rows_of(dv_.data(), c.kv_heads, c.keys, c.value_dim, c.keys_as);
@@ -109,7 +107,6 @@ class BackwardRun {
   std::vector<std::byte> dy_, dq_, dk_, dv_;
   std::vector<float> delta_, row_sums_, key_sums_, diagonals_, sums_;
   std::vector<AttentionPairs> pairs_;
-  std::unique_ptr<bool[]> finite_;
 };
 
 /// How far each gradient may be from the law (docs/math/attention.md, "Numerics of backward").

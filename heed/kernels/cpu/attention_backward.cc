@@ -95,7 +95,7 @@ struct Queries {
   }
 };
 
-HWY_INLINE void copy_floats(const float* from, int64_t n, float* to) {
+void copy_row(const float* from, int64_t n, float* to) {
   const Floats f;
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) hn::StoreU(hn::LoadU(f, from + i), f, to + i);
@@ -106,13 +106,17 @@ HWY_INLINE void copy_floats(const float* from, int64_t n, float* to) {
 /// few lines of the nearest cache (with 12 heads of 64 between tokens, on a quarter). Else a copy.
 FloatRows as_floats(const AttentionRows<const std::byte>& rows, const std::byte* first, int64_t n,
                     int64_t size, float* copy) {
-  if (rows.element == Element::f32 && rows.row == size) {
-    return {reinterpret_cast<const float*>(first), size};
-  }
+  const bool wide = rows.element == Element::f32;
+  if (wide && rows.row == size) return {reinterpret_cast<const float*>(first), size};
+  constexpr int64_t kLine = 64, kAhead = 16;  // rows; they are no stream that the processor sees
+  const int64_t row_bytes = size * size_of(rows.element);
   for (int64_t i = 0; i < n; ++i) {
     const std::byte* row = first + i * rows.row * size_of(rows.element);
-    if (rows.element == Element::f32) {
-      copy_floats(reinterpret_cast<const float*>(row), size, copy + i * size);
+    const std::byte* ahead = row + kAhead * rows.row * size_of(rows.element);
+    for (int64_t at = 0; i + kAhead < n && at < row_bytes; at += kLine)
+      __builtin_prefetch(ahead + at);
+    if (wide) {
+      copy_row(reinterpret_cast<const float*>(row), size, copy + i * size);
     } else {
       widen(rows.element, row, size, copy + i * size);
     }
@@ -120,12 +124,23 @@ FloatRows as_floats(const AttentionRows<const std::byte>& rows, const std::byte*
   return {copy, size};
 }
 
+/// Whether n floats are: 0 times anything else is NaN.
 bool all_finite(const float* p, int64_t n) {
   const Floats f;
-  auto finite = hn::FirstN(f, static_cast<size_t>(kLanes));
-  for (int64_t i = 0; i < n; i += kLanes)
-    finite = hn::And(finite, hn::IsFinite(hn::Load(f, p + i)));
-  return hn::AllTrue(f, finite);
+  const Vector zero = hn::Zero(f);
+  Vector sums[4] = {zero, zero, zero, zero};
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    HEED_UNROLL
+    for (int j = 0; j < 4; ++j) {
+      sums[j] = hn::MulAdd(hn::LoadU(f, p + i + j * kLanes), zero, sums[j]);
+    }
+  }
+  for_vectors(n - i, [&](int64_t more, int64_t lanes) HWY_ATTR {
+    sums[0] = hn::MulAdd(load(f, p + i + more, lanes), zero, sums[0]);
+  });
+  const Vector sum = hn::Add(hn::Add(sums[0], sums[1]), hn::Add(sums[2], sums[3]));
+  return hn::AllTrue(f, hn::Eq(sum, zero));
 }
 
 /// Cuts the block's keys in tiles, packs them and clears their sums.
@@ -166,8 +181,8 @@ Queries take_queries(const Block& block, int64_t h, int64_t first, int64_t n) {
   queries.q =
       as_floats(problem.q, problem.q.at(block.b, h, first), n, problem.head_dim, block.wide_q);
   queries.dy = as_floats(to.dy, to.dy.at(block.b, h, first), n, problem.value_dim, block.wide_dy);
-  queries.careful = !block.finite || !std::all_of(to.finite + row, to.finite + row + n,
-                                                  [](bool finite) { return finite; });
+  queries.careful = !block.finite || !all_finite(queries.q.data, n * problem.head_dim) ||
+                    !all_finite(queries.dy.data, n * problem.value_dim);
   const int64_t keys = block.keys.end - block.keys.begin;
   for (int64_t i = 0; i < n; ++i) {
     const KeyRange seen = visible_keys(problem, block.b, first + i);
@@ -440,18 +455,18 @@ void pass_head(const Block& block, int64_t h, AttentionTurns& turns) {
   turns.pass(h, AttentionTurns::kWholeHead, block.keys);
 }
 
-/// A tile of dk or dv to its rows.
+/// A tile of dk or dv to its rows, each written at once: whole lines, not a few bytes of many.
 void write_rows(const Block& block, const KeyTile& tile, const float* sums, int64_t size,
                 const AttentionRows<std::byte>& rows, float* wide) {
   if (rows.data == nullptr) return;
-  std::byte* to = rows.at(block.b, block.g, block.keys.begin + tile.first);
-  if (rows.element == Element::f32) {
-    rows_from_tile(sums, tile.width, size, reinterpret_cast<float*>(to), rows.row, tile.n);
-    return;
-  }
   rows_from_tile(sums, tile.width, size, wide, size, tile.n);
   for (int64_t w = 0; w < tile.n; ++w) {
-    narrow(rows.element, wide + w * size, size, to + w * rows.row * size_of(rows.element));
+    std::byte* to = rows.at(block.b, block.g, block.keys.begin + tile.first + w);
+    if (rows.element == Element::f32) {
+      copy_row(wide + w * size, size, reinterpret_cast<float*>(to));
+    } else {
+      narrow(rows.element, wide + w * size, size, to);
+    }
   }
 }
 
@@ -491,7 +506,6 @@ void pass_keys(const AttentionProblem& problem, const AttentionGradients& to, in
 void add_deltas(const AttentionProblem& problem, const AttentionGradients& gradients, int64_t b,
                 int64_t h, int64_t first, int64_t queries) {
   const Floats f;
-  const int64_t d = problem.head_dim, e = problem.value_dim;
   const auto part = [&](const AttentionRows<const std::byte>& rows, int64_t t, int64_t i, int64_t n)
                         HWY_ATTR {
                           const std::byte* from = rows.at(b, h, t) + i * size_of(rows.element);
@@ -502,18 +516,12 @@ void add_deltas(const AttentionProblem& problem, const AttentionGradients& gradi
                           return hn::Load(f, lanes);
                         };
   for (int64_t t = first; t < first + queries; ++t) {
-    auto finite = hn::FirstN(f, static_cast<size_t>(kLanes));
     const int64_t row = problem.row(b, h, t);
-    gradients.delta[row] = sum_vectors(e, [&](int64_t i, int64_t n) HWY_ATTR {
+    gradients.delta[row] = sum_vectors(problem.value_dim, [&](int64_t i, int64_t n) HWY_ATTR {
       const Vector y = part(gradients.y, t, i, n), dy = part(gradients.dy, t, i, n);
-      finite = hn::And(finite, hn::IsFinite(dy));
       // Of a row that sees nothing, whatever dy holds.
       return hn::IfThenZeroElse(hn::Eq(y, hn::Zero(f)), hn::Mul(y, dy));
     });
-    for_vectors(d, [&](int64_t i, int64_t n) HWY_ATTR {
-      finite = hn::And(finite, hn::IsFinite(part(problem.q, t, i, n)));
-    });
-    gradients.finite[row] = hn::AllTrue(f, finite);
   }
 }
 

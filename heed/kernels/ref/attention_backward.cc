@@ -144,17 +144,12 @@ void store_rows(const Block& block, const AttentionRows<std::byte>& rows, int64_
 void attention_deltas(const AttentionProblem& problem, const AttentionGradients& gradients,
                       int64_t b, int64_t h, int64_t first, int64_t queries) {
   for (int64_t t = first; t < first + queries; ++t) {
-    const Row q = row_at(problem.q, b, h, t);
     const Row y = row_at(gradients.y, b, h, t), dy = row_at(gradients.dy, b, h, t);
     double sum = 0;
-    bool finite = true;
     for (int64_t e = 0; e < problem.value_dim; ++e) {
       if (y[e] != 0) sum += dy[e] * y[e];  // of a row that sees nothing, whatever dy holds
-      finite = finite && std::isfinite(dy[e]);
     }
-    for (int64_t d = 0; d < problem.head_dim; ++d) finite = finite && std::isfinite(q[d]);
     gradients.delta[problem.row(b, h, t)] = static_cast<float>(sum);
-    gradients.finite[problem.row(b, h, t)] = finite;
   }
 }
 
