@@ -143,6 +143,14 @@ bool all_finite(const float* p, int64_t n) {
   return hn::AllTrue(f, hn::Eq(sum, zero));
 }
 
+/// Brings the lines of a row that will be written.
+void prefetch_row(const AttentionRows<std::byte>& rows, int64_t b, int64_t h, int64_t t,
+                  int64_t size) {
+  if (rows.data == nullptr) return;
+  const std::byte* row = rows.at(b, h, t);
+  for (int64_t i = 0; i < size * size_of(rows.element); i += 64) __builtin_prefetch(row + i, 1);
+}
+
 /// Cuts the block's keys in tiles, packs them and clears their sums.
 template <class Take>
 void take_keys(Block& block, const Take& take) {
@@ -168,6 +176,11 @@ void take_keys(Block& block, const Take& take) {
     tile_from_rows(block.v.at(at), block.v.row, tile.n, e, 1.0F, tile.v, tile.width);
     std::fill_n(tile.dk, d * tile.width, 0.0F);
     std::fill_n(tile.dv, e * tile.width, 0.0F);
+    // The gradients' lines come while the queries pass by.
+    for (int64_t s = block.keys.begin; s < block.keys.end; ++s) {
+      prefetch_row(block.to.dk, block.b, block.g, s, d);
+      prefetch_row(block.to.dv, block.b, block.g, s, e);
+    }
     block.finite =
         block.finite && all_finite(tile.k, d * tile.width) && all_finite(tile.v, e * tile.width);
   }
@@ -185,6 +198,7 @@ Queries take_queries(const Block& block, int64_t h, int64_t first, int64_t n) {
                     !all_finite(queries.dy.data, n * problem.value_dim);
   const int64_t keys = block.keys.end - block.keys.begin;
   for (int64_t i = 0; i < n; ++i) {
+    prefetch_row(to.dq, block.b, h, first + i, problem.head_dim);
     const KeyRange seen = visible_keys(problem, block.b, first + i);
     queries.begins[i] = std::clamp<int64_t>(seen.begin - block.keys.begin, 0, keys);
     queries.ends[i] = std::clamp<int64_t>(seen.end - block.keys.begin, 0, keys);
