@@ -1,6 +1,6 @@
 // What reports cost beside plain attention, interleaved in one run; prints Markdown.
 //   bench_report [ROUNDS] [THREADS]       the table of costs
-//   bench_report memory TOKENS [HEADS]    peak memory of every statistic at once, D 128
+//   bench_report memory TOKENS [HEADS]    peak memory of every statistic at once, and a tile; D 128
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -130,15 +130,23 @@ void print_memory(int64_t tokens, int64_t heads) {
   want.progress = [](int64_t done, int64_t total) {
     if (done % 64 == 0 || done == total) fmt::print(stderr, "\r{}/{} blocks", done, total);
   };
-  const double seconds = seconds_of([&] {
-    heed::attention_report(in.q, in.k, in.v, {.mask = Mask::causal(Align::top_left)}, want);
-  });
+  const AttentionOptions options{.mask = Mask::causal(Align::top_left)};
+  heed::AttentionReport report;
+  const double seconds =
+      seconds_of([&] { report = heed::attention_report(in.q, in.k, in.v, options, want); });
   const double output_mib = static_cast<double>(outputs) / (1 << 20);
   fmt::print(stderr, "\n");
   fmt::print(
       "{} heads x {} tokens x 128, {} threads: {:.0f} s, {:.0f} MiB above the inputs, "
       "{:.0f} of them outputs\n",
       heads, tokens, heed::num_threads(), seconds, peak_mib() - before, output_mib);
+  const int64_t edge = std::min<int64_t>(1024, tokens);
+  const auto tile = [&] {
+    heed::attention_tile(in.q, in.k, report.lse, options, {tokens - edge, tokens}, {0, edge});
+  };
+  tile();
+  fmt::print("a tile of {} x {}: {:.0f} ms of processor time for {} heads\n", edge, edge,
+             seconds_of(tile) * 1e3, heads);
 }
 
 }  // namespace

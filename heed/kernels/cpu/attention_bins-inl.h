@@ -14,6 +14,8 @@
 #include "heed/kernels/cpu/attention_soften-inl.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
 #include "heed/kernels/cpu/exp-inl.h"
+#include "heed/kernels/cpu/transpose-inl.h"
+#include "heed/kernels/cpu/vector-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -29,6 +31,8 @@ struct TileBins {
   float* sums;        // [bins][width]
   float* highs;       // [bins][width]; null: sums alone
   float* bases;       // [bins][width]
+  float* sum_rows;    // [width][bins], for a map
+  float* high_rows;   // [width][bins]
   int64_t begin = 0;  // bins that met a key: [begin, end)
   int64_t end = 0;
 
@@ -88,47 +92,76 @@ HWY_INLINE Vector weight_scale(const Tile& tile, const float* bases, int64_t w) 
   return hn::Mul(exp_of_negative(f, behind), hn::Load(f, tile.total + w));
 }
 
-/// out[w * pitch + bin] = the weights of query w in bin.
-HWY_INLINE void finish_bins(const TileBins& state, const Tile& tile, float* out, int64_t pitch) {
+/// Turns a tile's sums and maxima into those of weights.
+HWY_INLINE void scale_bins(const TileBins& state, const Tile& tile) {
   const Floats f;
-  HWY_ALIGN float sums[kTile];
-  for (int64_t w = 0; w < tile.queries; ++w) std::fill_n(out + w * pitch, state.bins.count, 0.0F);
-  for (int64_t bin = std::max<int64_t>(state.begin, 0); bin < state.end; ++bin) {
+  for (int64_t bin = state.begin; bin < state.end; ++bin) {
     for (int64_t w = 0; w < tile.width; w += kLanes) {
-      const Vector sum = hn::Load(f, state.sums + bin * tile.width + w);
-      hn::Store(hn::Mul(sum, weight_scale(tile, state.bases + bin * tile.width, w)), f, sums + w);
+      const int64_t at = bin * tile.width + w;
+      const Vector scale = weight_scale(tile, state.bases + bin * tile.width, w);
+      hn::Store(hn::Mul(hn::Load(f, state.sums + at), scale), f, state.sums + at);
+      if (state.highs == nullptr) continue;
+      hn::Store(hn::Mul(hn::Load(f, state.highs + at), scale), f, state.highs + at);
     }
-    for (int64_t w = 0; w < tile.queries; ++w) out[w * pitch + bin] = sums[w];
+  }
+}
+
+/// out[w * count + bin] = values[bin][w], 0 in bins that met no key.
+HWY_INLINE void rows_from_bins(const TileBins& state, const Tile& tile, const float* values,
+                               float* out) {
+  const int64_t count = state.bins.count;
+  for (int64_t w = 0; w < tile.queries; ++w) {
+    float* row = out + w * count;
+    std::fill(row, row + std::max<int64_t>(state.begin, 0), 0.0F);
+    std::fill(row + std::max<int64_t>(state.end, 0), row + count, 0.0F);
+  }
+  if (state.begin >= state.end) return;
+  rows_from_tile(values + state.begin * tile.width, tile.width, state.end - state.begin,
+                 out + state.begin, count, tile.queries);
+}
+
+HWY_INLINE void finish_bins(const TileBins& state, const Tile& tile, float* out) {
+  scale_bins(state, tile);
+  rows_from_bins(state, tile, state.sums, out);
+}
+
+/// Adds rows [begin, end) of [rows][count], pooled, to a row of the map.
+HWY_INLINE void pool_rows(const TileBins& state, int64_t begin, int64_t end, double* map_sum,
+                          float* map_max) {
+  const Floats f;
+  const int64_t count = state.bins.count;
+  HWY_ALIGN float sums[kLanes];
+  HWY_ALIGN float highs[kLanes];
+  for (int64_t at = std::max<int64_t>(state.begin, 0); at < state.end; at += kLanes) {
+    const int64_t n = std::min(kLanes, state.end - at);
+    Vector sum = hn::Zero(f), high = hn::Zero(f);
+    for (int64_t w = begin; w < end; ++w) {
+      sum = hn::Add(sum, load(f, state.sum_rows + w * count + at, n));
+      high = hn::Max(high, load(f, state.high_rows + w * count + at, n));
+    }
+    hn::Store(sum, f, sums);
+    hn::Store(high, f, highs);
+    for (int64_t i = 0; i < n; ++i) {
+      map_sum[at + i] += static_cast<double>(sums[i]);
+      map_max[at + i] = std::max(map_max[at + i], highs[i]);
+    }
   }
 }
 
 /// Adds the tile's rows, pooled, to the head's map.
 HWY_INLINE void finish_map(const TileBins& state, const Tile& tile, const AttentionReport& report) {
-  const Floats f;
+  scale_bins(state, tile);
+  rows_from_bins(state, tile, state.sums, state.sum_rows);
+  rows_from_bins(state, tile, state.highs, state.high_rows);
   const Bins& rows = report.map_rows;
   const int64_t first = tile.first + report.first_query;
   const int64_t* past = std::upper_bound(rows.edges + 1, rows.edges + 1 + rows.count, first);
-  const int64_t first_row = past - (rows.edges + 1);
-  HWY_ALIGN float sums[kTile], highs[kTile];
-  for (int64_t bin = std::max<int64_t>(state.begin, 0); bin < state.end; ++bin) {
-    for (int64_t w = 0; w < tile.width; w += kLanes) {
-      const int64_t at = bin * tile.width + w;
-      const Vector scale = weight_scale(tile, state.bases + bin * tile.width, w);
-      hn::Store(hn::Mul(hn::Load(f, state.sums + at), scale), f, sums + w);
-      hn::Store(hn::Mul(hn::Load(f, state.highs + at), scale), f, highs + w);
-    }
-    int64_t row = first_row;
-    for (int64_t w = 0; w < tile.queries && row < rows.count; ++row) {
-      const int64_t end = std::min(rows.edges[row + 1] - first, tile.queries);
-      float sum = 0, high = 0;
-      for (; w < end; ++w) {
-        sum += sums[w];
-        high = std::max(high, highs[w]);
-      }
-      const int64_t cell = row * report.map_keys.count + bin;
-      report.map_sum[cell] += static_cast<double>(sum);
-      report.map_max[cell] = std::max(report.map_max[cell], high);
-    }
+  int64_t row = past - (rows.edges + 1);
+  for (int64_t w = 0; w < tile.queries && row < rows.count; ++row) {
+    const int64_t end = std::min(rows.edges[row + 1] - first, tile.queries);
+    const int64_t cell = row * state.bins.count;
+    pool_rows(state, w, end, report.map_sum + cell, report.map_max + cell);
+    w = end;
   }
 }
 

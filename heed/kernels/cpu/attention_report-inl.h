@@ -19,13 +19,12 @@
 #include "heed/kernels/cpu/attention_received-inl.h"
 #include "heed/kernels/cpu/attention_soften-inl.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
+#include "heed/kernels/cpu/attention_top-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
-
-using Indices = hn::RebindToSigned<Floats>;
 
 /// What a tile carries for the report, each [width] and relative to tile.highest unless said.
 struct TileReport {
@@ -37,11 +36,9 @@ struct TileReport {
   float* self;
   float* previous;
   float* inside;
-  float* listed;      // [lists][width]
-  int64_t* cursors;   // [lists][width], the next entry of a query's list
-  int64_t top;        // kept a query
-  float* top_scores;  // [top][width], falling
-  int32_t* top_keys;  // [top][width]
+  float* listed;     // [lists][width]
+  int64_t* cursors;  // [lists][width], the next entry of a query's list
+  TileTop top;
   TileBins bins;
   TileBins map;
   float* kept;          // [S][width], weights relative to kept_highest; null: not kept
@@ -73,75 +70,9 @@ HWY_INLINE void start_report(const Block& block, const Tile& tile) {
           list.starts[block.b * list.batch + (tile.first + w) * list.row];
     }
   }
-  std::fill_n(state.top_scores, tile.width * state.top, kHidden);
-  std::fill_n(state.top_keys, tile.width * state.top, -1);
+  state.top.start(tile.width);
   state.bins.start();
   state.map.start();
-}
-
-/// Puts a key among the top of each lane where it beats the last, which falls out: place i takes
-/// the score that stands above it where the key goes higher, else the key itself where it beats
-/// what stands there. A score must be above to beat, so of equal ones the earlier key stays ahead.
-HWY_INLINE void enter_top(Vector score, int32_t key, int64_t top, int64_t width, float* scores,
-                          int32_t* keys) {
-  const Floats f;
-  const Indices index;
-  const auto entering = hn::Set(index, key);
-  float* at = scores + (top - 1) * width;
-  int32_t* key_at = keys + (top - 1) * width;
-  Vector here = hn::Load(f, at);
-  auto key_here = hn::Load(index, key_at);
-  auto beats = hn::Gt(score, here);
-  for (int64_t i = top - 1; i > 0; --i, at -= width, key_at -= width) {
-    const Vector above = hn::Load(f, at - width);
-    const auto key_above = hn::Load(index, key_at - width);
-    const auto beats_above = hn::Gt(score, above);
-    hn::Store(hn::Max(here, hn::Min(above, score)), f, at);
-    const auto mine = hn::IfThenElse(hn::RebindMask(index, beats), entering, key_here);
-    hn::Store(hn::IfThenElse(hn::RebindMask(index, beats_above), key_above, mine), index, key_at);
-    here = above;
-    key_here = key_above;
-    beats = beats_above;
-    if (i % 8 == 0 && hn::AllFalse(f, beats)) return;  // often, where many are kept
-  }
-  hn::Store(hn::Max(here, score), f, at);
-  hn::Store(hn::IfThenElse(hn::RebindMask(index, beats), entering, key_here), index, key_at);
-}
-
-/// Enters the chunk's keys that are above the last of the top, in order. First notes the groups
-/// of keys that have one, without branching: which they are cannot be predicted.
-template <int kVectors>
-HWY_INLINE void find_top(const Block& block, const TileReport& state, int64_t first, int64_t n,
-                         const Vector* highest) {
-  constexpr int64_t kWidth = kVectors * kLanes;
-  constexpr int64_t kGroup = 4;
-  const Floats f;
-  for (int i = 0; i < kVectors; ++i) {
-    float* top_scores = state.top_scores + i * kLanes;
-    int32_t* top_keys = state.top_keys + i * kLanes;
-    const float* last = top_scores + (state.top - 1) * kWidth;
-    const Vector threshold = hn::Load(f, last);
-    if (hn::AllFalse(f, hn::Gt(highest[i], threshold))) continue;
-    const float* scores = block.scores + i * kLanes;
-    int64_t groups[kAttentionChunk / kGroup + 1];
-    int64_t count = 0;
-    int64_t s = 0;
-    for (; s + kGroup <= n; s += kGroup) {
-      const float* at = scores + s * kWidth;
-      const Vector a = hn::Max(hn::Load(f, at), hn::Load(f, at + kWidth));
-      const Vector b = hn::Max(hn::Load(f, at + 2 * kWidth), hn::Load(f, at + 3 * kWidth));
-      groups[count] = s;
-      count += hn::AllFalse(f, hn::Gt(hn::Max(a, b), threshold)) ? 0 : 1;
-    }
-    if (s < n) groups[count++] = s;
-    for (int64_t j = 0; j < count; ++j) {
-      for (s = groups[j]; s < std::min(groups[j] + kGroup, n); ++s) {
-        const Vector score = hn::Load(f, scores + s * kWidth);
-        if (hn::AllFalse(f, hn::Gt(score, hn::Load(f, last)))) continue;
-        enter_top(score, static_cast<int32_t>(first + s), state.top, kWidth, top_scores, top_keys);
-      }
-    }
-  }
 }
 
 /// soften, and sums of weight * exponent, weight^2 and weight * distance beside it.
@@ -257,7 +188,7 @@ HWY_INLINE void report_chunk(const Block& block, const Tile& tile, int64_t first
   const AttentionReport& report = *block.problem.report;
   TileReport& state = *tile.report;
   if (!tile.started) start_report(block, tile);
-  if (state.top > 0) find_top<kVectors>(block, state, first, n, highest);
+  if (state.top.size > 0) find_top<kVectors>(state.top, block.scores, first, n, highest);
   if (measures(report)) {
     soften_and_measure<kVectors>(block, tile, first, n, highest, factor, between);
   } else {
@@ -294,11 +225,11 @@ HWY_INLINE void finish_top(const Block& block, const Tile& tile) {
   const TileReport& state = *tile.report;
   for (int64_t w = 0; w < tile.queries; ++w) {
     const int64_t row = block.problem.row(block.b, block.h, tile.first + w);
-    for (int64_t i = 0; i < state.top; ++i) {
-      const int64_t key = state.top_keys[i * tile.width + w];
+    for (int64_t i = 0; i < state.top.size; ++i) {
+      const int64_t key = state.top.keys[i * tile.width + w];
       const bool seen = key >= 0;
       const int64_t named = seen ? key + report.first_key : -1;
-      const float exponent = state.top_scores[i * tile.width + w] - tile.highest[w];
+      const float exponent = state.top.scores[i * tile.width + w] - tile.highest[w];
       const float weight = seen ? std::exp(exponent) * tile.total[w] : 0.0F;
       if (i == 0 && report.max != nullptr) report.max[row] = weight;
       if (i == 0 && report.max_key != nullptr) report.max_key[row] = named;
@@ -341,10 +272,9 @@ HWY_INLINE void finish_rows(const Block& block, const Tile& tile) {
       report.listed[(row + w) * lists + i] = state.listed[i * tile.width + w] * inverse;
     }
   }
-  if (state.top > 0) finish_top(block, tile);
+  if (state.top.size > 0) finish_top(block, tile);
   if (report.binned != nullptr) {
-    float* out = report.binned + row * report.bins.count;
-    finish_bins(state.bins, tile, out, report.bins.count);
+    finish_bins(state.bins, tile, report.binned + row * report.bins.count);
   }
   if (report.map_sum != nullptr) finish_map(state.map, tile, report);
 }
@@ -407,6 +337,8 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
   const auto take_keys = [&](int64_t n) {
     return reinterpret_cast<int64_t*>(take(n * static_cast<int64_t>(sizeof(int64_t) / 4)));
   };
+  float* shared_sums = take(report.map_keys.count * kTile);
+  float* shared_highs = take(report.map_keys.count * kTile);
   for (int64_t i = 0; i < count; ++i) {
     Tile& tile = tiles[i];
     constexpr auto kSize = static_cast<int64_t>(sizeof(TileReport) / sizeof(float));
@@ -417,16 +349,17 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
     }
     state.listed = take(lists * tile.width);
     state.cursors = take_keys(lists * tile.width);
-    state.top = std::max<int64_t>(report.top, report.max != nullptr ? 1 : 0);
-    state.top_scores = take(state.top * tile.width);
-    state.top_keys = reinterpret_cast<int32_t*>(take(state.top * tile.width));
-    const auto take_bins = [&](const Bins& bins, bool highs) {
-      const int64_t size = bins.count * tile.width;
+    const int64_t top = std::max<int64_t>(report.top, report.max != nullptr ? 1 : 0);
+    state.top = {top, take(top * tile.width), reinterpret_cast<int32_t*>(take(top * tile.width))};
+    const auto take_bins = [&](const Bins& bins, bool map) {
+      const auto take_all = [&] { return take(bins.count * tile.width); };
       return TileBins{.bins = bins,
                       .first_key = report.first_key,
-                      .sums = take(size),
-                      .highs = highs ? take(size) : nullptr,
-                      .bases = take(size)};
+                      .sums = take_all(),
+                      .highs = map ? take_all() : nullptr,
+                      .bases = take_all(),
+                      .sum_rows = map ? shared_sums : nullptr,
+                      .high_rows = map ? shared_highs : nullptr};
     };
     state.bins = take_bins(report.bins, false);
     state.map = take_bins(report.map_keys, true);

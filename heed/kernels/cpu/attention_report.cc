@@ -167,8 +167,8 @@ int64_t attention_report_scratch_bytes(const AttentionProblem& problem,
   if (report.received != nullptr && problem.keys <= AttentionReport::kKeptKeys) {
     lane += problem.keys + problem.keys / kAttentionChunk + 1;
   }
-  const int64_t floats =
-      kAttentionQueries * lane + kTiles * (kArrays * 16 + 256) + 2 * kAttentionChunk * 16;
+  const int64_t shared = 2 * kAttentionChunk * 16 + 2 * 32 * report.map_keys.count;
+  const int64_t floats = kAttentionQueries * lane + kTiles * (kArrays * 16 + 256) + shared;
   return floats * static_cast<int64_t>(sizeof(float));
 }
 
