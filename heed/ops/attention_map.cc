@@ -67,14 +67,18 @@ AttentionMap AttentionMapPool::finish() const {
                    .max = Tensor::from(max_, shape),
                    .row_edges = Tensor::from(row_edges_, {rows() + 1}),
                    .key_edges = Tensor::from(key_edges_, {columns + 1})};
-  const auto sum = map.sum.span<float>();
-  const auto mean = map.mean.span<float>();
-  for (size_t i = 0; i < sum_.size(); ++i) {
-    const auto c = i % static_cast<size_t>(columns);
-    const auto r = i / static_cast<size_t>(columns) % static_cast<size_t>(rows());
-    const int64_t pairs = (row_edges_[r + 1] - row_edges_[r]) * (key_edges_[c + 1] - key_edges_[c]);
-    sum[i] = static_cast<float>(sum_[i]);
-    mean[i] = static_cast<float>(sum_[i] / static_cast<double>(pairs));
+  float* sum = map.sum.data<float>();
+  float* mean = map.mean.data<float>();
+  const double* from = sum_.data();
+  for (int64_t head = 0; head < batch_ * heads_; ++head) {
+    for (size_t r = 0; r + 1 < row_edges_.size(); ++r) {
+      const int64_t height = row_edges_[r + 1] - row_edges_[r];
+      for (size_t c = 0; c + 1 < key_edges_.size(); ++c) {
+        const auto pairs = static_cast<double>(height * (key_edges_[c + 1] - key_edges_[c]));
+        *mean++ = static_cast<float>(*from / pairs);
+        *sum++ = static_cast<float>(*from++);
+      }
+    }
   }
   return map;
 }
