@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "heed/kernels/attention.h"
 #include "heed/kernels/attention_report.h"
 #include "heed/kernels/cpu/attention_soften-inl.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
@@ -23,14 +24,13 @@ namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
 
 /// Sums (and maxima) of weights over bins of keys, queries in lanes. A bin's are relative to the
-/// maximum that was running when its last key came; only the bin that is open is rescaled as the
-/// maximum rises.
+/// maximum that was running in the chunk of its last key; only the bin that is open is rescaled as
+/// the maximum rises.
 struct TileBins {
   Bins bins;
   int64_t first_key;  // where the tile's key 0 lies on the edges' scale
   float* sums;        // [bins][width]
   float* highs;       // [bins][width]; null: sums alone
-  float* bases;       // [bins][width]
   float* sum_rows;    // [width][bins], for a map
   float* high_rows;   // [width][bins]
   int64_t begin = 0;  // bins that met a key: [begin, end)
@@ -41,10 +41,10 @@ struct TileBins {
 };
 
 /// Adds keys [first, first + n), which follow those added before. factor: from the chunk before to
-/// this one; highest: what weights are relative to.
+/// this one.
 template <int kVectors>
 HWY_INLINE void add_to_bins(TileBins& state, const float* weights, int64_t first, int64_t n,
-                            const Vector* factor, const float* highest) {
+                            const Vector* factor) {
   constexpr int64_t kWidth = kVectors * kLanes;
   if (state.bins.count == 0) return;
   const Floats f;
@@ -55,6 +55,7 @@ HWY_INLINE void add_to_bins(TileBins& state, const float* weights, int64_t first
     state.begin = state.end = past - (edges + 1);
   }
   int64_t bin = std::max(state.begin, state.end - 1);
+  if (bin < state.end && state.edge(bin + 1) <= first) ++bin;  // complete
   for (; bin < state.bins.count && state.edge(bin) < first + n; ++bin) {
     const int64_t begin = std::max<int64_t>(state.edge(bin) - first, 0);
     const int64_t end = std::min(state.edge(bin + 1) - first, n);
@@ -78,7 +79,6 @@ HWY_INLINE void add_to_bins(TileBins& state, const float* weights, int64_t first
         hn::Store(high, f, state.highs + at);
       }
       hn::Store(hn::Add(carried(state.sums), sum), f, state.sums + at);
-      hn::Store(hn::Load(f, highest + i * kLanes), f, state.bases + at);
     }
   }
   state.end = std::max(state.end, bin);
@@ -92,13 +92,21 @@ HWY_INLINE Vector weight_scale(const Tile& tile, const float* bases, int64_t w) 
   return hn::Mul(exp_of_negative(f, behind), hn::Load(f, tile.total + w));
 }
 
-/// Turns a tile's sums and maxima into those of weights.
-HWY_INLINE void scale_bins(const TileBins& state, const Tile& tile) {
+/// Turns a tile's sums and maxima into those of weights. highest: of each chunk, [chunks][width].
+HWY_INLINE void scale_bins(const TileBins& state, const Tile& tile, const float* highest) {
   const Floats f;
+  HWY_ALIGN float scales[kTile];
+  int64_t scaled_chunk = -1;
   for (int64_t bin = state.begin; bin < state.end; ++bin) {
+    const int64_t past = std::min(state.edge(bin + 1), tile.keys.end);
+    const int64_t chunk = std::max(past - 1, tile.keys.begin) / kAttentionChunk;
+    for (int64_t w = 0; w < tile.width && chunk != scaled_chunk; w += kLanes) {
+      hn::Store(weight_scale(tile, highest + chunk * tile.width, w), f, scales + w);
+    }
+    scaled_chunk = chunk;
     for (int64_t w = 0; w < tile.width; w += kLanes) {
       const int64_t at = bin * tile.width + w;
-      const Vector scale = weight_scale(tile, state.bases + bin * tile.width, w);
+      const Vector scale = hn::Load(f, scales + w);
       hn::Store(hn::Mul(hn::Load(f, state.sums + at), scale), f, state.sums + at);
       if (state.highs == nullptr) continue;
       hn::Store(hn::Mul(hn::Load(f, state.highs + at), scale), f, state.highs + at);
@@ -120,8 +128,9 @@ HWY_INLINE void rows_from_bins(const TileBins& state, const Tile& tile, const fl
                  out + state.begin, count, tile.queries);
 }
 
-HWY_INLINE void finish_bins(const TileBins& state, const Tile& tile, float* out) {
-  scale_bins(state, tile);
+HWY_INLINE void finish_bins(const TileBins& state, const Tile& tile, const float* highest,
+                            float* out) {
+  scale_bins(state, tile, highest);
   rows_from_bins(state, tile, state.sums, out);
 }
 
@@ -149,8 +158,9 @@ HWY_INLINE void pool_rows(const TileBins& state, int64_t begin, int64_t end, dou
 }
 
 /// Adds the tile's rows, pooled, to the head's map.
-HWY_INLINE void finish_map(const TileBins& state, const Tile& tile, const AttentionReport& report) {
-  scale_bins(state, tile);
+HWY_INLINE void finish_map(const TileBins& state, const Tile& tile, const float* highest,
+                           const AttentionReport& report) {
+  scale_bins(state, tile, highest);
   rows_from_bins(state, tile, state.sums, state.sum_rows);
   rows_from_bins(state, tile, state.highs, state.high_rows);
   const Bins& rows = report.map_rows;

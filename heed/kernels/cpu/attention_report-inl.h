@@ -41,8 +41,8 @@ struct TileReport {
   TileTop top;
   TileBins bins;
   TileBins map;
-  float* kept;          // [S][width], weights relative to kept_highest; null: not kept
-  float* kept_highest;  // [chunks][width]
+  float* highest;  // [chunks][width], the maximum that was running in each
+  float* kept;     // [S][width], weights relative to their chunk's highest; null: not kept
 };
 
 constexpr int64_t kMostTiles = 16;  // of a call
@@ -205,12 +205,10 @@ HWY_INLINE void report_chunk(const Block& block, const Tile& tile, int64_t first
   pick(block, tile, first, n, 1, state.previous);
   if (report.inside != nullptr) add_inside<kVectors>(block, tile, first, n, state.inside);
   add_listed<kVectors>(block, tile, first, n, factor);
-  add_to_bins<kVectors>(state.bins, block.scores, first, n, factor, tile.highest);
-  add_to_bins<kVectors>(state.map, block.scores, first, n, factor, tile.highest);
-  if (state.kept != nullptr) {
-    std::copy_n(block.scores, n * kWidth, state.kept + first * kWidth);
-    std::copy_n(tile.highest, kWidth, state.kept_highest + first / kAttentionChunk * kWidth);
-  }
+  add_to_bins<kVectors>(state.bins, block.scores, first, n, factor);
+  add_to_bins<kVectors>(state.map, block.scores, first, n, factor);
+  std::copy_n(tile.highest, kWidth, state.highest + first / kAttentionChunk * kWidth);
+  if (state.kept != nullptr) std::copy_n(block.scores, n * kWidth, state.kept + first * kWidth);
 }
 
 /// values[w] = sums[w] times what makes weights of them.
@@ -274,9 +272,9 @@ HWY_INLINE void finish_rows(const Block& block, const Tile& tile) {
   }
   if (state.top.size > 0) finish_top(block, tile);
   if (report.binned != nullptr) {
-    finish_bins(state.bins, tile, report.binned + row * report.bins.count);
+    finish_bins(state.bins, tile, state.highest, report.binned + row * report.bins.count);
   }
-  if (report.map_sum != nullptr) finish_map(state.map, tile, report);
+  if (report.map_sum != nullptr) finish_map(state.map, tile, state.highest, report);
 }
 
 /// A vector of queries whose weights were kept, over one chunk.
@@ -315,7 +313,7 @@ HWY_INLINE void receive_kept(const Block& block, const Tile* tiles, int64_t coun
       const KeyRange seen{std::max(chunk.begin, tile->keys.begin) - chunk.begin,
                           std::min(chunk.end, tile->keys.end) - chunk.begin};
       if (seen.begin >= seen.end) continue;
-      const float* bases = tile->report->kept_highest + at / kAttentionChunk * tile->width;
+      const float* bases = tile->report->highest + at / kAttentionChunk * tile->width;
       for (int64_t w = 0; w < tile->width; w += kLanes) {
         const Vector scale = hn::Mul(weight_scale(*tile, bases, w), used_lanes(*tile, w));
         columns[used++] = {tile->report->kept + chunk.begin * tile->width + w, tile->width, seen,
@@ -357,18 +355,14 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
                       .first_key = report.first_key,
                       .sums = take_all(),
                       .highs = map ? take_all() : nullptr,
-                      .bases = take_all(),
                       .sum_rows = map ? shared_sums : nullptr,
                       .high_rows = map ? shared_highs : nullptr};
     };
     state.bins = take_bins(report.bins, false);
     state.map = take_bins(report.map_keys, true);
-    state.kept = nullptr;
-    if (keep) {
-      const int64_t chunks = (problem.keys + kAttentionChunk - 1) / kAttentionChunk;
-      state.kept = take(problem.keys * tile.width);
-      state.kept_highest = take(chunks * tile.width);
-    }
+    const int64_t chunks = (problem.keys + kAttentionChunk - 1) / kAttentionChunk;
+    state.highest = take(chunks * tile.width);
+    state.kept = keep ? take(problem.keys * tile.width) : nullptr;
     tile.report = &state;
     start_report(block, tile);
   }

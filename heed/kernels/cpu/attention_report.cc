@@ -162,11 +162,10 @@ int64_t attention_report_scratch_bytes(const AttentionProblem& problem,
   constexpr int64_t kTiles = kAttentionQueries / 8;  // with NEON, the narrowest
   constexpr int64_t kArrays = 24;  // of a tile, each rounded up to 16 floats, and 256
   const auto lists = static_cast<int64_t>(report.lists.size());
-  int64_t lane = kArrays + 3 * lists + 3 * std::max<int64_t>(report.top, 1) +
-                 2 * report.bins.count + 3 * report.map_keys.count;
-  if (report.received != nullptr && problem.keys <= AttentionReport::kKeptKeys) {
-    lane += problem.keys + problem.keys / kAttentionChunk + 1;
-  }
+  int64_t lane = kArrays + 3 * lists + 3 * std::max<int64_t>(report.top, 1) + report.bins.count +
+                 2 * report.map_keys.count + problem.keys / kAttentionChunk + 1;
+  if (report.received != nullptr && problem.keys <= AttentionReport::kKeptKeys)
+    lane += problem.keys;
   const int64_t shared = 2 * kAttentionChunk * 16 + 2 * 32 * report.map_keys.count;
   const int64_t floats = kAttentionQueries * lane + kTiles * (kArrays * 16 + 256) + shared;
   return floats * static_cast<int64_t>(sizeof(float));
