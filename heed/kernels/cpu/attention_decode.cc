@@ -144,7 +144,7 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, const std::byte* c
   const float* q = group.q_row(first);
   const int64_t pitch = rounded(group.problem.head_dim);
   for_pairs(group.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
-    Pair keys[kKeys];
+    Pair keys[kKeys] = {};
     HEED_UNROLL
     for (int s = 0; s < kKeys; ++s) {
       if (fetch) fetch_pair<kElement>(rows[s + kAhead], d);
@@ -236,7 +236,7 @@ HWY_INLINE void add_values(const Group& group, int64_t first, int64_t s, int64_t
                            int64_t columns) {
   const bool fetch = first == 0;
   const Floats f;
-  Pair sums[kHeads][kPairs];
+  Pair sums[kHeads][kPairs] = {};
   const auto out = [&](int h, int i) { return group.out_row(first + h) + e + i * kPair; };
   HEED_UNROLL
   for (int h = 0; h < kHeads; ++h) {
@@ -247,7 +247,7 @@ HWY_INLINE void add_values(const Group& group, int64_t first, int64_t s, int64_t
   }
   const float* weights = group.scores + first * kAttentionChunk;
   for (const int64_t end = s + n; s < end; ++s) {
-    Pair values[kPairs];
+    Pair values[kPairs] = {};
     HEED_UNROLL
     for (int i = 0; i < kPairs; ++i) {
       if (fetch) fetch_pair<kElement>(group.values[s + kAhead], e + i * kPair);

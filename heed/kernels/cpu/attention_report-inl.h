@@ -304,7 +304,7 @@ HWY_INLINE void receive_columns(const AttentionReport& report, const KeptColumn*
 /// Attention received from the block's queries, from the weights kept, once the rows' totals are
 /// known.
 HWY_INLINE void receive_kept(const Block& block, const Tile* tiles, int64_t count, KeyRange keys) {
-  KeptColumn columns[kMostTiles * kTileVectors];
+  KeptColumn columns[kMostTiles * kTileVectors] = {};
   const int64_t grid = keys.begin / kAttentionChunk * kAttentionChunk;
   for (int64_t at = grid; at < keys.end; at += kAttentionChunk) {
     const KeyRange chunk{std::max(at, keys.begin), std::min(at + kAttentionChunk, keys.end)};

@@ -18,7 +18,9 @@
 // copies of every kernel would only cost compile time. The target attributes that Highway puts
 // around the code let the compiler use AVX2 there and nowhere else.
 // On Arm it is NEON: Highway's SVE vectors have no size known to the compiler, so they cannot be
-// elements of the arrays that hold a kernel's accumulators, and every SVE machine has NEON.
+// elements of the arrays that hold a kernel's accumulators, and every SVE machine has NEON. (Arrays
+// of structs that have vectors for members are declared with = {}: GCC compiles a struct's own
+// default constructor without the target's attributes and then cannot inline the vectors' into it.)
 #if defined(__x86_64__)
 #define HWY_BASELINE_TARGETS HWY_AVX2
 #define HEED_DISPATCH(function)                                                    \
