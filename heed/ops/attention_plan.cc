@@ -134,6 +134,7 @@ int64_t RelativeBuckets::bucket(int64_t distance, int64_t buckets, bool bidirect
   }
   const int64_t exact = buckets / 2;
   if (distance < exact) return base + distance;
+  if (distance >= max_distance) return base + buckets - 1;  // what follows gives the same, slowly
   const float far =
       std::log(static_cast<float>(distance) / static_cast<float>(exact)) /
       static_cast<float>(std::log(static_cast<double>(max_distance) / static_cast<double>(exact))) *
