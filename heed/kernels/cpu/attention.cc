@@ -62,6 +62,8 @@ void attend(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first
   auto* floats = reinterpret_cast<float*>(scratch);
   const auto take = [&](int64_t n) { return std::exchange(floats, floats + (n + 15) / 16 * 16); };
   Block block = take_block(problem, b, h, take);
+  // Rows of a projection lie pages apart: each use of a key would ask for its page again.
+  block.gather = queries > 2 * kTile;
   Tile tiles[kMostTiles];
   const int64_t count = cut_tiles(block, first, queries, tiles);
   for (int64_t i = 0; i < count; ++i) {

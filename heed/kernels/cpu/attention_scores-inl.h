@@ -8,6 +8,7 @@
 #endif
 
 #include <cstdint>
+#include <cstring>
 
 #include "heed/kernels/attention.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
@@ -69,15 +70,26 @@ HWY_INLINE void take_queries(const Block& block, const Tile& tile) {
   }
 }
 
+/// One row of k or v as f32.
+HWY_INLINE void copy_row(Element element, const std::byte* from, int64_t n, float* to) {
+  if (element == Element::f32) {
+    std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+  } else {
+    widen(element, from, n, to);
+  }
+}
+
 /// Where keys [first, first + n) lie as f32 rows; the block's own copies where they are something
-/// else. n <= kAttentionChunk.
+/// else, or apart and wanted together. n <= kAttentionChunk.
 HWY_INLINE Keys find_keys(const Block& block, int64_t first, int64_t n) {
   const AttentionProblem& problem = block.problem;
   const int64_t g = problem.kv_head(block.h);
+  const int64_t d = problem.head_dim, e = problem.value_dim;
   const AttentionPages& pages = problem.pages;
   const bool together =
       pages.table == nullptr || first / pages.tokens == (first + n - 1) / pages.tokens;
-  if (together && problem.k.element == Element::f32) {
+  const bool apart = problem.k.row != d || problem.v.row != e;
+  if (together && problem.k.element == Element::f32 && !(block.gather && apart)) {
     return {first,
             n,
             reinterpret_cast<const float*>(problem.key_at(problem.k, block.b, g, first)),
@@ -85,12 +97,11 @@ HWY_INLINE Keys find_keys(const Block& block, int64_t first, int64_t n) {
             reinterpret_cast<const float*>(problem.key_at(problem.v, block.b, g, first)),
             problem.v.row};
   }
-  const int64_t d = problem.head_dim, e = problem.value_dim;
   for (int64_t s = first; s < first + n; ++s) {
-    widen(problem.k.element, problem.key_at(problem.k, block.b, g, s), d,
-          block.wide_k + (s - first) * d);
-    widen(problem.v.element, problem.key_at(problem.v, block.b, g, s), e,
-          block.wide_v + (s - first) * e);
+    copy_row(problem.k.element, problem.key_at(problem.k, block.b, g, s), d,
+             block.wide_k + (s - first) * d);
+    copy_row(problem.v.element, problem.key_at(problem.v, block.b, g, s), e,
+             block.wide_v + (s - first) * e);
   }
   return {first, n, block.wide_k, d, block.wide_v, e};
 }

@@ -54,12 +54,13 @@ struct Block {
   const AttentionProblem& problem;
   int64_t b, h;
   bool careful;
-  float* scores;  // [kAttentionChunk][width]
-  float* stage;   // [kAttentionChunk][width], for a mask
-  float* wide_q;  // [kTile][D], where q is not f32
-  float* wide_y;  // [kTile][E], where y is not f32
-  float* wide_k;  // [kAttentionChunk][D], where k is not f32 or its rows lie in several pages
-  float* wide_v;  // [kAttentionChunk][E]
+  bool gather = false;  // keys whose rows lie apart are brought together first
+  float* scores;        // [kAttentionChunk][width]
+  float* stage;         // [kAttentionChunk][width], for a mask
+  float* wide_q;        // [kTile][D], where q is not f32
+  float* wide_y;        // [kTile][E], where y is not f32
+  float* wide_k;        // [kAttentionChunk][D], keys that are not used where they lie
+  float* wide_v;        // [kAttentionChunk][E]
 };
 
 /// Keys [first, first + n) as f32 rows, wherever they lie.
