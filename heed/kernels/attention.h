@@ -28,10 +28,12 @@ namespace heed::kernels {
 // kernels::ref::attention, in f64 inside. Tolerance: docs/math/attention.md, "Numerics". Threads:
 // none; calls with different rows may run at once with different scratch.
 
-/// So many queries in one call are enough that keys and values, read once a call, cost little.
-/// Every kernel takes as many; attention_queries of them pay where a kernel packs values.
+/// Every kernel takes so many queries in one call, a report's state is sized for them.
 constexpr int64_t kAttentionQueries = 128;
+/// What the problem's kernel takes at most, and what pays: the more queries go over a chunk, the
+/// less it costs to read its keys and values, or to pack them. At least kAttentionQueries.
 int64_t attention_queries(const AttentionProblem& problem);
+constexpr int64_t kMostAttentionQueries = 256;  // of the vector kernels
 /// Keys between two rescalings of the output; part of the contract, since bits depend on it.
 constexpr int64_t kAttentionChunk = 128;
 

@@ -57,6 +57,8 @@ void attend_chunk(const Block& block, Tile& tile, const Keys& keys) {
 
 }  // namespace
 
+int64_t most_queries() { return kMostTiles * kTile; }
+
 void attend(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first, int64_t queries,
             std::byte* scratch) {
   auto* floats = reinterpret_cast<float*>(scratch);
@@ -88,11 +90,11 @@ HWY_AFTER_NAMESPACE();
 namespace heed::kernels {
 
 int64_t attention_scratch_bytes(int64_t head_dim, int64_t value_dim) {
-  constexpr int64_t kWidest = 32;                    // lanes of a tile with AVX-512
-  constexpr int64_t kTiles = kAttentionQueries / 8;  // with NEON, the narrowest
+  constexpr int64_t kWidest = 32;                        // lanes of a tile with AVX-512
+  constexpr int64_t kTiles = kMostAttentionQueries / 8;  // with NEON, the narrowest
   const int64_t sizes = head_dim + value_dim;
   const int64_t floats = 2 * kAttentionChunk * kWidest +
-                         (kWidest + kAttentionChunk + kAttentionQueries) * sizes +
+                         (kWidest + kAttentionChunk + kMostAttentionQueries) * sizes +
                          kTiles * (2 * kWidest + 2 * 16) + 8 * 16;
   const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
   if (active_isa() != Isa::amx) return bytes;
@@ -101,7 +103,9 @@ int64_t attention_scratch_bytes(int64_t head_dim, int64_t value_dim) {
 
 int64_t attention_queries(const AttentionProblem& problem) {
   // A report's state is sized for kAttentionQueries.
-  return amx_serves(problem) && problem.report == nullptr ? kAmxQueries : kAttentionQueries;
+  if (problem.report != nullptr || active_isa() == Isa::reference) return kAttentionQueries;
+  if (amx_serves(problem)) return kAmxQueries;
+  return std::min(HEED_DISPATCH(most_queries)(), kMostAttentionQueries);
 }
 
 void attention(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
