@@ -1,0 +1,130 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "heed/io/npy.h"
+#include "tests/e2e/program.h"
+#include "tests/random_bert.h"
+
+// heed look beyond its summary: long texts, --stats, --roles, --show, --compare.
+
+namespace heed::testing {
+namespace {
+
+constexpr const char* kRiver = "I sat by the river bank.";
+
+void fails(const std::vector<std::string>& arguments, const std::string& part) {
+  const Result result = run_heed(arguments);
+  EXPECT_EQ(result.status, 2) << part;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+  EXPECT_TRUE(result.out.empty()) << result.out;
+}
+
+TEST(LookMore, LongTextsAreToldOfByReports) {
+  TemporaryFolder folder;
+  write_random_bert(folder.path(), 4096);
+  const std::string model = folder.path().string(), text = letters(2500);
+  const Result summary = run_heed({"look", text, "--model", model, "--word", "q:2"});
+  EXPECT_EQ(summary.status, 0) << summary.err;
+  EXPECT_NE(summary.err.find("2502 tokens are more than 2048"), std::string::npos) << summary.err;
+  EXPECT_NE(summary.out.find("8 largest weights"), std::string::npos) << summary.out;
+  const Result json = run_heed({"look", text, "--model", model, "--json", "--quiet"});
+  EXPECT_TRUE(json.err.empty()) << json.err;
+  const auto head = nlohmann::json::parse(json.out)["heads"][3];
+  EXPECT_FALSE(head.contains("weights"));
+  EXPECT_EQ(head["report"]["entropy"].size(), 2502U);
+  EXPECT_EQ(head["report"]["top8_keys"][7].size(), 8U);
+  EXPECT_EQ(head["report"]["map256_row_edges"].size(), 257U);
+  for (const std::string ending : {"png", "svg", "json", "csv", "npy", "npz"}) {
+    const auto path = folder / ("long." + ending);
+    const Result saved =
+        run_heed({"look", text, "--model", model, "--save", path.string(), "--quiet"});
+    EXPECT_EQ(saved.status, 0) << saved.err;
+    EXPECT_GT(std::filesystem::file_size(path), 5000U) << ending;
+  }
+  std::map<std::string, Tensor> arrays;
+  for (const auto& [name, array] : read_npz(folder / "long.npz")) arrays[name] = array;
+  EXPECT_EQ(arrays.at("maps").shape(), (Shape{256, 256}));
+  EXPECT_EQ(arrays.at("row_edges").numel(), 257);
+  EXPECT_EQ(arrays.at("received").shape(), (Shape{2, 2, 2502}));
+  const auto saved = nlohmann::json::parse(read_file(folder / "long.json"));
+  EXPECT_EQ(saved["maps"][0]["column_edges"].back(), 2502);
+  fails({"look", text, "--model", model, "--show", "rollout"}, "at most 2048 tokens, found 2502");
+}
+
+TEST(LookMore, StatisticsAndBoards) {
+  HEED_NEED_MODEL(model_folder());
+  const Result table = run_heed({"look", kRiver, "--stats"});
+  EXPECT_NE(table.out.find("L0 H2  previous"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("1.00 at -1"), std::string::npos) << table.out;
+  const auto json = nlohmann::json::parse(run_heed({"look", kRiver, "--stats", "--json"}).out);
+  EXPECT_EQ(json["heads"].size(), 72U);
+  EXPECT_EQ(json["heads"][33]["role"], "duplicate");  // layer 2, head 9
+  EXPECT_GT(json["heads"][33]["duplicate"], 0.5);
+  const Result board = run_heed({"look", kRiver, "--board", "sinks", "--numbers"});
+  EXPECT_NE(board.out.find("H11"), std::string::npos) << board.out;
+  fails({"look", kRiver, "--board", "entrpy"}, "did you mean entropy");
+  fails({"look", kRiver, "--stats", "--compare"}, "--compare");
+}
+
+TEST(LookMore, RolesOfOurOwnPairs) {
+  HEED_NEED_MODEL(model_folder());
+  const std::string pairs = std::string(HEED_SOURCE_DIR) + "/examples/pairs/sentiment.csv";
+  const Result json = run_heed({"look", "--roles", pairs, "--json", "--quiet"});
+  ASSERT_EQ(json.status, 0) << json.err;
+  const auto second = nlohmann::json::parse(json.out.substr(json.out.find('\n')));
+  EXPECT_EQ(second["relation"], "judgement to its negation");
+  EXPECT_EQ(second["heads"][0]["layer"], 5);
+  EXPECT_EQ(second["heads"][0]["head"], 9);
+  EXPECT_GT(second["heads"][0]["hits"], 0.9);
+  EXPECT_LT(second["baseline"], 0.5);
+}
+
+TEST(LookMore, FaultyPairsAreToldInOneLine) {
+  HEED_NEED_MODEL(model_folder());
+  TemporaryFolder folder;
+  const auto pairs = [&](const std::string& content) {
+    write_file(folder / "pairs.csv", content);
+    return (folder / "pairs.csv").string();
+  };
+  fails({"look", "--roles", pairs("text,from-word,relation\na b,a,r\n")}, "no to-word in: text");
+  fails({"look", "--roles", pairs("text,from-word,to-word,relation\na b,a,b\n")}, "4 cells");
+  fails({"look", "--roles", pairs("text,from-word,to-word,relation\na b,a,c,r\n")},
+        "to-word 'c' is not a word of 'a b'");
+  fails({"look", "--roles", pairs("")}, "needed the columns");
+  fails({"look", "a b", "--roles", "pairs.csv"}, "texts from its file alone");
+}
+
+TEST(LookMore, WhatReachesAWord) {
+  HEED_NEED_MODEL(model_folder());
+  const auto flow = nlohmann::json::parse(
+      run_heed({"look", kRiver, "--show", "flow", "--word", "bank", "--layer", "0", "--json"}).out);
+  EXPECT_EQ(flow["show"], "flow");
+  EXPECT_NEAR(flow["maps"][0]["values"][0][4].get<float>(), 0.301 / 2, 1e-3);  // river
+  const auto rollout = nlohmann::json::parse(
+      run_heed({"look", kRiver, "--show", "rollout", "--layer", "0", "--sink", "--json"}).out);
+  float sum = 0;
+  for (const auto& value : rollout["maps"][0]["values"][6]) sum += value.get<float>();
+  EXPECT_NEAR(sum, 1, 1e-5);
+  EXPECT_EQ(run_heed({"look", kRiver, "--show", "norms", "--head", "all"}).status, 0);
+  fails({"look", kRiver, "--show", "flow"}, "needed the word");
+  fails({"look", kRiver, "--show", "rollout", "--head", "3"}, "all heads together");
+  fails({"look", kRiver, "--show", "nothing"}, "--show");
+}
+
+TEST(LookMore, TwoTextsAreComparedTokenByToken) {
+  HEED_NEED_MODEL(model_folder());
+  const Result text = run_heed({"look", kRiver, "I lay by the river bank.", "--compare"});
+  EXPECT_NE(text.out.find("sat/lay"), std::string::npos) << text.out;
+  const auto json = nlohmann::json::parse(
+      run_heed({"look", kRiver, kRiver, "--compare", "--json"}).out)["divergence"];
+  EXPECT_EQ(json["heads"].size(), 72U);
+  EXPECT_NEAR(json["heads"][5]["mean"].get<float>(), 0, 1e-6);
+  fails({"look", kRiver, "--compare"}, "needed two texts, found 1");
+  fails({"look", kRiver, "A bank.", "--compare"}, "found 9 and 5");
+}
+
+}  // namespace
+}  // namespace heed::testing
