@@ -52,12 +52,8 @@ LookView view_of(const LookSession& session, const Shown& shown) {
 }
 
 Look whole_look(const LookSession& session, size_t index, const Shown& shown) {
-  Look seen = session.look_at(index, {.value_norms = shown.what == Show::norms});
-  if (!seen.weights) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("look: --show {} needed a text of at most {} tokens, found {}; cut it",
-                            shown.option, kMostWholeTokens, seen.tokens()));
-  }
+  Look seen =
+      session.look_at(index, {.only_whole = true, .value_norms = shown.what == Show::norms});
   if (shown.what == Show::norms) return with_norms(std::move(seen));
   return shown.what == Show::rollout ? with_rollout(std::move(seen)) : seen;
 }

@@ -61,6 +61,12 @@ Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view tex
                             "cut it with --truncate",
                             model.facts().max_tokens, tokens));
   }
+  if (options.only_whole && tokens > options.most_whole) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("look: whole matrices are needed for this, of texts of at most {} "
+                            "tokens, found {}; shorten the text",
+                            options.most_whole, tokens));
+  }
   out.words = options.pieces ? single_pieces(out.encoding)
                              : group_words(out.encoding, out.text, out.second);
   out.want = head_want(out.head_tokens());

@@ -24,6 +24,7 @@ struct LookOptions {
   bool pieces = false;    // words are the vocabulary's pieces, not grouped
   bool truncate = false;  // cut what is longer than the model reads
   int64_t most_whole = kMostWholeTokens;
+  bool only_whole = false;   // refuse longer texts
   bool value_norms = false;  // keep |v W_o|
   bool runs = false;         // keep what diverging() compares
   Progress progress = {};    // blocks of queries done, of all
@@ -66,7 +67,7 @@ struct Look {
 };
 
 /// Runs the model on one text and keeps what it did. Error invalid_argument for a text without
-/// a word or longer than the model reads.
+/// a word, longer than the model reads, or longer than only_whole allows.
 Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view text,
           const LookOptions& options = {});
 

@@ -120,12 +120,7 @@ std::vector<Relation> score_relations(const Encoder& model, const Tokenizer& tok
   int64_t done = 0;
   for (const std::vector<size_t>& group : groups) {
     check_cancelled();
-    const Look seen = look(model, tokenizer, pairs[group[0]].text);
-    if (!seen.weights) {
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("roles: pair {}: needed a text of at most {} tokens, found {}",
-                              group[0] + 1, kMostWholeTokens, seen.tokens()));
-    }
+    const Look seen = look(model, tokenizer, pairs[group[0]].text, {.only_whole = true});
     std::vector<Tensor> between;  // [H, W, W] of each layer
     for (int64_t layer = 0; layer < seen.layers(); ++layer) {
       between.push_back(to_words(seen.weights.select(0, layer), seen.words));
