@@ -104,8 +104,9 @@ Picture boards(const std::vector<Relation>& relations, const LookSession& sessio
   picture.caption =
       session.model_name + ". Rows are layers, columns heads, counted from 0; by place alone:";
   for (const Relation& relation : relations) {
-    picture.caption += fmt::format(" {} {:.2f}", relation.name, relation.baseline);
+    picture.caption += fmt::format(" {} {:.2f};", relation.name, relation.baseline);
   }
+  picture.caption.back() = '.';
   return picture;
 }
 

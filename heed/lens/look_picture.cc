@@ -177,7 +177,7 @@ std::string look_title(const Look& look) {
   // a book is no title
   return look.weights
              ? text
-             : fmt::format("{} ({} tokens)", shorten(clean_label(text), 60), look.tokens());
+             : fmt::format("{} ({} tokens)", shorten(clean_label(text), 40), look.tokens());
 }
 
 Picture look_picture(const std::vector<Look>& looks, const LookView& view) {
