@@ -15,6 +15,7 @@ namespace heed::cli {
 namespace {
 
 constexpr size_t kShown = 5;
+constexpr int64_t kMostColumns = 64;  // of the map of tokens
 
 float mean(const Tensor& row) {
   double sum = 0;
@@ -56,6 +57,28 @@ HeatMap by_token(const Look& a, const Look& b, const Tensor& apart) {
   for (int64_t t = 0; t < apart.size(2); ++t) map.column_labels.push_back(token_name(a, b, t));
   map.row_axis = "layer";
   map.column_axis = "token";
+  return map;
+}
+
+/// A long text's map with as many columns as a page has room for: the largest of each run of
+/// tokens, called by its first.
+HeatMap narrowed(HeatMap map) {
+  const int64_t tokens = map.values.size(1);
+  if (tokens <= kMostColumns) return map;
+  const Tensor all = map.values;
+  map.values = Tensor::zeros({all.size(0), kMostColumns});
+  std::vector<std::string> labels;
+  for (int64_t c = 0; c < kMostColumns; ++c) {
+    const int64_t first = c * tokens / kMostColumns, end = (c + 1) * tokens / kMostColumns;
+    labels.push_back(fmt::format("{}", first));
+    for (int64_t layer = 0; layer < all.size(0); ++layer) {
+      float& most = map.values.at({layer, c});
+      for (int64_t t = first; t < end; ++t) most = std::max(most, all.at({layer, t}));
+    }
+  }
+  map.column_labels = std::move(labels);
+  map.column_axis = "tokens from";
+  map.title += ", the largest of each run of tokens";
   return map;
 }
 
@@ -103,16 +126,17 @@ void print_comparison(const LookSession& session) {
   const Look a = session.look_at(0, {.runs = true});
   const Look b = session.look_at(1, {.runs = true});
   const Tensor apart = diverging(a, b);
+  const HeatMap rows = by_token(a, b, apart);
   Picture picture{.title = "How far attention parts between two texts (Jensen-Shannon, nats)",
                   .caption = fmt::format("{}. 1: {} 2: {} 0 is the same, {:.3f} shares no token.",
                                          session.model_name, look_title(a), look_title(b), 0.693),
-                  .maps = {by_head(apart), by_token(a, b, apart)}};
+                  .maps = {by_head(apart), narrowed(rows)}};
   if (session.context.json) {
     print_json(comparison_json(a, b, apart));
   } else {
     const TerminalStyle style = style_for_output(session.arguments.picture, session.context);
     std::vector<Apart> heads, tokens;
-    const HeatMap &board = picture.maps[0], &rows = picture.maps[1];
+    const HeatMap& board = picture.maps[0];
     for (int64_t layer = 0; layer < apart.size(0); ++layer) {
       for (int64_t head = 0; head < apart.size(1); ++head) {
         heads.push_back({fmt::format("L{} H{}", layer, head), board.values.at({layer, head})});

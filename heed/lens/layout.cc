@@ -158,7 +158,8 @@ class Measuring {
       panel.legend = legends;
       if (!writes_rows(column)) panel.row_labels.clear();
       if (!own_above) panel.column_labels.clear();
-      bottom = std::max(bottom, panel.y + map_height);
+      bottom = std::max(
+          bottom, panel.y + (legends ? std::max(map_height, page::kLeastLegend) : map_height));
       right_ = std::max(right_, panel.x + map_width + after);
       maps_right_ = std::max(maps_right_, panel.x + map_width);
     }
@@ -180,7 +181,8 @@ class Measuring {
   void place_page() {
     if (out_.shared_legend && !out_.panels.empty()) {
       out_.legend_x = maps_right_ + kLegendGap;  // below what the labels reach over
-      out_.legend_height = std::clamp(bottom_ - out_.legend_y, 60.0, 220.0);
+      out_.legend_height =
+          std::clamp(bottom_ - out_.legend_y, page::kLeastLegend, page::kMostLegend);
       right_ = std::max(right_, out_.legend_x + kLegendBar + kLegendNumbers);
       bottom_ = std::max(bottom_, out_.legend_y + out_.legend_height);
     }

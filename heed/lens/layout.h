@@ -73,6 +73,8 @@ constexpr double kLabelGap = 5;
 constexpr double kLegendBar = 12;
 constexpr double kLegendGap = 18;
 constexpr double kLegendNumbers = 34;
+constexpr double kLeastLegend = 60;  // high
+constexpr double kMostLegend = 220;
 }  // namespace page
 
 /// Round numbers from the first to the last within the range, about `wanted` of them.

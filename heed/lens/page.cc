@@ -62,7 +62,8 @@ class Painter {
     column_labels(panel);
     axes(panel, width, height);
     if (panel.legend) {
-      legend(panel.range, panel.x + width + kLegendGap, panel.y, std::clamp(height, 60.0, 220.0));
+      legend(panel.range, panel.x + width + kLegendGap, panel.y,
+             std::clamp(height, page::kLeastLegend, page::kMostLegend));
     }
   }
 
