@@ -112,7 +112,7 @@ class BackwardRun {
 /// How far each gradient may be from the law (docs/math/attention.md, "Numerics of backward").
 class Tolerances {
  public:
-  Tolerances(const Case& c, const BackwardRun& run) : case_(c), run_(run) {
+  Tolerances(const Case& c, const BackwardRun& run) : run_(run) {
     const auto rows = static_cast<size_t>(c.batch * c.heads * c.queries);
     const auto keys = static_cast<size_t>(c.batch * c.kv_heads * c.keys);
     dq.resize(rows * static_cast<size_t>(c.head_dim));
@@ -190,7 +190,6 @@ class Tolerances {
     return static_cast<size_t>(row * pitch + i);
   }
 
-  const Case& case_;
   const BackwardRun& run_;
 };
 
