@@ -220,7 +220,7 @@ TEST(TokenizerJson, MissingFieldsAndBrokenJson) {
       {R"({"a": 0, "a": 1})", "the piece 'a' has two ids, 0 and 1"}};
   for (const auto& [vocab, message] : vocabularies) {
     expect_error(ErrorCode::corrupt_data, {"file: model.vocab", message},
-                 [&] { tokenizer_from_json(with_vocab(vocab), "file"); });
+                 [&, text = vocab] { tokenizer_from_json(with_vocab(text), "file"); });
   }
   expect_error(ErrorCode::corrupt_data, {"nesting"},
                [] { tokenizer_from_json(std::string(100000, '['), "file"); });
