@@ -99,10 +99,10 @@ TEST(Forward, FaultsAreOneLine) {
   expect_fault(model.run("forward", {long_text}), "14 tokens, but the model has 11 positions");
   EXPECT_EQ(model.run("forward", {long_text, "--truncate"}).status, 0);
   const Json row(std::vector<int>(14, 2)), types(std::vector<int>(14, 0));
-  const Result cut =
-      model.run("forward", {"--ids", model.write("long.json", Json{row}.dump()), "--token-types",
-                            model.write("types.json", Json{types}.dump()), "--truncate", "--json"});
-  EXPECT_EQ(parse_json(cut.out, "stdout")["shapes"]["input_ids"], Json({1, 11})) << cut.err;
+  const Result cut = model.run(
+      "forward", {"--ids", model.write("long.json", Json::array({row}).dump()), "--token-types",
+                  model.write("types.json", Json::array({types}).dump()), "--truncate", "--json"});
+  EXPECT_EQ(parse_json(cut.out, "stdout")["shapes"]["input_ids"], Json::array({1, 11})) << cut.err;
   expect_fault(model.run("forward", {"a", "--want", "logits"}), "logits needs");
   expect_fault(model.run("forward", {"a", "--want", "lgits"}), "'lgits'");
   expect_fault(model.run("forward", {"a", "--save", "out.txt"}), ".npz");

@@ -176,7 +176,8 @@ class Run {
   void add_masks() {
     const Case& c = case_;
     std::bernoulli_distribution often(0.7);
-    bias_.resize(static_cast<size_t>(c.heads * c.queries * c.keys));
+    const int64_t pairs = c.heads * c.queries * c.keys;
+    bias_.resize(static_cast<size_t>(pairs + c.keys));  // and one row for all queries
     for (float& x : bias_) x = often(random_) ? normal() : -kInfinity;
     // One row hidden altogether.
     for (int64_t s = 0; s < c.keys && c.queries > 0; ++s)
@@ -189,7 +190,7 @@ class Run {
       masks_.push_back(
           {.bias = bias_.data(), .head = c.queries * c.keys, .query = c.keys, .key = 1});
     }
-    if (c.row_bias) masks_.push_back({.bias = bias_.data() + bias_.size() / 2, .key = 1});
+    if (c.row_bias) masks_.push_back({.bias = bias_.data() + pairs, .key = 1});
     if (c.visible) {
       masks_.push_back(
           {.visible = visible_.get(), .batch = c.queries * c.keys, .query = c.keys, .key = 1});

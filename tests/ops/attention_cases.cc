@@ -383,7 +383,7 @@ double storage_error(DType dtype, double x) {
 
 double dropout_of(const AttentionCase& c, const Place& place, int64_t b, int64_t h, int64_t s) {
   kernels::Dropout dropout = c.options.dropout;
-  if (!dropout.on()) return 1;
+  if (!dropout.on() || s < place.first_key) return 1;  // another segment's key weighs nothing
   dropout.seed += place.segment * 0x9E3779B97F4A7C15U;
   return static_cast<double>(
       kernels::dropout_factor(dropout, b * c.q.size(1) + h, place.query, s - place.first_key));
