@@ -14,6 +14,7 @@
 #include "heed/base/parallel.h"
 #include "tests/kernels/every_isa.h"
 #include "tests/ops/attention_gradient_cases.h"
+#include "tests/random_tensor.h"
 
 // Gradients of attention against f64 and against finite differences, and what must not change a bit
 // of them. HEED_RANDOM_CASES and HEED_RANDOM_FIRST as attention_cases.h says.
@@ -22,14 +23,6 @@ namespace heed::testing {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-Tensor random_tensor(const Shape& shape, unsigned seed, float spread = 1.0F) {
-  Tensor tensor = Tensor::empty(shape);
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, spread);
-  for (float& x : tensor.span<float>()) x = normal(generator);
-  return tensor;
-}
 
 /// A gradient of y: sometimes laid out by token, sometimes with room between rows.
 Tensor random_dy(const AttentionCase& c, unsigned seed) {

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "heed/kernels/dispatch.h"
 #include "heed/ops/attention.h"
 #include "tests/golden.h"
+#include "tests/random_tensor.h"
 
 namespace heed {
 namespace {
@@ -20,11 +20,7 @@ using testing::expect_same_bits;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::f32) {
-  const Tensor x = Tensor::empty(shape);
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  for (float& value : x.span<float>()) value = normal(generator);
-  return x.to(dtype);
+  return testing::random_tensor(shape, seed, 1.0F, dtype);
 }
 
 /// One query by the readable law, and now.

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -10,6 +9,7 @@
 #include "heed/kernels/dispatch.h"
 #include "heed/ops/attention.h"
 #include "tests/golden.h"
+#include "tests/random_tensor.h"
 
 namespace heed {
 namespace {
@@ -17,11 +17,7 @@ namespace {
 constexpr int64_t kKeys = 9000;  // more than a block of keys, and no whole number of chunks
 
 Tensor random(const Shape& shape, unsigned seed, DType dtype = DType::f32) {
-  const Tensor x = Tensor::empty(shape);
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  for (float& value : x.span<float>()) value = normal(generator);
-  return x.to(dtype);
+  return testing::random_tensor(shape, seed, 1.0F, dtype);
 }
 
 struct Inputs {

@@ -12,20 +12,15 @@
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/kernels/dispatch.h"
+#include "tests/random_tensor.h"
 
 namespace heed {
 namespace {
 
+using testing::random_tensor;
+
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-Tensor random_tensor(const Shape& shape, unsigned seed, float spread = 1.0F) {
-  Tensor tensor = Tensor::empty(shape);
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, spread);
-  for (float& x : tensor.span<float>()) x = normal(generator);
-  return tensor;
-}
 
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (!(a.shape() == b.shape())) return false;
@@ -55,7 +50,7 @@ std::string message_of(const std::function<void()>& call) {
 }
 
 /// Each property holds on each instruction set.
-class Attention : public testing::TestWithParam<kernels::Isa> {
+class Attention : public ::testing::TestWithParam<kernels::Isa> {
  protected:
   void SetUp() override { kernels::pin_isa(GetParam()); }
   void TearDown() override { kernels::pin_isa(before_); }
@@ -63,7 +58,7 @@ class Attention : public testing::TestWithParam<kernels::Isa> {
  private:
   kernels::Isa before_ = kernels::active_isa();
 };
-INSTANTIATE_TEST_SUITE_P(, Attention, testing::ValuesIn(kernels::available_isas()),
+INSTANTIATE_TEST_SUITE_P(, Attention, ::testing::ValuesIn(kernels::available_isas()),
                          [](const auto& isa) { return std::string(to_string(isa.param)); });
 
 TEST_P(Attention, ThreeTokensByHand) {
