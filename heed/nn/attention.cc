@@ -49,8 +49,8 @@ AttentionWeights AttentionWeights::from_torch(const Params& params, const TorchN
 }
 
 MultiHeadAttention::MultiHeadAttention(const AttentionWeights& weights, int64_t heads,
-                                       AttentionInputs inputs)
-    : inputs_(inputs), heads_(heads), output_(weights.output) {
+                                       AttentionInputs inputs, std::optional<float> scale)
+    : inputs_(inputs), heads_(heads), scale_(scale), output_(weights.output) {
   const LinearWeights &q = weights.query, &k = weights.key, &v = weights.value;
   const int64_t width = q.weight.size(0);
   if (heads < 1 || width % heads != 0) {
@@ -97,8 +97,8 @@ MultiHeadAttention::Weighted MultiHeadAttention::with_weights(const Tensor& quer
                                                               const Tensor& value,
                                                               const Mask& mask) const {
   const Heads heads = project(query, key, value, mask);
-  const AttentionOutputs outputs =
-      attention_outputs(heads.q, heads.k, heads.v, {.mask = heads.mask}, {.weights = true});
+  const AttentionOutputs outputs = attention_outputs(
+      heads.q, heads.k, heads.v, {.scale = scale_, .mask = heads.mask}, {.weights = true});
   return {merge(outputs.y), outputs.weights};
 }
 
@@ -144,7 +144,7 @@ MultiHeadAttention::Heads MultiHeadAttention::project(const Tensor& query, const
 }
 
 Tensor MultiHeadAttention::attend(const Heads& heads, std::string_view kind, const Run& run) const {
-  const AttentionOptions options{.mask = heads.mask};
+  const AttentionOptions options{.scale = scale_, .mask = heads.mask};
   if (run.observer == nullptr) return merge(attention(heads.q, heads.k, heads.v, options));
   return merge(watched(heads, options, kind, run));
 }

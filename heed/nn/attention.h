@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -50,9 +51,11 @@ class MultiHeadAttention {
   };
 
   MultiHeadAttention() = default;
-  /// Error invalid_argument if the width is not a multiple of heads or the inputs do not fit.
+  /// scale: the factor on q.k; absent: 1 / sqrt(D). Error invalid_argument if the width is not a
+  /// multiple of heads or the inputs do not fit.
   MultiHeadAttention(const AttentionWeights& weights, int64_t heads,
-                     AttentionInputs inputs = AttentionInputs::self);
+                     AttentionInputs inputs = AttentionInputs::self,
+                     std::optional<float> scale = std::nullopt);
 
   /// Self-attention: x [B, T, C] -> [B, T, C].
   Tensor operator()(const Tensor& x, const Mask& mask = {}, const Run& run = {}) const;
@@ -82,6 +85,7 @@ class MultiHeadAttention {
 
   AttentionInputs inputs_ = AttentionInputs::self;
   int64_t heads_ = 1;
+  std::optional<float> scale_;
   std::vector<PackedLinear> projections_;  // [qkv], [q, kv] or [q, k, v]
   Linear output_;
   std::vector<Tensor> extra_keys_;    // [C] each
