@@ -12,7 +12,7 @@
 namespace heed {
 
 Activation activation_from_name(std::string_view name) {
-  static constexpr std::array<std::pair<std::string_view, Activation>, 11> kNames{{
+  static constexpr std::array<std::pair<std::string_view, Activation>, 12> kNames{{
       {"relu", Activation::relu},
       {"gelu", Activation::gelu},
       {"gelu_new", Activation::gelu_tanh},
@@ -21,6 +21,7 @@ Activation activation_from_name(std::string_view name) {
       {"silu", Activation::silu},
       {"swish", Activation::silu},
       {"tanh", Activation::tanh},
+      {"sigmoid", Activation::sigmoid},
       {"linear", Activation::none},
       {"identity", Activation::none},
       {"none", Activation::none},

@@ -8,7 +8,7 @@
 namespace heed {
 
 /// By the names config.json uses: relu, gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, silu, swish,
-/// tanh, linear/identity. Error unsupported lists them.
+/// tanh, sigmoid, linear/identity. Error unsupported lists them.
 Activation activation_from_name(std::string_view name);
 
 /// Elementwise on f32, any shape; a new contiguous tensor.

@@ -56,11 +56,13 @@ double worst_ulps(Activation activation, float lowest, float highest, double (*e
 TEST(Activation, ErrorsAreWhatTheContractSays) {
   auto silu = [](double x) { return x / (1.0 + std::exp(-x)); };
   auto tanh = [](double x) { return std::tanh(x); };
+  auto sigmoid = [](double x) { return 1.0 / (1.0 + std::exp(-x)); };
   on_every_isa([&](Isa) {
     EXPECT_LE(worst_ulps(Activation::gelu, 0.0f, 1e30f, exact_gelu), 4.0);
     EXPECT_LE(worst_ulps(Activation::gelu, -12.9f, 0.0f, exact_gelu), 6.0);
     EXPECT_LE(worst_ulps(Activation::silu, -80.0f, 1e30f, silu), 3.0);
     EXPECT_LE(worst_ulps(Activation::tanh, -1e30f, 1e30f, tanh), 3.0);
+    EXPECT_LE(worst_ulps(Activation::sigmoid, -80.0f, 1e30f, sigmoid), 3.0);
   });
 }
 
@@ -92,6 +94,113 @@ TEST(Activation, EndsOfTheLine) {
       EXPECT_EQ(y[3], 0.0f);
       EXPECT_EQ(y[4], bounded ? 1.0f : 3e38f);
       EXPECT_NEAR(y[5], bounded ? -1.0f : 0.0f, 1e-30);
+    }
+  });
+}
+
+TEST(Activation, SigmoidsEnds) {
+  on_every_isa([](Isa) {
+    const float x[] = {kInfinity, -kInfinity, NAN, 0.0f, 3e38f, -3e38f};
+    float y[6];
+    activate(Activation::sigmoid, x, y, 6);
+    EXPECT_EQ(y[0], 1.0f);
+    EXPECT_EQ(y[1], 0.0f);
+    EXPECT_TRUE(std::isnan(y[2]));
+    EXPECT_EQ(y[3], 0.5f);
+    EXPECT_EQ(y[4], 1.0f);
+    EXPECT_EQ(y[5], 0.0f);
+  });
+}
+
+/// A slope and the sum of the sizes of its terms, in f64.
+struct Slope {
+  double value;
+  double terms;
+};
+
+Slope exact_slope(Activation activation, double z) {
+  const auto sigmoid = [](double x) { return 1.0 / (1.0 + std::exp(-x)); };
+  const auto bend = [&](double x) { return sigmoid(x) * sigmoid(-x); };
+  const auto sum = [](double a, double b) { return Slope{a + b, std::abs(a) + std::abs(b)}; };
+  const double line = std::sqrt(2.0 / M_PI);
+  switch (activation) {
+    case Activation::gelu:
+      return sum(0.5 * std::erfc(-z * M_SQRT1_2), z * std::exp(-0.5 * z * z) * line / 2);
+    case Activation::silu:
+      return sum(sigmoid(z), z * bend(z));
+    case Activation::gelu_tanh: {
+      const double u = line * (z + 0.044715 * z * z * z);
+      return sum(sigmoid(2 * u), z * 2 * line * (1 + 3 * 0.044715 * z * z) * bend(2 * u));
+    }
+    case Activation::tanh:
+      return sum(4 * bend(2 * z), 0);
+    case Activation::sigmoid:
+      return sum(bend(z), 0);
+    case Activation::relu:
+      return sum(z > 0 ? 1 : 0, 0);
+    case Activation::none:
+      return sum(1, 0);
+  }
+  return {};
+}
+
+constexpr Activation kSlopes[] = {Activation::none,      Activation::relu, Activation::gelu,
+                                  Activation::gelu_tanh, Activation::silu, Activation::tanh,
+                                  Activation::sigmoid};
+
+TEST(ActivationBackward, ErrorsAreWhatTheContractSays) {
+  const std::vector<float> z = sampled(-80.0f, 80.0f);
+  const std::vector<float> da(z.size(), 1.5f);
+  on_every_isa([&](Isa) {
+    for (const Activation activation : kSlopes) {
+      std::vector<float> dz(z.size());
+      activate_backward(activation, z.data(), da.data(), dz.data(), int64_t(z.size()));
+      for (size_t i = 0; i < z.size(); ++i) {
+        const Slope right = exact_slope(activation, z[i]);
+        const double u = std::sqrt(2.0 / M_PI) * (z[i] + 0.044715 * z[i] * z[i] * z[i]);
+        const double more = activation == Activation::gelu_tanh ? 10 * std::abs(u) : 0.0;
+        const bool exact = activation == Activation::none || activation == Activation::relu;
+        const double bound = exact ? 0.0 : (8 + more) * 0x1p-24 * right.terms * 1.5 + 1.5e-33;
+        ASSERT_LE(std::abs(dz[i] - right.value * 1.5), bound) << int(activation) << " at " << z[i];
+      }
+    }
+  });
+}
+
+TEST(ActivationBackward, EndsOfTheLine) {
+  on_every_isa([](Isa) {
+    for (const Activation activation : kSlopes) {
+      const float z[] = {kInfinity, 3e38f, -kInfinity, -3e38f, NAN, 0.0f};
+      const float ones[] = {1, 1, 1, 1, 1, 1};
+      float dz[6];
+      activate_backward(activation, z, ones, dz, 6);
+      const bool level = activation == Activation::tanh || activation == Activation::sigmoid;
+      const float left = activation == Activation::none ? 1.0f : 0.0f;
+      for (const int i : {0, 1}) EXPECT_NEAR(dz[i], level ? 0.0f : 1.0f, 1e-30);
+      for (const int i : {2, 3}) EXPECT_NEAR(dz[i], left, 1e-30);
+      const bool passes = activation == Activation::none || activation == Activation::relu;
+      EXPECT_EQ(std::isnan(dz[4]), !passes);
+      EXPECT_EQ(dz[5], float(exact_slope(activation, 0.0).value)) << int(activation);
+    }
+  });
+}
+
+TEST(ActivationBackward, AnElementsBitsDoNotDependOnItsPlace) {
+  on_every_isa([](Isa) {
+    const std::vector<float> z = random_floats(60, 5, 6.0f);
+    const std::vector<float> da = random_floats(60, 6);
+    for (const Activation activation : kSlopes) {
+      std::vector<float> whole(z.size());
+      activate_backward(activation, z.data(), da.data(), whole.data(), int64_t(z.size()));
+      for (size_t first = 0; first < 9; ++first) {
+        for (size_t n = 0; n <= 40; ++n) {
+          std::vector<float> part(n + 1, -7.0f);
+          std::copy_n(da.begin() + int64_t(first), n, part.begin());
+          activate_backward(activation, z.data() + first, part.data(), part.data(), int64_t(n));
+          EXPECT_EQ(part.back(), -7.0f);
+          for (size_t i = 0; i < n; ++i) ASSERT_EQ(part[i], whole[first + i]);
+        }
+      }
     }
   });
 }

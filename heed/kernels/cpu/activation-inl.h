@@ -19,12 +19,15 @@ namespace heed::kernels::HWY_NAMESPACE {
 
 HWY_INLINE FloatVector relu(Floats d, FloatVector x) { return at_least(hn::Zero(d), x); }
 
-/// x Phi(x) = max(x, 0) - a Phi(-a), a = |x|: no cancellation on either side, so the error is
-/// relative even far left, where x/2 (1 + erf(x / sqrt 2)) loses every digit in f32.
-/// Phi(-a) = e^(-a^2 / 2) P(a) / Q(a). P / Q is a minimax fit of erfcx(a / sqrt 2) / 2 on [0, 13.3]
-/// (relative error 5.0e-9, all coefficients positive); the exponential is 2^n e^(-r / 2), |r| <= ln
-/// 2, by a polynomial (2.0e-9) with the rounding of a^2 given back to r.
-HWY_INLINE FloatVector gelu(Floats d, FloatVector x) {
+/// Phi(-a) = e P / Q with a = |x| and e = e^(-a^2 / 2). P / Q is a minimax fit of
+/// erfcx(a / sqrt 2) / 2 on [0, 13.3] (relative error 5.0e-9, all coefficients positive); the
+/// exponential is 2^n e^(-r / 2), |r| <= ln 2, by a polynomial (2.0e-9) with the rounding of a^2
+/// given back to r.
+struct NormalTail {
+  FloatVector a, e, p, q;
+};
+
+HWY_INLINE NormalTail normal_tail(Floats d, FloatVector x) {
   const hn::RebindToSigned<Floats> di;
   // where a Phi(-a) nears the end of f32's normal numbers; also, inf x 0 must not become NaN
   const FloatVector a = at_most(hn::Set(d, 12.9f), hn::Abs(x));
@@ -54,7 +57,14 @@ HWY_INLINE FloatVector gelu(Floats d, FloatVector x) {
   q = hn::MulAdd(q, a, hn::Set(d, 1.19438750685f));
   q = hn::MulAdd(q, a, hn::Set(d, 1.6691950964f));
   q = hn::MulAdd(q, a, hn::Set(d, 1.0f));
-  const FloatVector tail = hn::Div(hn::Mul(hn::Mul(a, p), e), q);
+  return {a, e, p, q};
+}
+
+/// x Phi(x) = max(x, 0) - a Phi(-a), a = |x|: no cancellation on either side, so the error is
+/// relative even far left, where x/2 (1 + erf(x / sqrt 2)) loses every digit in f32.
+HWY_INLINE FloatVector gelu(Floats d, FloatVector x) {
+  const NormalTail t = normal_tail(d, x);
+  const FloatVector tail = hn::Div(hn::Mul(hn::Mul(t.a, t.p), t.e), t.q);
   return hn::Sub(at_least(hn::Zero(d), x), tail);
 }
 
@@ -91,6 +101,10 @@ HWY_INLINE FloatVector tanh(Floats d, FloatVector x) {
   return hn::CopySign(y, x);
 }
 
+HWY_INLINE FloatVector sigmoid(Floats d, FloatVector x) {
+  return times_sigmoid(d, hn::Set(d, 1.0f), x);
+}
+
 /// Calls f with the vector function of an activation other than none.
 template <class F>
 HWY_INLINE void with_activation(Activation activation, const F& f) {
@@ -108,6 +122,8 @@ HWY_INLINE void with_activation(Activation activation, const F& f) {
       return f([d](FloatVector x) HWY_ATTR { return silu(d, x); });
     case Activation::tanh:
       return f([d](FloatVector x) HWY_ATTR { return tanh(d, x); });
+    case Activation::sigmoid:
+      return f([d](FloatVector x) HWY_ATTR { return sigmoid(d, x); });
   }
 }
 

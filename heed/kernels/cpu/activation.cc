@@ -12,6 +12,97 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
+namespace {
+
+/// s(z) and s(z) (1 - s(z)) from e^-|z|, so that neither side loses digits.
+struct Logistic {
+  FloatVector s, slope;
+};
+
+HWY_INLINE Logistic logistic(Floats d, FloatVector z) {
+  const FloatVector one = hn::Set(d, 1.0f);
+  const FloatVector e = exp_of_negative(d, hn::Neg(hn::Abs(z)));
+  const FloatVector inverse = hn::Div(one, hn::Add(e, one));
+  const FloatVector tail = hn::Mul(e, inverse);
+  return {hn::IfThenElse(hn::Lt(z, hn::Zero(d)), tail, inverse), hn::Mul(tail, inverse)};
+}
+
+/// Phi(x) + x phi(x).
+HWY_INLINE FloatVector gelu_slope(Floats d, FloatVector x) {
+  const NormalTail t = normal_tail(d, x);
+  const FloatVector tail = hn::Div(hn::Mul(t.p, t.e), t.q);
+  const FloatVector below =
+      hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(hn::Set(d, 1.0f), tail));
+  const FloatVector density = hn::Mul(t.e, hn::Set(d, 0x1.988454p-2f));  // times sqrt(2 pi)
+  return hn::MulAdd(hn::CopySign(t.a, x), density, below);
+}
+
+/// d/dx of x s(z) with dz/dx = slope.
+HWY_INLINE FloatVector times_sigmoid_slope(Floats d, FloatVector x, FloatVector z,
+                                           FloatVector slope) {
+  const Logistic of = logistic(d, z);
+  return hn::MulAdd(hn::Mul(x, slope), of.slope, of.s);
+}
+
+/// |x| <= 100: beyond, the slope is 0 or 1, and inf x 0 must not become NaN.
+HWY_INLINE FloatVector within_100(Floats d, FloatVector x) {
+  return at_most(hn::Set(d, 100.0f), at_least(hn::Set(d, -100.0f), x));
+}
+
+HWY_INLINE FloatVector silu_slope(Floats d, FloatVector x) {
+  const FloatVector z = within_100(d, x);
+  return times_sigmoid_slope(d, z, z, hn::Set(d, 1.0f));
+}
+
+HWY_INLINE FloatVector gelu_tanh_slope(Floats d, FloatVector x) {
+  const FloatVector z = within_100(d, x);
+  const FloatVector square = hn::Mul(z, z);
+  const FloatVector line = hn::Set(d, 0x1.988454p0f);  // 2 sqrt(2 / pi)
+  const FloatVector factor = hn::MulAdd(square, hn::Set(d, 0x1.2444f2p-4f), line);
+  const FloatVector slope = hn::MulAdd(square, hn::Set(d, 0x1.b6676cp-3f), line);
+  return times_sigmoid_slope(d, z, hn::Mul(z, factor), slope);
+}
+
+/// 1 - tanh(x)^2 = 4 s (1 - s) of s(2x).
+HWY_INLINE FloatVector tanh_slope(Floats d, FloatVector x) {
+  return hn::Mul(hn::Set(d, 4.0f), logistic(d, hn::Add(x, x)).slope);
+}
+
+/// dz = da f(z).
+template <class F>
+HWY_INLINE void chain(const float* z, const float* da, float* dz, int64_t n, const F& f) {
+  const Floats d;
+  for_vectors(n, [&](int64_t i, int64_t lanes) HWY_ATTR {
+    const FloatVector slope = f(load(d, z + i, lanes));
+    store(d, hn::Mul(load(d, da + i, lanes), slope), dz + i, lanes);
+  });
+}
+
+}  // namespace
+
+void activate_backward(Activation activation, const float* z, const float* da, float* dz,
+                       int64_t n) {
+  const Floats d;
+  switch (activation) {
+    case Activation::none:
+      if (da != dz) std::copy_n(da, n, dz);
+      return;
+    case Activation::relu:
+      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR {
+        return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), hn::Set(d, 1.0f));
+      });
+    case Activation::gelu:
+      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return gelu_slope(d, x); });
+    case Activation::gelu_tanh:
+      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return gelu_tanh_slope(d, x); });
+    case Activation::silu:
+      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return silu_slope(d, x); });
+    case Activation::tanh:
+      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return tanh_slope(d, x); });
+    case Activation::sigmoid:
+      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return logistic(d, x).slope; });
+  }
+}
 
 void activate(Activation activation, const float* x, float* y, int64_t n) {
   if (activation == Activation::none && x != y) std::copy_n(x, n, y);
@@ -27,6 +118,12 @@ namespace heed::kernels {
 void activate(Activation activation, const float* x, float* y, int64_t n) {
   if (active_isa() == Isa::reference) return ref::activate(activation, x, y, n);
   HEED_DISPATCH(activate)(activation, x, y, n);
+}
+
+void activate_backward(Activation activation, const float* z, const float* da, float* dz,
+                       int64_t n) {
+  if (active_isa() == Isa::reference) return ref::activate_backward(activation, z, da, dz, n);
+  HEED_DISPATCH(activate_backward)(activation, z, da, dz, n);
 }
 
 }  // namespace heed::kernels
