@@ -3,10 +3,8 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "heed/tensor/tensor.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed {
 
@@ -19,7 +17,6 @@ Tensor parse_npy(std::string_view bytes, std::string_view where);
 /// uint8.
 void write_npy(const std::filesystem::path& path, const Tensor& tensor);
 
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 /// .npz: a zip of .npy files (stored or deflated), in file order, names without ".npy".
 NamedTensors read_npz(const std::filesystem::path& path);
 NamedTensors parse_npz(std::string_view bytes, const std::string& where);

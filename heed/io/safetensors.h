@@ -4,10 +4,8 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
-#include "heed/tensor/tensor.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed {
 
@@ -51,8 +49,7 @@ class Checkpoint {
 /// Writes (temporary name, sync, rename) tensors in the given order, but those of wider elements
 /// first, so that none is misaligned. Error invalid_argument for equal names, names that are not
 /// UTF-8 and undefined tensors.
-void write_safetensors(const std::filesystem::path& path,
-                       const std::vector<std::pair<std::string, Tensor>>& tensors,
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace heed

@@ -13,12 +13,12 @@ namespace heed {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
-using Named = std::pair<std::string, Tensor>;
+using Named = NamedTensors::value_type;
 
 int64_t bytes_of(const Tensor& tensor) { return tensor.numel() * size_of(tensor.dtype()); }
 
 /// Pointers to the tensors, wider elements first.
-std::vector<const Named*> in_file_order(const std::vector<Named>& tensors) {
+std::vector<const Named*> in_file_order(const NamedTensors& tensors) {
   std::vector<const Named*> order;
   for (const Named& named : tensors) order.push_back(&named);
   std::stable_sort(order.begin(), order.end(), [](const Named* a, const Named* b) {
@@ -27,7 +27,7 @@ std::vector<const Named*> in_file_order(const std::vector<Named>& tensors) {
   return order;
 }
 
-void check(const std::vector<Named>& tensors) {
+void check(const NamedTensors& tensors) {
   std::set<std::string_view> names;
   for (const auto& [name, tensor] : tensors) {
     const auto fail = [&, n = name](const char* found) {
@@ -72,7 +72,7 @@ std::string header_of(const std::vector<const Named*>& order,
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& path, const std::vector<Named>& tensors,
+void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata) {
   check(tensors);
   const std::vector<const Named*> order = in_file_order(tensors);
