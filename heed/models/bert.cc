@@ -125,11 +125,6 @@ Bert::Bert(const BertConfig& config, const Params& all)
   }
 }
 
-std::shared_ptr<const Bert> Bert::load(const std::filesystem::path& folder) {
-  const BertConfig config = BertConfig::read(folder / "config.json");
-  return std::make_shared<Bert>(config, Params::from(Checkpoint::open(folder), folder.string()));
-}
-
 Tensor Bert::embed(const EncoderInput& input) const {
   const Tensor types = input.type_ids ? types_(input.type_ids)                   // [B, T, C]
                                       : types_(Tensor::zeros({1}, DType::i32));  // [1, C]

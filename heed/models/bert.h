@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <vector>
 
 #include "heed/models/encoder.h"
@@ -47,8 +46,6 @@ struct BertBlock {
 class Bert : public Encoder {
  public:
   Bert(const BertConfig& config, const Params& params);
-  /// From a folder with config.json and model.safetensors.
-  static std::shared_ptr<const Bert> load(const std::filesystem::path& folder);
 
   const EncoderFacts& facts() const override { return facts_; }
   Tensor operator()(const EncoderInput& input, const Run& run = {}) const override;

@@ -3,69 +3,145 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <span>
+
 #include "heed/base/error.h"
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
+#include "heed/models/gpt2.h"
 
 namespace heed {
 namespace {
 
+namespace fs = std::filesystem;
+
+template <class Kind>
+using Make = std::shared_ptr<const Kind> (*)(const fs::path& config_json, const Params& params);
+
+template <class Kind>
 struct Entry {
   const char* model_type;
   const char* class_prefix;  // of the names in "architectures", for old files without model_type
-  std::shared_ptr<const Encoder> (*load)(const std::filesystem::path& folder);
+  Make<Kind> make;
 };
 
-/// Every encoder Heed has: a new architecture is a line here.
-constexpr Entry kEncoders[] = {
-    {"bert", "Bert",
-     [](const auto& folder) -> std::shared_ptr<const Encoder> { return Bert::load(folder); }},
+template <class Kind, class Model, class Config>
+std::shared_ptr<const Kind> make(const fs::path& config_json, const Params& params) {
+  return std::make_shared<Model>(Config::read(config_json), params);
+}
+
+// Every architecture Heed has: a new one is a line here.
+
+constexpr Entry<CausalModel> kCausalModels[] = {
+    {"gpt2", "GPT2", make<CausalModel, Gpt2, Gpt2Config>},
 };
 
-std::string first_architecture(const ConfigReader& config) {
-  if (!config.has("architectures")) return "";
+constexpr Entry<Encoder> kEncoders[] = {
+    {"bert", "Bert", make<Encoder, Bert, BertConfig>},
+    {"gpt2", "GPT2", make<Encoder, Gpt2, Gpt2Config>},
+};
+
+/// What a config.json calls its model.
+struct Names {
+  std::string type;
+  std::string architecture;
+
+  template <class Kind>
+  bool matches(const Entry<Kind>& entry) const {
+    return type.empty() ? architecture.starts_with(entry.class_prefix) : type == entry.model_type;
+  }
+};
+
+Names read_names(const fs::path& config_json) {
+  const ConfigReader config = ConfigReader::open(config_json);
+  Names found{.type = config.text("model_type", ""), .architecture = ""};
+  if (!config.has("architectures")) return found;
   const Json& names = config.json()["architectures"];
   if (!names.is_array() || (!names.empty() && !names[0].is_string())) {
     config.refuse("architectures", "a list of names");
   }
-  return names.empty() ? "" : names[0].get<std::string>();
+  if (!names.empty()) found.architecture = names[0].get<std::string>();
+  return found;
 }
 
-void check_folder(const std::filesystem::path& folder) {
+template <class Kind>
+std::vector<std::string> known(std::span<const Entry<Kind>> entries) {
+  std::vector<std::string> names;
+  for (const Entry<Kind>& entry : entries) names.emplace_back(entry.model_type);
+  return names;
+}
+
+/// "; it is an encoder" where another table has the model.
+std::string other_kind(const Names& names) {
+  for (const auto& entry : kCausalModels) {
+    if (names.matches(entry)) return "; Heed has it as a causal language model";
+  }
+  for (const auto& entry : kEncoders) {
+    if (names.matches(entry)) return "; Heed has it as an encoder";
+  }
+  return "";
+}
+
+template <class Kind>
+Make<Kind> find(std::span<const Entry<Kind>> entries, const char* kind,
+                const fs::path& config_json) {
+  const Names names = read_names(config_json);
+  for (const Entry<Kind>& entry : entries) {
+    if (names.matches(entry)) return entry.make;
+  }
+  throw Error(ErrorCode::unsupported,
+              fmt::format("model: {} has model_type \"{}\" ({}), which Heed does not have as {}; "
+                          "it has: {}{}",
+                          config_json.parent_path().string(), names.type,
+                          names.architecture.empty() ? "no architectures" : names.architecture,
+                          kind, fmt::join(known(entries), ", "), other_kind(names)));
+}
+
+void check_folder(const fs::path& folder) {
   std::error_code error;
-  if (std::filesystem::exists(folder / "config.json", error)) return;
+  if (fs::exists(folder / "config.json", error)) return;
   throw Error(ErrorCode::not_found,
               fmt::format("model {}: needed a folder with config.json and model.safetensors, found "
                           "{}",
                           folder.string(),
-                          std::filesystem::is_directory(folder, error) ? "no config.json in it"
-                                                                       : "no folder"));
+                          fs::is_directory(folder, error) ? "no config.json in it" : "no folder"));
 }
+
+template <class Kind>
+std::shared_ptr<const Kind> load(std::span<const Entry<Kind>> entries, const char* kind,
+                                 const fs::path& folder) {
+  check_folder(folder);
+  const fs::path config_json = folder / "config.json";
+  const Make<Kind> make = find(entries, kind, config_json);
+  return make(config_json, Params::from(Checkpoint::open(folder), folder.string()));
+}
+
+constexpr std::span<const Entry<Encoder>> kAllEncoders(kEncoders);
+constexpr const char* kAnEncoder = "an encoder";
+constexpr std::span<const Entry<CausalModel>> kAllCausalModels(kCausalModels);
+constexpr const char* kACausalModel = "a causal language model";
 
 }  // namespace
 
-std::vector<std::string> known_encoders() {
-  std::vector<std::string> names;
-  for (const Entry& entry : kEncoders) names.emplace_back(entry.model_type);
-  return names;
+std::vector<std::string> known_encoders() { return known(kAllEncoders); }
+
+std::shared_ptr<const Encoder> load_encoder(const fs::path& folder) {
+  return load(kAllEncoders, kAnEncoder, folder);
 }
 
-std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& folder) {
-  check_folder(folder);
-  const ConfigReader config = ConfigReader::open(folder / "config.json");
-  const std::string type = config.text("model_type", "");
-  const std::string architecture = first_architecture(config);
-  for (const Entry& entry : kEncoders) {
-    const bool named =
-        type.empty() ? architecture.starts_with(entry.class_prefix) : type == entry.model_type;
-    if (named) return entry.load(folder);
-  }
-  throw Error(
-      ErrorCode::unsupported,
-      fmt::format("model: {} has model_type \"{}\" ({}), which Heed does not have; it has: "
-                  "{}",
-                  folder.string(), type, architecture.empty() ? "no architectures" : architecture,
-                  fmt::join(known_encoders(), ", ")));
+std::shared_ptr<const Encoder> make_encoder(const fs::path& config_json, const Params& params) {
+  return find(kAllEncoders, kAnEncoder, config_json)(config_json, params);
+}
+
+std::vector<std::string> known_causal_models() { return known(kAllCausalModels); }
+
+std::shared_ptr<const CausalModel> load_causal_model(const fs::path& folder) {
+  return load(kAllCausalModels, kACausalModel, folder);
+}
+
+std::shared_ptr<const CausalModel> make_causal_model(const fs::path& config_json,
+                                                     const Params& params) {
+  return find(kAllCausalModels, kACausalModel, config_json)(config_json, params);
 }
 
 }  // namespace heed

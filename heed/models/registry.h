@@ -5,15 +5,27 @@
 #include <string>
 #include <vector>
 
+#include "heed/models/causal.h"
 #include "heed/models/encoder.h"
+#include "heed/nn/params.h"
 
 namespace heed {
 
-/// The model_type names of config.json that load_encoder knows.
-std::vector<std::string> known_encoders();
+// Every architecture by config.json's model_type. load_ takes a checkpoint folder; make_ takes a
+// config.json and weights from anywhere (those of a training run, say). Error unsupported lists
+// what Heed has, or says that it has the model as another kind; not_found and corrupt_data as the
+// files say.
 
-/// The encoder in a checkpoint folder, by config.json's model_type. Error unsupported lists the
-/// known ones; not_found and corrupt_data as the files say.
+/// The names that load_encoder knows.
+std::vector<std::string> known_encoders();
+/// Causal language models are encoders too.
 std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& folder);
+std::shared_ptr<const Encoder> make_encoder(const std::filesystem::path& config_json,
+                                            const Params& params);
+
+std::vector<std::string> known_causal_models();
+std::shared_ptr<const CausalModel> load_causal_model(const std::filesystem::path& folder);
+std::shared_ptr<const CausalModel> make_causal_model(const std::filesystem::path& config_json,
+                                                     const Params& params);
 
 }  // namespace heed

@@ -1,0 +1,113 @@
+#include "heed/models/gpt2.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "heed/base/error.h"
+#include "heed/base/parallel.h"
+#include "heed/models/config.h"
+#include "heed/tensor/dims.h"
+
+namespace heed {
+namespace {
+
+/// GPT-2 keeps a product's matrix as [K, N], the other way round than nn.Linear.
+LinearWeights conv1d(const Params& params, int64_t inputs, int64_t outputs) {
+  return {params.tensor("weight", {inputs, outputs}).transpose(0, 1),
+          params.tensor("bias", {outputs})};
+}
+
+AttentionWeights attention_weights(const Params& params, int64_t width) {
+  const LinearWeights qkv = conv1d(params / "c_attn", width, 3 * width);  // [3 C, C]
+  AttentionWeights weights;
+  LinearWeights* const parts[] = {&weights.query, &weights.key, &weights.value};
+  for (int i = 0; i < 3; ++i) {
+    *parts[i] = {qkv.weight.slice(0, i * width, (i + 1) * width),
+                 qkv.bias.slice(0, i * width, (i + 1) * width)};
+  }
+  weights.output = conv1d(params / "c_proj", width, width);
+  return weights;
+}
+
+float attention_scale(const Gpt2Config& config, int64_t layer) {
+  const auto size = static_cast<float>(config.width / config.heads);
+  const float by_size = config.scale_by_size ? 1 / std::sqrt(size) : 1;
+  return config.scale_by_layer ? by_size / static_cast<float>(layer + 1) : by_size;
+}
+
+}  // namespace
+
+Gpt2Config Gpt2Config::read(const std::filesystem::path& config_json) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  constexpr int64_t kWidest = 1 << 20;
+  const ConfigReader file = ConfigReader::open(config_json);
+  if (file.boolean("add_cross_attention", false)) {
+    throw Error(ErrorCode::unsupported,
+                file.where() + ": a GPT-2 with cross-attention is not supported");
+  }
+  Gpt2Config config;
+  config.vocab = file.integer("vocab_size", 1, kMost);
+  config.width = file.integer("n_embd", 1, kWidest);
+  config.layers = file.integer("n_layer", 1, 1 << 12);
+  config.heads = file.integer("n_head", 1, kWidest);
+  config.feed_forward = file.integer("n_inner", 1, kMost, 4 * config.width);
+  config.positions = file.integer("n_positions", 1, kMost);
+  config.activation = activation_from_name(file.text("activation_function", "gelu_new"));
+  config.epsilon = static_cast<float>(file.number("layer_norm_epsilon", 0, 1, 1e-5));
+  config.scale_by_size = file.boolean("scale_attn_weights", true);
+  config.scale_by_layer = file.boolean("scale_attn_by_inverse_layer_idx", false);
+  config.tied = file.boolean("tie_word_embeddings", true);
+  if (config.width % config.heads != 0) {
+    file.refuse("n_embd", fmt::format("a multiple of n_head {}", config.heads));
+  }
+  return config;
+}
+
+Gpt2Block::Gpt2Block(const Params& params, const Gpt2Config& config, int64_t layer)
+    : attention_norm(params / "ln_1", config.width, config.epsilon),
+      attend(attention_weights(params / "attn", config.width), config.heads, AttentionInputs::self,
+             attention_scale(config, layer)),
+      feed_forward_norm(params / "ln_2", config.width, config.epsilon),
+      feed_forward(Linear(conv1d(params / "mlp" / "c_fc", config.width, config.feed_forward)),
+                   Linear(conv1d(params / "mlp" / "c_proj", config.feed_forward, config.width)),
+                   config.activation) {
+  params.release();
+}
+
+Tensor Gpt2Block::operator()(Tensor x, const Mask& mask, const Run& run) const {  // x [B, T, C]
+  x = x + attend(attention_norm(x), mask, run);                                   // mixes tokens
+  return x + feed_forward(feed_forward_norm(x));  // one token at a time
+}
+
+Gpt2::Gpt2(const Gpt2Config& config, const Params& all)
+    : facts_{"gpt2", config.width, config.layers, config.heads, config.positions, config.vocab, 0} {
+  const Params params = all.contains("wte.weight") ? all : all / "transformer";
+  words_ = Embedding(params / "wte", config.vocab, config.width);
+  positions_ = LearnedPositions(params / "wpe", config.positions, config.width);
+  blocks_.resize(static_cast<size_t>(config.layers));
+  parallel_for(config.layers, [&](int64_t i, int) {
+    blocks_[static_cast<size_t>(i)] = Gpt2Block(params / "h" / i, config, i);
+  });
+  final_norm_ = LayerNorm(params / "ln_f", config.width, config.epsilon);
+  output_weight_ = config.tied ? words_.table()
+                               : (all / "lm_head").tensor("weight", {config.vocab, config.width});
+  output_ = Linear({output_weight_, Tensor()});
+}
+
+Tensor Gpt2::operator()(const EncoderInput& input, const Run& run) const {
+  const Tensor& ids = input.ids;  // [B, T]
+  Dims("gpt2").bind("ids", ids, "B T", DType::i32);
+  const Mask mask = Mask::causal(Align::top_left);
+  Tensor x = words_(ids) + positions_(ids.size(1));  // [B, T, C]
+  for (int64_t i = 0; i < facts_.layers; ++i) {
+    run.reached(i, x);
+    x = blocks_[static_cast<size_t>(i)](x, mask, run.at(i));
+  }
+  x = final_norm_(x);
+  run.reached(facts_.layers, x);
+  return x;
+}
+
+}  // namespace heed
