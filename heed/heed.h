@@ -3,6 +3,7 @@
 // Everything a user of the library needs. The path to read: tasks/embed.h (texts to vectors) ->
 // models/encoder.h (ids to states) -> nn/attention.h (a layer) -> ops/attention.h (the operator).
 
+#include "heed/autograd/tape.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"

@@ -1,6 +1,8 @@
 #include "heed/tensor/shape.h"
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 #include "heed/base/error.h"
 
@@ -62,6 +64,19 @@ Shape row_major_strides(const Shape& shape) {
     step *= std::max<int64_t>(shape[i], 1);
   }
   return strides;
+}
+
+Shape dense_strides(const Shape& shape, const Shape& strides) {
+  std::vector<int> dims(static_cast<size_t>(shape.rank()));
+  std::iota(dims.rbegin(), dims.rend(), 0);
+  std::ranges::stable_sort(dims, {}, [&](int dim) { return strides[dim]; });
+  Shape result = shape;
+  int64_t step = 1;
+  for (const int dim : dims) {
+    result[dim] = step;
+    step *= shape[dim];
+  }
+  return result;
 }
 
 }  // namespace heed

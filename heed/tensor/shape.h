@@ -39,5 +39,7 @@ class Shape {
 std::string to_string(const Shape& shape);
 /// Row-major strides in elements.
 Shape row_major_strides(const Shape& shape);
+/// Strides without gaps that keep the order of dimensions which these strides have in memory.
+Shape dense_strides(const Shape& shape, const Shape& strides);
 
 }  // namespace heed

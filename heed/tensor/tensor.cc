@@ -105,6 +105,10 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype) {
   return result;
 }
 
+Tensor Tensor::empty_like(const Tensor& x) {
+  return empty({x.numel()}).as_strided(x.shape(), dense_strides(x.shape(), x.strides()));
+}
+
 Tensor Tensor::full(const Shape& shape, float value) {
   Tensor result = empty(shape);
   std::ranges::fill(result.span<float>(), value);
@@ -164,20 +168,43 @@ std::byte* Tensor::element(std::initializer_list<int64_t> indices) const {
 void Tensor::expect_dtype(DType dtype) const { HEED_ASSERT(defined() && dtype == dtype_); }
 void Tensor::expect_contiguous() const { HEED_ASSERT(is_contiguous()); }
 
+template <class F>
+Tensor Tensor::viewed_as(Tensor view, const F& how) const {
+  if (trace_) view.trace_ = trace_->of(how);
+  return view;
+}
+
+Tensor Tensor::with_trace(std::shared_ptr<Trace> trace) const {
+  Tensor result = *this;
+  result.trace_ = std::move(trace);
+  return result;
+}
+
+Tensor Tensor::as_strided(const Shape& shape, const Shape& strides) const {
+  int64_t last = 0;
+  for (int dim = 0; dim < shape.rank(); ++dim) last += (shape[dim] - 1) * strides[dim];
+  HEED_ASSERT(shape.numel() == 0 ||
+              offset_bytes_ + (last + 1) * size_of(dtype_) <= storage_->bytes());
+  Tensor result = detach();
+  result.shape_ = shape;
+  result.strides_ = strides;
+  return result;
+}
+
 Tensor Tensor::reshape(const Shape& shape) const {
   const Shape wanted = resolve(shape, numel());
   HEED_ASSERT(is_contiguous());
   Tensor result = *this;
   result.shape_ = wanted;
   result.strides_ = row_major_strides(wanted);
-  return result;
+  return viewed_as(result, [wanted](const Tensor& x) { return x.reshape(wanted); });
 }
 
 Tensor Tensor::transpose(int a, int b) const {
   Tensor result = *this;
   std::swap(result.shape_[a], result.shape_[b]);
   std::swap(result.strides_[a], result.strides_[b]);
-  return result;
+  return viewed_as(result, [a, b](const Tensor& x) { return x.transpose(a, b); });
 }
 
 Tensor Tensor::slice(int dim, int64_t begin, int64_t end) const {
@@ -185,21 +212,20 @@ Tensor Tensor::slice(int dim, int64_t begin, int64_t end) const {
   Tensor result = *this;
   result.offset_bytes_ += begin * strides_[dim] * size_of(dtype_);
   result.shape_[dim] = end - begin;
-  return result;
+  return viewed_as(result, [=](const Tensor& x) { return x.slice(dim, begin, end); });
 }
 
 Tensor Tensor::select(int dim, int64_t i) const {
   dim = wrap(dim, rank());
-  const Tensor one = slice(dim, i, i + 1);
-  Tensor result = one;
+  Tensor result = detach().slice(dim, i, i + 1);
   result.shape_ = Shape();
   result.strides_ = Shape();
   for (int d = 0; d < rank(); ++d) {
     if (d == dim) continue;
-    result.shape_.push_back(one.shape_[d]);
-    result.strides_.push_back(one.strides_[d]);
+    result.shape_.push_back(shape_[d]);
+    result.strides_.push_back(strides_[d]);
   }
-  return result;
+  return viewed_as(result, [dim, i](const Tensor& x) { return x.select(dim, i); });
 }
 
 Tensor Tensor::unsqueeze(int dim) const {
@@ -217,7 +243,7 @@ Tensor Tensor::unsqueeze(int dim) const {
     result.shape_.push_back(shape_[d]);
     result.strides_.push_back(strides_[d]);
   }
-  return result;
+  return viewed_as(result, [dim](const Tensor& x) { return x.unsqueeze(dim); });
 }
 
 Tensor Tensor::expand(const Shape& shape) const {
@@ -233,7 +259,7 @@ Tensor Tensor::expand(const Shape& shape) const {
     }
     result.strides_[d] = have == 1 ? 0 : strides_[d - added];
   }
-  return result;
+  return viewed_as(result, [shape](const Tensor& x) { return x.expand(shape); });
 }
 
 Tensor Tensor::contiguous() const { return is_contiguous() ? *this : clone(); }
@@ -255,6 +281,7 @@ Tensor Tensor::clone() const {
     }
     to += row * bytes;
   });
+  if (trace_) result.trace_ = is_contiguous() ? trace_ : trace_->of_copy(result);
   return result;
 }
 
@@ -267,6 +294,7 @@ Tensor Tensor::to(DType dtype) const {
       convert(source.data<decltype(from)>(), result.data<decltype(to)>(), numel());
     });
   });
+  result.trace_ = source.trace_;
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "heed/tensor/dtype.h"
 #include "heed/tensor/shape.h"
 #include "heed/tensor/storage.h"
+#include "heed/tensor/trace.h"
 
 namespace heed {
 
@@ -23,6 +24,8 @@ class Tensor {
   static Tensor empty(const Shape& shape, DType dtype = DType::f32);
   static Tensor zeros(const Shape& shape, DType dtype = DType::f32);
   static Tensor full(const Shape& shape, float value);
+  /// Uninitialised f32 of x's shape, its dimensions in the order in which x has them in memory.
+  static Tensor empty_like(const Tensor& x);
   /// A copy of values in row-major order; Error invalid_argument if their count is not
   /// shape.numel().
   template <class T>
@@ -74,6 +77,9 @@ class Tensor {
   /// Broadcast: dimensions of size 1 repeat (stride 0), leading ones are added; Error if sizes
   /// disagree.
   Tensor expand(const Shape& shape) const;
+  /// Any view of the storage from this tensor's first element on; asserts that it stays inside.
+  /// Not traced.
+  Tensor as_strided(const Shape& shape, const Shape& strides) const;
   /// This tensor if contiguous, else a contiguous copy.
   Tensor contiguous() const;
   /// A contiguous copy.
@@ -82,16 +88,27 @@ class Tensor {
   /// bf16, f16 only).
   Tensor to(DType dtype) const;
 
+  bool traced() const { return trace_ != nullptr; }
+  const std::shared_ptr<Trace>& trace() const { return trace_; }
+  Tensor with_trace(std::shared_ptr<Trace> trace) const;
+  /// The same view, as if it came from nowhere.
+  Tensor detach() const { return with_trace(nullptr); }
+  /// No other tensor shares the storage: what is written here is seen nowhere else.
+  bool unique() const { return storage_.use_count() == 1; }
+
  private:
   std::byte* element(std::initializer_list<int64_t> indices) const;
   void expect_dtype(DType dtype) const;
   void expect_contiguous() const;
+  template <class F>
+  Tensor viewed_as(Tensor view, const F& how) const;
   static Tensor from_bytes(std::span<const std::byte> bytes, const Shape& shape, DType dtype);
   std::shared_ptr<Storage> storage_;
   int64_t offset_bytes_ = 0;
   Shape shape_;
   Shape strides_;
   DType dtype_ = DType::f32;
+  std::shared_ptr<Trace> trace_;
 };
 
 template <class T>

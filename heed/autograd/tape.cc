@@ -1,0 +1,271 @@
+#include "heed/autograd/tape.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "heed/autograd/accumulate.h"
+#include "heed/base/error.h"
+
+namespace heed {
+namespace {
+
+thread_local int recording_off = 0;
+
+class Node;
+
+/// What an operation took: a node's result, as these views of it.
+struct Input {
+  std::shared_ptr<Node> node;  // null: needs no gradient
+  std::vector<View> views;
+};
+
+/// Nodes that have a gradient to hand on, the last recorded first.
+class NodeQueue {
+ public:
+  void push(const std::shared_ptr<Node>& node);
+  std::shared_ptr<Node> pop();
+  bool empty() const { return nodes_.empty(); }
+
+ private:
+  std::map<uint64_t, std::shared_ptr<Node>> nodes_;  // by order
+};
+
+/// One recorded result, or a leaf.
+class Node : public Trace, public std::enable_shared_from_this<Node> {
+ public:
+  Node(const Tensor& result, std::vector<Input> inputs, Backward backward)
+      : shape_(result.shape()),
+        strides_(dense_strides(result.shape(), result.strides())),
+        inputs_(std::move(inputs)),
+        backward_(std::move(backward)) {
+    static std::atomic<uint64_t> count{0};
+    order_ = count.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~Node() override;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  std::shared_ptr<Trace> of(View view) override;
+  std::shared_ptr<Trace> of_copy(const Tensor& copy) override;
+
+  /// Every node comes after those it was made from.
+  uint64_t order() const { return order_; }
+  bool is_leaf() const { return leaf_; }
+  void make_leaf() { leaf_ = true; }
+  const Tensor& gradient() const { return gradient_; }
+  void clear_gradient() { gradient_ = Tensor(); }
+  void add(const std::vector<View>& views, const Tensor& gradient);
+  /// Hands the gradient to the inputs and forgets all that was kept for it.
+  void run(NodeQueue& queue);
+
+ private:
+  bool keep(const Tensor& place, const Tensor& gradient);
+
+  Shape shape_;
+  Shape strides_;
+  std::vector<Input> inputs_;
+  Backward backward_;
+  Tensor gradient_;
+  uint64_t order_ = 0;
+  bool leaf_ = false;
+};
+
+/// What a view of a node's result carries.
+class ViewTrace : public Trace {
+ public:
+  explicit ViewTrace(Input input) : input_(std::move(input)) {}
+  std::shared_ptr<Trace> of(View view) override {
+    Input input = input_;
+    input.views.push_back(std::move(view));
+    return std::make_shared<ViewTrace>(std::move(input));
+  }
+  std::shared_ptr<Trace> of_copy(const Tensor& copy) override;
+  const Input& input() const { return input_; }
+
+ private:
+  Input input_;
+};
+
+Input input_of(const Tensor& x) {
+  const auto& trace = x.trace();
+  if (trace == nullptr) return {};
+  if (const auto* view = dynamic_cast<const ViewTrace*>(trace.get())) return view->input();
+  return {std::static_pointer_cast<Node>(trace), {}};
+}
+
+std::shared_ptr<Trace> copy_node(const Tensor& copy, Input from) {
+  return std::make_shared<Node>(copy, std::vector<Input>{std::move(from)},
+                                [](const Tensor& dy, Gradients& to) { to.add(0, dy); });
+}
+
+std::shared_ptr<Trace> ViewTrace::of_copy(const Tensor& copy) {
+  return recording_off == 0 ? copy_node(copy, input_) : nullptr;
+}
+
+std::shared_ptr<Trace> Node::of(View view) {
+  return std::make_shared<ViewTrace>(Input{shared_from_this(), {std::move(view)}});
+}
+
+std::shared_ptr<Trace> Node::of_copy(const Tensor& copy) {
+  return recording_off == 0 ? copy_node(copy, {shared_from_this(), {}}) : nullptr;
+}
+
+/// A long chain goes one node at a time, not by recursion.
+Node::~Node() {
+  std::vector<Input> going = std::move(inputs_);
+  while (!going.empty()) {
+    const Input input = std::move(going.back());
+    going.pop_back();
+    if (input.node == nullptr || input.node.use_count() > 1) continue;
+    std::ranges::move(input.node->inputs_, std::back_inserter(going));
+    input.node->inputs_.clear();
+  }
+}
+
+/// A copy of a tensor laid out alike, or zeros for an undefined one.
+void fill(const Tensor& whole, const Tensor& from) {
+  const auto bytes = static_cast<size_t>(whole.numel()) * sizeof(float);
+  if (from.defined()) {
+    std::memcpy(whole.raw_data(), from.raw_data(), bytes);
+  } else {
+    std::memset(whole.raw_data(), 0, bytes);
+  }
+}
+
+/// Takes the gradient as the node's own where it fills it and lies as it would: nothing is copied.
+bool Node::keep(const Tensor& place, const Tensor& gradient) {
+  if (place.numel() != shape_.numel()) return false;
+  for (int dim = 0; dim < place.rank(); ++dim) {
+    if (place.size(dim) != 1 && place.stride(dim) != gradient.stride(dim)) return false;
+  }
+  gradient_ = gradient.as_strided(shape_, strides_);
+  return true;
+}
+
+void Node::add(const std::vector<View>& views, const Tensor& gradient) {
+  const bool first = !gradient_.defined();
+  const bool in_place = !first && gradient_.unique();
+  const Tensor whole =
+      in_place ? gradient_ : Tensor::empty({shape_.numel()}).as_strided(shape_, strides_);
+  Tensor place = whole;
+  for (const View& view : views) place = view(place);
+  HEED_ASSERT(place.shape() == gradient.shape() && gradient.dtype() == DType::f32);
+  if (first && keep(place, gradient)) return;
+  if (!in_place) fill(whole, gradient_);
+  accumulate(place, gradient);
+  gradient_ = whole;
+}
+
+void NodeQueue::push(const std::shared_ptr<Node>& node) {
+  if (!node->is_leaf()) nodes_.emplace(node->order(), node);
+}
+
+std::shared_ptr<Node> NodeQueue::pop() {
+  const auto last = std::prev(nodes_.end());
+  std::shared_ptr<Node> node = std::move(last->second);
+  nodes_.erase(last);
+  return node;
+}
+
+class NodeGradients : public Gradients {
+ public:
+  NodeGradients(const std::vector<Input>& inputs, NodeQueue& queue)
+      : inputs_(inputs), queue_(queue) {}
+  bool wants(size_t i) const override { return inputs_.at(i).node != nullptr; }
+  void add(size_t i, const Tensor& gradient) override {
+    if (!wants(i)) return;
+    inputs_[i].node->add(inputs_[i].views, gradient);
+    queue_.push(inputs_[i].node);
+  }
+
+ private:
+  const std::vector<Input>& inputs_;
+  NodeQueue& queue_;
+};
+
+void Node::run(NodeQueue& queue) {
+  const Backward step = std::exchange(backward_, nullptr);
+  const std::vector<Input> inputs = std::exchange(inputs_, {});
+  const Tensor dy = std::exchange(gradient_, Tensor());
+  if (!step) {
+    throw Error(ErrorCode::invalid_argument,
+                "backward: needed a graph that was not run yet, found one whose values were freed "
+                "by an earlier backward; run the forward pass again");
+  }
+  NodeGradients to(inputs, queue);
+  step(dy, to);
+}
+
+const Node& leaf_node(const Tensor& x) {
+  const auto* node = dynamic_cast<const Node*>(x.trace().get());
+  if (node == nullptr || !node->is_leaf()) {
+    throw Error(ErrorCode::invalid_argument, "gradient: needed a leaf, found a tensor that is " +
+                                                 std::string(x.traced() ? "computed" : "untraced"));
+  }
+  return *node;
+}
+
+}  // namespace
+
+bool recording(std::initializer_list<const Tensor*> inputs) {
+  return recording_off == 0 && std::ranges::any_of(inputs, [](auto* x) { return x->traced(); });
+}
+
+bool recording(const std::vector<Tensor>& inputs) {
+  return recording_off == 0 && std::ranges::any_of(inputs, &Tensor::traced);
+}
+
+Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward) {
+  std::vector<Input> from;
+  from.reserve(inputs.size());
+  for (const Tensor& input : inputs) from.push_back(input_of(input));
+  return y.with_trace(std::make_shared<Node>(y, std::move(from), std::move(backward)));
+}
+
+Tensor leaf(const Tensor& x) {
+  auto node = std::make_shared<Node>(x, std::vector<Input>(), nullptr);
+  node->make_leaf();
+  return x.with_trace(std::move(node));
+}
+
+Tensor gradient(const Tensor& x) { return leaf_node(x).gradient(); }
+
+void clear_gradient(const Tensor& x) {
+  leaf_node(x);
+  static_cast<Node*>(x.trace().get())->clear_gradient();
+}
+
+void backward(const Tensor& loss) {
+  if (loss.numel() != 1) {
+    throw Error(ErrorCode::invalid_argument,
+                "backward: a loss must be one number but is " + to_string(loss.shape()));
+  }
+  backward(loss, Tensor::full({1}, 1.0F).reshape(loss.shape()));
+}
+
+void backward(const Tensor& y, const Tensor& dy) {
+  const Input start = input_of(y);
+  if (start.node == nullptr) {
+    throw Error(ErrorCode::invalid_argument,
+                "backward: needed a result of recorded operations, found a tensor that no leaf "
+                "reaches (or one made while recording was off)");
+  }
+  if (!(y.shape() == dy.shape())) {
+    throw Error(ErrorCode::invalid_argument, "backward: dy must be " + to_string(y.shape()) +
+                                                 " as y but is " + to_string(dy.shape()));
+  }
+  const NoGrad off;
+  NodeQueue queue;
+  start.node->add(start.views, dy);
+  queue.push(start.node);
+  while (!queue.empty()) queue.pop()->run(queue);
+}
+
+NoGrad::NoGrad() { ++recording_off; }
+NoGrad::~NoGrad() { --recording_off; }
+
+}  // namespace heed

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <vector>
+
+#include "heed/tensor/tensor.h"
+
+namespace heed {
+
+// Reverse-mode differentiation: operations record how a gradient of their result becomes gradients
+// of their inputs, backward() runs the records from the last to the first (Baydin et al.,
+// "Automatic differentiation in machine learning: a survey", 2018, sec. 3.2). Gradients are f32
+// whatever the tensor's dtype. One thread records and runs a graph; operations use all of them.
+
+/// Where an operation's backward puts gradients of its inputs.
+class Gradients {
+ public:
+  virtual ~Gradients() = default;
+  /// Whether input i needs a gradient.
+  virtual bool wants(size_t i) const = 0;
+  /// Adds gradient, f32 and of input i's shape, any strides; nothing if input i needs none. A
+  /// tensor laid out as the input is kept, not copied: it must not be written to afterwards.
+  virtual void add(size_t i, const Tensor& gradient) = 0;
+};
+
+/// From dy, the gradient of an operation's result (f32, laid out in memory as the result; must not
+/// be written to), to gradients of its inputs. What it captures is what the operation keeps for
+/// backward. Runs at most once, with recording off.
+using Backward = std::function<void(const Tensor& dy, Gradients& to)>;
+
+/// Whether an operation on these tensors (undefined ones allowed) has to be recorded: recording is
+/// on in this thread and one of them is traced.
+bool recording(std::initializer_list<const Tensor*> inputs);
+bool recording(const std::vector<Tensor>& inputs);
+
+/// y, traced as the result of an operation on inputs. y must fill a block of memory of its own, in
+/// any order of dimensions. backward must capture no traced tensor that came from y.
+Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward);
+
+/// A parameter: the same elements, whose gradients are kept and summed up until they are cleared.
+Tensor leaf(const Tensor& x);
+/// What backward() left for this leaf (laid out as it), undefined where nothing came. It stays as
+/// it is when more arrives. Error invalid_argument if x is no leaf.
+Tensor gradient(const Tensor& x);
+void clear_gradient(const Tensor& x);
+
+/// Gradients of a loss (one element) for every leaf it came from; frees what was kept for it. Error
+/// invalid_argument if the loss is not one element, was not recorded, or was used already.
+void backward(const Tensor& loss);
+/// The same from dy, the gradient of any y, of its shape.
+void backward(const Tensor& y, const Tensor& dy);
+
+/// While one lives, this thread records nothing.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+};
+
+}  // namespace heed
