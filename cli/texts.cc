@@ -102,16 +102,8 @@ std::string read_standard_input() {
 }
 
 std::vector<std::string> parse_lines(std::string_view content) {
-  content = without_byte_order_mark(content);
-  std::vector<std::string> lines;
-  while (!content.empty()) {
-    const size_t end = std::min(content.find('\n'), content.size());
-    std::string_view line = content.substr(0, end);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    lines.emplace_back(line);
-    content.remove_prefix(std::min(end + 1, content.size()));
-  }
-  return lines;
+  const std::vector<std::string_view> lines = lines_of(content);
+  return {lines.begin(), lines.end()};
 }
 
 std::vector<std::string> parse_json_lines(std::string_view content, const std::string& field,

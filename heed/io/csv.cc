@@ -1,5 +1,6 @@
 #include "heed/io/csv.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "heed/base/error.h"
@@ -82,6 +83,19 @@ std::string_view without_byte_order_mark(std::string_view content) {
   constexpr std::string_view kMark = "\xEF\xBB\xBF";
   if (content.starts_with(kMark)) content.remove_prefix(kMark.size());
   return content;
+}
+
+std::vector<std::string_view> lines_of(std::string_view content) {
+  content = without_byte_order_mark(content);
+  std::vector<std::string_view> lines;
+  while (!content.empty()) {
+    const size_t end = std::min(content.find('\n'), content.size());
+    std::string_view line = content.substr(0, end);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    lines.push_back(line);
+    content.remove_prefix(std::min(end + 1, content.size()));
+  }
+  return lines;
 }
 
 std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where) {

@@ -15,6 +15,9 @@ struct CsvRow {
 /// The content behind a UTF-8 byte order mark, which some editors write first.
 std::string_view without_byte_order_mark(std::string_view content);
 
+/// The content's lines without their ends (\n or \r\n) and without a byte order mark. They view it.
+std::vector<std::string_view> lines_of(std::string_view content);
+
 /// Comma-separated values as RFC 4180 has them: quoted cells may hold commas, newlines and doubled
 /// quotes. A byte order mark and empty lines are skipped. Error corrupt_data names the line of an
 /// open quote.

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "heed/train/bad_rows.h"
+
+namespace heed {
+
+/// A text and what it is to become.
+struct TextPair {
+  std::string source;
+  std::string target;
+  int64_t line = 0;  // of the file, from 1
+};
+
+/// Line i of one content belongs to line i of the other. A pair with an empty side or bytes that
+/// are not UTF-8 is bad. Error corrupt_data if they have different numbers of lines.
+std::vector<TextPair> parse_aligned(std::string_view sources, std::string_view targets,
+                                    const std::string& source_name, const std::string& target_name,
+                                    BadRows& bad);
+/// Source and target between a tab; a line with another number of cells is bad.
+std::vector<TextPair> parse_pairs_tsv(std::string_view content, const std::string& where,
+                                      BadRows& bad);
+
+/// "F.tsv", or two aligned files "A,B". Error invalid_argument for another form; not_found.
+std::vector<TextPair> read_pairs(const std::string& files, BadRows& bad);
+
+/// The files that `files` names.
+std::vector<std::filesystem::path> files_of(const std::string& files);
+
+}  // namespace heed

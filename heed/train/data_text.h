@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "heed/tensor/tensor.h"
+#include "heed/text/tokenizer.h"
+
+namespace heed {
+
+/// The token ids of a text one after another. Copies and parts share the numbers.
+class TokenStream {
+ public:
+  TokenStream() = default;
+  /// ids [N] u16 or i32.
+  explicit TokenStream(Tensor ids);
+
+  /// The ids of a text without special tokens. Long texts are cut at ends of lines, where no
+  /// tokenizer that Heed has joins what stands on both sides, and encoded on all threads.
+  static TokenStream from_text(std::string_view text, const Tokenizer& tokenizer);
+  /// A file: .npy holds ids (one dimension of uint16 or int32), .bin ids as nanoGPT writes them
+  /// (uint16, mapped, not read); anything else is text in UTF-8 for the tokenizer. Error
+  /// invalid_argument names an id outside a vocabulary of `vocab`; corrupt_data for a file without
+  /// tokens or with bytes that are not UTF-8.
+  static TokenStream read(const std::filesystem::path& path, const Tokenizer* tokenizer,
+                          int64_t vocab);
+
+  int64_t size() const { return ids_ ? ids_.numel() : 0; }
+  /// Ids [begin, begin + count) to `out`.
+  void copy(int64_t begin, int64_t count, int32_t* out) const;
+  TokenStream part(int64_t begin, int64_t end) const;
+  /// Error invalid_argument names `where`, the place and the id, if one is outside [0, vocab).
+  void check_vocabulary(int64_t vocab, const std::string& where) const;
+
+ private:
+  Tensor ids_;
+};
+
+/// The first `share` of the tokens, and the rest, as nanoGPT splits: 0.9 for training. Error
+/// invalid_argument if one side would be empty.
+struct TextSplit {
+  TokenStream train;
+  TokenStream valid;
+};
+TextSplit split_text(const TokenStream& tokens, double share);
+
+/// Rows of tokens, and what follows each token.
+struct TextBatch {
+  Tensor ids;          // [B, T] i32
+  Tensor targets;      // [B, T] i32; -100 where there is none
+  int64_t tokens = 0;  // targets there are
+};
+
+/// B rows of `block` tokens from places that (seed, batch number) alone decide, as nanoGPT draws
+/// them: each place from which block + 1 tokens can be had is equally likely. Error
+/// invalid_argument if there are not so many tokens.
+TextBatch random_windows(const TokenStream& tokens, int64_t rows, int64_t block, uint64_t seed,
+                         int64_t number);
+
+/// The text cut into rows of `block` tokens that lie one behind another, so that every token but
+/// the first is a target once; the last row may be shorter (filled with -100).
+int64_t windows_in_order(const TokenStream& tokens, int64_t block);  // how many there are
+TextBatch windows_in_order(const TokenStream& tokens, int64_t first, int64_t rows, int64_t block);
+
+}  // namespace heed

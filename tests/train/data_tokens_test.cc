@@ -1,0 +1,50 @@
+// Data that need a tokenizer: BERT's, from the shared data.
+
+#include <gtest/gtest.h>
+
+#include "heed/train/data_columns.h"
+#include "heed/train/data_text.h"
+#include "tests/expect_error.h"
+#include "tests/support.h"
+
+namespace heed {
+namespace {
+
+std::shared_ptr<const Tokenizer> bert_tokenizer() {
+  const auto data = testing::data_folder();
+  return data.empty() ? nullptr : Tokenizer::load(data / "tokenizers" / "bert-base-uncased");
+}
+
+TEST(TokenData, AlignsTagsWithFirstPieces) {
+  HEED_NEED_DATA(testing::data_folder());
+  const auto tokenizer = bert_tokenizer();
+  const TaggedSentence sentence{{"Visit", "Llanfair", "'s", "zoo"}, {"O", "B-place", "O", "O"}, 1};
+  const LabelNames tags({"O", "B-place"});
+  const TaggedTokens tokens = align_tags(sentence, *tokenizer, tags, 32);
+  std::vector<std::string> seen;
+  for (size_t i = 0; i < tokens.ids.size(); ++i) {
+    if (tokens.targets[i] != -100) {
+      seen.push_back(tokenizer->token_of(tokens.ids[i]) + "=" + tags.name(tokens.targets[i]));
+    }
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"visit=O", "ll=B-place", "'=O", "zoo=O"}));
+  EXPECT_EQ(align_tags(sentence, *tokenizer, tags, 4).ids.size(), 4U);
+  expect_error(ErrorCode::invalid_argument, {"the tag 'B-place'"},
+               [&] { align_tags(sentence, *tokenizer, LabelNames({"O"}), 32); });
+}
+
+TEST(TokenData, LongTextsAreCutWhereNoTokenCrosses) {
+  HEED_NEED_DATA(testing::data_folder());
+  const auto tokenizer = bert_tokenizer();
+  std::string text;
+  while (text.size() < 700000) text += "The cat sat on the mat, and\nthen it left.\n\n";
+  const TokenStream tokens = TokenStream::from_text(text, *tokenizer);
+  const auto whole = tokenizer->encode(text, {.add_special = false}).ids;
+  ASSERT_EQ(tokens.size(), static_cast<int64_t>(whole.size()));
+  std::vector<int32_t> ids(whole.size());
+  tokens.copy(0, tokens.size(), ids.data());
+  EXPECT_EQ(ids, whole);
+}
+
+}  // namespace
+}  // namespace heed
