@@ -1,7 +1,6 @@
 #include "heed/models/bert.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
@@ -22,21 +21,6 @@ AttentionWeights attention_weights(const Params& params, int64_t width) {
   weights.value = LinearWeights(params / "self" / "value", width, width);
   weights.output = LinearWeights(params / "output" / "dense", width, width);
   return weights;
-}
-
-/// Which keys are real. Full rows need no mask.
-Mask padding_mask(const std::vector<int64_t>& lengths, int64_t batch, int64_t tokens) {
-  if (lengths.empty()) return {};
-  bool full = static_cast<int64_t>(lengths.size()) == batch;
-  for (const int64_t length : lengths) {
-    if (length < 0 || length > tokens || static_cast<int64_t>(lengths.size()) != batch) {
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("bert: lengths must be {} numbers from 0 to {} but are [{}]", batch,
-                              tokens, fmt::join(lengths, ", ")));
-    }
-    full = full && length == tokens;
-  }
-  return full ? Mask() : Mask::padding(lengths);
 }
 
 std::vector<int64_t> lengths_of(const EncoderInput& input, int64_t first, int64_t texts) {
@@ -151,7 +135,7 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
                             "cut it",
                             dims['T'], facts_.max_tokens));
   }
-  const Mask mask = padding_mask(input.lengths, dims['B'], dims['T']);
+  const Mask mask = padding_mask("bert", input.lengths, dims['B'], dims['T']);
   const Tensor x = embed(input);  // [B, T, C]
   const int64_t together = texts_together(dims['B'], dims['T']);
   if (run.observer != nullptr || dims['B'] <= together) return blocks(x, mask, run);
@@ -159,7 +143,7 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
     const int64_t texts = std::min(together, dims['B'] - first);
     const Tensor part = x.slice(0, first, first + texts);  // [texts, T, C]
     const Tensor y =
-        blocks(part, padding_mask(lengths_of(input, first, texts), texts, dims['T']), run);
+        blocks(part, padding_mask("bert", lengths_of(input, first, texts), texts, dims['T']), run);
     std::ranges::copy(y.span<float>(), part.data<float>());
   }
   return x;

@@ -1,6 +1,7 @@
 #include "heed/models/encoder.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -54,6 +55,21 @@ EncoderInput EncoderInput::from_rows(const Rows& ids, const Rows& type_ids) {
   input.ids = padded(ids, tokens);
   if (!type_ids.empty()) input.type_ids = padded(type_ids, tokens);
   return input;
+}
+
+Mask padding_mask(std::string_view operation, const std::vector<int64_t>& lengths, int64_t batch,
+                  int64_t tokens) {
+  if (lengths.empty()) return {};
+  bool full = static_cast<int64_t>(lengths.size()) == batch;
+  for (const int64_t length : lengths) {
+    if (length < 0 || length > tokens || static_cast<int64_t>(lengths.size()) != batch) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: lengths must be {} numbers from 0 to {} but are [{}]", operation,
+                              batch, tokens, fmt::join(lengths, ", ")));
+    }
+    full = full && length == tokens;
+  }
+  return full ? Mask() : Mask::padding(lengths);
 }
 
 }  // namespace heed

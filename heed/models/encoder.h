@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "heed/nn/run.h"
+#include "heed/ops/mask.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed {
@@ -24,6 +26,11 @@ struct EncoderInput {
 /// Error invalid_argument for no rows, an empty one, or type ids of another shape.
 void check_rows(const std::vector<std::vector<int32_t>>& ids,
                 const std::vector<std::vector<int32_t>>& type_ids);
+
+/// Which keys are real; full rows need no mask. lengths [B] or empty. Error invalid_argument, told
+/// as the operation's, for lengths that do not fit.
+Mask padding_mask(std::string_view operation, const std::vector<int64_t>& lengths, int64_t batch,
+                  int64_t tokens);
 
 struct EncoderFacts {
   std::string architecture;  // "bert"

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <span>
 
 #include "heed/base/error.h"
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
 #include "heed/models/gpt2.h"
+#include "heed/models/transformer.h"
 
 namespace heed {
 namespace {
@@ -41,6 +43,10 @@ constexpr Entry<Encoder> kEncoders[] = {
     {"gpt2", "GPT2", make<Encoder, Gpt2, Gpt2Config>},
 };
 
+constexpr Entry<EncoderDecoder> kEncoderDecoders[] = {
+    {"transformer2017", "Transformer2017", make<EncoderDecoder, Transformer, TransformerConfig>},
+};
+
 /// What a config.json calls its model.
 struct Names {
   std::string type;
@@ -71,15 +77,26 @@ std::vector<std::string> known(std::span<const Entry<Kind>> entries) {
   return names;
 }
 
-/// "; it is an encoder" where another table has the model.
+constexpr std::span<const Entry<Encoder>> kAllEncoders(kEncoders);
+constexpr std::span<const Entry<CausalModel>> kAllCausalModels(kCausalModels);
+constexpr std::span<const Entry<EncoderDecoder>> kAllEncoderDecoders(kEncoderDecoders);
+
+constexpr const char* kAnEncoder = "an encoder";
+constexpr const char* kACausalModel = "a causal language model";
+constexpr const char* kAnEncoderDecoder = "an encoder-decoder";
+
+template <class Kind>
+bool has(std::span<const Entry<Kind>> entries, const Names& names) {
+  return std::ranges::any_of(entries, [&](const auto& entry) { return names.matches(entry); });
+}
+
+/// What Heed has the model as, if it has it.
 std::string other_kind(const Names& names) {
-  for (const auto& entry : kCausalModels) {
-    if (names.matches(entry)) return "; Heed has it as a causal language model";
-  }
-  for (const auto& entry : kEncoders) {
-    if (names.matches(entry)) return "; Heed has it as an encoder";
-  }
-  return "";
+  const char* kind = nullptr;
+  if (has(kAllEncoders, names)) kind = kAnEncoder;
+  if (has(kAllCausalModels, names)) kind = kACausalModel;
+  if (has(kAllEncoderDecoders, names)) kind = kAnEncoderDecoder;
+  return kind == nullptr ? "" : fmt::format("; Heed has it as {}", kind);
 }
 
 template <class Kind>
@@ -116,11 +133,6 @@ std::shared_ptr<const Kind> load(std::span<const Entry<Kind>> entries, const cha
   return make(config_json, Params::from(Checkpoint::open(folder), folder.string()));
 }
 
-constexpr std::span<const Entry<Encoder>> kAllEncoders(kEncoders);
-constexpr const char* kAnEncoder = "an encoder";
-constexpr std::span<const Entry<CausalModel>> kAllCausalModels(kCausalModels);
-constexpr const char* kACausalModel = "a causal language model";
-
 }  // namespace
 
 std::vector<std::string> known_encoders() { return known(kAllEncoders); }
@@ -142,6 +154,17 @@ std::shared_ptr<const CausalModel> load_causal_model(const fs::path& folder) {
 std::shared_ptr<const CausalModel> make_causal_model(const fs::path& config_json,
                                                      const Params& params) {
   return find(kAllCausalModels, kACausalModel, config_json)(config_json, params);
+}
+
+std::vector<std::string> known_encoder_decoders() { return known(kAllEncoderDecoders); }
+
+std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const fs::path& folder) {
+  return load(kAllEncoderDecoders, kAnEncoderDecoder, folder);
+}
+
+std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const fs::path& config_json,
+                                                           const Params& params) {
+  return find(kAllEncoderDecoders, kAnEncoderDecoder, config_json)(config_json, params);
 }
 
 }  // namespace heed

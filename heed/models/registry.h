@@ -7,6 +7,7 @@
 
 #include "heed/models/causal.h"
 #include "heed/models/encoder.h"
+#include "heed/models/encoder_decoder.h"
 #include "heed/nn/params.h"
 
 namespace heed {
@@ -27,5 +28,10 @@ std::vector<std::string> known_causal_models();
 std::shared_ptr<const CausalModel> load_causal_model(const std::filesystem::path& folder);
 std::shared_ptr<const CausalModel> make_causal_model(const std::filesystem::path& config_json,
                                                      const Params& params);
+
+std::vector<std::string> known_encoder_decoders();
+std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const std::filesystem::path& folder);
+std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const std::filesystem::path& config_json,
+                                                           const Params& params);
 
 }  // namespace heed

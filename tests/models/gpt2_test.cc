@@ -77,12 +77,12 @@ TEST(Gpt2, ATokenDependsOnThoseBeforeItAlone) {
 }
 
 TEST(Gpt2, BadInputIsNamed) {
-  const auto model = load_causal_model(golden_folder() / "gpt2_2x5");  // 11 positions, 23 words
+  const auto model = load_causal_model(golden_folder() / "gpt2_2x5");  // 24 positions, 23 words
   const auto run = [&](const std::vector<int32_t>& ids) {
     model->hidden(Tensor::from(ids, {1, static_cast<int64_t>(ids.size())}));
   };
-  expect_error(ErrorCode::invalid_argument, {"12 tokens", "11 positions"},
-               [&] { run(std::vector<int32_t>(12, 1)); });
+  expect_error(ErrorCode::invalid_argument, {"25 tokens", "24 positions"},
+               [&] { run(std::vector<int32_t>(25, 1)); });
   expect_error(ErrorCode::invalid_argument, {"23"}, [&] { run({1, 23}); });
   expect_error(ErrorCode::unsupported, {"gpt2", "pooler"}, [&] { model->pooled(Tensor()); });
 }

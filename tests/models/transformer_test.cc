@@ -1,0 +1,147 @@
+#include "heed/models/transformer.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "heed/models/registry.h"
+#include "tests/expect_error.h"
+#include "tests/golden.h"
+
+namespace heed {
+namespace {
+
+using testing::expect_close;
+using testing::expect_same_bits;
+using testing::Golden;
+using testing::golden_folder;
+using testing::TemporaryFolder;
+
+// Pre-norm sums reach 10, after some 100 roundings of 6e-8 each.
+constexpr double kTolerance = 2e-5;
+
+const std::vector<std::string> kTransformers = {"transformer_2x6", "transformer_3x7",
+                                                "transformer_1x12"};
+
+struct Case {
+  explicit Case(const std::string& name)
+      : model(load_encoder_decoder(golden_folder() / name)),
+        expected(name + "/expected.safetensors"),
+        source{.ids = expected["source"], .lengths = {}, .type_ids = {}},
+        target(expected["target"]) {
+    const auto lengths = expected["lengths"].span<int32_t>();
+    source.lengths.assign(lengths.begin(), lengths.end());
+  }
+
+  /// One source row without its padding.
+  EncoderInput row(int64_t b) const {
+    const int64_t length = source.lengths[static_cast<size_t>(b)];
+    return {.ids = source.ids.slice(0, b, b + 1).slice(1, 0, length).contiguous(),
+            .lengths = {},
+            .type_ids = {}};
+  }
+
+  std::shared_ptr<const EncoderDecoder> model;
+  Golden expected;
+  EncoderInput source;
+  Tensor target;
+};
+
+TEST(Transformer, EqualsTorchWithMasksAndPadding) {
+  for (const std::string& name : kTransformers) {
+    const Case one(name);
+    const Memory memory = one.model->encode(one.source);
+    for (int64_t b = 0; b < one.target.size(0); ++b) {
+      const int64_t length = one.source.lengths[static_cast<size_t>(b)];
+      expect_close(memory.states.select(0, b).slice(0, 0, length),
+                   one.expected["memory"].select(0, b).slice(0, 0, length), kTolerance, name);
+    }
+    const Tensor states = one.model->decode(one.target, memory);
+    expect_close(states, one.expected["states"], kTolerance, name);
+    expect_close(one.model->logits(states), one.expected["logits"], 1e-4, name);
+    EXPECT_EQ(one.model->output_weight().size(0), one.model->facts().target_vocab);
+  }
+}
+
+TEST(Transformer, BatchMatesPaddingAndLaterTokensChangeNoBit) {
+  for (const std::string& name : kTransformers) {
+    const Case one(name);
+    const Tensor together = one.model->decode(one.target, one.model->encode(one.source));
+    for (int64_t b = 0; b < one.target.size(0); ++b) {
+      const Memory memory = one.model->encode(one.row(b));
+      for (const int64_t tokens : {2, 3, 5}) {  // a single query has a kernel of its own
+        const Tensor ids = one.target.slice(0, b, b + 1).slice(1, 0, tokens).contiguous();
+        expect_same_bits(one.model->decode(ids, memory),
+                         together.slice(0, b, b + 1).slice(1, 0, tokens),
+                         fmt::format("{} row {} of {} tokens", name, b, tokens));
+      }
+    }
+  }
+}
+
+TEST(Transformer, ARepeatedMemoryIsAMemoryOfManyRows) {
+  const Case one("transformer_2x6");
+  Memory memory = one.model->encode(one.row(0));
+  memory.lengths = {5};
+  const Tensor alone = one.model->decode(one.target.slice(0, 1, 2).contiguous(), memory);
+  const Tensor together = one.model->decode(one.target, memory.repeated(3));
+  expect_same_bits(together.slice(0, 1, 2), alone, "row 1");
+}
+
+TEST(Transformer, BadInputIsNamed) {
+  const Case one("transformer_3x7");  // 24 positions, 23 words on one side, 19 on the other
+  const auto encode = [&](const std::vector<std::vector<int32_t>>& rows) {
+    return one.model->encode(EncoderInput::from_rows(rows));
+  };
+  const Memory memory = encode({{1, 22}});
+  const auto decode = [&](const std::vector<int32_t>& ids) {
+    one.model->decode(Tensor::from(ids, {1, static_cast<int64_t>(ids.size())}), memory);
+  };
+  constexpr auto kInvalid = ErrorCode::invalid_argument;
+  const std::vector<int32_t> long_text(25, 1);
+  expect_error(kInvalid, {"25 tokens", "24 positions"}, [&] { encode({long_text}); });
+  expect_error(kInvalid, {"25 tokens", "24 positions"}, [&] { decode(long_text); });
+  expect_error(kInvalid, {"23"}, [&] { encode({{1, 23}}); });
+  expect_error(kInvalid, {"19"}, [&] { decode({1, 19}); });
+  EncoderInput input = EncoderInput::from_rows({{1, 2}});
+  input.lengths = {3};
+  expect_error(kInvalid, {"lengths"}, [&] { one.model->encode(input); });
+  expect_error(kInvalid, {"target ids must be [B=2"}, [&] {
+    one.model->decode(Tensor::zeros({1, 3}, DType::i32), encode({{1}, {2}}));
+  });
+}
+
+void expect_refused(ErrorCode code, const char* field, const Json& value,
+                    std::initializer_list<std::string_view> parts) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(golden_folder() / "transformer_2x6", folder.path(),
+                        std::filesystem::copy_options::recursive);
+  Json config = read_json(folder / "config.json");
+  config[field] = value;
+  std::ofstream(folder / "config.json") << config;
+  expect_error(code, parts, [&] { load_encoder_decoder(folder.path()); });
+}
+
+TEST(TransformerConfig, EveryFieldIsChecked) {
+  constexpr auto kCorrupt = ErrorCode::corrupt_data;
+  expect_refused(kCorrupt, "d_model", 13, {"d_model", "multiple", "2", "13"});
+  expect_refused(kCorrupt, "vocab_size", "23", {"vocab_size", "\"23\""});
+  expect_refused(kCorrupt, "target_vocab_size", 22, {"target_vocab_size", "share_embeddings"});
+  expect_refused(kCorrupt, "nhead", 0, {"nhead"});
+  expect_refused(kCorrupt, "num_encoder_layers", -1, {"num_encoder_layers"});
+  expect_refused(kCorrupt, "num_decoder_layers", nullptr, {"num_decoder_layers", "absent"});
+  expect_refused(kCorrupt, "dim_feedforward", 21, {"must be [12, 21] but is [12, 20]"});
+  expect_refused(kCorrupt, "max_position_embeddings", 0, {"max_position_embeddings"});
+  expect_refused(kCorrupt, "layer_norm_eps", -1, {"layer_norm_eps"});
+  expect_refused(kCorrupt, "norm_first", 1, {"norm_first"});
+  expect_refused(kCorrupt, "bias", "no", {"bias"});
+  expect_refused(ErrorCode::not_found, "final_norm", true, {"transformer.encoder.norm.weight"});
+  expect_refused(ErrorCode::not_found, "share_embeddings", false, {"source_embeddings.weight"});
+  expect_refused(ErrorCode::not_found, "tie_word_embeddings", false, {"output.weight"});
+  expect_refused(ErrorCode::unsupported, "activation", "mish", {"mish", "gelu"});
+  expect_refused(ErrorCode::unsupported, "model_type", "t5", {"t5", "it has: transformer2017"});
+}
+
+}  // namespace
+}  // namespace heed
