@@ -1,13 +1,11 @@
 #include "heed/ops/linear.h"
 
 #include <algorithm>
-#include <string>
 
 #include "heed/base/error.h"
-#include "heed/kernels/elementwise.h"
 #include "heed/kernels/linear.h"
 #include "heed/ops/chunks.h"
-#include "heed/tensor/dims.h"
+#include "heed/ops/linear_gradient.h"
 
 namespace heed {
 namespace {
@@ -25,19 +23,7 @@ void pack_rows(PackedMatrix& matrix, int64_t first, const Tensor& weight, int64_
 
 std::shared_ptr<const PackedMatrix> pack(const std::vector<Tensor>& weights,
                                          const std::vector<Tensor>& biases) {
-  if (weights.empty() || biases.size() != weights.size()) {
-    throw Error(ErrorCode::invalid_argument,
-                "linear: needed weights and as many biases (absent ones as empty tensors), found " +
-                    std::to_string(weights.size()) + " and " + std::to_string(biases.size()));
-  }
-  int64_t outputs = 0;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    Dims dims("linear");
-    dims.bind("weight 0", weights[0], "O K");  // what the others must agree with
-    dims.bind("weight " + std::to_string(i), weights[i], "N K");
-    if (biases[i].defined()) dims.bind("bias", biases[i], "N");
-    outputs += dims['N'];
-  }
+  const int64_t outputs = internal::check_weights(weights, biases);
   auto matrix = std::make_shared<PackedMatrix>(outputs, weights[0].size(1));
   int64_t first = 0;
   for (size_t i = 0; i < weights.size(); ++i) {
@@ -93,13 +79,7 @@ int64_t PackedLinear::outputs() const { return matrix_ == nullptr ? 0 : matrix_-
 
 Tensor PackedLinear::operator()(const Tensor& x, Activation activation) const {
   HEED_ASSERT(matrix_ != nullptr);
-  Dims("linear").bind("x", x, "... K", DType::f32);
-  if (x.size(-1) != inputs()) {
-    throw Error(ErrorCode::invalid_argument,
-                "linear: x must be [..., K=" + std::to_string(inputs()) + "] but is " +
-                    to_string(x.shape()) + "; K is " + std::to_string(inputs()) +
-                    " in the weights");
-  }
+  internal::check_input(x, inputs());
   Shape shape = x.shape();
   shape[-1] = outputs();
   const Tensor in = x.contiguous();
@@ -128,27 +108,6 @@ Tensor PackedLinear::operator()(const Tensor& x, Activation activation) const {
     if (index + 1 < tasks) task.next_panel = (index + 1) % split.groups * split.panels;
     kernels::linear(*matrix_, task);
   });
-  return y;
-}
-
-Tensor matmul(const Tensor& a, const Tensor& b) {
-  Dims("matmul").bind("a", a, "... M K", DType::f32).bind("b", b, "... K N", DType::f32);
-  const int leading = a.rank() - 2;
-  bool agree = b.rank() == a.rank();
-  for (int dim = 0; agree && dim < leading; ++dim) agree = a.size(dim) == b.size(dim);
-  if (!agree) {
-    throw Error(ErrorCode::invalid_argument,
-                "matmul: a and b must have equal leading dimensions but are " +
-                    to_string(a.shape()) + " and " + to_string(b.shape()));
-  }
-  if (leading == 0) return PackedLinear(b.transpose(0, 1), Tensor())(a);
-  Shape shape = a.shape();
-  shape[-1] = b.size(-1);
-  const Tensor y = Tensor::empty(shape);
-  for (int64_t i = 0; i < a.size(0); ++i) {
-    const Tensor one = matmul(a.select(0, i), b.select(0, i));
-    std::copy_n(one.data<float>(), one.numel(), y.data<float>() + i * one.numel());
-  }
   return y;
 }
 

@@ -34,8 +34,20 @@ class PackedLinear {
   std::shared_ptr<const kernels::PackedMatrix> matrix_;
 };
 
-/// a [..., M, K] x b [..., K, N] -> [..., M, N], f32, any strides, equal leading dimensions: for
-/// lessons and tests; layers use PackedLinear.
+/// y = activation(x W^T + b) with the weights as they are, which training changes at every step: x
+/// [..., K] f32, weight [N, K] (any float dtype; fastest with a unit stride along either
+/// dimension), bias [N] or absent -> [..., N]. Records its gradients; each weight's comes in the
+/// weight's own layout. Kept for backward: x where a weight is traced, and the sums before an
+/// activation. Equal to PackedLinear within rounding; up to K = 384, to the bit
+/// (kernels/product.h).
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+              Activation activation = Activation::none);
+/// Several matrices over the same x, side by side: N = sum N_i.
+Tensor linear(const Tensor& x, const std::vector<Tensor>& weights,
+              const std::vector<Tensor>& biases, Activation activation = Activation::none);
+
+/// a [..., M, K] x b [..., K, N] -> [..., M, N], f32, any strides, equal leading dimensions.
+/// Records its gradients.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 }  // namespace heed

@@ -1,0 +1,196 @@
+#include "heed/kernels/product.h"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "heed/kernels/cpu/product.cc"
+#include "heed/kernels/cpu/targets.h"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// after foreach_target.h
+#include "heed/kernels/cpu/linear_tile-inl.h"
+#include "heed/kernels/cpu/transpose-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernels::HWY_NAMESPACE {
+namespace {
+
+using namespace product_tile;
+static_assert(kProductDepth == kMaxTileDepth);
+
+/// Where a task's packed parts lie in its scratch.
+struct Scratch {
+  float* bias;   // [kPanel], zeros past the columns
+  float* panel;  // [kProductDepth][kPanel] of b
+  float* rows;   // tiles of a, each [depth][rows of the tile]
+  explicit Scratch(float* all)
+      : bias(all), panel(all + kPanel), rows(panel + kProductDepth * kPanel) {}
+};
+
+/// Inputs [begin, begin + count) of the depth.
+struct Block {
+  int64_t begin;
+  int64_t count;
+};
+
+/// The rows of tile `tile` of `tiles`: even, so 9 are 4 and 5, not 8 and 1.
+HWY_INLINE int64_t first_row(int64_t rows, int64_t tile, int64_t tiles) {
+  return rows * tile / tiles;
+}
+
+HWY_INLINE void copy_floats(const float* from, int64_t n, float* to) {
+  const Floats d;
+  for_vectors(n, [&](int64_t i, int64_t lanes)
+                     HWY_ATTR { store(d, load(d, from + i, lanes), to + i, lanes); });
+}
+
+/// Columns [first, first + columns) of a block of b, kPanel floats a row; those past the columns
+/// hold anything.
+void pack_panel(const Operand& b, const Block& block, int64_t first, int64_t columns,
+                float* HWY_RESTRICT panel) {
+  const float* from = b.data + block.begin * b.row + first * b.column;
+  if (b.column != 1 && columns > 1) {
+    const auto same = [](FloatVector x) HWY_ATTR { return x; };
+    tile_from_rows(from, b.column, columns, block.count, same, panel, kPanel);
+    return;
+  }
+  const Floats d;
+  for (int64_t k = 0; k < block.count; ++k, from += b.row, panel += kPanel) {
+    if (columns == kPanel) {
+      HEED_UNROLL
+      for (int64_t i = 0; i < kPanel; i += kLanes) hn::Store(hn::LoadU(d, from + i), d, panel + i);
+    } else {
+      copy_floats(from, columns, panel);
+    }
+  }
+}
+
+/// A tile's rows of a block of a, side by side for each input.
+template <int64_t kRows>
+HWY_INLINE void pack_tile(const float* from, int64_t stride, int64_t count,
+                          float* HWY_RESTRICT to) {
+  for (int64_t k = 0; k < count; ++k, from += stride, to += kRows) {
+    HEED_UNROLL
+    for (int64_t r = 0; r < kRows; ++r) to[r] = from[r];
+  }
+}
+
+void pack_rows(const ProductTask& task, const Block& block, int64_t tiles, float* HWY_RESTRICT to) {
+  const int64_t stride = task.a.column;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t row = first_row(task.rows, tile, tiles);
+    const int64_t rows = first_row(task.rows, tile + 1, tiles) - row;
+    const float* from = task.a.data + row + block.begin * stride;
+    float* packed = to + row * block.count;
+    if (rows == kTileRows) {
+      pack_tile<kTileRows>(from, stride, block.count, packed);
+    } else {
+      for (int64_t k = 0; k < block.count; ++k) {
+        std::copy_n(from + k * stride, rows, packed + k * rows);
+      }
+    }
+  }
+}
+
+/// One packed panel times all rows of the task.
+template <bool kDown>
+void multiply_panel(const ProductTask& task, const Block& block, int64_t first, int64_t tiles,
+                    const Scratch& scratch) {
+  const int64_t columns = std::min(kPanel, task.columns - first);
+  const bool last = block.begin + block.count == task.depth;
+  Tile tile{.inputs = block.count,
+            .y_stride = task.c_stride,
+            .first = true,
+            .adds = task.accumulate || block.begin > 0,
+            .bias = nullptr,
+            .ahead = nullptr,
+            .lines = 0};
+  for (int64_t down = 0; down < tiles; ++down) {
+    const int64_t row = first_row(task.rows, down, tiles);
+    const int64_t rows = first_row(task.rows, down + 1, tiles) - row;
+    tile.x =
+        kDown ? scratch.rows + row * block.count : task.a.data + row * task.a.row + block.begin;
+    tile.x_stride = kDown ? rows : task.a.row;
+    float* c = task.c + row * task.c_stride + first;
+    for (int64_t column = 0; column < columns; column += kTileColumns) {
+      tile.weights = scratch.panel + column;
+      tile.y = c + column;
+      tile.columns = columns - column;
+      if (last && task.bias != nullptr) tile.bias = scratch.bias + column;
+      multiply_rows<kDown>(tile, rows);
+    }
+    if (!last || task.activated == nullptr) continue;
+    float* activated = task.activated + row * task.c_stride + first;
+    activate_rows(task.activation, c, activated, task.c_stride, rows, columns);
+  }
+}
+
+}  // namespace
+
+void product(const ProductTask& task) {
+  const Scratch scratch(task.scratch);
+  const bool down = task.a.column != 1 && task.depth > 1;
+  const int64_t tiles = (task.rows + kTileRows - 1) / kTileRows;
+  const int64_t cuts = std::max<int64_t>(1, (task.depth + kProductDepth - 1) / kProductDepth);
+  const int64_t steps = (task.depth + cuts * kStep - 1) / (cuts * kStep);
+  Block block{0, 0};
+  do {  // without a depth there is still one empty block, which writes the bias
+    block.count = std::min(steps * kStep, task.depth - block.begin);
+    if (down) pack_rows(task, block, tiles, scratch.rows);
+    for (int64_t first = 0; first < task.columns; first += kPanel) {
+      const int64_t columns = std::min(kPanel, task.columns - first);
+      pack_panel(task.b, block, first, columns, scratch.panel);
+      if (task.bias != nullptr) copy_floats(task.bias + first, columns, scratch.bias);
+      if (down) {
+        multiply_panel<true>(task, block, first, tiles, scratch);
+      } else {
+        multiply_panel<false>(task, block, first, tiles, scratch);
+      }
+    }
+    block.begin += block.count;
+  } while (block.begin < task.depth);
+}
+
+void column_sums(const float* x, int64_t stride, int64_t rows, int64_t columns, bool accumulate,
+                 float* sums) {
+  constexpr int64_t kRows = 64;
+  const Floats d;
+  for_vectors(columns, [&](int64_t column, int64_t n) HWY_ATTR {
+    FloatVector sum = accumulate ? load(d, sums + column, n) : hn::Zero(d);
+    for (int64_t begin = 0; begin < rows; begin += kRows) {
+      FloatVector part = hn::Zero(d);
+      for (int64_t row = begin; row < std::min(begin + kRows, rows); ++row) {
+        part = hn::Add(part, load(d, x + row * stride + column, n));
+      }
+      sum = hn::Add(sum, part);
+    }
+    store(d, sum, sums + column, n);
+  });
+}
+
+}  // namespace heed::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace heed::kernels {
+
+int64_t product_scratch(int64_t rows) {
+  constexpr int64_t kPanel = PackedMatrix::kPanel;
+  return kPanel + kProductDepth * (kPanel + rows);
+}
+
+void product(const ProductTask& task) {
+  if (active_isa() == Isa::reference) return ref::product(task);
+  HEED_DISPATCH(product)(task);
+}
+
+void column_sums(const float* x, int64_t stride, int64_t rows, int64_t columns, bool accumulate,
+                 float* sums) {
+  if (active_isa() == Isa::reference) {
+    return ref::column_sums(x, stride, rows, columns, accumulate, sums);
+  }
+  HEED_DISPATCH(column_sums)(x, stride, rows, columns, accumulate, sums);
+}
+
+}  // namespace heed::kernels
+#endif

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "heed/autograd/tape.h"
+#include "tests/random_tensor.h"
+
+namespace heed::testing {
+
+/// A function of tensors in f64, written as its formula says: the law that gradients are held to.
+using Doubles = std::vector<double>;
+inline Doubles doubles(const Tensor& x) {
+  const Tensor all = x.detach().to(DType::f32).contiguous();
+  return {all.span<float>().begin(), all.span<float>().end()};
+}
+
+/// Compares the gradients that `op` records for its inputs (made leaves) with central differences
+/// of `law`, which gives y from all inputs in f64, both for the loss sum_i y_i r_i with random r.
+/// tolerance is relative to the largest difference quotient of an input.
+inline void expect_gradients(const std::vector<Tensor>& inputs,
+                             const std::function<Tensor(const std::vector<Tensor>&)>& op,
+                             const std::function<Doubles(const std::vector<Doubles>&)>& law,
+                             double tolerance) {
+  std::vector<Tensor> leaves;
+  std::vector<Doubles> values;
+  for (const Tensor& input : inputs) {
+    leaves.push_back(input.defined() ? leaf(input) : Tensor());
+    values.push_back(input.defined() ? doubles(input) : Doubles());
+  }
+  const Tensor y = op(leaves);
+  const Tensor r = random_tensor(y.shape(), 99);
+  const auto loss = [&] {
+    double sum = 0;
+    const Doubles exact = law(values);
+    for (size_t i = 0; i < exact.size(); ++i) sum += exact[i] * r.span<float>()[i];
+    return sum;
+  };
+  backward(y, r);
+  constexpr double kStep = 1e-5;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i].defined()) continue;
+    const Tensor found = gradient(leaves[i]);
+    ASSERT_TRUE(found.defined()) << "input " << i;
+    ASSERT_EQ(to_string(found.shape()), to_string(inputs[i].shape()));
+    const Doubles ours = doubles(found);
+    Doubles exact(ours.size());
+    double largest = 0;
+    for (size_t j = 0; j < exact.size(); ++j) {
+      const double before = values[i][j];
+      values[i][j] = before + kStep;
+      const double above = loss();
+      values[i][j] = before - kStep;
+      exact[j] = (above - loss()) / (2 * kStep);
+      values[i][j] = before;
+      largest = std::max(largest, std::abs(exact[j]));
+    }
+    for (size_t j = 0; j < exact.size(); ++j) {
+      ASSERT_NEAR(ours[j], exact[j], tolerance * largest) << "input " << i << ", element " << j;
+    }
+  }
+}
+
+}  // namespace heed::testing

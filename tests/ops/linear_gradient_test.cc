@@ -1,0 +1,161 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "heed/autograd/tape.h"
+#include "heed/base/error.h"
+#include "heed/base/parallel.h"
+#include "heed/ops/linear.h"
+#include "tests/golden.h"
+#include "tests/ops/gradient_check.h"
+
+namespace heed {
+namespace {
+
+using testing::Doubles;
+using testing::expect_gradients;
+using testing::random_tensor;
+
+double activated(Activation activation, double x) {
+  switch (activation) {
+    case Activation::relu:
+      return std::max(x, 0.0);
+    case Activation::gelu:
+      return 0.5 * x * std::erfc(-x / std::numbers::sqrt2);
+    case Activation::gelu_tanh:
+      return 0.5 * x *
+             (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+    case Activation::tanh:
+      return std::tanh(x);
+    case Activation::sigmoid:
+      return 1 / (1 + std::exp(-x));
+    default:
+      return x;
+  }
+}
+
+/// Columns [first, first + n) of y [rows, all]: activation(x w^T + b), w [n, k] row-major.
+void linear_law(const Doubles& x, const Doubles& w, const Doubles& b, int64_t n, int64_t k,
+                Activation activation, int64_t all, int64_t first, Doubles& y) {
+  for (size_t row = 0; row < x.size() / size_t(k); ++row) {
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = b.empty() ? 0.0 : b[size_t(j)];
+      for (int64_t i = 0; i < k; ++i) sum += x[row * size_t(k) + size_t(i)] * w[size_t(j * k + i)];
+      y[row * size_t(all) + size_t(first + j)] = activated(activation, sum);
+    }
+  }
+}
+
+TEST(LinearGradient, EveryActivationAndLayout) {
+  for (const Activation activation :
+       {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh,
+        Activation::silu, Activation::tanh, Activation::sigmoid}) {
+    for (const bool across : {false, true}) {
+      const Tensor w = across ? random_tensor({7, 5}, 2).transpose(0, 1) : random_tensor({5, 7}, 2);
+      expect_gradients(
+          {random_tensor({2, 3, 7}, 1), w, random_tensor({5}, 3)},
+          [&](const std::vector<Tensor>& in) { return linear(in[0], in[1], in[2], activation); },
+          [&](const std::vector<Doubles>& in) {
+            Doubles y(2 * 3 * 5);
+            linear_law(in[0], in[1], in[2], 5, 7, activation, 5, 0, y);
+            return y;
+          },
+          1e-5);
+    }
+  }
+}
+
+TEST(LinearGradient, StackedWeightsHaveTheirOwn) {
+  expect_gradients(
+      {random_tensor({6, 4}, 1), random_tensor({3, 4}, 2), random_tensor({5, 4}, 3),
+       random_tensor({4, 2}, 4).transpose(0, 1), random_tensor({3}, 5), Tensor(),
+       random_tensor({2}, 6)},
+      [](const std::vector<Tensor>& in) {
+        return linear(in[0], {in[1], in[2], in[3]}, {in[4], in[5], in[6]}, Activation::silu);
+      },
+      [](const std::vector<Doubles>& in) {
+        Doubles y(6 * 10);
+        linear_law(in[0], in[1], in[4], 3, 4, Activation::silu, 10, 0, y);
+        linear_law(in[0], in[2], in[5], 5, 4, Activation::silu, 10, 3, y);
+        linear_law(in[0], in[3], in[6], 2, 4, Activation::silu, 10, 8, y);
+        return y;
+      },
+      1e-5);
+}
+
+TEST(LinearGradient, LiesAsItsWeight) {
+  const Tensor x = random_tensor({6, 4}, 1);
+  for (const bool across : {false, true}) {
+    const Tensor w =
+        leaf(across ? random_tensor({4, 3}, 2).transpose(0, 1) : random_tensor({3, 4}, 2));
+    backward(linear(x, w, Tensor()), random_tensor({6, 3}, 3));
+    EXPECT_EQ(gradient(w).strides(), w.strides());
+  }
+}
+
+TEST(LinearGradient, FrozenPartsGetNone) {
+  const Tensor x = random_tensor({6, 4}, 1), w = random_tensor({3, 4}, 2),
+               dy = random_tensor({6, 3}, 3);
+  const Tensor only_x = leaf(x), all_w = leaf(w), all_x = leaf(x);
+  backward(linear(only_x, w, Tensor(), Activation::gelu), dy);
+  backward(linear(all_x, all_w, Tensor(), Activation::gelu), dy);
+  testing::expect_same_bits(gradient(only_x), gradient(all_x), "dx");
+  EXPECT_FALSE(linear(x, w, Tensor()).traced());
+}
+
+TEST(LinearGradient, EqualsThePackedProduct) {
+  const Tensor x = random_tensor({70, 300}, 1), b = random_tensor({130}, 3);
+  for (const bool across : {false, true}) {
+    const Tensor w =
+        across ? random_tensor({300, 130}, 2).transpose(0, 1) : random_tensor({130, 300}, 2);
+    const Tensor expected = PackedLinear(w, b)(x, Activation::gelu);
+    testing::expect_same_bits(linear(x, w, b, Activation::gelu), expected, "y");
+    testing::expect_same_bits(linear(x, leaf(w), b, Activation::gelu), expected, "recorded y");
+  }
+}
+
+TEST(LinearGradient, ThreadsChangeNoBit) {
+  const Tensor x = random_tensor({1000, 200}, 1), b = random_tensor({70}, 3);
+  const Tensor dy = random_tensor({1000, 70}, 4);
+  std::vector<Tensor> expected;
+  for (const int threads : {1, 2, 3, 7}) {
+    set_num_threads(threads);
+    const std::vector<Tensor> in{leaf(x), leaf(random_tensor({70, 200}, 2)), leaf(b)};
+    const Tensor y = linear(in[0], in[1], in[2], Activation::gelu);
+    backward(y, dy);
+    std::vector<Tensor> found{y.detach()};
+    for (const Tensor& input : in) found.push_back(gradient(input));
+    if (expected.empty()) expected = found;
+    for (size_t i = 0; i < found.size(); ++i) {
+      testing::expect_same_bits(found[i], expected[i], "tensor " + std::to_string(i));
+    }
+  }
+}
+
+TEST(LinearGradient, WrongShapesAreNamed) {
+  EXPECT_THROW(linear(Tensor::zeros({2, 7}), Tensor::zeros({5, 6}), {}), Error);
+  EXPECT_THROW(linear(Tensor::zeros({2, 6}), Tensor::zeros({5, 6}), Tensor::zeros({4})), Error);
+}
+
+TEST(MatmulGradient, BatchesAndStrides) {
+  expect_gradients(
+      {random_tensor({2, 3, 4, 5}, 1), random_tensor({2, 3, 6, 5}, 2)},
+      [](const std::vector<Tensor>& in) { return matmul(in[0], in[1].transpose(2, 3)); },
+      [](const std::vector<Doubles>& in) {
+        Doubles y(2 * 3 * 4 * 6);
+        for (size_t at = 0; at < y.size(); ++at) {
+          const size_t batch = at / 24, i = at / 6 % 4, j = at % 6;
+          for (size_t k = 0; k < 5; ++k) {
+            y[at] += in[0][batch * 20 + i * 5 + k] * in[1][batch * 30 + j * 5 + k];
+          }
+        }
+        return y;
+      },
+      1e-5);
+}
+
+}  // namespace
+}  // namespace heed
