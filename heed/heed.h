@@ -56,4 +56,5 @@
 #include "heed/tasks/pooling.h"
 #include "heed/tensor/dims.h"
 #include "heed/tensor/tensor.h"
+#include "heed/text/text_stream.h"
 #include "heed/text/tokenizer.h"

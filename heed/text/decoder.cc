@@ -43,6 +43,15 @@ class Spaced final : public Decoder {
   }
 };
 
+class Fuse final : public Decoder {
+ public:
+  std::string decode(std::span<const std::string_view> tokens) const override {
+    std::string text;
+    for (const std::string_view token : tokens) text += token;
+    return text;
+  }
+};
+
 class WordPieceDecoder final : public Decoder {
  public:
   WordPieceDecoder(std::string prefix, bool cleanup)
@@ -76,6 +85,7 @@ class WordPieceDecoder final : public Decoder {
 }  // namespace
 
 DecoderPtr spaced_decoder() { return std::make_unique<Spaced>(); }
+DecoderPtr fuse_decoder() { return std::make_unique<Fuse>(); }
 DecoderPtr word_piece_decoder(std::string prefix, bool cleanup) {
   return std::make_unique<WordPieceDecoder>(std::move(prefix), cleanup);
 }

@@ -15,10 +15,22 @@ struct ModelToken {
   uint32_t end;
 };
 
+/// A token that BPE may still merge with its neighbours, in a list by position.
+struct MergeSymbol {
+  int32_t id;  // -1 once it is part of the one before
+  uint32_t begin;
+  uint32_t end;
+  int32_t previous;  // -1: none
+  int32_t next;      // -1: none
+};
+
 /// Where a model puts its tokens; kept for a whole text, so that words allocate nothing.
 struct ModelOutput {
   std::vector<ModelToken> tokens;
-  std::vector<Vocabulary::Hash> hashes;  // scratch
+  // scratch
+  std::vector<Vocabulary::Hash> hashes;
+  std::vector<MergeSymbol> symbols;
+  std::vector<uint64_t> queue;
 };
 
 /// Cuts words into pieces of its vocabulary. Immutable: safe from many threads.

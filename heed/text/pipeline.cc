@@ -49,7 +49,7 @@ class Pipeline final : public Tokenizer {
     return encode_all(texts, options);
   }
 
-  std::string decode(std::span<const int32_t> ids, bool skip_special) const override {
+  std::string decode_bytes(std::span<const int32_t> ids, bool skip_special) const override {
     std::vector<std::string_view> tokens;
     tokens.reserve(ids.size());
     for (const int32_t id : ids) {
@@ -215,20 +215,24 @@ class Pipeline final : public Tokenizer {
     const AlignedText& text = sequence.pieced.text;
     const auto& bytes = sequence.given.byte_starts;
     for (const Token& token : sequence.tokens) {
-      const uint32_t start = text.from[token.begin].start;
-      const uint32_t end = text.from[token.end - 1].end;
+      Span at = {text.from[token.begin].start, text.from[token.end - 1].end};
+      const auto chars =
+          std::u32string_view(text.chars).substr(token.begin, token.end - token.begin);
+      if (parts_.post.trim) at = trimmed(at, chars, &token == sequence.tokens.data());
       out.ids.push_back(token.id);
-      out.tokens.push_back(
-          token.added
-              ? to_utf8(
-                    std::u32string_view(text.chars).substr(token.begin, token.end - token.begin))
-              : parts_.vocabulary->piece(token.id));
+      out.tokens.push_back(token.added ? to_utf8(chars) : parts_.vocabulary->piece(token.id));
       out.type_ids.push_back(type_id);
-      out.offsets.push_back({start, end});
-      out.byte_offsets.push_back({bytes[start], bytes[end]});
+      out.offsets.push_back(at);
+      out.byte_offsets.push_back(
+          {bytes[static_cast<size_t>(at.start)], bytes[static_cast<size_t>(at.end)]});
       out.words.push_back(token.word);
       out.special.push_back(false);
     }
+  }
+
+  Span trimmed(Span at, std::u32string_view token, bool first) const {
+    const bool prefixed = parts_.post.trim->prefix_space && (first || at.start == 0);
+    return without_spaces(at, token, !prefixed);
   }
 
   static void append_special(const TemplatePart& part, Encoding& out) {

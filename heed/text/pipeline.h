@@ -39,4 +39,14 @@ std::shared_ptr<const Tokenizer> tokenizer_from_vocab(std::string_view vocab,
                                                       std::string_view config,
                                                       std::string_view where);
 
+/// The contents of the files of the first GPT-2 checkpoints.
+struct MergesFiles {
+  std::string vocab;   // vocab.json: ids by piece
+  std::string merges;  // merges.txt: a merge a line, best first
+  std::string config;  // tokenizer_config.json; "" if there is none
+};
+/// GPT-2's and RoBERTa's byte-level BPE. `where` names their folder in errors, which are as above.
+std::shared_ptr<const Tokenizer> tokenizer_from_merges(const MergesFiles& files,
+                                                       std::string_view where);
+
 }  // namespace heed

@@ -2,8 +2,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "heed/text/tokenizer.h"
 
 namespace heed {
 
@@ -15,10 +19,16 @@ struct TemplatePart {
   std::vector<std::string> tokens;  // beside ids
 };
 
+/// Offsets of byte-level tokens leave out the spaces that the tokens carry.
+struct TrimOffsets {
+  bool prefix_space = false;  // but for a text's first token, whose space may be made up
+};
+
 /// What stands around one text and around two, in order.
 struct Template {
   std::vector<TemplatePart> single;
   std::vector<TemplatePart> pair;
+  std::optional<TrimOffsets> trim;
 
   const std::vector<TemplatePart>& parts(size_t texts) const { return texts == 1 ? single : pair; }
   /// How many special tokens it adds.
@@ -34,6 +44,12 @@ struct SpecialToken {
 };
 /// [CLS] A [SEP] and [CLS] A [SEP] B [SEP], with type id 1 from B on.
 Template bert_template(const SpecialToken& cls, const SpecialToken& sep);
+/// <s> A </s> and <s> A </s> </s> B </s>, all of type id 0.
+Template roberta_template(const SpecialToken& cls, const SpecialToken& sep);
+
+/// `at`, the offsets of a token of these characters, without the white space at the token's end
+/// and, if `leading`, at its start; the byte-level space counts as such.
+Span without_spaces(Span at, std::u32string_view token, bool leading);
 
 /// What is left of texts with these many tokens when together they may have `limit`: the longer one
 /// is cut first, then both to halves (the reference's "longest_first").

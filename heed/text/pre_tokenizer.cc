@@ -9,69 +9,6 @@
 namespace heed {
 namespace {
 
-// Calls cut(chars, piece, out) for every piece that may be cut; out takes its words.
-template <class Cut>
-void cut_pieces(PiecedText& text, Cut cut) {
-  std::vector<Piece> out;
-  out.reserve(text.pieces.size() + text.text.size() / 4);
-  for (const Piece& piece : text.pieces) {
-    if (piece.added_id >= 0) {
-      out.push_back(piece);
-    } else {
-      cut(std::u32string_view(text.text.chars), piece, out);
-    }
-  }
-  text.pieces = std::move(out);
-}
-
-struct Match {
-  uint32_t begin;
-  uint32_t end;
-  bool is_match;
-};
-
-// Joins matches with their neighbours in reading order (or in reverse, for merged_with_next).
-template <class Iterator>
-std::vector<Match> joined(Iterator first, Iterator last, bool contiguous) {
-  std::vector<Match> out;
-  bool before = false;  // whether the neighbour before was a match
-  for (; first != last; ++first) {
-    const bool joins = contiguous ? first->is_match == before : first->is_match && !before;
-    if (joins && !out.empty()) {
-      out.back().begin = std::min(out.back().begin, first->begin);
-      out.back().end = std::max(out.back().end, first->end);
-    } else {
-      out.push_back(*first);
-    }
-    before = first->is_match;
-  }
-  return out;
-}
-
-void emit(std::vector<Match> matches, SplitBehavior behavior, std::vector<Piece>& out) {
-  const auto push = [&](const Match& match) { out.push_back({match.begin, match.end}); };
-  switch (behavior) {
-    case SplitBehavior::removed:
-      for (const Match& match : matches) {
-        if (!match.is_match) push(match);
-      }
-      return;
-    case SplitBehavior::isolated:
-      break;
-    case SplitBehavior::merged_with_previous:
-      matches = joined(matches.begin(), matches.end(), false);
-      break;
-    case SplitBehavior::contiguous:
-      matches = joined(matches.begin(), matches.end(), true);
-      break;
-    case SplitBehavior::merged_with_next:
-      matches = joined(matches.rbegin(), matches.rend(), false);
-      std::reverse(matches.begin(), matches.end());
-      break;
-  }
-  for (const Match& match : matches) push(match);
-}
-
 class BertPreTokenizer final : public PreTokenizer {
  public:
   void apply(PiecedText& text) const override {
@@ -132,12 +69,39 @@ class Punctuation final : public PreTokenizer {
                      matches.back().end = i + 1;
                    }
                  }
-                 emit(std::move(matches), behavior_, out);
+                 append_words(std::move(matches), behavior_, out);
                });
   }
 
  private:
   SplitBehavior behavior_;
+};
+
+class Split final : public PreTokenizer {
+ public:
+  Split(Regex pattern, SplitBehavior behavior, bool invert)
+      : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
+  void apply(PiecedText& text) const override {
+    Regex::Search search(pattern_);
+    cut_pieces(text, [&](std::u32string_view chars, const Piece& piece, std::vector<Piece>& out) {
+      std::vector<Match> matches;
+      uint32_t done = piece.begin;
+      search.each(chars.substr(piece.begin, piece.end - piece.begin), [&](size_t from, size_t to) {
+        const auto begin = piece.begin + static_cast<uint32_t>(from);
+        const auto end = piece.begin + static_cast<uint32_t>(to);
+        if (done < begin) matches.push_back({done, begin, invert_});
+        matches.push_back({begin, end, !invert_});
+        done = end;
+      });
+      if (done < piece.end) matches.push_back({done, piece.end, invert_});
+      append_words(std::move(matches), behavior_, out);
+    });
+  }
+
+ private:
+  Regex pattern_;
+  SplitBehavior behavior_;
+  bool invert_;
 };
 
 class PreTokenizerSequence final : public PreTokenizer {
@@ -158,6 +122,9 @@ PreTokenizerPtr whitespace_pre_tokenizer() { return std::make_unique<Whitespace>
 PreTokenizerPtr whitespace_split_pre_tokenizer() { return std::make_unique<WhitespaceSplit>(); }
 PreTokenizerPtr punctuation_pre_tokenizer(SplitBehavior behavior) {
   return std::make_unique<Punctuation>(behavior);
+}
+PreTokenizerPtr split_pre_tokenizer(Regex pattern, SplitBehavior behavior, bool invert) {
+  return std::make_unique<Split>(std::move(pattern), behavior, invert);
 }
 PreTokenizerPtr sequence_pre_tokenizer(std::vector<PreTokenizerPtr> steps) {
   return std::make_unique<PreTokenizerSequence>(std::move(steps));

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "heed/text/aligned_text.h"
+#include "heed/text/regex.h"
+#include "heed/text/split.h"
 
 namespace heed {
 
@@ -16,23 +18,14 @@ class PreTokenizer {
 
 using PreTokenizerPtr = std::unique_ptr<const PreTokenizer>;
 
-/// What happens to a match of the pattern that words are cut at: "the-final--countdown" at '-'
-/// becomes the|final|countdown, the|-|final|-|-|countdown, the-|final-|-|countdown,
-/// the|-final|-|-countdown or the|-|final|--|countdown.
-enum class SplitBehavior {
-  removed,
-  isolated,
-  merged_with_previous,
-  merged_with_next,
-  contiguous,
-};
-
 /// Words between white space, every punctuation character a word of its own.
 PreTokenizerPtr bert_pre_tokenizer();
 /// \w+|[^\w\s]+
 PreTokenizerPtr whitespace_pre_tokenizer();
 PreTokenizerPtr whitespace_split_pre_tokenizer();
 PreTokenizerPtr punctuation_pre_tokenizer(SplitBehavior behavior);
+/// Cuts at the pattern's matches, or (`invert`) at what lies between them.
+PreTokenizerPtr split_pre_tokenizer(Regex pattern, SplitBehavior behavior, bool invert);
 PreTokenizerPtr sequence_pre_tokenizer(std::vector<PreTokenizerPtr> steps);
 
 }  // namespace heed

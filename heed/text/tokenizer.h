@@ -43,8 +43,9 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// From a folder (tokenizer.json, else vocab.txt with tokenizer_config.json if there) or from one
-  /// of those files. Error not_found / corrupt_data / unsupported.
+  /// From a folder (tokenizer.json, else vocab.txt or vocab.json and merges.txt, with
+  /// tokenizer_config.json if there) or from one of those files. Error not_found / corrupt_data /
+  /// unsupported.
   static std::shared_ptr<const Tokenizer> load(const std::filesystem::path& file_or_folder);
 
   /// Invalid UTF-8 is replaced by U+FFFD, as Python's "replace" does; byte_offsets refer to the
@@ -52,7 +53,11 @@ class Tokenizer {
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   virtual Encoding encode_pair(std::string_view first, std::string_view second,
                                const EncodeOptions& options = {}) const = 0;
-  virtual std::string decode(std::span<const int32_t> ids, bool skip_special = true) const = 0;
+  /// Bytes that are no UTF-8 (half a character, say) become U+FFFD as in encode().
+  std::string decode(std::span<const int32_t> ids, bool skip_special = true) const;
+  /// The same with those bytes as they are. TextStream decodes tokens as they come.
+  virtual std::string decode_bytes(std::span<const int32_t> ids,
+                                   bool skip_special = true) const = 0;
 
   virtual int64_t vocab_size() const = 0;
   virtual std::optional<int32_t> id_of(std::string_view token) const = 0;

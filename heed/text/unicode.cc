@@ -135,6 +135,20 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+size_t unfinished_utf8(std::string_view text) {
+  // a character's first byte is among the last three if the character is not complete
+  for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
+    const auto byte = static_cast<uint8_t>(text[text.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;
+    const size_t needed = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    // bytes that no character has here make the sequence end before the text does
+    const bool open = needed > back && next_sequence(text, text.size() - back).bytes == back;
+    const bool first_byte_may_be = byte >= 0xC2 && byte <= 0xF4;
+    return open && first_byte_may_be ? back : 0;
+  }
+  return 0;
+}
+
 bool is_class(char32_t c, CodePointClass kind) {
   static const ClassTable table;
   return (table[c] >> static_cast<int>(kind) & 1) != 0;

@@ -258,7 +258,7 @@ TEST(VocabTxt, Faults) {
 
 TEST(Load, TakesAFolderOrAFileAndSaysWhatIsMissing) {
   const testing::TemporaryFolder folder;
-  expect_error(ErrorCode::not_found, {"tokenizer.json or vocab.txt"},
+  expect_error(ErrorCode::not_found, {"tokenizer.json, vocab.txt"},
                [&] { Tokenizer::load(folder.path()); });
   expect_error(ErrorCode::not_found, {"absent"}, [&] { Tokenizer::load(folder / "absent"); });
   write_file(folder / "vocab.txt", kVocab);

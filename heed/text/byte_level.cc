@@ -1,0 +1,128 @@
+#include "heed/text/byte_level.h"
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include "heed/text/unicode.h"
+
+namespace heed {
+namespace {
+
+constexpr bool is_printable(int byte) {
+  return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
+}
+
+struct ByteTables {
+  std::array<char32_t, 256> chars{};
+  std::array<int16_t, 0x180> bytes{};
+
+  constexpr ByteTables() {
+    for (int16_t& byte : bytes) byte = -1;
+    char32_t next = 0x100;
+    for (int byte = 0; byte < 256; ++byte) {
+      const char32_t c = is_printable(byte) ? static_cast<char32_t>(byte) : next++;
+      chars[static_cast<size_t>(byte)] = c;
+      bytes[c] = static_cast<int16_t>(byte);
+    }
+  }
+};
+constexpr ByteTables kTables;
+static_assert(kTables.chars[' '] == kSpaceOfBytes);
+
+// Copies the text piece by piece; write(text, piece, out) appends what a piece becomes.
+template <class Write>
+void rewrite_pieces(PiecedText& text, size_t expected_chars, Write write) {
+  AlignedText out;
+  out.chars.reserve(expected_chars);
+  out.from.reserve(expected_chars);
+  for (Piece& piece : text.pieces) {
+    const auto begin = static_cast<uint32_t>(out.size());
+    if (piece.added_id >= 0) {
+      out.append(text.text, piece.begin, piece.end);
+    } else {
+      write(text.text, piece, out);
+    }
+    piece.begin = begin;
+    piece.end = static_cast<uint32_t>(out.size());
+  }
+  text.text = std::move(out);
+}
+
+void prefix_spaces(PiecedText& text) {
+  rewrite_pieces(text, text.text.size() + text.pieces.size(),
+                 [](const AlignedText& old, const Piece& piece, AlignedText& out) {
+                   if (old.chars[piece.begin] != U' ') out.push_back(U' ', old.from[piece.begin]);
+                   out.append(old, piece.begin, piece.end);
+                 });
+}
+
+void write_bytes(const AlignedText& old, const Piece& piece, AlignedText& out) {
+  std::string bytes;
+  for (uint32_t i = piece.begin; i < piece.end; ++i) {
+    if (old.chars[i] < 0x80) {
+      out.push_back(kTables.chars[old.chars[i]], old.from[i]);
+      continue;
+    }
+    bytes.clear();
+    append_utf8(bytes, old.chars[i]);
+    for (const char byte : bytes)
+      out.push_back(char_of_byte(static_cast<uint8_t>(byte)), old.from[i]);
+  }
+}
+
+class ByteLevel final : public PreTokenizer {
+ public:
+  explicit ByteLevel(const ByteLevelOptions& options)
+      : add_prefix_space_(options.add_prefix_space) {
+    if (options.use_regex) {
+      words_ = split_pre_tokenizer(Regex(kGpt2Pattern, "GPT-2's pattern"), SplitBehavior::isolated,
+                                   /*invert=*/false);
+    }
+  }
+  void apply(PiecedText& text) const override {
+    if (add_prefix_space_) prefix_spaces(text);
+    if (words_) words_->apply(text);
+    rewrite_pieces(text, text.text.size() + text.text.size() / 8, write_bytes);
+  }
+
+ private:
+  bool add_prefix_space_;
+  PreTokenizerPtr words_;
+};
+
+class ByteLevelDecoder final : public Decoder {
+ public:
+  std::string decode(std::span<const std::string_view> tokens) const override {
+    std::string out;
+    for (const std::string_view token : tokens) append(token, out);
+    return out;
+  }
+
+ private:
+  static void append(std::string_view token, std::string& out) {
+    const size_t before = out.size();
+    for (const char32_t c : decode_utf8(token).chars) {
+      const int byte = byte_of_char(c);
+      if (byte < 0) {
+        out.resize(before);
+        out += token;
+        return;
+      }
+      out += static_cast<char>(byte);
+    }
+  }
+};
+
+}  // namespace
+
+char32_t char_of_byte(uint8_t byte) { return kTables.chars[byte]; }
+
+int byte_of_char(char32_t c) { return c < kTables.bytes.size() ? kTables.bytes[c] : -1; }
+
+PreTokenizerPtr byte_level_pre_tokenizer(const ByteLevelOptions& options) {
+  return std::make_unique<ByteLevel>(options);
+}
+DecoderPtr byte_level_decoder() { return std::make_unique<ByteLevelDecoder>(); }
+
+}  // namespace heed

@@ -1,0 +1,236 @@
+// The parts of a tokenizer.json beside its model.
+
+#include "heed/text/tokenizer_json_parts.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "heed/text/byte_level.h"
+#include "heed/text/unicode.h"
+
+namespace heed {
+namespace {
+
+std::u32string chars_of(const JsonField& field) { return decode_utf8(field.string()).chars; }
+
+NormalizerPtr read_bert_normalizer(const JsonField& json) {
+  BertNormalizerOptions options;
+  options.clean_text = json["clean_text"].boolean();
+  options.handle_chinese_chars = json["handle_chinese_chars"].boolean();
+  options.lowercase = json["lowercase"].boolean();
+  if (json.has("strip_accents")) options.strip_accents = json["strip_accents"].boolean();
+  return bert_normalizer(options);
+}
+
+NormalizerPtr read_replace(const JsonField& json) {
+  const JsonField pattern = json["pattern"];
+  if (!pattern.has("String")) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: needed a String, which is what Heed replaces; it does not replace "
+                            "by regular expressions",
+                            pattern.path()));
+  }
+  if (pattern["String"].string().empty()) pattern["String"].fail("a string that is not empty");
+  return replace_normalizer(chars_of(pattern["String"]), chars_of(json["content"]));
+}
+
+SplitBehavior read_behavior(const JsonField& json) {
+  constexpr std::array<std::pair<std::string_view, SplitBehavior>, 5> kNames = {{
+      {"Removed", SplitBehavior::removed},
+      {"Isolated", SplitBehavior::isolated},
+      {"MergedWithPrevious", SplitBehavior::merged_with_previous},
+      {"MergedWithNext", SplitBehavior::merged_with_next},
+      {"Contiguous", SplitBehavior::contiguous},
+  }};
+  const std::string name = json.string();
+  for (const auto& [known, behavior] : kNames) {
+    if (name == known) return behavior;
+  }
+  json.fail("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
+}
+
+TemplatePart read_special(const JsonField& json, const JsonField& special_tokens) {
+  TemplatePart part;
+  part.type_id = json["type_id"].index();
+  const JsonField token = special_tokens[json["id"].string()];
+  for (const JsonField& id : token["ids"].items()) part.ids.push_back(id.index());
+  for (const JsonField& text : token["tokens"].items()) part.tokens.push_back(text.string());
+  if (part.ids.size() != part.tokens.size()) {
+    token["tokens"].fail(fmt::format("as many tokens as ids ({})", part.ids.size()));
+  }
+  return part;
+}
+
+std::vector<TemplatePart> read_template(const JsonField& json, int texts,
+                                        const JsonField& special_tokens) {
+  std::vector<TemplatePart> parts;
+  for (const JsonField& item : json.items()) {
+    if (item.has("SpecialToken")) {
+      parts.push_back(read_special(item["SpecialToken"], special_tokens));
+      continue;
+    }
+    const JsonField sequence = item["Sequence"];
+    const std::string name = sequence["id"].string();
+    const int index = name == "A" ? 0 : name == "B" ? 1 : texts;
+    if (index >= texts) sequence["id"].fail(texts == 1 ? "\"A\"" : "\"A\" or \"B\"");
+    parts.push_back({.sequence = index, .type_id = sequence["type_id"].index()});
+  }
+  return parts;
+}
+
+SpecialToken read_token_and_id(const JsonField& json) {
+  const auto items = json.items();
+  if (items.size() != 2) json.fail("a list of token and id");
+  return {items[0].string(), items[1].index()};
+}
+
+PreTokenizerPtr read_split(const JsonField& json) {
+  const JsonField pattern = json["pattern"];
+  const bool literal = pattern.has("String");
+  const JsonField field = pattern[literal ? "String" : "Regex"];
+  const std::u32string text = chars_of(field);
+  return split_pre_tokenizer(Regex(literal ? Regex::quoted(text) : text, field.path()),
+                             read_behavior(json["behavior"]),
+                             json.has("invert") && json["invert"].boolean());
+}
+
+PreTokenizerPtr read_byte_level(const JsonField& json) {
+  return byte_level_pre_tokenizer(
+      {.add_prefix_space = json["add_prefix_space"].boolean(),
+       .use_regex = !json.has("use_regex") || json["use_regex"].boolean()});
+}
+
+PreTokenizerPtr read_digits(const JsonField& json) {
+  const bool single = json["individual_digits"].boolean();
+  return split_pre_tokenizer(Regex(U"\\p{N}", json.path()),
+                             single ? SplitBehavior::isolated : SplitBehavior::contiguous,
+                             /*invert=*/false);
+}
+
+std::optional<TrimOffsets> read_trim(const JsonField& json) {
+  const auto set = [&](const char* name) { return !json.has(name) || json[name].boolean(); };
+  if (!set("trim_offsets")) return std::nullopt;
+  return TrimOffsets{.prefix_space = set("add_prefix_space")};
+}
+
+Template read_bert_or_roberta(const JsonField& json) {
+  const SpecialToken cls = read_token_and_id(json["cls"]);
+  const SpecialToken sep = read_token_and_id(json["sep"]);
+  if (json.type() == "BertProcessing") return bert_template(cls, sep);
+  Template out = roberta_template(cls, sep);
+  out.trim = read_trim(json);
+  return out;
+}
+
+Template read_template_processing(const JsonField& json) {
+  const JsonField special = json["special_tokens"];
+  return {.single = read_template(json["single"], 1, special),
+          .pair = read_template(json["pair"], 2, special)};
+}
+
+}  // namespace
+
+NormalizerPtr read_normalizer(const JsonField& json) {
+  const std::string type = json.type();
+  if (type == "BertNormalizer") return read_bert_normalizer(json);
+  if (type == "Lowercase") return lowercase_normalizer();
+  if (type == "NFC") return normal_form_normalizer(NormalForm::nfc);
+  if (type == "NFD") return normal_form_normalizer(NormalForm::nfd);
+  if (type == "NFKC") return normal_form_normalizer(NormalForm::nfkc);
+  if (type == "NFKD") return normal_form_normalizer(NormalForm::nfkd);
+  if (type == "StripAccents") return strip_accents_normalizer();
+  if (type == "Strip") {
+    return strip_normalizer(json["strip_left"].boolean(), json["strip_right"].boolean());
+  }
+  if (type == "Replace") return read_replace(json);
+  if (type == "Prepend") return prepend_normalizer(chars_of(json["prepend"]));
+  if (type == "Sequence") {
+    std::vector<NormalizerPtr> steps;
+    for (const JsonField& step : json["normalizers"].items()) {
+      steps.push_back(read_normalizer(step));
+    }
+    return sequence_normalizer(std::move(steps));
+  }
+  json.unsupported("the normalizer",
+                   "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence, "
+                   "Strip and StripAccents");
+}
+
+PreTokenizerPtr read_pre_tokenizer(const JsonField& json) {
+  const std::string type = json.type();
+  if (type == "BertPreTokenizer") return bert_pre_tokenizer();
+  if (type == "Whitespace") return whitespace_pre_tokenizer();
+  if (type == "WhitespaceSplit") return whitespace_split_pre_tokenizer();
+  if (type == "Punctuation") {
+    return punctuation_pre_tokenizer(json.has("behavior") ? read_behavior(json["behavior"])
+                                                          : SplitBehavior::isolated);
+  }
+  if (type == "Split") return read_split(json);
+  if (type == "ByteLevel") return read_byte_level(json);
+  if (type == "Digits") return read_digits(json);
+  if (type == "Sequence") {
+    std::vector<PreTokenizerPtr> steps;
+    for (const JsonField& step : json["pretokenizers"].items()) {
+      steps.push_back(read_pre_tokenizer(step));
+    }
+    return sequence_pre_tokenizer(std::move(steps));
+  }
+  json.unsupported(
+      "the pre_tokenizer",
+      "BertPreTokenizer, ByteLevel, Digits, Punctuation, Sequence, Split, Whitespace and "
+      "WhitespaceSplit");
+}
+
+Template read_post_processor(const JsonField& json) {
+  const std::string type = json.type();
+  if (type == "BertProcessing" || type == "RobertaProcessing") return read_bert_or_roberta(json);
+  if (type == "TemplateProcessing") return read_template_processing(json);
+  if (type == "ByteLevel") {
+    Template out = plain_template();
+    out.trim = read_trim(json);
+    return out;
+  }
+  if (type == "Sequence") {
+    Template out = plain_template();
+    for (const JsonField& step : json["processors"].items()) {
+      Template next = read_post_processor(step);
+      // offsets are trimmed before special tokens come, which have none
+      if (next.trim) out.trim = next.trim;
+      if (step.type() != "ByteLevel") {
+        out.single = std::move(next.single);
+        out.pair = std::move(next.pair);
+      }
+    }
+    return out;
+  }
+  json.unsupported("the post_processor",
+                   "BertProcessing, ByteLevel, RobertaProcessing, Sequence and TemplateProcessing");
+}
+
+DecoderPtr read_decoder(const JsonField& json) {
+  const std::string type = json.type();
+  if (type == "ByteLevel") return byte_level_decoder();
+  if (type == "Fuse") return fuse_decoder();
+  if (type == "WordPiece") {
+    return word_piece_decoder(json["prefix"].string(), json["cleanup"].boolean());
+  }
+  json.unsupported("the decoder", "ByteLevel, Fuse and WordPiece");
+}
+
+std::vector<AddedToken> read_added_tokens(const JsonField& json) {
+  std::vector<AddedToken> out;
+  for (const JsonField& item : json.items()) {
+    out.push_back({.id = item["id"].index(),
+                   .content = item["content"].string(),
+                   .single_word = item["single_word"].boolean(),
+                   .lstrip = item["lstrip"].boolean(),
+                   .rstrip = item["rstrip"].boolean(),
+                   .normalized = item["normalized"].boolean(),
+                   .special = item["special"].boolean()});
+  }
+  return out;
+}
+
+}  // namespace heed
