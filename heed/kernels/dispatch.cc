@@ -71,9 +71,9 @@ std::atomic<Isa>& chosen_isa() {
 }
 
 // The operations whose fast source is kernels/cpu/<op>.cc and whose law is kernels/ref/<op>.cc.
-constexpr std::array<std::string_view, 8> kOps{"activation",  "attention", "attention_backward",
+constexpr std::array<std::string_view, 9> kOps{"activation",  "attention", "attention_backward",
                                                "elementwise", "linear",    "normalization",
-                                               "product",     "rotary"};
+                                               "optimizer",   "product",   "rotary"};
 
 }  // namespace
 
