@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -10,5 +11,10 @@ namespace heed {
 
 /// Tensors with names, in an order: a file's arrays, a model's parameters.
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// Copies the elements of `from` into the tensors of `to` (contiguous; leaves, an optimiser's
+/// state) that have the same names. Error corrupt_data, begun by `what`, names what is missing,
+/// left over or of another shape or dtype; nothing is copied then.
+void copy_tensors(const NamedTensors& from, const NamedTensors& to, std::string_view what);
 
 }  // namespace heed

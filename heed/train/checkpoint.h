@@ -64,8 +64,4 @@ void check_same_run(const Json& now, const Json& saved, const std::string& where
 /// {"bytes": N, "crc32c": "1a2b3c4d"} of a file: what `run` keeps of data.
 Json describe_file(const std::filesystem::path& path);
 
-/// Copies tensors of the same names into those of `to` (leaves, say). Error corrupt_data names what
-/// is missing, left over or of another shape or dtype; nothing is copied then. `what`: "weights".
-void copy_tensors(const NamedTensors& from, const NamedTensors& to, const std::string& what);
-
 }  // namespace heed

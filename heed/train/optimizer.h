@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,10 +13,9 @@ namespace heed {
 /// Parameters that are updated alike.
 struct ParameterGroup {
   NamedTensors
-      parameters;  // leaves (autograd/tape.h), f32 and contiguous; no name twice in any group
-  double rate_factor = 1;  // times the learning rate that step() is given
-  double weight_decay =
-      0;  // a step; adamw, adafactor, lion: decoupled; sgd, adam: L2, in the gradient
+      parameters;  // leaves (autograd/tape.h), f32, contiguous; each name once in all groups
+  double rate_factor = 1;   // times the learning rate that step() is given
+  double weight_decay = 0;  // adamw, adafactor, lion: decoupled; sgd, adam: L2, in the gradient
 };
 
 /// Groups of equal rate factor and decay: tensors of rank 2 and more decay, norms' gains and biases
@@ -40,19 +38,19 @@ struct OptimizerOptions {
   double beta1 = 0.9;     // adam, adamw, lion, adafactor (there 0: no first moment is kept)
   double beta2 = 0.999;   // adam, adamw, lion
   double epsilon = 1e-8;  // adam, adamw
-  // adafactor, named as in transformers
-  double decay_rate = 0.8;        // beta2 of step t is 1 - t^-decay_rate
+  // adafactor, whose relative steps are a schedule's matter here
+  double decay_rate = 0.8;        // beta2 of update t is 1 - t^-decay_rate
   double clip_threshold = 1;      // of the root mean square of an update
-  double square_epsilon = 1e-30;  // eps[0]
-  double scale_epsilon = 1e-3;    // eps[1]
+  double square_epsilon = 1e-30;  // added to squared gradients
+  double scale_epsilon = 1e-3;    // the least root mean square of weights that scales a rate
   bool scale_parameter = true;    // the rate is times the root mean square of the weights
 
-  /// What its authors use: lion beta2 0.99, adafactor beta1 0.
+  /// What their authors use: lion beta2 0.99, adafactor beta1 0.
   static OptimizerOptions defaults(OptimizerKind kind);
 };
 
-/// Changes parameters by their gradients, in place. The same bits at any number of threads;
-/// formulas in docs/math/optimizers.md.
+/// Changes parameters by their gradients, in place: the same bits at any number of threads and on
+/// any instruction set. Formulas in docs/math/optimizers.md.
 class Optimizer {
  public:
   virtual ~Optimizer();
@@ -60,19 +58,22 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// One update of every parameter that has a gradient (the others, as in PyTorch, keep weight and
-  /// state), whose gradients are first multiplied by gradient_factor: clip_factor(), or one over
-  /// the number of accumulated batches, at no cost of a pass. Gradients are left as they are.
+  /// state). Gradients are first multiplied by gradient_factor: clip_factor(), or one over the
+  /// number of accumulated batches, at no cost of a pass of their own. They are left as they are.
   void step(double learning_rate, double gradient_factor = 1);
+
+  /// Euclidean norm of all gradients together, summed in f64 in an order that depends on shapes
+  /// alone.
+  double gradient_norm();
 
   /// All that it knows beside the weights, by name: "<parameter>.exp_avg", "<parameter>.step" and
   /// so on, PyTorch's words. Views: the next step changes them.
   NamedTensors state() const;
   /// Takes what state() gave, bit for bit. Error corrupt_data names what is missing, left over or
   /// of another shape; nothing is changed then.
-  void load_state(const std::map<std::string, Tensor>& state);
+  void load_state(const NamedTensors& state);
 
-  const std::vector<ParameterGroup>& groups() const;
-
+ protected:
   /// A parameter with what is kept for it.
   struct Slot {
     std::string name;
@@ -80,30 +81,37 @@ class Optimizer {
     double rate_factor = 1;
     double weight_decay = 0;
     Tensor steps;        // i64 [1]: updates made
-    NamedTensors state;  // by PyTorch's name
+    NamedTensors state;  // contiguous
     Tensor gradient;     // during step(); undefined: none
+    int64_t steps_made() const { return *steps.data<int64_t>(); }
+  };
+  /// Elements [begin, end) of a slot: a task of a size that memory bandwidth is reached with.
+  struct Chunk {
+    size_t slot;
+    int64_t begin, end;
   };
 
- protected:
-  explicit Optimizer(std::vector<ParameterGroup> groups);
+  /// Error invalid_argument for a parameter that is no f32 contiguous leaf or has a name twice.
+  explicit Optimizer(const std::vector<ParameterGroup>& groups);
+  /// steps_made() counts this update already.
   virtual void update(double learning_rate, float gradient_factor) = 0;
   std::vector<Slot>& slots() { return slots_; }
+  const std::vector<Chunk>& chunks() const { return chunks_; }
 
  private:
-  std::vector<ParameterGroup> groups_;
+  void take_gradients();
+  void drop_gradients();
   std::vector<Slot> slots_;
+  std::vector<Chunk> chunks_;
+  std::vector<double> sums_;  // of chunks
 };
 
 /// Error invalid_argument for options or groups that cannot be served.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
-                                          std::vector<ParameterGroup> groups);
-
-/// Euclidean norm of all gradients of the leaves together, summed in f64 in an order that depends
-/// on the shapes alone.
-double gradient_norm(const std::vector<ParameterGroup>& groups);
+                                          const std::vector<ParameterGroup>& groups);
 
 /// What gradients are multiplied by so that their norm is at most most_norm: min(1, most_norm /
-/// (norm + 1e-6)), PyTorch's clip_grad_norm_.
+/// (norm + 1e-6)), PyTorch's clip_grad_norm_; NaN if the norm is.
 double clip_factor(double norm, double most_norm);
 
 }  // namespace heed
