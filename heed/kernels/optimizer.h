@@ -59,10 +59,10 @@ double adafactor_squares(const float* g, float factor, float epsilon, double* co
                          int64_t n);
 
 /// Adafactor's update of one row: u = row_factor column_factors[i] g[i], through the first moment
-/// m = beta1 m + (1 - beta1) u if there is one (m not null), then w = decay w - u.
+/// m = beta1 m + (1 - beta1) u if there is one (m not null), then w = w - decay w - u.
 struct AdafactorStep {
   float row_factor = 0;
-  float decay = 1;
+  float decay = 0;  // rate x weight decay
   float beta1 = 0;
   float one_minus_beta1 = 0;
 };

@@ -193,7 +193,7 @@ class Adafactor : public Optimizer {
         const double by = row_factors_[static_cast<size_t>(row)] * rate * gradient_factor;
         const int64_t at = row * of.cols;
         kernels::adafactor({.row_factor = static_cast<float>(by),
-                            .decay = static_cast<float>(1 - rate * slot.weight_decay),
+                            .decay = static_cast<float>(rate * slot.weight_decay),
                             .beta1 = static_cast<float>(options_.beta1),
                             .one_minus_beta1 = static_cast<float>(1 - options_.beta1)},
                            w + at, g + at, columns, m == nullptr ? nullptr : m + at, of.cols);

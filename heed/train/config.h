@@ -15,8 +15,8 @@
 namespace heed {
 
 /// What `heed train` is told: a short YAML of these names, each also a flag (--batch,
-/// --warmup-steps). train_fields() says what each means, its unit and its range; what 0 or ""
-/// stands for is said there too.
+/// --warmup-steps). train_fields() says what each means, its unit, its range and what 0 or ""
+/// stands for.
 struct TrainConfig {
   std::string task;
   std::string data;
@@ -50,13 +50,13 @@ struct TrainConfig {
   std::string optimizer = "adamw";
   double momentum = 0.9;
   bool nesterov = false;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
+  double beta1 = -1;
+  double beta2 = -1;
   double epsilon = 1e-8;
   double weight_decay = 0.01;
   double clip = 1;
   std::string schedule = "linear";
-  double learning_rate = 3e-4;
+  double learning_rate = 0;
   double floor_rate = 0;
   int64_t warmup_steps = 0;
 
@@ -98,6 +98,7 @@ struct TrainField {
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
   std::vector<std::string_view> choices = {};  // of a string; empty: any
+  bool may_change = false;  // on resuming: only how far the run goes, or nothing, depends on it
 };
 
 /// All settings, in the order in which help lists them.
@@ -113,7 +114,8 @@ void set_field(TrainConfig& config, std::string_view name, std::string_view valu
 void parse_train_config(TrainConfig& config, std::string_view yaml, const std::string& where);
 void read_train_config(TrainConfig& config, const std::filesystem::path& path);
 
-/// The same settings as YAML that parse_train_config reads back equal: what a run keeps of itself.
+/// The settings as YAML that parse_train_config reads back equal, the defaults as comments: what a
+/// run keeps of itself.
 std::string to_yaml(const TrainConfig& config);
 
 OptimizerOptions optimizer_options(const TrainConfig& config);

@@ -94,7 +94,7 @@ TEST(OptimizerKernels, LionStandsStillWhereMomentAndGradientAreZero) {
 
 TEST(OptimizerKernels, AdafactorIsItsReferenceToTheBit) {
   const AdafactorStep step{
-      .row_factor = 0.3F, .decay = 0.99F, .beta1 = 0.8F, .one_minus_beta1 = 0.2F};
+      .row_factor = 0.3F, .decay = 0.01F, .beta1 = 0.8F, .one_minus_beta1 = 0.2F};
   for (const bool moment : {false, true}) {
     expect_law([&](float* w, const float* g, float* m, float* v,
                    int64_t n) { adafactor(step, w, g, v, moment ? m : nullptr, n); },

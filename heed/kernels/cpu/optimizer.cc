@@ -173,7 +173,8 @@ void adafactor(const AdafactorStep& step, float* w, const float* g, const float*
       update = hn::Add(hn::Mul(beta1, load(d, m + i, lanes)), hn::Mul(new1, update));
       store(d, update, m + i, lanes);
     }
-    store(d, hn::Sub(hn::Mul(decay, load(d, w + i, lanes)), update), w + i, lanes);
+    const FloatVector weight = load(d, w + i, lanes);
+    store(d, hn::Sub(hn::Sub(weight, hn::Mul(decay, weight)), update), w + i, lanes);
   });
 }
 

@@ -85,7 +85,7 @@ void adafactor(const AdafactorStep& step, float* w, const float* g, const float*
       m[i] = step.beta1 * m[i] + step.one_minus_beta1 * update;
       update = m[i];
     }
-    w[i] = step.decay * w[i] - update;
+    w[i] = w[i] - step.decay * w[i] - update;
   }
 }
 
