@@ -38,6 +38,7 @@
 #include "heed/nn/feed_forward.h"
 #include "heed/nn/layer_norm.h"
 #include "heed/nn/linear.h"
+#include "heed/nn/parameter_store.h"
 #include "heed/nn/params.h"
 #include "heed/nn/positions.h"
 #include "heed/nn/run.h"

@@ -71,9 +71,19 @@ std::atomic<Isa>& chosen_isa() {
 }
 
 // The operations whose fast source is kernels/cpu/<op>.cc and whose law is kernels/ref/<op>.cc.
-constexpr std::array<std::string_view, 9> kOps{"activation",  "attention", "attention_backward",
-                                               "elementwise", "linear",    "normalization",
-                                               "optimizer",   "product",   "rotary"};
+constexpr auto kOps = std::to_array<std::string_view>({
+    "activation",
+    "attention",
+    "attention_backward",
+    "dropout",
+    "elementwise",
+    "linear",
+    "normalization",
+    "normalization_backward",
+    "optimizer",
+    "product",
+    "rotary",
+});
 
 }  // namespace
 

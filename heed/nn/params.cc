@@ -92,6 +92,11 @@ Tensor Params::tensor(std::string_view name, const Shape& shape) const {
   if (found) return found;
   const Source& source = *state_->source;
   const std::string full = full_name(name);
+  if (Tensor made = source.create(full, shape)) {
+    const std::scoped_lock lock(state_->mutex);
+    state_->asked.insert(full);
+    return made;
+  }
   const std::vector<std::string> names = source.names();
   const std::vector<std::string> meant = closest(full, names);
   const std::string nearest = meant.empty()

@@ -20,6 +20,8 @@ class Params {
    public:
     virtual ~Source() = default;
     virtual Tensor find(const std::string& name) const = 0;
+    /// Makes one that is asked for and not there, if the source makes any; else undefined.
+    virtual Tensor create(const std::string& /*name*/, const Shape& /*shape*/) const { return {}; }
     /// Every name, sorted; for error messages and for unused().
     virtual std::vector<std::string> names() const = 0;
     /// What messages call it: a path, "a map".

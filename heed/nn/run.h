@@ -3,6 +3,7 @@
 #include <optional>
 #include <string_view>
 
+#include "heed/base/philox.h"
 #include "heed/ops/attention_report.h"
 #include "heed/tensor/tensor.h"
 
@@ -34,14 +35,32 @@ class Observer {
   virtual void hidden_state(int /*layer*/, const Tensor& /*state*/) {}
 };
 
+/// Which numbers dropout drops, as shares of 1.
+struct DropoutRates {
+  float hidden = 0;        // embeddings, and what attention and feed-forward add to the residual
+  float attention = 0;     // attention's weights
+  float feed_forward = 0;  // between the two products of feed-forward, where the model has it
+};
+
+/// What a step of training carries: dropout, and the random numbers it takes next. A step is the
+/// same whenever its seed is. One thread at a time.
+struct Training {
+  DropoutRates rates;
+  uint64_t seed = 0;   // of this step
+  uint64_t drawn = 0;  // seeds that the step has taken
+
+  Dropout next(float rate) { return {rate, derived_seed(seed, drawn++)}; }
+};
+
 /// What a run carries beside the tensors. Layers hand it on; only attention and the block
 /// boundaries look into it.
 struct Run {
   Observer* observer = nullptr;
   int layer = 0;
+  Training* training = nullptr;  // null: inference, nothing is dropped
 
   /// The run as the blocks of that layer see it.
-  Run at(int64_t block) const { return {observer, static_cast<int>(block)}; }
+  Run at(int64_t block) const { return {observer, static_cast<int>(block), training}; }
   /// A block boundary: `blocks` blocks are done, and the state is x [B, T, C].
   void reached(int64_t blocks, const Tensor& x) const {
     if (observer != nullptr) observer->hidden_state(static_cast<int>(blocks), x);

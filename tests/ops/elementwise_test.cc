@@ -1,4 +1,5 @@
 #include "heed/ops/elementwise.h"
+#include "heed/ops/embedding.h"
 
 #include <gtest/gtest.h>
 

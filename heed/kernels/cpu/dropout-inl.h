@@ -14,7 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
-namespace philox {
+namespace philox_lanes {
 
 using Words = hn::RebindToUnsigned<Floats>;
 using WordVector = hn::Vec<Words>;
@@ -31,16 +31,11 @@ HWY_INLINE WordVector upper_product(WordVector a, WordVector b) {
   return hn::OddEven(hn::BitCast(w, odd), hn::BitCast(w, hn::ShiftRight<32>(even)));
 }
 
-/// dropout_draws, a query and a quad in each lane.
-HWY_INLINE void draws(uint64_t seed, uint32_t head, WordVector query, WordVector quad,
-                      WordVector (&x)[4]) {
+/// heed::philox in each lane, in place.
+HWY_INLINE void rounds(uint64_t key, WordVector (&x)[4]) {
   const Words w;
-  x[0] = query;
-  x[1] = quad;
-  x[2] = hn::Set(w, head);
-  x[3] = hn::Zero(w);
-  auto key0 = static_cast<uint32_t>(seed);
-  auto key1 = static_cast<uint32_t>(seed >> 32);
+  auto key0 = static_cast<uint32_t>(key);
+  auto key1 = static_cast<uint32_t>(key >> 32);
   const WordVector factor0 = hn::Set(w, kPhiloxFactors[0]);
   const WordVector factor1 = hn::Set(w, kPhiloxFactors[1]);
   for (int round = 0; round < kPhiloxRounds; ++round) {
@@ -57,13 +52,24 @@ HWY_INLINE void draws(uint64_t seed, uint32_t head, WordVector query, WordVector
   }
 }
 
-}  // namespace philox
+/// dropout_draws, a query and a quad in each lane.
+HWY_INLINE void draws(uint64_t seed, uint32_t head, WordVector query, WordVector quad,
+                      WordVector (&x)[4]) {
+  const Words w;
+  x[0] = query;
+  x[1] = quad;
+  x[2] = hn::Set(w, head);
+  x[3] = hn::Set(w, static_cast<uint32_t>(PhiloxUse::attention_dropout));
+  rounds(seed, x);
+}
+
+}  // namespace philox_lanes
 
 /// Multiplies the tile [n][width], keys first_key.. by queries first_query.. of head, by dropout's
 /// factors.
 HWY_INLINE void drop_tile(const Dropout& dropout, int64_t head, int64_t first_query,
                           int64_t first_key, int64_t n, int64_t width, float* tile) {
-  using namespace philox;
+  using namespace philox_lanes;
   const Floats f;
   const Words w;
   const auto bound = hn::Set(w, dropout.threshold());
@@ -90,7 +96,7 @@ HWY_INLINE void drop_tile(const Dropout& dropout, int64_t head, int64_t first_qu
 /// of 4.
 HWY_INLINE void drop_factors(const Dropout& dropout, int64_t head, int64_t first_query,
                              int64_t rows, int64_t first_key, int64_t width, float* factors) {
-  using namespace philox;
+  using namespace philox_lanes;
   const Floats f;
   const Words w;
   const auto bound = hn::Set(w, dropout.threshold());
