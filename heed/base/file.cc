@@ -57,6 +57,10 @@ bool write_all(int descriptor, std::string_view bytes) {
   return true;
 }
 
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : ".";
+}
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
@@ -97,6 +101,11 @@ std::string read_file(const std::filesystem::path& path) {
     if (n == 0) return content;
     content.append(buffer, static_cast<size_t>(n));
   }
+}
+
+void sync_path(const std::filesystem::path& path) {
+  const Descriptor file(path);
+  if (::fsync(file.get()) != 0) throw_system("cannot sync", path, errno);
 }
 
 AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
@@ -181,6 +190,7 @@ void AtomicFile::commit() {
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot rename into");
   }
   ::close(std::exchange(descriptor_, -1));
+  if (!in_place_) sync_path(folder_of(target_));
 }
 
 void write_file(const std::filesystem::path& path, std::string_view content) {

@@ -35,10 +35,14 @@ class MappedFile {
 /// The whole of a regular file. Throws Error not_found / io_failure; invalid_argument for a folder.
 std::string read_file(const std::filesystem::path& path);
 
-/// Collects bytes in `PATH.<pid>-<n>.tmp` beside the target; commit() syncs and renames it into
-/// place. Without commit() (an exception, say) the temporary file goes and the target is as it was.
-/// A link's target is replaced, not the link; a replaced file keeps its permissions. What is no
-/// regular file (/dev/stdout, a pipe) is written by commit() as it is.
+/// Puts what the system still holds of a file's content, or of a folder's list of names, on the
+/// disk. Error not_found / io_failure.
+void sync_path(const std::filesystem::path& path);
+
+/// Collects bytes in `PATH.<pid>-<n>.tmp` beside the target; commit() syncs it, renames it into
+/// place and syncs the folder. Without commit() (an exception, say) the temporary file goes and the
+/// target is as it was. A link's target is replaced, not the link; a replaced file keeps its
+/// permissions. What is no regular file (/dev/stdout, a pipe) is written by commit() as it is.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path target);

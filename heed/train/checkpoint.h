@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "heed/io/json.h"
 #include "heed/tensor/named_tensors.h"
@@ -19,20 +19,26 @@ struct TrainingState {
   NamedTensors optimizer;  // optimizer.safetensors: Optimizer::state()
   Json progress;           // the loop's own: random state, data position, best score and so on
   Json run;                // what the run is of: data, model, settings (see check_same_run)
+  bool best = false;       // what save() was told; set by loading
 };
 
 /// A run's checkpoints: folders `step-00001000` with the model's files, the optimiser's and
-/// state.json. Each is written under a name that ends in .tmp, synced and renamed, so a folder of
-/// that name is whole whatever ends the process; `best` is a link to the best.
+/// state.json, which holds the rest and every file's size and sum. Each is written under a name
+/// that ends in .tmp, synced and renamed, so a folder of that name is whole whatever ends the
+/// process; `best` is a link to the best.
 class CheckpointFolder {
  public:
-  /// Makes the folder if it is not there and removes what a killed run has left half written. One
-  /// process writes to it at a time. keep: how many of the newest stay, beside the best.
+  /// Makes the folder if it is not there, keeps other processes from writing to it and removes what
+  /// a killed run has left half written. keep: how many of the newest stay, beside the best. Error
+  /// invalid_argument if another process writes there.
   explicit CheckpointFolder(std::filesystem::path folder, int64_t keep = 3);
+  ~CheckpointFolder();
+  CheckpointFolder(const CheckpointFolder&) = delete;
+  CheckpointFolder& operator=(const CheckpointFolder&) = delete;
 
-  /// Writes a checkpoint and then removes those that are one too many. add_files may write more
+  /// Writes a checkpoint and then removes earlier ones that are too many. add_files may write more
   /// into the folder (config.json, tokenizer.json). With best, `best` leads to it from then on.
-  /// Error io_failure (a full disk) leaves all earlier checkpoints as they are. Returns its path.
+  /// Error io_failure (a full disk) leaves all others as they are. Returns its path.
   std::filesystem::path save(
       const TrainingState& state, bool best,
       const std::function<void(const std::filesystem::path& folder)>& add_files = {});
@@ -40,25 +46,30 @@ class CheckpointFolder {
   /// Steps of the checkpoints there, ascending; whole or not.
   std::vector<int64_t> steps() const;
   std::filesystem::path path_of(int64_t step) const;
-  /// The newest that is whole; what it passes over goes to the log as a warning. Nothing if there
-  /// is none.
+  /// The newest that is whole, marked as best if it was to be; what it passes over goes to the log
+  /// as a warning. Nothing if there are no checkpoints. Error as load_checkpoint's, of the newest,
+  /// if there are and none is whole.
   std::optional<TrainingState> load_newest() const;
   /// The best one's folder, if one was marked.
   std::optional<std::filesystem::path> best() const;
   const std::filesystem::path& path() const { return folder_; }
 
  private:
+  void remove_leftovers() const;
+  void mark_best(const std::filesystem::path& checkpoint) const;
+  void prune(int64_t newest) const;
   std::filesystem::path folder_;
   int64_t keep_;
+  int lock_ = -1;
 };
 
-/// Reads one checkpoint's folder, tensors copied into memory. Error not_found / corrupt_data /
+/// Reads one checkpoint's folder; tensors are mapped, not read. Error not_found / corrupt_data /
 /// unsupported says which file is missing, of another size or sum, or of something else, with what
 /// was needed and found.
 TrainingState load_checkpoint(const std::filesystem::path& folder);
 
 /// Error invalid_argument if a checkpoint's `run` differs from the run that wants to go on, naming
-/// what changed, each with both values: "resume: data.train.bytes is 120 now and was 100 in ...".
+/// what changed, each with both values: "resume: data.bytes is 120 now and was 100 in ...".
 void check_same_run(const Json& now, const Json& saved, const std::string& where);
 
 /// {"bytes": N, "crc32c": "1a2b3c4d"} of a file: what `run` keeps of data.

@@ -98,7 +98,8 @@ struct TrainField {
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
   std::vector<std::string_view> choices = {};  // of a string; empty: any
-  bool may_change = false;  // on resuming: only how far the run goes, or nothing, depends on it
+  bool may_change = false;  // when a run is resumed: only how far it goes or what is told of it
+                            // depends on it, or it is a path whose content is compared instead
 };
 
 /// All settings, in the order in which help lists them.

@@ -29,15 +29,16 @@ std::vector<TrainField> data_fields() {
   using C = TrainConfig;
   return {
       text("task", &C::task, "What is learnt.", {"lm", "translate", "classify", "ner", "mlm"}),
-      text("data", &C::data, "File or folder to learn from."),
-      text("validation", &C::validation,
-           "File to measure on; without one, validation_part of the data is kept back."),
+      changeable(text("data", &C::data, "File or folder to learn from.")),
+      changeable(
+          text("validation", &C::validation,
+               "File to measure on; without one, validation_part of the data is kept back.")),
       number("validation_part", &C::validation_part,
              "Part of the data kept back to measure on, 0 for none.", 0, 0.9),
       changeable(text("out", &C::out, "Folder of the result, its checkpoints and its metrics.")),
-      text("tokenizer", &C::tokenizer,
-           "tokenizer.json or a folder with one, or how to make one: characters, bpe. Default: the "
-           "model's own, else bpe."),
+      changeable(text("tokenizer", &C::tokenizer,
+                      "tokenizer.json or a folder with one, or how to make one: characters, bpe. "
+                      "Default: the model's own, else bpe.")),
       number("vocab", &C::vocab, "Pieces of a tokenizer that is made, 0 for 8,192 at most."),
       text("text_column", &C::text_column, "Column of the text in CSV and JSON lines."),
       text("label_column", &C::label_column, "Column of the label in CSV and JSON lines."),
@@ -48,8 +49,8 @@ std::vector<TrainField> data_fields() {
 std::vector<TrainField> model_fields() {
   using C = TrainConfig;
   return {
-      text("model", &C::model,
-           "Model to start from, a folder or a name; without one, a new model."),
+      changeable(text("model", &C::model,
+                      "Model to start from, a folder or a name; without one, a new model.")),
       text("architecture", &C::architecture,
            "A new model's: gpt2, bert, transformer. Default: by the task."),
       number("layers", &C::layers, "Layers of a new model (of each stack).", 1, 1000),

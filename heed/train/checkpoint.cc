@@ -1,0 +1,186 @@
+#include "heed/train/checkpoint.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/base/log.h"
+#include "heed/io/safetensors.h"
+#include "heed/train/checkpoint_state.h"
+
+namespace heed {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "step-";
+constexpr const char* kBest = "best";
+
+[[noreturn]] void fail(const std::string& what, int error) {
+  throw Error(ErrorCode::io_failure, "checkpoint: " + what + ": " + std::strerror(error));
+}
+
+[[noreturn]] void fail(const fs::filesystem_error& error) {
+  fail("cannot write " + error.path1().string(), error.code().value());
+}
+
+std::string temporary_of(const std::string& name) {
+  return name + "." + std::to_string(::getpid()) + ".tmp";
+}
+
+/// 1000 of "step-00001000"; -1 of any other name.
+int64_t step_of(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return -1;
+  int64_t step = -1;
+  const char* end = name.data() + name.size();
+  const auto read = std::from_chars(name.data() + kPrefix.size(), end, step);
+  return read.ec == std::errc() && read.ptr == end ? step : -1;
+}
+
+void rename_to(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail("cannot rename into " + to.string(), errno);
+}
+
+/// Moves a folder out of sight before its files go one by one.
+void remove_folder(const fs::path& folder) {
+  const fs::path gone = folder.parent_path() / temporary_of(folder.filename().string() + ".old");
+  rename_to(folder, gone);
+  fs::remove_all(gone);
+}
+
+void sync_all(const fs::path& folder) {
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file() || entry.is_directory()) sync_path(entry.path());
+  }
+  sync_path(folder);
+}
+
+}  // namespace
+
+CheckpointFolder::CheckpointFolder(fs::path folder, int64_t keep)
+    : folder_(std::move(folder)), keep_(keep) {
+  if (keep < 1) {
+    throw Error(ErrorCode::invalid_argument,
+                "checkpoint: needed to keep 1 or more, found " + std::to_string(keep));
+  }
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  lock_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) fail("cannot open the folder " + folder_.string(), errno);
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(lock_);
+    throw Error(ErrorCode::invalid_argument, "checkpoint: another process writes to " +
+                                                 folder_.string() +
+                                                 "; wait for it to end, or take another folder");
+  }
+  remove_leftovers();
+}
+
+CheckpointFolder::~CheckpointFolder() { ::close(lock_); }
+
+void CheckpointFolder::remove_leftovers() const {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+    const std::string name = entry.path().filename().string();
+    const bool ours = name.starts_with(kPrefix) || name.starts_with(kBest);
+    if (ours && name.ends_with(".tmp")) fs::remove_all(entry.path(), ignored);
+  }
+}
+
+fs::path CheckpointFolder::save(const TrainingState& state, bool best,
+                                const std::function<void(const fs::path& folder)>& add_files) {
+  const fs::path target = path_of(state.step);
+  const fs::path temporary = folder_ / temporary_of(target.filename().string());
+  try {
+    fs::remove_all(temporary);
+    fs::create_directory(temporary);
+    write_safetensors(temporary / internal::kModelFile, state.weights, {{"format", "pt"}});
+    write_safetensors(temporary / internal::kOptimizerFile, state.optimizer);
+    if (add_files) add_files(temporary);
+    internal::write_state(state, best, temporary);
+    sync_all(temporary);
+    // The run was resumed from an earlier one, which stays until this one is in place.
+    if (fs::exists(target)) remove_folder(target);
+    rename_to(temporary, target);
+    sync_path(folder_);
+    if (best) mark_best(target);
+    prune(state.step);
+  } catch (const fs::filesystem_error& error) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    fail(error);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+  return target;
+}
+
+void CheckpointFolder::mark_best(const fs::path& checkpoint) const {
+  const fs::path temporary = folder_ / temporary_of(kBest);
+  fs::create_directory_symlink(checkpoint.filename(), temporary);
+  rename_to(temporary, folder_ / kBest);
+  sync_path(folder_);
+}
+
+/// Later ones than `newest` are of a run that this one was taken back from: they do not count and
+/// stay.
+void CheckpointFolder::prune(int64_t newest) const {
+  std::vector<int64_t> older = steps();
+  std::erase_if(older, [&](int64_t step) { return step > newest; });
+  const auto marked = best();
+  for (size_t i = 0; i + static_cast<size_t>(keep_) < older.size(); ++i) {
+    const fs::path folder = path_of(older[i]);
+    if (marked != folder) remove_folder(folder);
+  }
+}
+
+std::vector<int64_t> CheckpointFolder::steps() const {
+  std::vector<int64_t> found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+    const int64_t step = step_of(entry.path().filename().string());
+    if (step >= 0 && path_of(step) == entry.path()) found.push_back(step);
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+fs::path CheckpointFolder::path_of(int64_t step) const {
+  const std::string digits = std::to_string(step);
+  return folder_ / (std::string(kPrefix) +
+                    std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits);
+}
+
+std::optional<TrainingState> CheckpointFolder::load_newest() const {
+  const std::vector<int64_t> all = steps();
+  std::optional<Error> first;
+  for (auto step = all.rbegin(); step != all.rend(); ++step) {
+    try {
+      TrainingState state = load_checkpoint(path_of(*step));
+      // a kill may have come between its rename and its mark
+      if (state.best && best() != path_of(*step)) mark_best(path_of(*step));
+      return state;
+    } catch (const Error& error) {
+      if (!first) first = error;
+      log(LogLevel::warning, std::string(error.what()) + "; passed over");
+    }
+  }
+  if (first) throw *first;
+  return std::nullopt;
+}
+
+std::optional<fs::path> CheckpointFolder::best() const {
+  std::error_code error;
+  const fs::path target = fs::read_symlink(folder_ / kBest, error);
+  if (error || !fs::is_directory(folder_ / target, error)) return std::nullopt;
+  return folder_ / target;
+}
+
+}  // namespace heed
