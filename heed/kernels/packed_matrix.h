@@ -26,6 +26,8 @@ class PackedMatrix {
   /// Rows [first, first + count) of W from count rows of K floats, `stride` floats apart. Threads
   /// may pack different rows at once.
   void set_rows(int64_t first, int64_t count, const float* rows, int64_t stride);
+  /// The same rows, back to where they came from.
+  void get_rows(int64_t first, int64_t count, float* rows, int64_t stride) const;
   void set_bias(int64_t first, int64_t count, const float* bias);
 
  private:
@@ -34,6 +36,9 @@ class PackedMatrix {
   };
   using Block = std::unique_ptr<float[], Free>;
   static Block allocate(int64_t floats);
+  /// f(row, k, where) for every k of outputs first + row, row < count.
+  template <class F>
+  void for_columns(int64_t first, int64_t count, const F& f) const;
 
   int64_t outputs_;
   int64_t inputs_;

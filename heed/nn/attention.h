@@ -86,7 +86,7 @@ class MultiHeadAttention {
   AttentionInputs inputs_ = AttentionInputs::self;
   int64_t heads_ = 1;
   std::optional<float> scale_;
-  std::vector<PackedLinear> projections_;  // [qkv], [q, kv] or [q, k, v]
+  std::vector<Linear> projections_;  // [qkv], [q, kv] or [q, k, v]
   Linear output_;
   std::vector<Tensor> extra_keys_;    // [C] each
   std::vector<Tensor> extra_values_;  // [C] each

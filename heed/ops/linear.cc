@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/kernels/linear.h"
 #include "heed/ops/chunks.h"
@@ -80,6 +81,28 @@ int64_t PackedLinear::outputs() const { return matrix_ == nullptr ? 0 : matrix_-
 Tensor PackedLinear::operator()(const Tensor& x, Activation activation) const {
   HEED_ASSERT(matrix_ != nullptr);
   internal::check_input(x, inputs());
+  if (!recording({&x})) return compute(x, activation);
+  const PackedLinear self = *this;
+  const auto backward = [self, shape = x.shape()](const Tensor& dy, Gradients& to) {
+    const Tensor dx = Tensor::empty(shape);
+    internal::project_back({self.unpacked(), Tensor()}, internal::columns_of(dy),
+                           internal::columns_of(dx));
+    to.add(0, dx);
+  };
+  const Tensor sums = record(compute(x.detach(), Activation::none), {x}, backward);
+  return activation == Activation::none ? sums : activate(sums, activation);
+}
+
+/// The weights [N, K], rounded as they were packed.
+Tensor PackedLinear::unpacked() const {
+  const Tensor weight = Tensor::empty({outputs(), inputs()});
+  parallel_chunks(outputs(), PackedMatrix::kPanel, [&](int64_t begin, int64_t end) {
+    matrix_->get_rows(begin, end - begin, weight.data<float>() + begin * inputs(), inputs());
+  });
+  return weight;
+}
+
+Tensor PackedLinear::compute(const Tensor& x, Activation activation) const {
   Shape shape = x.shape();
   shape[-1] = outputs();
   const Tensor in = x.contiguous();

@@ -27,10 +27,12 @@ class PackedLinear {
   int64_t outputs() const;  // N
 
   /// x [..., K] f32 -> [..., N]. A row's bits do not depend on the other rows nor on the thread
-  /// count.
+  /// count. Records the gradient of x: the weights take none.
   Tensor operator()(const Tensor& x, Activation activation = Activation::none) const;
 
  private:
+  Tensor compute(const Tensor& x, Activation activation) const;
+  Tensor unpacked() const;
   std::shared_ptr<const kernels::PackedMatrix> matrix_;
 };
 

@@ -84,14 +84,12 @@ Tensor bias_gradient(const Layer& layer, const Columns& dy) {
   return sum_rows(dy.data, dy.stride, dy.rows, layer.outputs());
 }
 
-Tensor sums_gradient(const Tensor& sums, const Tensor& dy, Activation activation) {
-  const Tensor dz = Tensor::empty(sums.shape());
-  const float *z = sums.data<float>(), *da = dy.data<float>();
+void sums_gradient(const Tensor& sums, const Tensor& da, Activation activation, const Tensor& dz) {
+  const float *z = sums.data<float>(), *above = da.data<float>();
+  float* to = dz.data<float>();
   parallel_chunks(dz.numel(), kElementsPerTask, [&](int64_t begin, int64_t end) {
-    kernels::activate_backward(activation, z + begin, da + begin, dz.data<float>() + begin,
-                               end - begin);
+    kernels::activate_backward(activation, z + begin, above + begin, to + begin, end - begin);
   });
-  return dz;
 }
 
 }  // namespace internal
@@ -109,7 +107,8 @@ struct Step {
   Shape shape;  // of x
 
   void operator()(const Tensor& dy, Gradients& to) const {
-    const Tensor dz = sums.defined() ? sums_gradient(sums, dy, activation) : dy;
+    const Tensor dz = sums.defined() ? Tensor::empty(sums.shape()) : dy;
+    if (sums.defined()) sums_gradient(sums, dy, activation, dz);
     const Tensor dx = to.wants(0) ? Tensor::empty(shape) : Tensor();
     int64_t first = 0;
     for (size_t i = 0; i < layers.size(); ++i) {

@@ -44,7 +44,7 @@ void project_back(const Layer& layer, const Columns& dy, const Columns& dx,
 Tensor weight_gradient(const Layer& layer, const Columns& dy, const Columns& x);
 /// db = the sums of dy over its rows.
 Tensor bias_gradient(const Layer& layer, const Columns& dy);
-/// dz = dy activation'(sums), all contiguous.
-Tensor sums_gradient(const Tensor& sums, const Tensor& dy, Activation activation);
+/// dz = da activation'(sums), all contiguous; dz may be da.
+void sums_gradient(const Tensor& sums, const Tensor& da, Activation activation, const Tensor& dz);
 
 }  // namespace heed::internal

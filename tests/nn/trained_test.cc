@@ -1,0 +1,71 @@
+#include <gtest/gtest.h>
+
+#include "heed/autograd/tape.h"
+#include "heed/nn/attention.h"
+#include "heed/nn/linear.h"
+#include "tests/golden.h"
+#include "tests/random_tensor.h"
+
+// Layers of traced weights compute what packed ones do, and hand gradients on.
+
+namespace heed {
+namespace {
+
+using testing::expect_close;
+using testing::expect_same_bits;
+using testing::random_tensor;
+
+TEST(TrainedLinear, ComputesThePackedProduct) {
+  const LinearWeights weights(random_tensor({70, 50}, 1), random_tensor({70}, 2));
+  const Linear trained({leaf(weights.weight), leaf(weights.bias)}), packed(weights);
+  EXPECT_TRUE(trained.trained());
+  EXPECT_FALSE(packed.trained());
+  const Tensor x = random_tensor({3, 9, 50}, 3);
+  expect_same_bits(trained(x, Activation::gelu), packed(x, Activation::gelu), "y");
+}
+
+TEST(TrainedLinear, FrozenWeightsPassGradientsOn) {
+  const LinearWeights weights(random_tensor({130, 50}, 1), random_tensor({130}, 2));
+  const Tensor w = leaf(weights.weight), x = leaf(random_tensor({9, 50}, 3));
+  const Tensor frozen_x = leaf(x.detach()), dy = random_tensor({9, 130}, 4);
+  for (const Activation activation : {Activation::none, Activation::gelu}) {
+    clear_gradient(x);
+    clear_gradient(frozen_x);
+    backward(Linear({w, weights.bias})(x, activation), dy);
+    backward(Linear(weights)(frozen_x, activation), dy);
+    expect_same_bits(gradient(frozen_x), gradient(x), "dx");
+  }
+}
+
+AttentionWeights draw(int64_t width, bool traced) {
+  AttentionWeights weights;
+  unsigned seed = 0;
+  for (LinearWeights* part : {&weights.query, &weights.key, &weights.value, &weights.output}) {
+    part->weight = random_tensor({width, width}, ++seed, 0.3F);
+    part->bias = random_tensor({width}, ++seed);
+    if (!traced) continue;
+    part->weight = leaf(part->weight);
+    part->bias = leaf(part->bias);
+  }
+  return weights;
+}
+
+TEST(TrainedAttention, ComputesThePackedLayer) {
+  const Tensor x = random_tensor({2, 7, 48}, 20), memory = random_tensor({2, 5, 48}, 21);
+  for (const AttentionInputs inputs : {AttentionInputs::self, AttentionInputs::memory}) {
+    const MultiHeadAttention packed(draw(48, false), 4, inputs), trained(draw(48, true), 4, inputs);
+    const bool self = inputs == AttentionInputs::self;
+    expect_same_bits(self ? trained(x) : trained(x, memory), self ? packed(x) : packed(x, memory),
+                     "y");
+  }
+}
+
+TEST(TrainedAttention, ExtraKeysAreRefused) {
+  AttentionWeights weights = draw(48, true);
+  weights.zero_key = true;
+  const MultiHeadAttention layer(weights, 4);
+  EXPECT_THROW(layer(random_tensor({2, 7, 48}, 20)), Error);
+}
+
+}  // namespace
+}  // namespace heed
