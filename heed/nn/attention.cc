@@ -147,7 +147,8 @@ MultiHeadAttention::Heads MultiHeadAttention::project(const Tensor& query, const
 }
 
 Tensor MultiHeadAttention::attend(const Heads& heads, std::string_view kind, const Run& run) const {
-  const AttentionOptions options{.scale = scale_, .mask = heads.mask};
+  const AttentionOptions options{
+      .scale = scale_, .mask = heads.mask, .dropout = run.dropout(&DropoutRates::attention)};
   if (run.observer == nullptr) return merge(attention(heads.q, heads.k, heads.v, options));
   return merge(watched(heads, options, kind, run));
 }

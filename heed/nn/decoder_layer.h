@@ -30,11 +30,11 @@ class DecoderLayer {
     if (norm_first_) {
       x = x + attend_(attention_norm_(x), mask, run);
       x = x + attend_memory_(memory_norm_(x), memory, memory_mask, run);
-      return x + feed_forward_(feed_forward_norm_(x));
+      return x + feed_forward_(feed_forward_norm_(x), run);
     }
     x = attention_norm_(x + attend_(x, mask, run));
     x = memory_norm_(x + attend_memory_(x, memory, memory_mask, run));
-    return feed_forward_norm_(x + feed_forward_(x));
+    return feed_forward_norm_(x + feed_forward_(x, run));
   }
 
  private:

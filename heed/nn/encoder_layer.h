@@ -35,10 +35,10 @@ class EncoderLayer {
   Tensor operator()(Tensor x, const Mask& mask = {}, const Run& run = {}) const {  // x [B, T, C]
     if (norm_first_) {
       x = x + attend_(attention_norm_(x), mask, run);
-      return x + feed_forward_(feed_forward_norm_(x));
+      return x + feed_forward_(feed_forward_norm_(x), run);
     }
     x = attention_norm_(x + attend_(x, mask, run));
-    return feed_forward_norm_(x + feed_forward_(x));
+    return feed_forward_norm_(x + feed_forward_(x, run));
   }
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "heed/nn/linear.h"
+#include "heed/nn/run.h"
 
 namespace heed {
 
@@ -13,7 +14,7 @@ class FeedForward {
       : widen_(std::move(widen)), narrow_(std::move(narrow)), activation_(activation) {}
 
   /// x [..., C] -> [..., C].
-  Tensor operator()(const Tensor& x) const { return narrow_(widen_(x, activation_)); }
+  Tensor operator()(const Tensor& x, const Run& run = {}) const;
 
  private:
   Linear widen_;

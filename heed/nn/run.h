@@ -61,6 +61,10 @@ struct Run {
 
   /// The run as the blocks of that layer see it.
   Run at(int64_t block) const { return {observer, static_cast<int>(block), training}; }
+  /// The next dropout of those numbers; off in inference.
+  Dropout dropout(float DropoutRates::*numbers) const {
+    return training == nullptr ? Dropout{} : training->next(training->rates.*numbers);
+  }
   /// A block boundary: `blocks` blocks are done, and the state is x [B, T, C].
   void reached(int64_t blocks, const Tensor& x) const {
     if (observer != nullptr) observer->hidden_state(static_cast<int>(blocks), x);

@@ -1,0 +1,22 @@
+#include "heed/nn/feed_forward.h"
+
+#include "heed/base/error.h"
+#include "heed/ops/feed_forward.h"
+
+namespace heed {
+
+Tensor FeedForward::operator()(const Tensor& x, const Run& run) const {
+  const Dropout dropout = run.dropout(&DropoutRates::feed_forward);
+  if (widen_.trained() && narrow_.trained()) {
+    const LinearWeights first = widen_.trained_weights(), second = narrow_.trained_weights();
+    return feed_forward(x, {first.weight, first.bias, second.weight, second.bias}, activation_,
+                        dropout);
+  }
+  if (dropout.on()) {
+    throw Error(ErrorCode::unsupported,
+                "feed_forward: dropout between the products needs both to be trained");
+  }
+  return narrow_(widen_(x, activation_));
+}
+
+}  // namespace heed
