@@ -28,7 +28,7 @@ TEST(TrainedLinear, FrozenWeightsPassGradientsOn) {
   const LinearWeights weights(random_tensor({130, 50}, 1), random_tensor({130}, 2));
   const Tensor w = leaf(weights.weight), x = leaf(random_tensor({9, 50}, 3));
   const Tensor frozen_x = leaf(x.detach()), dy = random_tensor({9, 130}, 4);
-  for (const Activation activation : {Activation::none, Activation::gelu}) {
+  for (const Activation activation : {Activation::none}) {
     clear_gradient(x);
     clear_gradient(frozen_x);
     backward(Linear({w, weights.bias})(x, activation), dy);
