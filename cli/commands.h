@@ -12,6 +12,7 @@ struct Context;
 void add_look(CLI::App& root, Context& context);
 void add_explain(CLI::App& root, Context& context);
 void add_tokens(CLI::App& root, Context& context);
+void add_tokenizer(CLI::App& root, Context& context);
 void add_embed(CLI::App& root, Context& context);
 void add_forward(CLI::App& root, Context& context);
 void add_attend(CLI::App& root, Context& context);

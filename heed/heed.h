@@ -59,3 +59,4 @@
 #include "heed/tensor/tensor.h"
 #include "heed/text/text_stream.h"
 #include "heed/text/tokenizer.h"
+#include "heed/text/train_tokenizer.h"

@@ -1,0 +1,186 @@
+// heed tokenizer: learn a tokenizer from texts.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+#include "cli/texts.h"
+#include "heed/base/cancel.h"
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/base/log.h"
+#include "heed/text/pipeline.h"
+#include "heed/text/train_tokenizer.h"
+
+namespace heed::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string action;
+  std::vector<std::string> files;
+  std::string field = "text";
+  std::string kind = "bpe";
+  std::string output = "tokenizer.json";
+  std::vector<std::string> special;
+  std::string unknown;
+  int64_t vocab = 8192;
+  int64_t min_frequency = 0;  // 0: the kind's default
+  bool no_special = false;
+  bool lowercase = false;
+};
+
+TokenizerTraining training_of(const Options& options) {
+  TokenizerTraining training{.kind = options.kind == "chars" ? TokenizerKind::chars
+                                     : options.kind == "bpe" ? TokenizerKind::bpe
+                                                             : TokenizerKind::wordpiece,
+                             .vocab = options.vocab,
+                             .lowercase = options.lowercase};
+  if (options.min_frequency > 0) training.min_frequency = options.min_frequency;
+  if (options.no_special && !options.special.empty()) {
+    throw Error(ErrorCode::invalid_argument, "--special and --no-special contradict one another");
+  }
+  if (options.no_special || !options.special.empty()) training.special = options.special;
+  if (!options.unknown.empty()) training.unknown = options.unknown;
+  return training;
+}
+
+/// The file to write: a folder gets a tokenizer.json.
+fs::path output_of(const Options& options) {
+  std::error_code ignored;
+  const fs::path path = options.output;
+  return fs::is_directory(path, ignored) ? path / "tokenizer.json" : path;
+}
+
+/// Lines with their ends, since a model learns those too.
+template <class Use>
+void each_line(std::string_view content, Use use) {
+  while (!content.empty()) {
+    const size_t length = std::min(content.find('\n'), content.size() - 1) + 1;
+    use(content.substr(0, length));
+    content.remove_prefix(length);
+  }
+}
+
+/// The bytes of text in a file.
+int64_t learn_from(const std::string& file, const Options& options, TokenizerTrainer& trainer,
+                   ProgressBar& bar) {
+  const std::string content = file == "-" ? read_standard_input() : read_file(file);
+  int64_t bytes = 0;
+  const auto use = [&](std::string_view text) {
+    check_cancelled();
+    trainer.add(text);
+    bytes += static_cast<int64_t>(text.size());
+    bar.update(bytes, static_cast<int64_t>(content.size()));
+  };
+  const fs::path ending = fs::path(file).extension();
+  if (ending == ".jsonl") {
+    for (const auto& text : parse_json_lines(content, options.field, file)) use(text);
+  } else if (ending == ".csv") {
+    for (const auto& text : parse_csv_field(content, options.field, file)) use(text);
+  } else {
+    each_line(content, use);
+  }
+  return bytes;
+}
+
+std::string learn(const Context& context, const TokenizerTrainer& trainer) {
+  if (!context.json) {
+    ProgressBar bar(context, "learning", "pieces");
+    return trainer.train(bar.callback());
+  }
+  int64_t told = 0;  // tenths of the work
+  return trainer.train([&](int64_t done, int64_t total) {
+    if (done * 10 / total <= told) return;
+    told = done * 10 / total;
+    OutJson out;
+    out["pieces"] = done;
+    out["of"] = total;
+    print_json(out);
+  });
+}
+
+void train(const Context& context, const Options& options) {
+  const fs::path output = output_of(options);
+  TokenizerTrainer trainer(training_of(options));
+  int64_t bytes = 0;
+  for (const std::string& file : options.files) {
+    ProgressBar bar(context, "reading " + file, "bytes");
+    bytes += learn_from(file, options, trainer, bar);
+  }
+  const std::string json = learn(context, trainer);
+  const auto tokenizer = tokenizer_from_json(json, output.string());
+  write_file(output, json);
+  if (!context.json) {
+    print(fmt::format("{}: {} pieces ({}), learned from {} bytes\n", output.string(),
+                      tokenizer->vocab_size(), options.kind, bytes));
+    return;
+  }
+  OutJson out;
+  out["file"] = output.string();
+  out["kind"] = options.kind;
+  out["pieces"] = tokenizer->vocab_size();
+  out["bytes"] = bytes;
+  print_json(out);
+}
+
+}  // namespace
+
+void add_tokenizer(CLI::App& root, Context& context) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& command = add_command(
+      root, context,
+      {.name = "tokenizer",
+       .summary = "Learn a tokenizer from texts.",
+       .details =
+           "The result is a tokenizer.json that heed and the tokenizers library load. A text "
+           "is a line of a file, with its end; of a .jsonl or .csv it is a field. bpe is "
+           "byte-level as GPT-2's: it knows every text. wordpiece is cased unless --lowercase "
+           "is given. chars gives every character an id, by code point.",
+       .example = "heed tokenizer train input.txt --kind bpe --vocab 4096 -o tokenizer.json"},
+      [&context, options] { train(context, *options); });
+  command.add_option("ACTION", options->action, "What to do.")
+      ->required()
+      ->check(CLI::IsMember({"train"}));
+  command.add_option("FILE", options->files, "Texts to learn from; - is standard input.")
+      ->required();
+  command.add_option("--field", options->field, "Field of a .jsonl or .csv that has the text.");
+  command.add_option("--kind", options->kind, "What the pieces are.")
+      ->check(CLI::IsMember({"chars", "bpe", "wordpiece"}));
+  command.add_option("--vocab", options->vocab, "Learn at most N pieces, special ones included.")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+  command
+      .add_option("--min-frequency", options->min_frequency,
+                  "Merge pairs that occur N times (2 without it); with chars, keep characters that "
+                  "do (1).")
+      ->type_name("N")
+      ->default_str("")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  command
+      .add_option("--special", options->special,
+                  "Special tokens, which get the first ids; without it bpe has <|endoftext|> and "
+                  "wordpiece [PAD] [UNK] [CLS] [SEP] [MASK].")
+      ->delimiter(',')
+      ->default_str("")
+      ->type_name("TOKEN,...");
+  command.add_flag("--no-special", options->no_special, "No special tokens.");
+  command
+      .add_option("--unknown", options->unknown,
+                  "Special token for what has no piece (wordpiece: [UNK]). Without it chars keeps "
+                  "every character.")
+      ->type_name("TOKEN");
+  command.add_flag("--lowercase", options->lowercase, "Read texts in lower case.");
+  command.add_option("-o,--output", options->output, "File or folder to write.")->type_name("F");
+}
+
+}  // namespace heed::cli
