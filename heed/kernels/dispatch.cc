@@ -75,6 +75,7 @@ constexpr auto kOps = std::to_array<std::string_view>({
     "activation",
     "attention",
     "attention_backward",
+    "cross_entropy",
     "dropout",
     "elementwise",
     "linear",
