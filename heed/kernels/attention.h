@@ -33,7 +33,7 @@ constexpr int64_t kAttentionQueries = 128;
 /// What the problem's kernel takes at most, and what pays: the more queries go over a chunk, the
 /// less it costs to read its keys and values, or to pack them. At least kAttentionQueries.
 int64_t attention_queries(const AttentionProblem& problem);
-constexpr int64_t kMostAttentionQueries = 256;  // of the vector kernels
+constexpr int64_t kMostAttentionQueries = 512;  // of the vector kernels
 /// Keys between two rescalings of the output; part of the contract, since bits depend on it.
 constexpr int64_t kAttentionChunk = 128;
 
