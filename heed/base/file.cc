@@ -193,6 +193,25 @@ void AtomicFile::commit() {
   if (!in_place_) sync_path(folder_of(target_));
 }
 
+GrowingFile::GrowingFile(std::filesystem::path path, int64_t size) : path_(std::move(path)) {
+  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) throw_system("cannot write", path_, errno);
+  if (::ftruncate(descriptor_, size) == 0) return;
+  const int error = errno;
+  ::close(descriptor_);
+  throw_system("cannot cut", path_, error);
+}
+
+GrowingFile::~GrowingFile() { ::close(descriptor_); }
+
+void GrowingFile::append(std::string_view bytes) {
+  if (!write_all(descriptor_, bytes)) throw_system("cannot write", path_, errno);
+}
+
+void GrowingFile::sync() {
+  if (::fsync(descriptor_) != 0) throw_system("cannot sync", path_, errno);
+}
+
 void write_file(const std::filesystem::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);

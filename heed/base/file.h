@@ -66,6 +66,23 @@ class AtomicFile {
   bool in_place_ = false;  // the target is a device or a pipe
 };
 
+/// A file that only grows: a log. What a process has appended is there when it is killed.
+class GrowingFile {
+ public:
+  /// Makes the file if it is not there and cuts it to its first `size` bytes.
+  GrowingFile(std::filesystem::path path, int64_t size);
+  ~GrowingFile();
+  GrowingFile(const GrowingFile&) = delete;
+  GrowingFile& operator=(const GrowingFile&) = delete;
+
+  void append(std::string_view bytes);
+  void sync();
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
 /// AtomicFile for a whole content at once.
 void write_file(const std::filesystem::path& path, std::string_view content);
 

@@ -18,7 +18,12 @@ constexpr const char* kFormat = "heed training checkpoint";
 constexpr int kVersion = 1;
 constexpr size_t kDifferencesTold = 4;
 
-std::string sum_of(const Json& content) { return crc_text(crc32c(content.dump())); }
+/// What is not UTF-8 (a path, say) is replaced; what was read is UTF-8.
+std::string text_of(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string sum_of(const Json& content) { return crc_text(crc32c(text_of(content))); }
 
 [[noreturn]] void fail(ErrorCode code, const fs::path& folder, const std::string& found) {
   throw Error(code, "checkpoint " + folder.string() + ": " + found);
@@ -78,8 +83,8 @@ void compare(const Json& now, const Json& saved, const std::string& path,
              std::vector<std::string>& differences) {
   if (!now.is_object() || !saved.is_object()) {
     if (now == saved) return;
-    differences.push_back(path + " is " + (now.is_null() ? "absent" : now.dump()) +
-                          " now and was " + (saved.is_null() ? "absent" : saved.dump()));
+    differences.push_back(path + " is " + (now.is_null() ? "absent" : text_of(now)) +
+                          " now and was " + (saved.is_null() ? "absent" : text_of(saved)));
     return;
   }
   Json names = now;
@@ -109,7 +114,7 @@ void write_state(const TrainingState& state, bool best, const fs::path& folder) 
                  {"version", kVersion},
                  {"crc32c", sum_of(content)},
                  {"content", content}};
-  write_file(folder / kStateFile, all.dump(1) + "\n");
+  write_file(folder / kStateFile, text_of(all, 1) + "\n");
 }
 
 }  // namespace internal

@@ -151,5 +151,18 @@ TEST(MappedFile, WhatCannotBeRead) {
   expect_error(ErrorCode::invalid_argument, {"found a folder"}, [&] { read_file(folder.path()); });
 }
 
+TEST(GrowingFile, KeepsWhatItWasCutToAndAddsToIt) {
+  const TemporaryFolder folder;
+  GrowingFile(folder / "log", 0).append("one two");
+  EXPECT_EQ(read_file(folder / "log"), "one two");
+  GrowingFile log(folder / "log", 4);
+  log.append("three");
+  log.sync();
+  EXPECT_EQ(read_file(folder / "log"), "one three");
+  expect_error(ErrorCode::not_found, {"cannot write", "none"},
+               [&] { GrowingFile(folder / "none" / "log", 0); });
+  expect_error(ErrorCode::not_found, {"none"}, [&] { sync_path(folder / "none"); });
+}
+
 }  // namespace
 }  // namespace heed
