@@ -85,7 +85,12 @@ class Pipeline final : public Tokenizer {
     return extra < 0 ? parts_.vocabulary->piece(id) : added_.extra()[static_cast<size_t>(extra)];
   }
 
-  std::optional<int32_t> pad_id() const override { return id_of(parts_.pad_token); }
+  std::optional<int32_t> pad_id() const override {
+    for (const std::string& token : parts_.pad_tokens) {
+      if (const auto id = id_of(token)) return id;
+    }
+    return std::nullopt;
+  }
   std::string_view kind() const override { return parts_.model->kind(); }
 
  private:

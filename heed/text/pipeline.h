@@ -24,7 +24,7 @@ struct TokenizerParts {
   std::unique_ptr<const Model> model;
   Template post = plain_template();
   DecoderPtr decoder = spaced_decoder();
-  std::string pad_token = "[PAD]";
+  std::vector<std::string> pad_tokens = {"[PAD]", "<pad>"};  // the first that the vocabulary has
 };
 
 /// Checks the parts against each other; `where` names the file in errors. Error corrupt_data.

@@ -50,6 +50,20 @@ SpecialToken TokenizerConfig::special(const Vocabulary& vocabulary,
   return {token, *id};
 }
 
+std::vector<AddedToken> special_tokens(const Vocabulary& vocabulary,
+                                       const std::vector<std::string>& names) {
+  std::vector<AddedToken> out;
+  for (const std::string& name : names) {
+    const int32_t id = vocabulary.find(name).value_or(-1);
+    const bool known = std::any_of(out.begin(), out.end(),
+                                   [&](const AddedToken& token) { return token.id == id; });
+    if (id >= 0 && !known && !name.empty()) {
+      out.push_back({.id = id, .content = name, .special = true});
+    }
+  }
+  return out;
+}
+
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty()) {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "heed/text/added_tokens.h"
 #include "heed/text/json_fields.h"
 #include "heed/text/post_processor.h"
 #include "heed/text/vocabulary.h"
@@ -30,6 +31,10 @@ class TokenizerConfig {
   std::string path_;
   Json document_;
 };
+
+/// Those of the names that the vocabulary has, each once, as special tokens found in the text.
+std::vector<AddedToken> special_tokens(const Vocabulary& vocabulary,
+                                       const std::vector<std::string>& names);
 
 /// Without their ends, which may be \n or \r\n; nothing after the last one.
 std::vector<std::string> lines_of(std::string_view text);

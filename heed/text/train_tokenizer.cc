@@ -13,14 +13,10 @@
 #include "heed/text/tokenizer_json_parts.h"
 #include "heed/text/train_bpe.h"
 #include "heed/text/unicode.h"
+#include "heed/text/write_tokenizer.h"
 
 namespace heed {
 namespace {
-
-/// Members in the order in which the library writes them.
-using FileJson = nlohmann::ordered_json;
-
-constexpr const char* kContinuing = "##";
 
 struct CharsHash {
   using is_transparent = void;
@@ -69,103 +65,6 @@ void check(const TokenizerTraining& options) {
   }
 }
 
-/// Every part but the model and the template, as the file will have it.
-FileJson parts_of(const TokenizerTraining& options) {
-  FileJson parts = {{"normalizer", nullptr}, {"pre_tokenizer", nullptr}};
-  if (options.lowercase) parts["normalizer"] = {{"type", "Lowercase"}};
-  switch (options.kind) {
-    case TokenizerKind::chars:
-      parts["decoder"] = {{"type", "Fuse"}};
-      break;
-    case TokenizerKind::bpe:
-      parts["pre_tokenizer"] = {{"type", "ByteLevel"},
-                                {"add_prefix_space", false},
-                                {"trim_offsets", true},
-                                {"use_regex", true}};
-      parts["decoder"] = parts["pre_tokenizer"];
-      break;
-    case TokenizerKind::wordpiece:
-      parts["normalizer"] = {{"type", "BertNormalizer"},
-                             {"clean_text", true},
-                             {"handle_chinese_chars", true},
-                             {"strip_accents", nullptr},
-                             {"lowercase", options.lowercase}};
-      parts["pre_tokenizer"] = {{"type", "BertPreTokenizer"}};
-      parts["decoder"] = {{"type", "WordPiece"}, {"prefix", kContinuing}, {"cleanup", true}};
-      break;
-  }
-  return parts;
-}
-
-FileJson ids_by_piece(const std::vector<std::string>& pieces) {
-  FileJson::object_t ids;  // filled at its end: operator[] searches it
-  ids.reserve(pieces.size());
-  for (size_t id = 0; id < pieces.size(); ++id) ids.emplace_back(pieces[id], id);
-  return ids;
-}
-
-FileJson bpe_model(const BpePieces& learned, const std::optional<std::string>& unknown) {
-  FileJson merges = FileJson::array();
-  const auto piece = [&](int32_t id) { return learned.pieces[static_cast<size_t>(id)]; };
-  for (const auto& [left, right] : learned.merges) {
-    merges.push_back(FileJson::array({piece(left), piece(right)}));
-  }
-  return {{"type", "BPE"},
-          {"dropout", nullptr},
-          {"unk_token", unknown ? FileJson(*unknown) : FileJson()},
-          {"continuing_subword_prefix", nullptr},
-          {"end_of_word_suffix", nullptr},
-          {"fuse_unk", false},
-          {"byte_fallback", false},
-          {"ignore_merges", false},
-          {"vocab", ids_by_piece(learned.pieces)},
-          {"merges", std::move(merges)}};
-}
-
-FileJson word_piece_model(const BpePieces& learned, const std::string& unknown) {
-  return {{"type", "WordPiece"},
-          {"unk_token", unknown},
-          {"continuing_subword_prefix", kContinuing},
-          {"max_input_chars_per_word", 100},
-          {"vocab", ids_by_piece(learned.pieces)}};
-}
-
-FileJson added_tokens(const std::vector<std::string>& special) {
-  FileJson out = FileJson::array();
-  for (size_t id = 0; id < special.size(); ++id) {
-    out.push_back({{"id", id},
-                   {"content", special[id]},
-                   {"single_word", false},
-                   {"lstrip", false},
-                   {"rstrip", false},
-                   {"normalized", false},
-                   {"special", true}});
-  }
-  return out;
-}
-
-/// [CLS] A [SEP] and [CLS] A [SEP] B [SEP] where both are special tokens.
-FileJson bert_processing(const std::vector<std::string>& special) {
-  const auto item = [&](const std::string& token) -> FileJson {
-    const auto at = std::find(special.begin(), special.end(), token);
-    if (at == special.end()) return nullptr;
-    return FileJson::array({token, at - special.begin()});
-  };
-  FileJson cls = item("[CLS]");
-  FileJson sep = item("[SEP]");
-  if (cls.is_null() || sep.is_null()) return nullptr;
-  return {{"type", "BertProcessing"}, {"sep", std::move(sep)}, {"cls", std::move(cls)}};
-}
-
-FileJson post_processor(TokenizerKind kind, const std::vector<std::string>& special) {
-  if (kind == TokenizerKind::wordpiece) return bert_processing(special);
-  if (kind == TokenizerKind::chars) return nullptr;
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", true},
-          {"trim_offsets", false},
-          {"use_regex", true}};
-}
-
 std::u32string byte_alphabet() {
   std::u32string chars;
   for (int byte = 0; byte < 256; ++byte) chars += char_of_byte(static_cast<uint8_t>(byte));
@@ -176,7 +75,6 @@ std::u32string byte_alphabet() {
 
 struct TokenizerTrainer::State {
   TokenizerTraining options;
-  FileJson parts;
   NormalizerPtr normalizer;
   PreTokenizerPtr pre_tokenizer;
   Counts words;
@@ -248,7 +146,7 @@ struct TokenizerTrainer::State {
       training.alphabet = byte_alphabet();
       check_vocab(256 + static_cast<int64_t>(options.special->size()), "256 bytes");
     } else {
-      training.continuing_prefix = kContinuing;
+      training.continuing_prefix = kContinuingPrefix;
     }
     std::vector<WordCount> counted;
     counted.reserve(words.size());
@@ -267,9 +165,8 @@ TokenizerTrainer::TokenizerTrainer(TokenizerTraining options) : state_(std::make
   if (options.kind == TokenizerKind::wordpiece && !options.unknown) options.unknown = "[UNK]";
   options.special = special_of(options);
   check(options);
-  state_->parts = parts_of(options);
   // read back, so that training sees words as the file's tokenizer will
-  const Json parts = state_->parts;
+  const Json parts = trained_parts(options);
   const JsonField json(parts, "train a tokenizer:");
   if (json.has("normalizer")) state_->normalizer = read_normalizer(json["normalizer"]);
   if (json.has("pre_tokenizer")) state_->pre_tokenizer = read_pre_tokenizer(json["pre_tokenizer"]);
@@ -289,24 +186,11 @@ void TokenizerTrainer::add(std::string_view text) {
 }
 
 std::string TokenizerTrainer::train(const Progress& progress) const {
-  const TokenizerTraining& options = state_->options;
   if (state_->words.empty() && state_->chars.empty()) {
     throw Error(ErrorCode::invalid_argument,
                 "train a tokenizer: needed a text with words, found none");
   }
-  const BpePieces learned = state_->learn(progress);
-  FileJson file = {{"version", "1.0"},
-                   {"truncation", nullptr},
-                   {"padding", nullptr},
-                   {"added_tokens", added_tokens(*options.special)},
-                   {"normalizer", state_->parts["normalizer"]},
-                   {"pre_tokenizer", state_->parts["pre_tokenizer"]},
-                   {"post_processor", post_processor(options.kind, *options.special)},
-                   {"decoder", state_->parts["decoder"]}};
-  file["model"] = options.kind == TokenizerKind::wordpiece
-                      ? word_piece_model(learned, *options.unknown)
-                      : bpe_model(learned, options.unknown);
-  return file.dump(2) + "\n";
+  return write_tokenizer(state_->options, state_->learn(progress));
 }
 
 }  // namespace heed

@@ -47,23 +47,6 @@ std::vector<std::pair<std::string, std::string>> read_merges(std::string_view te
   return merges;
 }
 
-/// The special tokens that the vocabulary has, found in the text as they are; the mask takes the
-/// space before it along.
-std::vector<AddedToken> special_tokens(const Vocabulary& vocabulary,
-                                       const std::vector<std::string>& names,
-                                       const std::string& mask) {
-  std::vector<AddedToken> out;
-  for (const std::string& name : names) {
-    const auto id = vocabulary.find(name);
-    const bool known = std::any_of(out.begin(), out.end(),
-                                   [&](const AddedToken& token) { return token.id == id; });
-    if (id && !known) {
-      out.push_back({.id = *id, .content = name, .lstrip = name == mask, .special = true});
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::shared_ptr<const Tokenizer> tokenizer_from_merges(const MergesFiles& files,
@@ -85,7 +68,8 @@ std::shared_ptr<const Tokenizer> tokenizer_from_merges(const MergesFiles& files,
   const auto token = [&](std::string_view key, std::string_view of_roberta) {
     return config.token(key, roberta ? of_roberta : kEndOfText);
   };
-  parts.pad_token = config.token("pad_token", roberta ? "<pad>" : "");
+  const std::string pad = config.token("pad_token", roberta ? "<pad>" : "");
+  parts.pad_tokens = {pad};
   const std::string mask = config.token("mask_token", roberta ? "<mask>" : "");
   const std::string cls = token("cls_token", "<s>");
   const std::string sep = token("sep_token", "</s>");
@@ -94,10 +78,9 @@ std::shared_ptr<const Tokenizer> tokenizer_from_merges(const MergesFiles& files,
     parts.post.trim = TrimOffsets{.prefix_space = prefix_space};
   }
   parts.added_tokens =
-      special_tokens(vocabulary,
-                     {cls, sep, token("bos_token", "<s>"), token("eos_token", "</s>"),
-                      token("unk_token", "<unk>"), parts.pad_token, mask},
-                     mask);
+      special_tokens(vocabulary, {cls, sep, token("bos_token", "<s>"), token("eos_token", "</s>"),
+                                  token("unk_token", "<unk>"), pad, mask});
+  for (AddedToken& added : parts.added_tokens) added.lstrip = added.content == mask;
   return make_tokenizer(std::move(parts), where);
 }
 

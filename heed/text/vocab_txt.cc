@@ -61,14 +61,11 @@ std::shared_ptr<const Tokenizer> tokenizer_from_vocab(std::string_view vocab,
   const SpecialToken sep = config.special(vocabulary, config.token("sep_token", "[SEP]"));
   parts.post = bert_template(cls, sep);
   parts.decoder = word_piece_decoder(options.continuing_prefix, /*cleanup=*/true);
-  parts.pad_token = config.token("pad_token", "[PAD]");
+  const std::string pad = config.token("pad_token", "[PAD]");
+  parts.pad_tokens = {pad};
   const std::string mask = config.token("mask_token", "[MASK]");
-  for (const auto& token : {options.unknown, cls.token, sep.token, parts.pad_token, mask}) {
-    const auto id = vocabulary.find(token);
-    const bool known = std::any_of(parts.added_tokens.begin(), parts.added_tokens.end(),
-                                   [&](const AddedToken& added) { return added.id == id; });
-    if (id && !known) parts.added_tokens.push_back({.id = *id, .content = token, .special = true});
-  }
+  parts.added_tokens =
+      special_tokens(vocabulary, {options.unknown, cls.token, sep.token, pad, mask});
   return make_tokenizer(std::move(parts), where);
 }
 

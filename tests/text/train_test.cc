@@ -1,0 +1,149 @@
+// Learning tokenizers: worked by hand, read back, and what must be refused.
+#include <gtest/gtest.h>
+
+#include "heed/base/cancel.h"
+#include "heed/text/pipeline.h"
+#include "heed/text/train_bpe.h"
+#include "heed/text/train_tokenizer.h"
+#include "heed/text/unicode.h"
+#include "tests/expect_error.h"
+
+namespace heed {
+namespace {
+
+using Pieces = std::vector<std::string>;
+using Merges = std::vector<std::pair<int32_t, int32_t>>;
+
+TEST(TrainBpe, MergesTheMostFrequentPairAndOfEqualOnesThatOfLowestIds) {
+  // ids: a 0, b 1, c 2; a b and b c stand 3 times each
+  const std::vector<WordCount> words = {{U"abc", 3}, {U"cab", 0}};
+  const BpePieces learned = train_bpe(words, {.vocab = 100, .min_frequency = 1});
+  EXPECT_EQ(learned.pieces, (Pieces{"a", "b", "c", "ab", "abc"}));
+  EXPECT_EQ(learned.merges, (Merges{{0, 1}, {3, 2}}));
+}
+
+TEST(TrainBpe, OverlappingPairsAreMergedFromTheLeft) {
+  const BpePieces learned = train_bpe({{U"aaaaa", 4}}, {.vocab = 3, .min_frequency = 1});
+  EXPECT_EQ(learned.pieces, (Pieces{"a", "aa", "aaa"}));  // aa a and aa aa stand once each
+}
+
+TEST(TrainBpe, SpecialTokensComeFirstAndRarePairsAreLeft) {
+  const BpeTraining options{
+      .vocab = 100, .min_frequency = 3, .special = {"<s>", "b"}, .alphabet = U"z"};
+  const BpePieces learned = train_bpe({{U"ab", 3}, {U"bc", 2}}, options);
+  EXPECT_EQ(learned.pieces, (Pieces{"<s>", "b", "a", "c", "z", "ab"}));
+}
+
+TEST(TrainBpe, ContinuingPiecesHaveThePrefixOnce) {
+  const BpeTraining options{.vocab = 100, .min_frequency = 1, .continuing_prefix = "##"};
+  const BpePieces learned = train_bpe({{U"abab", 2}}, options);
+  EXPECT_EQ(learned.pieces, (Pieces{"a", "b", "##a", "##b", "ab", "##ab", "abab"}));
+}
+
+TEST(TrainBpe, TheOrderOfWordsDecidesNothing) {
+  std::vector<WordCount> words = {{U"hello", 5}, {U"help", 5}, {U"yellow", 5}, {U"low", 5}};
+  const BpeTraining options{.vocab = 20, .min_frequency = 1};
+  const BpePieces forward = train_bpe(words, options);
+  std::reverse(words.begin(), words.end());
+  const BpePieces backward = train_bpe(words, options);
+  EXPECT_EQ(forward.pieces, backward.pieces);
+  EXPECT_EQ(forward.merges, backward.merges);
+}
+
+TEST(TrainBpe, TellsHowFarItIsAndStopsWhenAsked) {
+  int64_t last = 0;
+  const auto progress = [&](int64_t done, int64_t total) {
+    EXPECT_EQ(total, 5);
+    EXPECT_GT(done, last);
+    last = done;
+  };
+  train_bpe({{U"abcd", 3}}, {.vocab = 5, .min_frequency = 1}, progress);
+  EXPECT_EQ(last, 5);
+  request_cancel();
+  expect_error(ErrorCode::cancelled, {}, [] { train_bpe({{U"abc", 3}}, {.vocab = 9}); });
+  clear_cancel();
+}
+
+std::string learn(const TokenizerTraining& options, const std::vector<std::string>& texts) {
+  TokenizerTrainer trainer(options);
+  for (const std::string& text : texts) trainer.add(text);
+  return trainer.train();
+}
+
+std::shared_ptr<const Tokenizer> trained(const TokenizerTraining& options,
+                                         const std::vector<std::string>& texts) {
+  return tokenizer_from_json(learn(options, texts), "trained");
+}
+
+const std::vector<std::string> kTexts = {
+    "The cat sat on the mat.\n", "The cats sat, the mats sat.\n", "Gr\u00fc\u00dfe \u4f60\u597d\n"};
+
+TEST(TrainTokenizer, CharactersComeBackAsTheyWere) {
+  const auto tokenizer = trained({.kind = TokenizerKind::chars}, {"ba\n", "c\u00e9 \n"});
+  EXPECT_EQ(tokenizer->vocab_size(), 6);
+  const Encoding got = tokenizer->encode("\n cab\u00e9");
+  EXPECT_EQ(got.ids, (std::vector<int32_t>{0, 1, 4, 2, 3, 5}));  // by code point
+  EXPECT_EQ(tokenizer->decode(got.ids), "\n cab\u00e9");
+}
+
+TEST(TrainTokenizer, BytePairsTakeAnyTextAndGiveItBack) {
+  const auto tokenizer = trained({.vocab = 280}, kTexts);
+  EXPECT_EQ(tokenizer->kind(), "BPE");
+  EXPECT_LE(tokenizer->vocab_size(), 280);
+  EXPECT_EQ(tokenizer->id_of("<|endoftext|>"), 0);
+  EXPECT_TRUE(tokenizer->id_of("\u0120sat"));
+  for (const std::string text : {"The cat sat.", "\n\n  \u0434\u0430 \U0001F600\t", ""}) {
+    EXPECT_EQ(tokenizer->decode(tokenizer->encode(text).ids), text);
+  }
+}
+
+TEST(TrainTokenizer, WordPieceHasBertsTemplate) {
+  const auto tokenizer =
+      trained({.kind = TokenizerKind::wordpiece, .vocab = 60, .lowercase = true}, kTexts);
+  EXPECT_EQ(tokenizer->kind(), "WordPiece");
+  const Encoding got = tokenizer->encode("The CAT");
+  EXPECT_EQ(got.tokens.front(), "[CLS]");
+  EXPECT_EQ(got.tokens.back(), "[SEP]");
+  EXPECT_EQ(tokenizer->decode(got.ids), "the cat");
+  EXPECT_EQ(tokenizer->encode("\u03a9", {.add_special = false}).tokens, (Pieces{"[UNK]"}));
+  EXPECT_EQ(tokenizer->pad_id(), 0);
+}
+
+TEST(TrainTokenizer, SpecialTokensAndTheUnknownOne) {
+  const auto tokenizer = trained({.kind = TokenizerKind::chars,
+                                  .vocab = 5,
+                                  .special = Pieces{"<pad>", "<s>"},
+                                  .unknown = "<unk>"},
+                                 {"aab", "abc"});
+  EXPECT_EQ(tokenizer->vocab_size(), 5);  // c has no room
+  EXPECT_EQ(tokenizer->encode("<s>acb").ids, (std::vector<int32_t>{1, 3, 2, 4}));
+  EXPECT_EQ(tokenizer->pad_id(), 0);
+  EXPECT_EQ(tokenizer->decode(std::vector<int32_t>{1, 3, 0}), "a");
+}
+
+TEST(TrainTokenizer, TheOrderOfTextsDecidesNothing) {
+  for (const auto kind : {TokenizerKind::chars, TokenizerKind::bpe, TokenizerKind::wordpiece}) {
+    const TokenizerTraining options{.kind = kind, .vocab = 300};
+    EXPECT_EQ(learn(options, kTexts), learn(options, {kTexts.rbegin(), kTexts.rend()}));
+  }
+}
+
+TEST(TrainTokenizer, RefusesWhatCannotBe) {
+  const auto refused = [](const TokenizerTraining& options,
+                          std::initializer_list<std::string_view> parts) {
+    expect_error(ErrorCode::invalid_argument, parts, [&] { learn(options, kTexts); });
+  };
+  refused({.vocab = 0}, {"vocab", "at least 1"});
+  refused({.vocab = 256}, {"vocab must be at least 257", "256 bytes", "is 256"});
+  refused({.kind = TokenizerKind::chars, .vocab = 3}, {"vocab must be at least", "characters"});
+  refused({.kind = TokenizerKind::wordpiece, .vocab = 9}, {"vocab must be at least", "characters"});
+  refused({.kind = TokenizerKind::chars, .min_frequency = 2}, {"occur less than 2", "unknown"});
+  refused({.min_frequency = 0}, {"min_frequency", "0"});
+  refused({.special = Pieces{"a", "a"}}, {"'a'", "twice"});
+  refused({.special = Pieces{""}}, {"not empty"});
+  refused({.unknown = "<unk>"}, {"nothing is unknown"});
+  expect_error(ErrorCode::invalid_argument, {"found none"}, [] { learn({}, {""}); });
+}
+
+}  // namespace
+}  // namespace heed
