@@ -43,7 +43,9 @@ void multiply_block(const PackedMatrix& matrix, const LinearTask& task, const Bl
             .first = block.begin == 0,
             .bias = nullptr,
             .ahead = next,
-            .lines = next == nullptr ? 0 : (lines_a_step + tiles - 1) / tiles};
+            .lines = next == nullptr ? 0 : (lines_a_step + tiles - 1) / tiles,
+            .line_stride = kLine};
+  tile.step_stride = tile.lines * kLine;
   int64_t row = 0;
   for (int64_t down = 0; down < tiles_down; ++down) {
     const int64_t rows =
@@ -56,7 +58,7 @@ void multiply_block(const PackedMatrix& matrix, const LinearTask& task, const Bl
       tile.columns = columns - column;
       if (last) tile.bias = matrix.bias() + first_column + column;
       multiply_rows<false>(tile, rows);
-      tile.ahead += tile.lines * kLine * ((block.count + kStep - 1) / kStep);
+      tile.ahead += tile.step_stride * ((block.count + kStep - 1) / kStep);
     }
     if (last) activate_rows(task.activation, y, y, task.y_stride, rows, columns);
     row += rows;

@@ -56,8 +56,10 @@ struct Tile {
   bool first;          // sums start from 0, not from y
   bool adds = false;   // y is added at the end
   const float* bias;   // added after that; null: none
-  const float* ahead;  // weights wanted soon
-  int64_t lines;       // cache lines of them to ask for at each step
+  const float* ahead;  // weights wanted soon: at each step so many cache lines are asked for, these
+  int64_t lines;       // many floats apart, and then so many on
+  int64_t line_stride;
+  int64_t step_stride;
 };
 
 HWY_INLINE int64_t columns_of(const Tile& tile, int v) {
@@ -100,7 +102,8 @@ HWY_NOINLINE void multiply(const Tile& tile) {
   const float* weights = tile.weights;
   const float* ahead = tile.ahead;
   for (int64_t begin = 0; begin < tile.inputs; begin += kStep) {
-    for (int64_t i = 0; i < tile.lines; ++i, ahead += kLine) __builtin_prefetch(ahead, 0, 2);
+    for (int64_t i = 0; i < tile.lines; ++i) __builtin_prefetch(ahead + i * tile.line_stride, 0, 2);
+    ahead += tile.step_stride;
     const int64_t end = std::min(begin + kStep, tile.inputs);
     for (int64_t k = begin; k < end; ++k, weights += kPanel) {
       FloatVector w[kVectors];

@@ -1,6 +1,7 @@
 #include "heed/kernels/product.h"
 
 #include <algorithm>
+#include <cstring>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "heed/kernels/cpu/product.cc"
@@ -65,32 +66,68 @@ void pack_panel(const Operand& b, const Block& block, int64_t first, int64_t col
   }
 }
 
-/// A tile's rows of a block of a, side by side for each input.
-template <int64_t kRows>
-HWY_INLINE void pack_tile(const float* from, int64_t stride, int64_t count,
-                          float* HWY_RESTRICT to) {
-  for (int64_t k = 0; k < count; ++k, from += stride, to += kRows) {
-    HEED_UNROLL
-    for (int64_t r = 0; r < kRows; ++r) to[r] = from[r];
-  }
-}
-
-void pack_rows(const ProductTask& task, const Block& block, int64_t tiles, float* HWY_RESTRICT to) {
-  const int64_t stride = task.a.column;
-  for (int64_t tile = 0; tile < tiles; ++tile) {
-    const int64_t row = first_row(task.rows, tile, tiles);
-    const int64_t rows = first_row(task.rows, tile + 1, tiles) - row;
-    const float* from = task.a.data + row + block.begin * stride;
-    float* packed = to + row * block.count;
-    if (rows == kTileRows) {
-      pack_tile<kTileRows>(from, stride, block.count, packed);
-    } else {
-      for (int64_t k = 0; k < block.count; ++k) {
-        std::copy_n(from + k * stride, rows, packed + k * rows);
-      }
+/// kTiles whole tiles' rows of a block of a, side by side for each input. Together they read whole
+/// cache lines.
+template <int64_t kTiles>
+HWY_INLINE void pack_tiles(const float* from, int64_t stride, int64_t count,
+                           float* HWY_RESTRICT to) {
+  const int64_t apart = kTileRows * count;
+  for (int64_t k = 0; k < count; ++k, from += stride, to += kTileRows) {
+    for (int64_t tile = 0; tile < kTiles; ++tile) {
+      std::memcpy(to + tile * apart, from + tile * kTileRows, kTileRows * sizeof(float));
     }
   }
 }
+
+/// All rows of a block of a, in tiles: tile after tile, each [inputs][rows of the tile].
+void pack_rows(const ProductTask& task, const Block& block, int64_t tiles, float* HWY_RESTRICT to) {
+  constexpr int64_t kTogether = 4;
+  const int64_t stride = task.a.column;
+  const float* from = task.a.data + block.begin * stride;
+  int64_t tile = 0;
+  for (int64_t rows = 0; tile < tiles; tile += rows == kTogether * kTileRows ? kTogether : 1) {
+    const int64_t row = first_row(task.rows, tile, tiles);
+    rows = first_row(task.rows, std::min(tile + kTogether, tiles), tiles) - row;
+    if (rows == kTogether * kTileRows) {
+      pack_tiles<kTogether>(from + row, stride, block.count, to + row * block.count);
+      continue;
+    }
+    const int64_t alone = first_row(task.rows, tile + 1, tiles) - row;
+    for (int64_t k = 0; k < block.count; ++k) {
+      std::copy_n(from + row + k * stride, alone, to + row * block.count + k * alone);
+    }
+  }
+}
+
+/// Has the first kStep tiles ask for the part of b that is packed next: at each step three lines of
+/// one of its rows or, where its columns are contiguous, one line of three columns.
+class Ahead {
+ public:
+  Ahead(const ProductTask& task, Block block, int64_t first, Tile& tile)
+      : tile_(tile), across_(task.b.column != 1), steps_((block.count + kStep - 1) / kStep) {
+    first += kPanel;
+    if (first >= task.columns) {
+      first = 0;
+      block.begin += block.count;
+    }
+    if (block.begin >= task.depth) return;
+    tile.ahead = task.b.data + block.begin * task.b.row + first * task.b.column;
+    tile.lines = kPanel / kLine;
+    tile.line_stride = across_ ? task.b.column : kLine;
+    tile.step_stride = across_ ? kLine : task.b.row;
+  }
+  /// After each tile.
+  void go_on() {
+    if (++tiles_ >= kStep) tile_.lines = 0;
+    tile_.ahead += across_ ? tile_.lines * tile_.line_stride : steps_ * tile_.step_stride;
+  }
+
+ private:
+  Tile& tile_;
+  bool across_;
+  int64_t steps_;
+  int64_t tiles_ = 0;
+};
 
 /// One packed panel times all rows of the task.
 template <bool kDown>
@@ -104,7 +141,10 @@ void multiply_panel(const ProductTask& task, const Block& block, int64_t first, 
             .adds = task.accumulate || block.begin > 0,
             .bias = nullptr,
             .ahead = nullptr,
-            .lines = 0};
+            .lines = 0,
+            .line_stride = 0,
+            .step_stride = 0};
+  Ahead ahead(task, block, first, tile);
   for (int64_t down = 0; down < tiles; ++down) {
     const int64_t row = first_row(task.rows, down, tiles);
     const int64_t rows = first_row(task.rows, down + 1, tiles) - row;
@@ -118,6 +158,7 @@ void multiply_panel(const ProductTask& task, const Block& block, int64_t first, 
       tile.columns = columns - column;
       if (last && task.bias != nullptr) tile.bias = scratch.bias + column;
       multiply_rows<kDown>(tile, rows);
+      ahead.go_on();
     }
     if (!last || task.activated == nullptr) continue;
     float* activated = task.activated + row * task.c_stride + first;
