@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Compares `heed tokens --json` with the `tokenizers` library on difficult texts.
 
-    python tools/compare_tokenizers.py --heed build/release/heed --model MINILM_FOLDER \
-        [--lines 100000] [--seed 1] [--vocab bert-base-uncased/vocab.txt] [--keep FOLDER]
+    python tools/compare_tokenizers.py --heed build/release/heed [--model MINILM_FOLDER]
+        [--data SHARED_DATA] [--lines 100000] [--seed 1] [--file TEXT...] [--only NAME]
 
 Makes seeded lines of mixed scripts, emoji with joiners, control characters, combining marks, CJK and
-invalid UTF-8 (only code points that Unicode 14 assigns), gives the raw bytes to Heed and
-bytes.decode("utf-8", "replace") to the library, and compares ids, tokens, offsets and words of
-every line under MiniLM's tokenizer.json and under synthetic ones with other settings. Prints one
-line a tokenizer and the first differences; the exit status is 1 if there is any.
+invalid UTF-8 (only code points that Unicode 14 assigns), or takes the lines of files, gives the raw
+bytes to Heed and bytes.decode("utf-8", "replace") to the library, and compares ids, tokens, offsets
+and words of every line: under MiniLM's tokenizer.json (WordPiece) and synthetic ones with other
+settings, and under GPT-2's files and RoBERTa's tokenizer.json (byte-level BPE) of the shared data and
+synthetic ones. Prints one line a tokenizer and the first differences; the exit status is 1 if there
+is any.
 
 Needs the PyPI package tokenizers; Python's own Unicode tables must be version 14 (Python 3.11) or
 newer.
@@ -28,7 +30,7 @@ import unicodedata
 import tokenizers
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from tokenizer_variants import variants  # noqa: E402
+from tokenizer_variants import bpe_variants, variants  # noqa: E402
 
 # Blocks of Unicode 14 to draw scripts from: letters, digits, marks and punctuation of each together.
 SCRIPTS = [
@@ -145,8 +147,27 @@ def byte_offsets(line, offsets):
     return [[starts[a], starts[b]] for a, b in offsets]
 
 
+def library_of(path):
+    if not path.is_dir():
+        return tokenizers.Tokenizer.from_file(str(path))
+    made = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(str(path / "vocab.json"),
+                                                                str(path / "merges.txt")))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.add_special_tokens(["<|endoftext|>"])
+    return made
+
+
+def lines_of(files):
+    """As Heed reads them: without line feeds, nor the carriage return before one."""
+    lines = []
+    for file in files:
+        found = pathlib.Path(file).read_bytes().split(b"\n")
+        lines += found if found[-1] else found[:-1]
+    return [line.rstrip(b"\r") for line in lines]
+
+
 def compare(heed, name, path, lines, file, shown):
-    library = tokenizers.Tokenizer.from_file(str(path))
+    library = library_of(path)
     library.no_truncation()
     library.no_padding()
     start = time.perf_counter()
@@ -178,15 +199,20 @@ def compare(heed, name, path, lines, file, shown):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--heed", default="build/release/heed")
-    parser.add_argument("--model", required=True, help="MiniLM's folder")
+    parser.add_argument("--model", help="MiniLM's folder")
+    parser.add_argument("--data", type=pathlib.Path, help="the shared data's folder")
+    parser.add_argument("--file", nargs="+", help="texts, a line each, instead of made ones")
     parser.add_argument("--lines", type=int, default=100000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", type=int, default=5)
     parser.add_argument("--only", help="a tokenizer's name")
     options = parser.parse_args()
 
-    maker = Maker(options.seed)
-    lines = [maker.line() for _ in range(options.lines)]
+    if options.file:
+        lines = lines_of(options.file)
+    else:
+        maker = Maker(options.seed)
+        lines = [maker.line() for _ in range(options.lines)]
     content = b"".join(line + b"\n" for line in lines)
     print(f"tokenizers {tokenizers.__version__}, Unicode of the generator "
           f"{unicodedata.unidata_version}, seed {options.seed}")
@@ -195,15 +221,25 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "lines.txt"
         file.write_bytes(content)
-        minilm = pathlib.Path(options.model) / "tokenizer.json"
-        tokenizer_files = {"minilm": minilm}
-        for name, settings in variants(json.loads(minilm.read_text())).items():
-            tokenizer_files[name] = pathlib.Path(folder) / (name + ".json")
-            tokenizer_files[name].write_text(json.dumps(settings))
+        tokenizer_files = {}
+
+        def add(base, make):
+            for name, settings in make(json.loads(base.read_text())).items():
+                tokenizer_files[name] = pathlib.Path(folder) / (name + ".json")
+                tokenizer_files[name].write_text(json.dumps(settings))
+
+        if options.model:
+            tokenizer_files["minilm"] = pathlib.Path(options.model) / "tokenizer.json"
+            add(tokenizer_files["minilm"], variants)
+        if options.data:
+            tokenizer_files["gpt2"] = options.data / "tokenizers" / "gpt2"
+            tokenizer_files["roberta"] = options.data / "tokenizers/roberta-base/tokenizer.json"
+            add(tokenizer_files["roberta"], bpe_variants)
         different = 0
         for name, path in tokenizer_files.items():
             if options.only in (None, name):
-                print(f"{name}: sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
+                hashed = path / "merges.txt" if path.is_dir() else path
+                print(f"{name}: sha256 {hashlib.sha256(hashed.read_bytes()).hexdigest()}")
                 different += compare(options.heed, name, path, lines, file, options.show)
     sys.exit(1 if different else 0)
 

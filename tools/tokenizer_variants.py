@@ -64,3 +64,70 @@ def variants(base):
             {"type": "Punctuation", "behavior": behavior}, {"type": "WhitespaceSplit"}]},
             post_processor=None)
     return made
+
+
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+          r"|\s*[\r\n]+|\s+(?!\S)|\s+")
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+
+
+def byte_level(**changes):
+    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
+            "use_regex": True} | changes
+
+
+def split(pattern, behavior="Isolated", invert=False, kind="Regex"):
+    return {"type": "Split", "pattern": {kind: pattern}, "behavior": behavior, "invert": invert}
+
+
+def then_bytes(*steps):
+    return {"type": "Sequence", "pretokenizers": [*steps, byte_level(use_regex=False)]}
+
+
+def bpe_variants(base):
+    """By name, from RoBERTa's tokenizer.json: the settings of other models on its vocabulary, and
+    those that no well-known model uses."""
+    vocab = base["model"]["vocab"]
+    made = {}
+
+    def make(name, added=(), model=(), **parts):
+        made[name] = copy.deepcopy(base)
+        made[name]["added_tokens"] += added
+        made[name]["model"].update(model)
+        made[name].update(parts)
+
+    template = {"type": "TemplateProcessing",
+                "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                           {"Sequence": {"id": "A", "type_id": 0}}],
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}},
+                         {"Sequence": {"id": "B", "type_id": 1}}],
+                "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}}
+    make("llama3", pre_tokenizer=then_bytes(split(LLAMA3)), model={"ignore_merges": True},
+         post_processor={"type": "Sequence", "processors": [byte_level(), template]})
+    make("qwen2", normalizer={"type": "NFC"}, pre_tokenizer=then_bytes(split(QWEN2)),
+         post_processor=byte_level(trim_offsets=False))
+    make("smollm", pre_tokenizer={"type": "Sequence", "pretokenizers": [
+        {"type": "Digits", "individual_digits": True}, byte_level()]}, post_processor=None)
+    make("digits", pre_tokenizer={"type": "Sequence", "pretokenizers": [
+        {"type": "Digits", "individual_digits": False}, byte_level()]}, post_processor=byte_level())
+    make("prefix_space", pre_tokenizer=byte_level(add_prefix_space=True),
+         post_processor=byte_level(add_prefix_space=True))
+    make("prefix_space_roberta", pre_tokenizer=byte_level(add_prefix_space=True),
+         post_processor=base["post_processor"] | {"add_prefix_space": True})
+    make("one_piece", pre_tokenizer=byte_level(use_regex=False, add_prefix_space=True))
+    make("bpe_added", added_tokens(vocab, [
+        {"content": "<ent>", "lstrip": True, "rstrip": True},
+        {"content": "New York", "normalized": True, "single_word": True},
+        {"content": " don", "normalized": True, "lstrip": True},
+        {"content": "Größe", "normalized": True, "rstrip": True},
+        {"content": "fo", "single_word": True},
+        {"content": "世", "rstrip": True, "special": True},
+        {"content": ".o", "normalized": True}]), normalizer={"type": "Lowercase"})
+    for behavior in ("Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"):
+        make("split_" + behavior.lower(), pre_tokenizer=then_bytes(
+            split(r"\s+|[^\w\s]", behavior), split("a", "MergedWithNext", kind="String")))
+    make("split_invert", pre_tokenizer=then_bytes(split(r"\w+", "Removed", invert=True)))
+    make("split_nothing", pre_tokenizer=then_bytes(split("")))
+    make("characters", normalizer={"type": "Lowercase"}, pre_tokenizer=None, decoder={"type": "Fuse"},
+         post_processor=None, model={"unk_token": "<unk>", "fuse_unk": True, "merges": []})
+    return made

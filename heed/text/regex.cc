@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 
@@ -39,8 +40,8 @@ class Translator {
         class_member(c);
       } else if (c == U'(' && follows(U"(?")) {
         group();
-      } else if (c == U'}' && follows(U"}+")) {
-        refuse(2);  // possessive in PCRE2, repeated in Ruby
+      } else if (c == U'{') {
+        repetition();
       } else {
         if (c == U'[') {
           in_class_ = true;
@@ -82,7 +83,9 @@ class Translator {
   }
 
   void escape() {
-    static constexpr std::u32string_view kWord = U"\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+    // Unicode's word characters, and the numbers of Latin-1, which Oniguruma counts too
+    static constexpr std::u32string_view kWord =
+        U"\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xB2\\xB3\\xB9\\xBC-\\xBE";
     if (at_ + 1 >= pattern_.size()) refuse(1);
     const char32_t c = pattern_[at_ + 1];
     switch (c) {
@@ -124,6 +127,24 @@ class Translator {
     take(1);
   }
 
+  /// {n,m}, which PCRE2 compiles by copying what is repeated.
+  void repetition() {
+    constexpr size_t kMostCopies = 1 << 20;
+    const size_t close = pattern_.find(U'}', at_);
+    const size_t length = close == std::u32string_view::npos ? 1 : close + 1 - at_;
+    size_t most = 0;
+    size_t number = 0;
+    for (const char32_t c : pattern_.substr(at_, length)) {
+      number = c >= U'0' && c <= U'9' ? std::min(number * 10 + (c - U'0'), kMostCopies) : 0;
+      most = std::max(most, number);
+    }
+    copies_ = std::min(copies_ * std::max<size_t>(most, 1), kMostCopies);
+    if (copies_ * pattern_.size() >= kMostCopies) refuse(length);
+    // {n,m}+ is possessive in PCRE2, a repetition of the repetition in Ruby
+    if (length > 1 && pattern_.substr(at_ + length).starts_with(U'+')) refuse(length + 1);
+    take(length);
+  }
+
   void group() {
     static constexpr std::array<std::u32string_view, 9> kSame = {
         U"(?:", U"(?=", U"(?!", U"(?<=", U"(?<!", U"(?>", U"(?i:", U"(?i)", U"(?-i:"};
@@ -137,6 +158,7 @@ class Translator {
   std::string_view where_;
   std::u32string out_;
   size_t at_ = 0;
+  size_t copies_ = 1;  // that repetitions may make of a part, at most
   bool in_class_ = false;
 };
 

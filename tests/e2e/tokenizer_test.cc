@@ -42,7 +42,7 @@ TEST_F(TokenizerTrain, CharactersKeepTheEndsOfLines) {
   EXPECT_EQ(last["kind"], "chars");
   EXPECT_EQ(last["pieces"], 11);
   const Result decoded =
-      run_heed({"tokens", "--decode", "0,3,2,9", "--model", folder_.path().string()});
+      run_heed({"tokens", "--decode", "0,3,2,10", "--model", folder_.path().string()});
   EXPECT_EQ(decoded.out, "\ncat\n");
 }
 
