@@ -15,6 +15,8 @@ void add_tokens(CLI::App& root, Context& context);
 void add_tokenizer(CLI::App& root, Context& context);
 void add_embed(CLI::App& root, Context& context);
 void add_forward(CLI::App& root, Context& context);
+void add_generate(CLI::App& root, Context& context);
+void add_translate(CLI::App& root, Context& context);
 void add_attend(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 void add_doctor(CLI::App& root, Context& context);

@@ -6,11 +6,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <limits>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/id_rows.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "cli/texts.h"
@@ -18,7 +18,6 @@
 #include "heed/base/log.h"
 #include "heed/base/message.h"
 #include "heed/io/hub.h"
-#include "heed/io/json.h"
 #include "heed/io/npy.h"
 #include "heed/models/registry.h"
 #include "heed/text/tokenizer.h"
@@ -38,31 +37,6 @@ struct Options {
   bool truncate = false;
   std::string save;
 };
-
-/// A JSON list of lists of ids.
-Rows read_rows(const std::string& file) {
-  const Json rows = read_json(file);
-  const auto fail = [&](const std::string& found) {
-    throw Error(ErrorCode::corrupt_data,
-                fmt::format("{}: must be a list of lists of token ids, such as [[101, 102]]; {}",
-                            file, found));
-  };
-  if (!rows.is_array()) fail("the outermost value is not a list");
-  Rows result;
-  for (const Json& row : rows) {
-    if (!row.is_array()) fail(fmt::format("entry {} is not a list", result.size()));
-    std::vector<int32_t>& ids = result.emplace_back();
-    for (const Json& id : row) {
-      constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-      if (!id.is_number_integer() || id < 0 || id > kMost) {
-        fail(fmt::format("row {} holds {}", result.size() - 1,
-                         in_quotes(id.dump(-1, ' ', true, Json::error_handler_t::replace))));
-      }
-      ids.push_back(id.get<int32_t>());
-    }
-  }
-  return result;
-}
 
 void cut_rows(Rows& rows, int64_t limit) {
   for (auto& row : rows) row.resize(std::min(row.size(), static_cast<size_t>(limit)));
@@ -108,9 +82,9 @@ ForwardRequest read_request(const Context& context, const Options& options,
   } else if (!options.inputs.texts.empty() || !options.inputs.file.empty()) {
     throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
   } else {
-    request.ids = read_rows(options.ids);
+    request.ids = read_id_rows(options.ids);
   }
-  if (!options.token_types.empty()) request.type_ids = read_rows(options.token_types);
+  if (!options.token_types.empty()) request.type_ids = read_id_rows(options.token_types);
   if (limit) {
     cut_rows(request.ids, *limit);
     cut_rows(request.type_ids, *limit);
@@ -192,7 +166,7 @@ void add_forward(CLI::App& root, Context& context) {
   command
       .add_option("--want", options->want,
                   "What to compute: last_hidden_state, hidden_states, attentions, "
-                  "pooler_output, by commas.")
+                  "pooler_output, and logits of a causal language model, by commas.")
       ->delimiter(',')
       ->capture_default_str();
   command.add_flag("--truncate", options->truncate,

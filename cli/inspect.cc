@@ -49,6 +49,30 @@ std::string sizes_of(const EncoderFacts& facts) {
                      facts.heads, facts.width, facts.max_tokens, grouped(facts.vocab));
 }
 
+std::string sizes_of(const EncoderDecoderFacts& facts) {
+  return fmt::format(
+      "{} and {} layers, {} heads, width {}, {} positions, vocabulary {}{}", facts.encoder_layers,
+      facts.decoder_layers, facts.heads, facts.width, facts.max_tokens, grouped(facts.source_vocab),
+      facts.target_vocab == facts.source_vocab ? "" : " and " + grouped(facts.target_vocab));
+}
+
+OutJson sizes_json(const ModelSummary& summary) {
+  if (const auto& facts = summary.facts) {
+    return {{"layers", facts->layers},         {"heads", facts->heads}, {"width", facts->width},
+            {"max_tokens", facts->max_tokens}, {"vocab", facts->vocab}, {"types", facts->types}};
+  }
+  if (const auto& facts = summary.pair_facts) {
+    return {{"encoder_layers", facts->encoder_layers},
+            {"decoder_layers", facts->decoder_layers},
+            {"heads", facts->heads},
+            {"width", facts->width},
+            {"max_tokens", facts->max_tokens},
+            {"source_vocab", facts->source_vocab},
+            {"target_vocab", facts->target_vocab}};
+  }
+  return nullptr;
+}
+
 void print_tensors(const Checkpoint& checkpoint) {
   size_t width = 4;
   for (const auto& [name, entry] : checkpoint.entries()) {
@@ -71,6 +95,7 @@ void print_summary(const std::filesystem::path& path, const ModelSummary& summar
   line("checkpoint", printable(path.string()));
   line("architecture", architecture_of(summary));
   if (summary.facts) line("sizes", sizes_of(*summary.facts));
+  if (summary.pair_facts) line("sizes", sizes_of(*summary.pair_facts));
   line("parameters",
        fmt::format("{} in {}, {}", grouped(summary.parameters),
                    tensors_of(static_cast<int64_t>(summary.checkpoint.entries().size())),
@@ -113,7 +138,7 @@ OutJson summary_json(const std::filesystem::path& path, const ModelSummary& summ
                  {"bytes", summary.bytes},
                  {"tensor_count", summary.checkpoint.entries().size()},
                  {"dtypes", OutJson::object()},
-                 {"sizes", nullptr},
+                 {"sizes", sizes_json(summary)},
                  {"tokenizer", nullptr},
                  {"metadata", summary.checkpoint.metadata()},
                  {"files", OutJson::array()},
@@ -122,11 +147,6 @@ OutJson summary_json(const std::filesystem::path& path, const ModelSummary& summ
   for (const ModelSummary::DType& dtype : summary.dtypes) {
     out["dtypes"][dtype.name] = {
         {"tensors", dtype.tensors}, {"parameters", dtype.parameters}, {"bytes", dtype.bytes}};
-  }
-  if (const auto& facts = summary.facts) {
-    out["sizes"] = {{"layers", facts->layers}, {"heads", facts->heads},
-                    {"width", facts->width},   {"max_tokens", facts->max_tokens},
-                    {"vocab", facts->vocab},   {"types", facts->types}};
   }
   if (summary.tokenizer) {
     out["tokenizer"] = {{"kind", summary.tokenizer->kind}, {"vocab", summary.tokenizer->vocab}};

@@ -10,7 +10,13 @@ inline constexpr uint32_t kPhiloxWeyl[2] = {0x9E3779B9U, 0xBB67AE85U};
 inline constexpr int kPhiloxRounds = 7;
 
 /// What the last word of a counter says a draw is for, so that uses of one key never meet.
-enum class PhiloxUse : uint32_t { attention_dropout = 0, dropout = 1, seeds = 2, parameters = 3 };
+enum class PhiloxUse : uint32_t {
+  attention_dropout = 0,
+  dropout = 1,
+  seeds = 2,
+  parameters = 3,
+  sampling = 4,
+};
 
 /// Philox-4x32-7 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011, where seven
 /// rounds pass BigCrush): four uniform words, a function of key and counter alone.

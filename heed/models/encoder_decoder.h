@@ -23,8 +23,9 @@ struct EncoderDecoderFacts {
 
 /// What a decoder needs of the source, made once a text.
 struct Memory {
-  Tensor states;                 // [B, S, C]
-  std::vector<int64_t> lengths;  // [B] real tokens of each row; empty: all S
+  Tensor states;                  // [B, S, C]
+  std::vector<int64_t> lengths;   // [B] real tokens of each row; empty: all S
+  std::vector<Tensor> last = {};  // [B, C] each: a recurrent model's final state; else none
 
   /// A memory of one row as that of `count` rows, without a copy.
   Memory repeated(int64_t count) const;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 
 #include "heed/base/error.h"
@@ -90,13 +91,31 @@ bool has(std::span<const Entry<Kind>> entries, const Names& names) {
   return std::ranges::any_of(entries, [&](const auto& entry) { return names.matches(entry); });
 }
 
-/// What Heed has the model as, if it has it.
-std::string other_kind(const Names& names) {
-  const char* kind = nullptr;
-  if (has(kAllEncoders, names)) kind = kAnEncoder;
-  if (has(kAllCausalModels, names)) kind = kACausalModel;
-  if (has(kAllEncoderDecoders, names)) kind = kAnEncoderDecoder;
-  return kind == nullptr ? "" : fmt::format("; Heed has it as {}", kind);
+std::optional<ModelKind> kind_of(const Names& names) {
+  if (has(kAllCausalModels, names)) return ModelKind::causal;
+  if (has(kAllEncoderDecoders, names)) return ModelKind::encoder_decoder;
+  if (has(kAllEncoders, names)) return ModelKind::encoder;
+  return std::nullopt;
+}
+
+const char* kind_name(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::encoder:
+      return kAnEncoder;
+    case ModelKind::causal:
+      return kACausalModel;
+    case ModelKind::encoder_decoder:
+      return kAnEncoderDecoder;
+  }
+  HEED_ASSERT(false);
+}
+
+[[noreturn]] void refuse(const fs::path& config_json, const Names& names, std::string_view has) {
+  throw Error(
+      ErrorCode::unsupported,
+      fmt::format("model: {} has model_type \"{}\" ({}), which Heed does not have{}",
+                  config_json.parent_path().string(), names.type,
+                  names.architecture.empty() ? "no architectures" : names.architecture, has));
 }
 
 template <class Kind>
@@ -106,12 +125,10 @@ Make<Kind> find(std::span<const Entry<Kind>> entries, const char* kind,
   for (const Entry<Kind>& entry : entries) {
     if (names.matches(entry)) return entry.make;
   }
-  throw Error(ErrorCode::unsupported,
-              fmt::format("model: {} has model_type \"{}\" ({}), which Heed does not have as {}; "
-                          "it has: {}{}",
-                          config_json.parent_path().string(), names.type,
-                          names.architecture.empty() ? "no architectures" : names.architecture,
-                          kind, fmt::join(known(entries), ", "), other_kind(names)));
+  const auto other = kind_of(names);
+  refuse(config_json, names,
+         fmt::format(" as {}; it has: {}{}{}", kind, fmt::join(known(entries), ", "),
+                     other ? "; Heed has it as " : "", other ? kind_name(*other) : ""));
 }
 
 void check_folder(const fs::path& folder) {
@@ -134,6 +151,15 @@ std::shared_ptr<const Kind> load(std::span<const Entry<Kind>> entries, const cha
 }
 
 }  // namespace
+
+ModelKind model_kind(const fs::path& folder) {
+  check_folder(folder);
+  const Names names = read_names(folder / "config.json");
+  if (const auto kind = kind_of(names)) return *kind;
+  std::vector<std::string> all = known_encoders();
+  for (std::string& name : known_encoder_decoders()) all.push_back(std::move(name));
+  refuse(folder / "config.json", names, fmt::format("; it has: {}", fmt::join(all, ", ")));
+}
 
 std::vector<std::string> known_encoders() { return known(kAllEncoders); }
 

@@ -17,6 +17,11 @@ namespace heed {
 // what Heed has, or says that it has the model as another kind; not_found and corrupt_data as the
 // files say.
 
+enum class ModelKind { encoder, causal, encoder_decoder };
+
+/// What a folder's config.json says the model is.
+ModelKind model_kind(const std::filesystem::path& folder);
+
 /// The names that load_encoder knows.
 std::vector<std::string> known_encoders();
 /// Causal language models are encoders too.

@@ -9,21 +9,21 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/models/causal.h"
 
 namespace heed {
 namespace {
 
-constexpr std::array<std::string_view, 4> kOfEncoders = {"last_hidden_state", "hidden_states",
-                                                         "attentions", "pooler_output"};
-constexpr std::array<std::string_view, 9> kOfOthers = {"logits",
-                                                       "start_logits",
-                                                       "end_logits",
-                                                       "encoder_last_hidden_state",
-                                                       "encoder_hidden_states",
-                                                       "encoder_attentions",
-                                                       "decoder_hidden_states",
-                                                       "decoder_attentions",
-                                                       "cross_attentions"};
+constexpr std::array<std::string_view, 5> kOfEncoders = {"last_hidden_state", "hidden_states",
+                                                         "attentions", "pooler_output", "logits"};
+constexpr std::array<std::string_view, 8> kOfOthers = {
+    "start_logits",          "end_logits",         "encoder_last_hidden_state",
+    "encoder_hidden_states", "encoder_attentions", "decoder_hidden_states",
+    "decoder_attentions",    "cross_attentions"};
+
+const CausalModel* as_causal(const Encoder& encoder) {
+  return dynamic_cast<const CausalModel*>(&encoder);
+}
 
 /// The wanted arrays, filled batch by batch while the model runs.
 class Collector : public Observer {
@@ -39,6 +39,7 @@ class Collector : public Observer {
     }
     if (wanted("last_hidden_state")) last_ = Tensor::zeros({rows, tokens, facts.width});
     if (wanted("pooler_output")) pooled_ = Tensor::zeros({rows, facts.width});
+    if (wanted("logits")) logits_ = Tensor::zeros({rows, tokens, facts.vocab});
   }
 
   void start(size_t first_row) { first_row_ = first_row; }
@@ -64,8 +65,9 @@ class Collector : public Observer {
     if (hidden_states_) keep_state(state, hidden_states_.select(0, layer));
   }
 
-  void finish(const Tensor& last, const Tensor& pooled) {
+  void finish(const Tensor& last, const Tensor& pooled, const Tensor& logits) {
     if (last_) keep_state(last, last_);
+    if (logits_) keep_state(logits, logits_);
     if (!pooled_) return;
     copy(pooled, pooled_.slice(0, static_cast<int64_t>(first_row_),
                                static_cast<int64_t>(first_row_) + pooled.size(0)));
@@ -74,6 +76,7 @@ class Collector : public Observer {
   Tensor array(std::string_view name) const {
     if (name == "last_hidden_state") return last_;
     if (name == "hidden_states") return hidden_states_;
+    if (name == "logits") return logits_;
     return name == "attentions" ? attentions_ : pooled_;
   }
 
@@ -113,7 +116,7 @@ class Collector : public Observer {
   const ForwardRequest& request_;
   int64_t tokens_;
   size_t first_row_ = 0;
-  Tensor hidden_states_, attentions_, last_, pooled_;
+  Tensor hidden_states_, attentions_, last_, pooled_, logits_;
 };
 
 /// input_ids and attention_mask, padded on the wanted side.
@@ -144,9 +147,17 @@ Rows some_rows(const Rows& rows, size_t begin, size_t end) {
 void check_wanted(const Encoder& encoder, const std::vector<std::string>& want) {
   for (const std::string& name : want) {
     if (std::ranges::find(kOfEncoders, name) != kOfEncoders.end()) {
-      if (name != "pooler_output" || encoder.has_pooler()) continue;
-      throw Error(ErrorCode::unsupported,
-                  "forward: pooler_output needs a pooler, and this checkpoint has none");
+      if (name == "pooler_output" && !encoder.has_pooler()) {
+        throw Error(ErrorCode::unsupported,
+                    "forward: pooler_output needs a pooler, and this checkpoint has none");
+      }
+      if (name == "logits" && as_causal(encoder) == nullptr) {
+        throw Error(ErrorCode::unsupported,
+                    fmt::format("forward: logits need a causal language model or a task's head, "
+                                "and this model ({}) is an encoder without one",
+                                encoder.facts().architecture));
+      }
+      continue;
     }
     const std::string known = fmt::format("an encoder gives {}", fmt::join(kOfEncoders, ", "));
     if (std::ranges::find(kOfOthers, name) != kOfOthers.end()) {
@@ -171,6 +182,7 @@ std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
   const size_t rows = request.ids.size();
   const auto step = static_cast<size_t>(std::max<int64_t>(request.batch, 1));
   const bool pool = collector.array("pooler_output").defined();
+  const bool score = collector.array("logits").defined();
   for (size_t begin = 0; begin < rows; begin += step) {
     check_cancelled();
     const size_t end = std::min(rows, begin + step);
@@ -178,7 +190,8 @@ std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
     const Tensor last = encoder(EncoderInput::from_rows(some_rows(request.ids, begin, end),
                                                         some_rows(request.type_ids, begin, end)),
                                 {.observer = &collector});
-    collector.finish(last, pool ? encoder.pooled(last) : Tensor());
+    collector.finish(last, pool ? encoder.pooled(last) : Tensor(),
+                     score ? as_causal(encoder)->logits(last) : Tensor());
     if (request.progress) request.progress(static_cast<int64_t>(end), static_cast<int64_t>(rows));
   }
   const auto [ids, mask] = padded_inputs(request, tokens);

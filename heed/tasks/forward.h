@@ -17,7 +17,7 @@ enum class PadSide { left, right };
 struct ForwardRequest {
   std::vector<std::vector<int32_t>> ids;
   std::vector<std::vector<int32_t>> type_ids;  // as ids, or empty: 0
-  /// last_hidden_state, hidden_states, attentions, pooler_output.
+  /// last_hidden_state, hidden_states, attentions, pooler_output; logits of causal models.
   std::vector<std::string> want{"last_hidden_state"};
   PadSide pad_side = PadSide::right;
   int32_t pad_id = 0;
@@ -31,8 +31,8 @@ void check_wanted(const Encoder& encoder, const std::vector<std::string>& want);
 
 /// input_ids and attention_mask [B, T] (i64), then what was wanted in that order:
 /// last_hidden_state [B, T, C], hidden_states [L + 1, B, T, C], attentions [L, B, H, T, T],
-/// pooler_output [B, C]. T is the longest row; padded places hold 0. The side of the padding moves
-/// values and changes none.
+/// pooler_output [B, C], logits [B, T, V]. T is the longest row; padded places hold 0. The side of
+/// the padding moves values and changes none.
 std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
                                                     const ForwardRequest& request);
 

@@ -73,16 +73,28 @@ void read_names(ModelSummary& summary, const fs::path& config_json) {
 }
 
 /// Loads what commands would load: only that shows that nothing is missing.
-void try_out(ModelSummary& summary, const fs::path& encoder_folder) {
-  const bool runs =
-      attempt(summary, [&] { summary.facts = load_encoder(encoder_folder)->facts(); });
+void try_out(ModelSummary& summary, const fs::path& folder) {
+  attempt(summary, [&] {
+    if (model_kind(folder) == ModelKind::encoder_decoder) {
+      summary.pair_facts = load_encoder_decoder(folder)->facts();
+    } else {
+      summary.facts = load_encoder(folder)->facts();
+    }
+  });
   const bool reads = attempt(summary, [&] {
-    const auto tokenizer = Tokenizer::load(encoder_folder);
+    const auto tokenizer = Tokenizer::load(folder);
     summary.tokenizer = {std::string(tokenizer->kind()), tokenizer->vocab_size()};
   });
-  if (runs && reads) summary.commands = {"look", "embed"};
-  if (reads) summary.commands.emplace_back("tokens");
-  if (runs) summary.commands.emplace_back("forward");
+  const auto offer = [&](bool runs, const char* command) {
+    if (runs) summary.commands.emplace_back(command);
+  };
+  const bool states = summary.facts.has_value();
+  offer(states && reads, "look");
+  offer(states && reads, "embed");
+  offer(reads, "tokens");
+  offer(states, "forward");
+  offer(states && model_kind(folder) == ModelKind::causal, "generate");
+  offer(summary.pair_facts && reads, "translate");
 }
 
 }  // namespace

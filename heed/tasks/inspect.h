@@ -7,6 +7,7 @@
 
 #include "heed/io/safetensors.h"
 #include "heed/models/encoder.h"
+#include "heed/models/encoder_decoder.h"
 
 namespace heed {
 
@@ -30,14 +31,16 @@ struct ModelSummary {
   Checkpoint checkpoint;
   std::string model_type;                  // config.json's; empty without one
   std::vector<std::string> architectures;  // config.json's
-  std::optional<EncoderFacts> facts;       // if Heed has the architecture and all its weights
-  std::optional<Words> tokenizer;          // if Heed can read it
-  std::vector<DType> dtypes;               // most bytes first
-  int64_t parameters = 0;                  // elements of all tensors
-  int64_t bytes = 0;                       // of all tensors
-  std::vector<File> files;                 // by name; of a folder only
-  std::vector<std::string> commands;       // of Heed's program that take this model
-  std::vector<std::string> obstacles;      // why others do not, a line each
+  // if Heed has the architecture and all its weights
+  std::optional<EncoderFacts> facts;              // of an encoder or a causal language model
+  std::optional<EncoderDecoderFacts> pair_facts;  // of an encoder-decoder
+  std::optional<Words> tokenizer;                 // if Heed can read it
+  std::vector<DType> dtypes;                      // most bytes first
+  int64_t parameters = 0;                         // elements of all tensors
+  int64_t bytes = 0;                              // of all tensors
+  std::vector<File> files;                        // by name; of a folder only
+  std::vector<std::string> commands;              // of Heed's program that take this model
+  std::vector<std::string> obstacles;             // why others do not, a line each
 };
 
 /// Looks at a checkpoint folder (weights may lie in the folder that sentence-transformers'

@@ -103,7 +103,7 @@ TEST(Forward, FaultsAreOneLine) {
       "forward", {"--ids", model.write("long.json", Json::array({row}).dump()), "--token-types",
                   model.write("types.json", Json::array({types}).dump()), "--truncate", "--json"});
   EXPECT_EQ(parse_json(cut.out, "stdout")["shapes"]["input_ids"], Json::array({1, 11})) << cut.err;
-  expect_fault(model.run("forward", {"a", "--want", "logits"}), "logits needs");
+  expect_fault(model.run("forward", {"a", "--want", "logits"}), "logits need");
   expect_fault(model.run("forward", {"a", "--want", "lgits"}), "'lgits'");
   expect_fault(model.run("forward", {"a", "--save", "out.txt"}), ".npz");
   expect_fault(model.run("forward", {"a", "--decoder-ids", "x.json"}), "encoder-decoder");

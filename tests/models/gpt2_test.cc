@@ -48,13 +48,14 @@ TEST(Gpt2, ShowsTransformersStatesAndMapsAsAnEncoder) {
   for (const std::string& name : kGpt2s) {
     const Golden expected(name + "/expected.safetensors");
     const Tensor ids = expected["input_ids"];
-    ForwardRequest request{.want = {"hidden_states", "attentions"}};
+    ForwardRequest request{.want = {"hidden_states", "attentions", "logits"}};
     for (int64_t b = 0; b < ids.size(0); ++b) {
       const auto row = ids.select(0, b).span<int32_t>();
       request.ids.emplace_back(row.begin(), row.end());
     }
     const auto arrays = forward(*load_encoder(golden_folder() / name), request);
     expect_close(named(arrays, "hidden_states"), expected["hidden_states"], kTolerance, name);
+    expect_close(named(arrays, "logits"), expected["logits"], kTolerance, name);
     expect_close(named(arrays, "attentions"), expected["attentions"], kWeightTolerance, name);
   }
 }
@@ -121,6 +122,9 @@ TEST(Gpt2Config, EveryFieldIsChecked) {
 }
 
 TEST(Registry, TellsOfTheKindThatHeedHas) {
+  EXPECT_EQ(model_kind(golden_folder() / "bert_3x13"), ModelKind::encoder);
+  EXPECT_EQ(model_kind(golden_folder() / "gpt2_2x5"), ModelKind::causal);
+  EXPECT_EQ(model_kind(golden_folder() / "transformer_2x6"), ModelKind::encoder_decoder);
   expect_error(ErrorCode::unsupported,
                {"bert", "a causal language model", "Heed has it as an encoder"},
                [&] { load_causal_model(golden_folder() / "bert_3x13"); });

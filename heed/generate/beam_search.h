@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "heed/generate/decode.h"
+
+namespace heed {
+
+/// When a beam search is content with the texts that have ended.
+enum class EarlyStopping {
+  off,    // when the best that still grows would, ending now, not be among them
+  on,     // as soon as there are as many as beams
+  never,  // when the best that still grows cannot be among them, however long it gets
+};
+
+/// By the names of generation_config.json.
+struct BeamOptions {
+  int64_t beams = 4;
+  double length_penalty = 1;  // scores are divided by length ^ penalty: above 0 favours long texts
+  EarlyStopping early_stopping = EarlyStopping::off;
+  int64_t max_new_tokens = 100;
+  std::vector<int32_t> end_ids;
+};
+
+/// The `beams` texts with the best scores that were found, best first: score = sum of the tokens'
+/// log-probabilities / length ^ length_penalty, the end token counted. At every step the likeliest
+/// `beams` continuations of the likeliest `beams` texts are kept (Graves, 2012; Sutskever et al.,
+/// 2014); equal to transformers' generate(num_beams). Errors as decode().
+std::vector<Written> beam_search(Stepper& stepper, const std::vector<int32_t>& prompt,
+                                 const BeamOptions& options);
+
+}  // namespace heed
