@@ -52,6 +52,9 @@ Json read_content(const fs::path& folder) {
     fail(ErrorCode::corrupt_data, folder,
          "state.json is damaged: its content does not give its sum");
   }
+  if (!content.is_object() || !content.value("files", Json()).is_object()) {
+    fail(ErrorCode::corrupt_data, folder, "state.json does not list the checkpoint's files");
+  }
   return content;
 }
 
@@ -121,7 +124,7 @@ void write_state(const TrainingState& state, bool best, const fs::path& folder) 
 
 TrainingState load_checkpoint(const fs::path& folder) {
   const Json content = read_content(folder);
-  const Json files = content.value("files", Json());
+  const Json& files = content["files"];
   for (const char* name : {internal::kModelFile, internal::kOptimizerFile}) {
     if (!files.contains(name)) {
       fail(ErrorCode::corrupt_data, folder, std::string("state.json does not list ") + name);
