@@ -3,6 +3,7 @@
 // Everything a user of the library needs. The path to read: tasks/embed.h (texts to vectors) ->
 // models/encoder.h (ids to states) -> nn/attention.h (a layer) -> ops/attention.h (the operator).
 
+#include "heed/autograd/checkpoint.h"
 #include "heed/autograd/tape.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
@@ -38,6 +39,7 @@
 #include "heed/models/special_ids.h"
 #include "heed/models/transformer.h"
 #include "heed/nn/attention.h"
+#include "heed/nn/checkpoint.h"
 #include "heed/nn/decoder_layer.h"
 #include "heed/nn/embedding.h"
 #include "heed/nn/encoder_layer.h"
@@ -55,10 +57,13 @@
 #include "heed/ops/attention_report.h"
 #include "heed/ops/cross_entropy.h"
 #include "heed/ops/elementwise.h"
+#include "heed/ops/embedding.h"
 #include "heed/ops/feed_forward.h"
 #include "heed/ops/linear.h"
 #include "heed/ops/mask.h"
 #include "heed/ops/normalization.h"
+#include "heed/ops/recurrent.h"
+#include "heed/ops/reduce.h"
 #include "heed/ops/rotary.h"
 #include "heed/tasks/embed.h"
 #include "heed/tasks/forward.h"

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "heed/io/json.h"
 #include "heed/io/safetensors.h"
@@ -27,6 +28,11 @@ class Golden {
   Tensor maybe(const std::string& name) const {
     return checkpoint_.contains(name) ? checkpoint_.load(name) : Tensor();
   }
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : checkpoint_.entries()) names.push_back(name);
+    return names;
+  }
   Params params() const { return Params::from(checkpoint_, "the golden"); }
   Json metadata(const std::string& key) const {
     return parse_json(checkpoint_.metadata().at(key), key);
@@ -46,6 +52,19 @@ inline double distance(const Tensor& a, const Tensor& b) {
   }
   return largest;
 }
+
+/// What rounding f64 to f32 for a file may add to a relative L2 distance.
+constexpr double kStored = 1e-7;
+
+inline double l2_distance(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.detach().contiguous(), y = b.detach().contiguous();
+  double squares = 0;
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    squares += std::pow(static_cast<double>(x.data<float>()[i]) - y.data<float>()[i], 2);
+  }
+  return std::sqrt(squares);
+}
+inline double l2_norm(const Tensor& a) { return l2_distance(a, Tensor::zeros(a.shape())); }
 
 inline void expect_close(const Tensor& actual, const Tensor& expected, double tolerance,
                          const std::string& what) {

@@ -59,10 +59,14 @@ class Node : public Trace, public std::enable_shared_from_this<Node> {
   const Tensor& gradient() const { return gradient_; }
   void clear_gradient() { gradient_ = Tensor(); }
   void add(const std::vector<View>& views, const Tensor& gradient);
+  /// These views of the gradient, which is made (zeros) or copied first if it is not there or not
+  /// the node's alone.
+  Tensor open(const std::vector<View>& views);
   /// Hands the gradient to the inputs and forgets all that was kept for it.
   void run(NodeQueue& queue);
 
  private:
+  Tensor fresh() const { return Tensor::empty({shape_.numel()}).as_strided(shape_, strides_); }
   bool keep(const Tensor& place, const Tensor& gradient);
 
   Shape shape_;
@@ -136,6 +140,11 @@ void fill(const Tensor& whole, const Tensor& from) {
   }
 }
 
+Tensor viewed(Tensor whole, const std::vector<View>& views) {
+  for (const View& view : views) whole = view(whole);
+  return whole;
+}
+
 /// Takes the gradient as the node's own where it fills it and lies as it would: nothing is copied.
 bool Node::keep(const Tensor& place, const Tensor& gradient) {
   if (place.numel() != shape_.numel()) return false;
@@ -147,17 +156,18 @@ bool Node::keep(const Tensor& place, const Tensor& gradient) {
 }
 
 void Node::add(const std::vector<View>& views, const Tensor& gradient) {
-  const bool first = !gradient_.defined();
-  const bool in_place = !first && gradient_.unique();
-  const Tensor whole =
-      in_place ? gradient_ : Tensor::empty({shape_.numel()}).as_strided(shape_, strides_);
-  Tensor place = whole;
-  for (const View& view : views) place = view(place);
-  HEED_ASSERT(place.shape() == gradient.shape() && gradient.dtype() == DType::f32);
-  if (first && keep(place, gradient)) return;
-  if (!in_place) fill(whole, gradient_);
-  accumulate(place, gradient);
-  gradient_ = whole;
+  HEED_ASSERT(gradient.dtype() == DType::f32);
+  if (!gradient_.defined() && keep(viewed(fresh(), views), gradient)) return;
+  accumulate(open(views), gradient);
+}
+
+Tensor Node::open(const std::vector<View>& views) {
+  if (!gradient_.defined() || !gradient_.unique()) {
+    const Tensor whole = fresh();
+    fill(whole, gradient_);
+    gradient_ = whole;
+  }
+  return viewed(gradient_, views);
 }
 
 void NodeQueue::push(const std::shared_ptr<Node>& node) {
@@ -180,6 +190,11 @@ class NodeGradients : public Gradients {
     if (!wants(i)) return;
     inputs_[i].node->add(inputs_[i].views, gradient);
     queue_.push(inputs_[i].node);
+  }
+  Tensor sums(size_t i) override {
+    if (!wants(i)) return {};
+    queue_.push(inputs_[i].node);
+    return inputs_[i].node->open(inputs_[i].views);
   }
 
  private:
@@ -218,6 +233,8 @@ bool recording(std::initializer_list<const Tensor*> inputs) {
 bool recording(const std::vector<Tensor>& inputs) {
   return recording_off == 0 && std::ranges::any_of(inputs, &Tensor::traced);
 }
+
+bool recording() { return recording_off == 0; }
 
 Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward) {
   std::vector<Input> from;
@@ -267,5 +284,8 @@ void backward(const Tensor& y, const Tensor& dy) {
 
 NoGrad::NoGrad() { ++recording_off; }
 NoGrad::~NoGrad() { --recording_off; }
+
+Recording::Recording() : off_before_(recording_off) { recording_off = 0; }
+Recording::~Recording() { recording_off = off_before_; }
 
 }  // namespace heed

@@ -22,6 +22,10 @@ class Gradients {
   /// Adds gradient, f32 and of input i's shape, any strides; nothing if input i needs none. A
   /// tensor laid out as the input is kept, not copied: it must not be written to afterwards.
   virtual void add(size_t i, const Tensor& gradient) = 0;
+  /// The sum of what was added for input i so far (zeros at first), of input i's shape, to be added
+  /// to in place before backward returns: for operations that touch few of its elements. Undefined
+  /// if input i needs no gradient.
+  virtual Tensor sums(size_t i) = 0;
 };
 
 /// From dy, the gradient of an operation's result (f32, laid out in memory as the result; must not
@@ -33,6 +37,8 @@ using Backward = std::function<void(const Tensor& dy, Gradients& to)>;
 /// on in this thread and one of them is traced.
 bool recording(std::initializer_list<const Tensor*> inputs);
 bool recording(const std::vector<Tensor>& inputs);
+/// Whether recording is on in this thread.
+bool recording();
 
 /// y, traced as the result of an operation on inputs. y must fill a block of memory of its own, in
 /// any order of dimensions. backward must capture no traced tensor that came from y.
@@ -58,6 +64,18 @@ class NoGrad {
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
+};
+
+/// While one lives, this thread records, inside of a backward step too.
+class Recording {
+ public:
+  Recording();
+  ~Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+ private:
+  int off_before_;
 };
 
 }  // namespace heed

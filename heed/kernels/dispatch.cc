@@ -83,6 +83,7 @@ constexpr auto kOps = std::to_array<std::string_view>({
     "normalization_backward",
     "optimizer",
     "product",
+    "recurrent",
     "rotary",
 });
 

@@ -8,6 +8,7 @@ namespace heed::kernels {
 struct NormRows {
   const float* x;
   const float* residual = nullptr;  // added to x first; [rows, C] or absent (layer_norm only)
+  float* sum = nullptr;             // x + residual, [rows, C], if wanted
   const float* gain;                // [C]
   const float* bias = nullptr;      // [C] or absent (layer_norm only)
   float epsilon;

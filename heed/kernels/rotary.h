@@ -20,6 +20,7 @@ struct RotaryToken {
   const float* cosines = nullptr;  // [R / 2]
   const float* sines = nullptr;    // [R / 2]
   bool interleaved = false;
+  bool inverse = false;  // by the negative angles: what turns a gradient back
 };
 
 /// Rotary positions (Su et al., "RoFormer", 2021, eq. 34): pair i of a head, (a, b), becomes

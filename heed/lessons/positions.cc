@@ -10,6 +10,7 @@
 #include "heed/lessons/catalogue.h"
 #include "heed/lessons/step_list.h"
 #include "heed/ops/elementwise.h"
+#include "heed/ops/embedding.h"
 #include "heed/ops/linear.h"
 
 namespace heed::lessons_internal {

@@ -12,10 +12,6 @@ namespace {
 
 constexpr float kEpsilon = 1e-5f;
 
-Tensor multiply(const Tensor& a, const Tensor& b) {
-  return map2(a, b, [](float x, float y) { return x * y; });
-}
-
 struct Matrix {
   Tensor weight;  // [N, K]
   Tensor bias;    // [N]

@@ -9,6 +9,7 @@
 #include "heed/base/log.h"
 #include "heed/base/parallel.h"
 #include "heed/models/config.h"
+#include "heed/nn/checkpoint.h"
 #include "heed/tensor/dims.h"
 
 namespace heed {
@@ -82,8 +83,8 @@ BertBlock::BertBlock(const Params& params, const BertConfig& config)
 }
 
 Tensor BertBlock::operator()(Tensor x, const Mask& mask, const Run& run) const {  // x [B, T, C]
-  x = attention_norm(x + attend(x, mask, run));                                   // mixes tokens
-  return feed_forward_norm(x + feed_forward(x));  // one token at a time
+  x = attention_norm(x + run.drop(attend(x, mask, run)));                         // mixes tokens
+  return feed_forward_norm(x + run.drop(feed_forward(x)));  // one token at a time
 }
 
 Bert::Bert(const BertConfig& config, const Params& all)
@@ -102,6 +103,7 @@ Bert::Bert(const BertConfig& config, const Params& all)
   });
   has_pooler_ = params.contains("pooler.dense.weight");
   if (has_pooler_) pooler_ = Linear(params / "pooler" / "dense", config.width, config.width);
+  trained_ = params.trained();
   if (const auto left = (params / "encoder").unused(); !left.empty()) {
     log(LogLevel::warning, fmt::format("bert: {} weights of the encoder are not used, {} first; "
                                        "config.json may not belong to them",
@@ -109,17 +111,17 @@ Bert::Bert(const BertConfig& config, const Params& all)
   }
 }
 
-Tensor Bert::embed(const EncoderInput& input) const {
+Tensor Bert::embed(const EncoderInput& input, const Run& run) const {
   const Tensor types = input.type_ids ? types_(input.type_ids)                   // [B, T, C]
                                       : types_(Tensor::zeros({1}, DType::i32));  // [1, C]
   const Tensor x = words_(input.ids) + types;                                    // [B, T, C]
-  return embedding_norm_(x + positions_(x.size(1)));
+  return run.drop(embedding_norm_(x + positions_(x.size(1))));
 }
 
 Tensor Bert::blocks(Tensor x, const Mask& mask, const Run& run) const {
   run.reached(0, x);
   for (int64_t i = 0; i < facts_.layers; ++i) {
-    x = blocks_[static_cast<size_t>(i)](x, mask, run.at(i));
+    x = through_block(blocks_[static_cast<size_t>(i)], x, mask, run.at(i));
     run.reached(i + 1, x);
   }
   return x;
@@ -136,9 +138,10 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
                             dims['T'], facts_.max_tokens));
   }
   const Mask mask = padding_mask("bert", input.lengths, dims['B'], dims['T']);
-  const Tensor x = embed(input);  // [B, T, C]
+  const Tensor x = embed(input, run);  // [B, T, C]
   const int64_t together = texts_together(dims['B'], dims['T']);
-  if (run.observer != nullptr || dims['B'] <= together) return blocks(x, mask, run);
+  const bool whole = run.observer != nullptr || trained_;  // gradients are recorded of one run
+  if (whole || dims['B'] <= together) return blocks(x, mask, run);
   for (int64_t first = 0; first < dims['B']; first += together) {
     const int64_t texts = std::min(together, dims['B'] - first);
     const Tensor part = x.slice(0, first, first + texts);  // [texts, T, C]

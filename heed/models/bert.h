@@ -53,7 +53,7 @@ class Bert : public Encoder {
   Tensor pooled(const Tensor& last_hidden_state) const override;
 
  private:
-  Tensor embed(const EncoderInput& input) const;
+  Tensor embed(const EncoderInput& input, const Run& run) const;    // [B, T, C]
   Tensor blocks(Tensor x, const Mask& mask, const Run& run) const;  // x [B, T, C]
 
   EncoderFacts facts_;
@@ -64,6 +64,7 @@ class Bert : public Encoder {
   std::vector<BertBlock> blocks_;
   Linear pooler_;
   bool has_pooler_ = false;
+  bool trained_ = false;  // its weights are parameters in training
 };
 
 }  // namespace heed

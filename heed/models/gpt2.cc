@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/models/config.h"
+#include "heed/nn/checkpoint.h"
 #include "heed/tensor/dims.h"
 
 namespace heed {
@@ -77,8 +78,8 @@ Gpt2Block::Gpt2Block(const Params& params, const Gpt2Config& config, int64_t lay
 }
 
 Tensor Gpt2Block::operator()(Tensor x, const Mask& mask, const Run& run) const {  // x [B, T, C]
-  x = x + attend(attention_norm(x), mask, run);                                   // mixes tokens
-  return x + feed_forward(feed_forward_norm(x));  // one token at a time
+  x = x + run.drop(attend(attention_norm(x), mask, run));                         // mixes tokens
+  return x + run.drop(feed_forward(feed_forward_norm(x)));  // one token at a time
 }
 
 Gpt2::Gpt2(const Gpt2Config& config, const Params& all)
@@ -100,10 +101,10 @@ Tensor Gpt2::operator()(const EncoderInput& input, const Run& run) const {
   const Tensor& ids = input.ids;  // [B, T]
   Dims("gpt2").bind("ids", ids, "B T", DType::i32);
   const Mask mask = Mask::causal(Align::top_left);
-  Tensor x = words_(ids) + positions_(ids.size(1));  // [B, T, C]
+  Tensor x = run.drop(words_(ids) + positions_(ids.size(1)));  // [B, T, C]
   for (int64_t i = 0; i < facts_.layers; ++i) {
     run.reached(i, x);
-    x = blocks_[static_cast<size_t>(i)](x, mask, run.at(i));
+    x = through_block(blocks_[static_cast<size_t>(i)], x, mask, run.at(i));
   }
   x = final_norm_(x);
   run.reached(facts_.layers, x);

@@ -7,6 +7,7 @@
 
 #include "heed/base/error.h"
 #include "heed/models/config.h"
+#include "heed/nn/checkpoint.h"
 #include "heed/nn/positions.h"
 #include "heed/tensor/dims.h"
 
@@ -77,9 +78,9 @@ Transformer::Transformer(const TransformerConfig& config, const Params& params)
   (params / "transformer").release();
 }
 
-/// "3.4: we multiply those weights by sqrt(d_model)"; 3.5: positions are added. ids [B, T] -> [B,
-/// T, C].
-Tensor Transformer::embed(const Embedding& words, const Tensor& ids) const {
+/// "3.4: we multiply those weights by sqrt(d_model)"; 3.5: positions are added; 5.4: of the sums
+/// some are dropped. ids [B, T] -> [B, T, C].
+Tensor Transformer::embed(const Embedding& words, const Tensor& ids, const Run& run) const {
   const int64_t tokens = ids.size(1);
   if (tokens > facts_.max_tokens) {
     throw Error(ErrorCode::invalid_argument,
@@ -88,17 +89,17 @@ Tensor Transformer::embed(const Embedding& words, const Tensor& ids) const {
                             tokens, facts_.max_tokens));
   }
   const Tensor x = scale(words(ids), std::sqrt(static_cast<float>(facts_.width)));
-  return x + positions_.slice(0, 0, tokens);
+  return run.drop(x + positions_.slice(0, 0, tokens));
 }
 
 Memory Transformer::encode(const EncoderInput& source, const Run& run) const {
   Dims dims("transformer");
   dims.bind("source ids", source.ids, "B S", DType::i32);
   const Mask mask = padding_mask("transformer", source.lengths, dims['B'], dims['S']);
-  Tensor x = embed(source_words_, source.ids);  // [B, S, C]
+  Tensor x = embed(source_words_, source.ids, run);  // [B, S, C]
   run.reached(0, x);
   for (int64_t i = 0; i < facts_.encoder_layers; ++i) {
-    x = encoder_[static_cast<size_t>(i)](x, mask, run.at(i));
+    x = through_block(encoder_[static_cast<size_t>(i)], x, mask, run.at(i));
     run.reached(i + 1, x);
   }
   return {.states = encoder_norm_ ? (*encoder_norm_)(x) : x, .lengths = source.lengths};
@@ -109,10 +110,11 @@ Tensor Transformer::decode(const Tensor& ids, const Memory& memory, const Run& r
   dims.bind("memory", memory.states, "B S C").bind("target ids", ids, "B T", DType::i32);
   const Mask causal = Mask::causal(Align::top_left);
   const Mask padding = padding_mask("transformer", memory.lengths, dims['B'], dims['S']);
-  Tensor x = embed(target_words_, ids);  // [B, T, C]
+  Tensor x = embed(target_words_, ids, run);  // [B, T, C]
   run.reached(0, x);
   for (int64_t i = 0; i < facts_.decoder_layers; ++i) {
-    x = decoder_[static_cast<size_t>(i)](x, memory.states, causal, padding, run.at(i));
+    x = through_block(decoder_[static_cast<size_t>(i)], x, memory.states, causal, padding,
+                      run.at(i));
     run.reached(i + 1, x);
   }
   return decoder_norm_ ? (*decoder_norm_)(x) : x;

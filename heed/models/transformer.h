@@ -49,7 +49,7 @@ class Transformer : public EncoderDecoder {
   Tensor logits(const Tensor& states) const override { return output_(states); }
 
  private:
-  Tensor embed(const Embedding& words, const Tensor& ids) const;
+  Tensor embed(const Embedding& words, const Tensor& ids, const Run& run) const;
 
   EncoderDecoderFacts facts_;
   Embedding source_words_;

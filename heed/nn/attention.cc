@@ -130,11 +130,6 @@ MultiHeadAttention::Heads MultiHeadAttention::project(const Tensor& query, const
   std::vector<Tensor> qkv = products(query, key, value);
   Heads heads{.mask = mask};
   if (!extra_keys_.empty()) {
-    if (qkv[1].traced() || qkv[2].traced() || extra_keys_[0].traced()) {
-      throw Error(ErrorCode::unsupported,
-                  "attention: extra keys (bias_k, add_zero_attn) can be computed with but not "
-                  "trained; use a layer without them");
-    }
     const auto extra = static_cast<int64_t>(extra_keys_.size());
     qkv[1] = append_rows(qkv[1], extra_keys_);
     qkv[2] = append_rows(qkv[2], extra_values_);

@@ -28,13 +28,13 @@ class DecoderLayer {
   Tensor operator()(Tensor x, const Tensor& memory, const Mask& mask = {},
                     const Mask& memory_mask = {}, const Run& run = {}) const {
     if (norm_first_) {
-      x = x + attend_(attention_norm_(x), mask, run);
-      x = x + attend_memory_(memory_norm_(x), memory, memory_mask, run);
-      return x + feed_forward_(feed_forward_norm_(x), run);
+      x = x + run.drop(attend_(attention_norm_(x), mask, run));
+      x = x + run.drop(attend_memory_(memory_norm_(x), memory, memory_mask, run));
+      return x + run.drop(feed_forward_(feed_forward_norm_(x), run));
     }
-    x = attention_norm_(x + attend_(x, mask, run));
-    x = memory_norm_(x + attend_memory_(x, memory, memory_mask, run));
-    return feed_forward_norm_(x + feed_forward_(x, run));
+    x = attention_norm_(x + run.drop(attend_(x, mask, run)));
+    x = memory_norm_(x + run.drop(attend_memory_(x, memory, memory_mask, run)));
+    return feed_forward_norm_(x + run.drop(feed_forward_(x, run)));
   }
 
  private:

@@ -1,12 +1,12 @@
 #pragma once
 
 #include "heed/nn/params.h"
-#include "heed/ops/elementwise.h"
+#include "heed/ops/embedding.h"
 
 namespace heed {
 
 /// A row of "weight" [V, C] for each id, equal to nn.Embedding. The table stays where it is (a
-/// mapped file), and only the rows asked for are read.
+/// mapped file, a parameter in training), and only the rows asked for are read.
 class Embedding {
  public:
   Embedding() = default;

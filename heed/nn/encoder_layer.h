@@ -34,11 +34,11 @@ class EncoderLayer {
 
   Tensor operator()(Tensor x, const Mask& mask = {}, const Run& run = {}) const {  // x [B, T, C]
     if (norm_first_) {
-      x = x + attend_(attention_norm_(x), mask, run);
-      return x + feed_forward_(feed_forward_norm_(x), run);
+      x = x + run.drop(attend_(attention_norm_(x), mask, run));
+      return x + run.drop(feed_forward_(feed_forward_norm_(x), run));
     }
-    x = attention_norm_(x + attend_(x, mask, run));
-    return feed_forward_norm_(x + feed_forward_(x, run));
+    x = attention_norm_(x + run.drop(attend_(x, mask, run)));
+    return feed_forward_norm_(x + run.drop(feed_forward_(x, run)));
   }
 
  private:

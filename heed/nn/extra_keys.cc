@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
+#include "heed/ops/reduce.h"
 
 namespace heed {
 namespace {
@@ -44,18 +45,12 @@ Tensor spell_out(const Mask& mask, int64_t batch, int64_t queries, int64_t keys,
 }  // namespace
 
 Tensor append_rows(const Tensor& x, const std::vector<Tensor>& rows) {
-  const int64_t batch = x.size(0), tokens = x.size(1), width = x.size(2) * x.size(3);
-  HEED_ASSERT(x.stride(2) == x.size(3) && x.stride(3) == 1);
-  const auto extra = static_cast<int64_t>(rows.size());
-  Tensor longer = Tensor::empty({batch, tokens + extra, x.size(2), x.size(3)});
-  float* to = longer.data<float>();
-  for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t t = 0; t < tokens; ++t) {
-      to = std::copy_n(x.data<float>() + b * x.stride(0) + t * x.stride(1), width, to);
-    }
-    for (const Tensor& row : rows) to = std::copy_n(row.data<float>(), width, to);
+  std::vector<Tensor> parts{x};
+  for (const Tensor& row : rows) {
+    const Tensor of_all = row.reshape({1, 1, x.size(2), x.size(3)});
+    parts.push_back(of_all.expand({x.size(0), 1, x.size(2), x.size(3)}));
   }
-  return longer;
+  return concatenate(parts, 1);
 }
 
 Mask widen_mask(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, int64_t extra) {

@@ -61,6 +61,7 @@ struct Params::State {
   std::shared_ptr<const Source> source;
   std::mutex mutex;
   std::set<std::string> asked;
+  bool trained = false;
 };
 
 Params::Params(std::shared_ptr<const Source> source) : state_(std::make_shared<State>()) {
@@ -92,11 +93,7 @@ Tensor Params::tensor(std::string_view name, const Shape& shape) const {
   if (found) return found;
   const Source& source = *state_->source;
   const std::string full = full_name(name);
-  if (Tensor made = source.create(full, shape)) {
-    const std::scoped_lock lock(state_->mutex);
-    state_->asked.insert(full);
-    return made;
-  }
+  if (Tensor made = source.create(full, shape)) return given(full, made);
   const std::vector<std::string> names = source.names();
   const std::vector<std::string> meant = closest(full, names);
   const std::string nearest = meant.empty()
@@ -123,9 +120,19 @@ Tensor Params::maybe(std::string_view name, const Shape& shape) const {
                 fmt::format("weights: {} is {} in {}; Heed computes f32, bf16 and f16", full,
                             to_string(found.dtype()), state_->source->describe()));
   }
+  return given(full, found);
+}
+
+Tensor Params::given(const std::string& full, const Tensor& weight) const {
   const std::scoped_lock lock(state_->mutex);
   state_->asked.insert(full);
-  return found;
+  state_->trained |= weight.traced();
+  return weight;
+}
+
+bool Params::trained() const {
+  const std::scoped_lock lock(state_->mutex);
+  return state_->trained;
 }
 
 bool Params::contains(std::string_view name) const {

@@ -50,12 +50,16 @@ class Params {
   /// Says that the weights asked for under this path were copied (packed), so that the pages of
   /// the file they came from need not stay in memory. Views of them stay valid.
   void release() const;
+  /// Whether a weight that was asked for, under any path, is a parameter in training.
+  bool trained() const;
   /// Names under this path that nobody asked for.
   std::vector<std::string> unused() const;
 
  private:
   struct State;
   std::string full_name(std::string_view name) const;
+  /// Notes that the weight is used.
+  Tensor given(const std::string& full, const Tensor& weight) const;
   bool covers(std::string_view full) const;
   std::shared_ptr<State> state_;
   std::string prefix_;

@@ -46,8 +46,9 @@ struct DropoutRates {
 /// same whenever its seed is. One thread at a time.
 struct Training {
   DropoutRates rates;
-  uint64_t seed = 0;   // of this step
-  uint64_t drawn = 0;  // seeds that the step has taken
+  uint64_t seed = 0;       // of this step
+  uint64_t drawn = 0;      // seeds that the step has taken
+  bool recompute = false;  // keep each block's input alone and compute it again in backward
 
   Dropout next(float rate) { return {rate, derived_seed(seed, drawn++)}; }
 };
@@ -64,6 +65,10 @@ struct Run {
   /// The next dropout of those numbers; off in inference.
   Dropout dropout(float DropoutRates::*numbers) const {
     return training == nullptr ? Dropout{} : training->next(training->rates.*numbers);
+  }
+  /// x [...] with the hidden rate's share of it dropped; x itself in inference.
+  Tensor drop(const Tensor& x) const {
+    return training == nullptr ? x : heed::dropout(x, dropout(&DropoutRates::hidden));
   }
   /// A block boundary: `blocks` blocks are done, and the state is x [B, T, C].
   void reached(int64_t blocks, const Tensor& x) const {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/chunks.h"
@@ -37,14 +38,22 @@ Activation activation_from_name(std::string_view name) {
 
 Tensor activate(const Tensor& x, Activation activation) {
   Dims("activate").bind("x", x, "...", DType::f32);
-  const Tensor in = x.contiguous();
+  const Tensor in = x.detach().contiguous();
   const Tensor y = Tensor::empty(x.shape());
   const auto from = in.span<float>();
   float* to = y.data<float>();
   parallel_chunks(y.numel(), kElementsPerTask, [&](int64_t begin, int64_t end) {
     kernels::activate(activation, from.data() + begin, to + begin, end - begin);
   });
-  return y;
+  if (!recording({&x})) return y;
+  return record(y, {x}, [in, activation](const Tensor& dy, Gradients& gradients) {
+    const Tensor dx = Tensor::empty(in.shape());
+    parallel_chunks(in.numel(), kElementsPerTask, [&](int64_t begin, int64_t end) {
+      kernels::activate_backward(activation, in.data<float>() + begin, dy.data<float>() + begin,
+                                 dx.data<float>() + begin, end - begin);
+    });
+    gradients.add(0, dx);
+  });
 }
 
 }  // namespace heed

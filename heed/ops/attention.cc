@@ -5,6 +5,7 @@
 
 #include "heed/kernels/attention_decode.h"
 #include "heed/kernels/attention_split.h"
+#include "heed/ops/attention_gradient.h"
 #include "heed/ops/attention_plan.h"
 
 namespace heed {
@@ -150,7 +151,12 @@ AttentionOutputs run(AttentionPlan& plan, DType dtype, const AttentionWant& want
 AttentionOutputs attention_outputs(const Tensor& q, const Tensor& k, const Tensor& v,
                                    const AttentionOptions& options, const AttentionWant& want) {
   AttentionPlan plan(q, k, v, options);
-  return run(plan, q.dtype(), want);
+  if (!internal::records_attention(q, k, v, options)) return run(plan, q.dtype(), want);
+  AttentionWant more = want;
+  more.lse = true;  // backward needs it
+  AttentionOutputs out = run(plan, q.dtype(), more);
+  out.y = internal::record_attention(q, k, v, options, out);
+  return out;
 }
 
 AttentionOutputs attention_outputs(const Tensor& q, const KvPages& pages,

@@ -3,13 +3,11 @@
 #include <cstdint>
 #include <optional>
 
-#include "heed/kernels/dropout.h"
+#include "heed/ops/elementwise.h"
 #include "heed/ops/mask.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed {
-
-using kernels::Dropout;
 
 /// T5's relative position bias (Raffel et al., 2020): the key at distance j - p from a query at p
 /// adds table[bucket][h]. Near distances have a bucket each, farther ones share buckets that grow

@@ -1,9 +1,9 @@
 #include "heed/ops/elementwise.h"
 
 #include <algorithm>
-#include <span>
 #include <string>
 
+#include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/kernels/elementwise.h"
 #include "heed/ops/chunks.h"
@@ -12,7 +12,7 @@
 namespace heed {
 namespace {
 
-Shape broadcast_shape(const Tensor& a, const Tensor& b) {
+Shape broadcast_shape(const char* operation, const Tensor& a, const Tensor& b) {
   const int rank = std::max(a.rank(), b.rank());
   Shape shape;
   for (int i = 0; i < rank; ++i) {
@@ -20,7 +20,7 @@ Shape broadcast_shape(const Tensor& a, const Tensor& b) {
     const int64_t from_b = i < rank - b.rank() ? 1 : b.size(i - (rank - b.rank()));
     if (from_a != from_b && from_a != 1 && from_b != 1) {
       throw Error(ErrorCode::invalid_argument,
-                  "add: shapes must be equal or 1 in each dimension, found " +
+                  std::string(operation) + ": shapes must be equal or 1 in each dimension, found " +
                       to_string(a.shape()) + " and " + to_string(b.shape()));
     }
     shape.push_back(from_a == 1 ? from_b : from_a);
@@ -40,44 +40,23 @@ const float* row_start(const Tensor& x, int64_t row) {
 
 /// x expanded to shape, its last dimension contiguous.
 Tensor expand_rows(const Tensor& x, const Shape& shape) {
-  const Tensor wide = x.expand(shape);
+  const Tensor wide = x.detach().expand(shape);
   return wide.stride(-1) == 1 || wide.size(-1) == 1 ? wide : wide.contiguous();
 }
 
-/// Rows of a table of any float type as f32.
-void copy_row(const Tensor& table, int64_t row, float* y) {
-  const int64_t width = table.size(1);
-  const int64_t offset = row * table.stride(0);
-  if (table.dtype() == DType::f32) {
-    std::copy_n(table.data<float>() + offset, width, y);
-  } else {
-    const auto* bits = reinterpret_cast<const uint16_t*>(table.raw_data()) + offset;
-    (table.dtype() == DType::bf16 ? kernels::widen_bf16 : kernels::widen_f16)(bits, y, width);
-  }
-}
+using Kernel = void (*)(const float* a, const float* b, float* y, int64_t n);
 
-void check_ids(std::span<const int32_t> ids, int64_t vocab) {
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] < 0 || ids[i] >= vocab) {
-      throw Error(ErrorCode::invalid_argument,
-                  "embedding: ids must be in [0, " + std::to_string(vocab) + ") but id " +
-                      std::to_string(ids[i]) + " stands at position " + std::to_string(i));
-    }
-  }
-}
-
-}  // namespace
-
-Tensor add(const Tensor& a, const Tensor& b) {
-  Dims("add").bind("a", a, "...", DType::f32).bind("b", b, "...", DType::f32);
-  const Tensor y = Tensor::empty(broadcast_shape(a, b));
+/// kernel of a and b, broadcast.
+Tensor combine(const char* operation, Kernel kernel, const Tensor& a, const Tensor& b) {
+  Dims(operation).bind("a", a, "...", DType::f32).bind("b", b, "...", DType::f32);
+  const Tensor y = Tensor::empty(broadcast_shape(operation, a, b));
   if (y.numel() == 0) return y;
   float* to = y.data<float>();
   if (a.shape() == b.shape() && a.is_contiguous() && b.is_contiguous()) {
     const float* x = a.data<float>();
     const float* z = b.data<float>();
     parallel_chunks(y.numel(), kElementsPerTask, [&](int64_t begin, int64_t end) {
-      kernels::add(x + begin, z + begin, to + begin, end - begin);
+      kernel(x + begin, z + begin, to + begin, end - begin);
     });
     return y;
   }
@@ -86,46 +65,80 @@ Tensor add(const Tensor& a, const Tensor& b) {
   const int64_t width = y.size(-1);
   parallel_rows(y.numel() / width, width, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      kernels::add(row_start(left, row), row_start(right, row), to + row * width, width);
+      kernel(row_start(left, row), row_start(right, row), to + row * width, width);
     }
   });
   return y;
+}
+
+/// f(from, to, first, n) on runs of x's elements in order -> y.
+template <class F>
+Tensor map(const Tensor& x, const F& f) {
+  const Tensor in = x.detach().contiguous();
+  const Tensor y = Tensor::empty(x.shape());
+  const auto from = in.span<float>();
+  float* to = y.data<float>();
+  parallel_chunks(y.numel(), kElementsPerTask, [&](int64_t begin, int64_t end) {
+    f(from.data() + begin, to + begin, begin, end - begin);
+  });
+  return y;
+}
+
+Tensor scaled(const Tensor& a, float factor) {
+  return map(a, [factor](const float* from, float* to, int64_t, int64_t n) {
+    kernels::scale(from, factor, to, n);
+  });
+}
+
+Tensor dropped(const Tensor& x, const Dropout& dropout) {
+  return map(x, [&](const float* from, float* to, int64_t first, int64_t n) {
+    kernels::dropout(dropout, first, from, to, n);
+  });
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) {
+  const Tensor y = combine("add", kernels::add, a, b);
+  if (!recording({&a, &b})) return y;
+  // what broadcasting repeats, these views' gradients sum up
+  return record(y, {a.expand(y.shape()), b.expand(y.shape())}, [](const Tensor& dy, Gradients& to) {
+    to.add(0, dy);
+    to.add(1, dy);
+  });
+}
+
+Tensor multiply(const Tensor& a, const Tensor& b) {
+  const Tensor y = combine("multiply", kernels::multiply, a, b);
+  if (!recording({&a, &b})) return y;
+  const Tensor for_b = b.traced() ? a.detach() : Tensor();
+  const Tensor for_a = a.traced() ? b.detach() : Tensor();
+  return record(y, {a.expand(y.shape()), b.expand(y.shape())},
+                [for_a, for_b](const Tensor& dy, Gradients& to) {
+                  if (to.wants(0)) to.add(0, combine("multiply", kernels::multiply, dy, for_a));
+                  if (to.wants(1)) to.add(1, combine("multiply", kernels::multiply, dy, for_b));
+                });
 }
 
 Tensor scale(const Tensor& a, float factor) {
   Dims("scale").bind("a", a, "...", DType::f32);
-  const Tensor in = a.contiguous();
-  const Tensor y = Tensor::empty(a.shape());
-  const auto from = in.span<float>();
-  float* to = y.data<float>();
-  parallel_chunks(y.numel(), kElementsPerTask, [&](int64_t begin, int64_t end) {
-    kernels::scale(from.data() + begin, factor, to + begin, end - begin);
-  });
-  return y;
+  const Tensor y = scaled(a, factor);
+  if (!recording({&a})) return y;
+  return record(y, {a},
+                [factor](const Tensor& dy, Gradients& to) { to.add(0, scaled(dy, factor)); });
 }
 
-Tensor embedding(const Tensor& table, const Tensor& ids) {
-  Dims("embedding").bind("table", table, "V C").bind("ids", ids, "...", DType::i32);
-  const DType dtype = table.dtype();
-  if (dtype != DType::f32 && dtype != DType::bf16 && dtype != DType::f16) {
-    throw Error(ErrorCode::unsupported, "embedding: table must be f32, bf16 or f16 but is " +
-                                            std::string(to_string(dtype)));
+Tensor dropout(const Tensor& x, const Dropout& dropout) {
+  Dims("dropout").bind("x", x, "...", DType::f32);
+  if (!(dropout.probability >= 0 && dropout.probability < 1)) {
+    throw Error(ErrorCode::invalid_argument, "dropout: the probability must be in [0, 1) but is " +
+                                                 std::to_string(dropout.probability));
   }
-  const Tensor rows = table.stride(1) == 1 || table.size(1) <= 1 ? table : table.contiguous();
-  const Tensor wanted = ids.contiguous();
-  const auto list = wanted.span<int32_t>();
-  check_ids(list, table.size(0));
-  Shape shape = ids.shape();
-  shape.push_back(table.size(1));
-  const Tensor y = Tensor::empty(shape);
-  const int64_t width = table.size(1);
-  float* to = y.data<float>();
-  parallel_rows(wanted.numel(), width, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      copy_row(rows, list[static_cast<size_t>(i)], to + i * width);
-    }
-  });
-  return y;
+  if (!dropout.on()) return x;
+  const Tensor y = dropped(x, dropout);
+  if (!recording({&x})) return y;
+  return record(y, {x},
+                [dropout](const Tensor& dy, Gradients& to) { to.add(0, dropped(dy, dropout)); });
 }
 
 }  // namespace heed

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/kernels/rotary.h"
 #include "heed/ops/chunks.h"
@@ -89,7 +90,8 @@ class Rows {
   int64_t positions_of_a_row_ = 0;
 };
 
-void rotate(const Tensor& x, const Tensor& y, const Rows& rows, const RotaryOptions& options) {
+void rotate(const Tensor& x, const Tensor& y, const Rows& rows, RotaryPairs pairs,
+            bool inverse = false) {
   const int64_t tokens = x.size(2);
   const int64_t bytes = size_of(x.dtype());
   const kernels::Element element = element_of(x);
@@ -108,7 +110,8 @@ void rotate(const Tensor& x, const Tensor& y, const Rows& rows, const RotaryOpti
                        .pairs = rows.pairs(),
                        .cosines = rows.cosines(row),
                        .sines = rows.sines(row),
-                       .interleaved = options.pairs == RotaryPairs::interleaved});
+                       .interleaved = pairs == RotaryPairs::interleaved,
+                       .inverse = inverse});
     }
   });
 }
@@ -117,6 +120,11 @@ void check_layout(const Tensor& x) {
   if (x.numel() == 0 || x.size(-1) <= 1 || x.stride(-1) == 1) return;
   refuse("the last dimension of x must be contiguous but has stride " +
          std::to_string(x.stride(-1)) + "; call contiguous()");
+}
+
+/// [B, H, T, D], laid out in memory as [B, T, H, D].
+Tensor empty_by_token(const Shape& shape, DType dtype) {
+  return Tensor::empty({shape[0], shape[2], shape[1], shape[3]}, dtype).transpose(1, 2);
 }
 
 }  // namespace
@@ -145,16 +153,21 @@ RotaryTable rotary_table(int64_t positions, int64_t rotary_dim, float base) {
 Tensor rotary(const Tensor& x, const RotaryTable& table, const RotaryOptions& options) {
   const Rows rows(x, table, options);
   check_layout(x);
-  const Tensor y =
-      Tensor::empty({x.size(0), x.size(2), x.size(1), x.size(3)}, x.dtype()).transpose(1, 2);
-  rotate(x, y, rows, options);
-  return y;
+  const Tensor y = empty_by_token(x.shape(), x.dtype());
+  rotate(x, y, rows, options.pairs);
+  if (!recording({&x})) return y;
+  return record(y, {x}, [rows, pairs = options.pairs](const Tensor& dy, Gradients& to) {
+    const Tensor dx = empty_by_token(dy.shape(), DType::f32);
+    rotate(dy, dx, rows, pairs, true);
+    to.add(0, dx);
+  });
 }
 
 void rotate_in_place(const Tensor& x, const RotaryTable& table, const RotaryOptions& options) {
   const Rows rows(x, table, options);
   check_layout(x);
-  rotate(x, x, rows, options);
+  if (recording({&x})) refuse("a traced tensor cannot change in its own memory; call rotary()");
+  rotate(x, x, rows, options.pairs);
 }
 
 }  // namespace heed

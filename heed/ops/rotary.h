@@ -37,7 +37,7 @@ struct RotaryOptions {
 /// [B, T, H, D] data is a transposed view); computed in f32. Returns a new tensor, laid out in
 /// memory as [B, T, H, D]. Error invalid_argument names a position outside the table.
 Tensor rotary(const Tensor& x, const RotaryTable& table, const RotaryOptions& options = {});
-/// The same, in x's own memory.
+/// The same, in x's own memory. Error invalid_argument if its gradient would be recorded.
 void rotate_in_place(const Tensor& x, const RotaryTable& table, const RotaryOptions& options = {});
 
 }  // namespace heed

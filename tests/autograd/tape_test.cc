@@ -172,5 +172,24 @@ TEST(Tape, SumsDoNotDependOnTheNumberOfThreads) {
   for (const auto& result : results) EXPECT_EQ(result, results[0]);
 }
 
+/// x's element i, whose backward adds to that element alone.
+Tensor pick(const Tensor& x, int64_t i) {
+  const Tensor y = Tensor::from({x.data<float>()[i]}, {1});
+  return record(y, {x}, [i](const Tensor& dy, Gradients& to) { to.sums(0).at({i}) += dy.at({0}); });
+}
+
+TEST(Tape, AddsInPlaceWhereFewElementsChange) {
+  const Tensor x = leaf(Tensor::from({1, 2, 3}, {3}));
+  backward(sum(times(pick(x, 1), pick(x, 2))));
+  EXPECT_EQ(numbers(gradient(x)), (std::vector<float>{0, 3, 2}));
+  const Tensor seen = gradient(x);
+  backward(pick(x, 0));
+  EXPECT_EQ(numbers(gradient(x)), (std::vector<float>{1, 3, 2}));
+  EXPECT_EQ(numbers(seen), (std::vector<float>{0, 3, 2})) << "what was handed out stays";
+  const Tensor whole = leaf(Tensor::from({1, 2, 3, 4}, {2, 2}));
+  backward(pick(whole.select(1, 1), 1));
+  EXPECT_EQ(numbers(gradient(whole)), (std::vector<float>{0, 0, 0, 1}));
+}
+
 }  // namespace
 }  // namespace heed

@@ -10,7 +10,7 @@
 namespace heed::kernels {
 namespace {
 
-TEST(Elementwise, AddAndScaleAreExactAtEveryLength) {
+TEST(Elementwise, AddMultiplyAndScaleAreExactAtEveryLength) {
   on_every_isa([](Isa) {
     const std::vector<float> a = random_floats(100, 1);
     const std::vector<float> b = random_floats(100, 2);
@@ -18,12 +18,16 @@ TEST(Elementwise, AddAndScaleAreExactAtEveryLength) {
       std::vector<float> sum(n + 1, -7.0f);
       std::vector<float> product(n + 1, -7.0f);
       add(a.data() + 1, b.data() + 3, sum.data(), int64_t(n));
+      std::vector<float> pairs(n + 1, -7.0f);
+      multiply(a.data() + 1, b.data() + 3, pairs.data(), int64_t(n));
       scale(a.data() + 1, 0.3f, product.data(), int64_t(n));
       for (size_t i = 0; i < n; ++i) {
         ASSERT_EQ(sum[i], a[i + 1] + b[i + 3]);
+        ASSERT_EQ(pairs[i], a[i + 1] * b[i + 3]);
         ASSERT_EQ(product[i], a[i + 1] * 0.3f);
       }
       EXPECT_EQ(sum[n], -7.0f);
+      EXPECT_EQ(pairs[n], -7.0f);
       EXPECT_EQ(product[n], -7.0f);
     }
   });

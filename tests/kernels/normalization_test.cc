@@ -108,6 +108,21 @@ TEST(LayerNorm, ARowsBitsDependOnThatRowAloneAndInPlaceIsTheSame) {
   });
 }
 
+TEST(LayerNorm, TheSumIsLeftWhereItIsWanted) {
+  on_every_isa([](Isa) {
+    const Inputs inputs(3, 37, 0.0f);
+    std::vector<float> y(inputs.x.size());
+    std::vector<float> beside(inputs.x.size());
+    std::vector<float> sum(inputs.x.size());
+    layer_norm(inputs.task(y, true));
+    NormRows task = inputs.task(beside, true);
+    task.sum = sum.data();
+    layer_norm(task);
+    EXPECT_EQ(beside, y);
+    for (size_t i = 0; i < sum.size(); ++i) ASSERT_EQ(sum[i], inputs.x[i] + inputs.residual[i]);
+  });
+}
+
 TEST(LayerNorm, AbsentBiasAndConstantRows) {
   on_every_isa([](Isa) {
     Inputs inputs(2, 20, 0.0f);

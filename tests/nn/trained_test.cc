@@ -60,12 +60,5 @@ TEST(TrainedAttention, ComputesThePackedLayer) {
   }
 }
 
-TEST(TrainedAttention, ExtraKeysAreRefused) {
-  AttentionWeights weights = draw(48, true);
-  weights.zero_key = true;
-  const MultiHeadAttention layer(weights, 4);
-  EXPECT_THROW(layer(random_tensor({2, 7, 48}, 20)), Error);
-}
-
 }  // namespace
 }  // namespace heed

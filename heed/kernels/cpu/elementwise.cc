@@ -18,6 +18,13 @@ void add(const float* a, const float* b, float* y, int64_t n) {
   });
 }
 
+void multiply(const float* a, const float* b, float* y, int64_t n) {
+  const Floats d;
+  for_vectors(n, [&](int64_t i, int64_t lanes) HWY_ATTR {
+    store(d, hn::Mul(load(d, a + i, lanes), load(d, b + i, lanes)), y + i, lanes);
+  });
+}
+
 void scale(const float* a, float factor, float* y, int64_t n) {
   const FloatVector by = hn::Set(Floats(), factor);
   map(a, y, n, [by](FloatVector v) HWY_ATTR { return hn::Mul(v, by); });
@@ -55,6 +62,11 @@ namespace heed::kernels {
 void add(const float* a, const float* b, float* y, int64_t n) {
   if (active_isa() == Isa::reference) return ref::add(a, b, y, n);
   HEED_DISPATCH(add)(a, b, y, n);
+}
+
+void multiply(const float* a, const float* b, float* y, int64_t n) {
+  if (active_isa() == Isa::reference) return ref::multiply(a, b, y, n);
+  HEED_DISPATCH(multiply)(a, b, y, n);
 }
 
 void scale(const float* a, float factor, float* y, int64_t n) {

@@ -26,13 +26,13 @@ HWY_INLINE void map_row(const NormRows& rows, const float* z, float* y, const F&
   });
 }
 
-/// Sum of a row's z = x + residual; z is left in y.
-HWY_INLINE float add_and_sum(const float* x, const float* residual, float* y, int64_t width) {
+/// Sum of a row's z = x + residual.
+HWY_INLINE float add_and_sum(const float* x, const float* residual, float* z, int64_t width) {
   const Floats d;
   return sum_vectors(width, [&](int64_t c, int64_t n) HWY_ATTR {
-    const FloatVector z = hn::Add(load(d, x + c, n), load(d, residual + c, n));
-    store(d, z, y + c, n);
-    return z;
+    const FloatVector sum = hn::Add(load(d, x + c, n), load(d, residual + c, n));
+    store(d, sum, z + c, n);
+    return sum;
   });
 }
 
@@ -68,10 +68,11 @@ void layer_norm(const NormRows& rows) {
   for (int64_t r = 0; r < rows.rows; ++r) {
     const float* x = rows.x + r * rows.width;
     float* y = rows.y + r * rows.width;
+    float* both = rows.sum == nullptr ? y : rows.sum + r * rows.width;
     const float total = rows.residual == nullptr
                             ? sum(x, rows.width)
-                            : add_and_sum(x, rows.residual + r * rows.width, y, rows.width);
-    const float* z = rows.residual == nullptr ? x : y;
+                            : add_and_sum(x, rows.residual + r * rows.width, both, rows.width);
+    const float* z = rows.residual == nullptr ? x : both;
     const float mean = total / count;
     const float variance = sum_squares(z, rows.width, mean) / count;
     const FloatVector centre = hn::Set(d, mean);

@@ -56,7 +56,8 @@ HWY_INLINE void rotate(const Head& head, int64_t i, int64_t n) {
     b = hn::Load(f, lanes + kLanes);
   }
   const FloatVector cosine = load(f, token.cosines + i, n);
-  const FloatVector sine = load(f, token.sines + i, n);
+  const FloatVector angle_sine = load(f, token.sines + i, n);
+  const FloatVector sine = token.inverse ? hn::Neg(angle_sine) : angle_sine;
   const FloatVector first = hn::MulSub(a, cosine, hn::Mul(b, sine));
   const FloatVector second = hn::MulAdd(b, cosine, hn::Mul(a, sine));
   if (token.interleaved) {

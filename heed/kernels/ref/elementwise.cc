@@ -10,6 +10,10 @@ void add(const float* a, const float* b, float* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
 }
 
+void multiply(const float* a, const float* b, float* y, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
+}
+
 void scale(const float* a, float factor, float* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] * factor;
 }

@@ -9,7 +9,8 @@ void layer_norm(const NormRows& rows) {
   const int64_t width = rows.width;
   for (int64_t r = 0; r < rows.rows; ++r) {
     const float* x = rows.x + r * width;
-    float* z = rows.y + r * width;
+    float* y = rows.y + r * width;
+    float* z = rows.sum == nullptr ? y : rows.sum + r * width;
     double sum = 0.0;
     for (int64_t c = 0; c < width; ++c) {
       z[c] = rows.residual == nullptr ? x[c] : x[c] + rows.residual[r * width + c];
@@ -21,7 +22,7 @@ void layer_norm(const NormRows& rows) {
     const double inverse = 1.0 / std::sqrt(squares / static_cast<double>(width) + rows.epsilon);
     for (int64_t c = 0; c < width; ++c) {
       const double bias = rows.bias == nullptr ? 0.0 : rows.bias[c];
-      z[c] = static_cast<float>((z[c] - mean) * inverse * rows.gain[c] + bias);
+      y[c] = static_cast<float>((z[c] - mean) * inverse * rows.gain[c] + bias);
     }
   }
 }

@@ -19,7 +19,7 @@ void rotary(const RotaryToken& token) {
       const double a = value(first);
       const double b = value(second);
       const double cosine = token.cosines[i];
-      const double sine = token.sines[i];
+      const double sine = token.inverse ? -token.sines[i] : token.sines[i];
       set(first, a * cosine - b * sine);
       set(second, b * cosine + a * sine);
     }

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "heed/nn/run.h"
+#include "heed/ops/mask.h"
+
+namespace heed {
+
+using RunBlock = std::function<Tensor(const std::vector<Tensor>& inputs, const Run& run)>;
+
+/// block(inputs, run), computed again in backward from the inputs alone, with the same numbers
+/// dropped. As heed/autograd/checkpoint.h says, what the block captured must live until then.
+Tensor recomputed(const RunBlock& block, const std::vector<Tensor>& inputs, const Run& run);
+
+/// A layer's block(x, mask, run); recomputed where the run asks for that (Training::recompute). The
+/// layer must live until backward.
+template <class Layer>
+Tensor through_block(const Layer& block, const Tensor& x, const Mask& mask, const Run& run) {
+  if (run.training == nullptr || !run.training->recompute) return block(x, mask, run);
+  return recomputed([&block, mask](const std::vector<Tensor>& inputs,
+                                   const Run& its) { return block(inputs[0], mask, its); },
+                    {x}, run);
+}
+
+/// The same of a decoder's block(x, memory, mask, memory_mask, run).
+template <class Layer>
+Tensor through_block(const Layer& block, const Tensor& x, const Tensor& memory, const Mask& mask,
+                     const Mask& memory_mask, const Run& run) {
+  if (run.training == nullptr || !run.training->recompute) {
+    return block(x, memory, mask, memory_mask, run);
+  }
+  return recomputed(
+      [&block, mask, memory_mask](const std::vector<Tensor>& inputs, const Run& its) {
+        return block(inputs[0], inputs[1], mask, memory_mask, its);
+      },
+      {x, memory}, run);
+}
+
+}  // namespace heed
