@@ -2,7 +2,7 @@
 """Compares `heed tokens --json` with the `tokenizers` library on difficult texts.
 
     python tools/compare_tokenizers.py --heed build/release/heed [--model MINILM_FOLDER]
-        [--data SHARED_DATA] [--lines 100000] [--seed 1] [--file TEXT...] [--only NAME]
+        [--data SHARED_DATA] [--lines 100000] [--seed 1] [--file TEXT...] [--only NAME...]
 
 Makes seeded lines of mixed scripts, emoji with joiners, control characters, combining marks, CJK and
 invalid UTF-8 (only code points that Unicode 14 assigns), or takes the lines of files, gives the raw
@@ -18,13 +18,13 @@ newer.
 
 import argparse
 import hashlib
+import itertools
 import json
 import pathlib
 import random
 import subprocess
 import sys
 import tempfile
-import time
 import unicodedata
 
 import tokenizers
@@ -66,6 +66,9 @@ CONTROLS = [chr(c) for c in [*range(0x20), 0x7F, *range(0x80, 0xA0), 0xAD, 0x200
 SPACES = [" ", "  ", "\t", "\u00a0", "\u2003", "\u3000", "\u1680", "\u205f", "\u0085", "\r", "\x0b"]
 BAD_BYTES = [b"\xff", b"\xc0\xaf", b"\xe2\x82", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\x80", b"\xc3",
              b"\xf4\x90\x80\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\xf8\x88\x80\x80\x80"]
+
+
+CHUNK = 5000  # lines compared at once, which bounds the memory
 
 
 class Maker:
@@ -126,8 +129,13 @@ def run_heed(heed, model, file):
     return [json.loads(line) for line in out.split(b"\n")[:-1]]
 
 
-def byte_offsets(line, offsets):
-    """Bytes of the raw line under character offsets of the decoded one."""
+def byte_starts(line):
+    """Where in the raw line each character of the decoded one begins, and the line's end."""
+    try:
+        sizes = [len(c.encode()) for c in line.decode()]
+        return [0, *itertools.accumulate(sizes)]
+    except UnicodeDecodeError:
+        pass
     starts, at = [], 0
     while at < len(line):
         starts.append(at)
@@ -143,8 +151,7 @@ def byte_offsets(line, offsets):
                     size = len(line) - at
                     break
         at += size
-    starts.append(len(line))
-    return [[starts[a], starts[b]] for a, b in offsets]
+    return [*starts, len(line)]
 
 
 def library_of(path):
@@ -166,33 +173,40 @@ def lines_of(files):
     return [line.rstrip(b"\r") for line in lines]
 
 
-def compare(heed, name, path, lines, file, shown):
+def differing(line, theirs, ours):
+    """Names of the fields in which two encodings differ."""
+    starts = byte_starts(line)
+    return [field for field, a, b in (
+        ("ids", theirs.ids, ours["ids"]),
+        ("tokens", theirs.tokens, ours["tokens"]),
+        ("offsets", [list(o) for o in theirs.offsets], ours["offsets"]),
+        ("byte_offsets", [[starts[a], starts[b]] for a, b in theirs.offsets],
+         ours["byte_offsets"]),
+        ("words", [-1 if word is None else word for word in theirs.word_ids], ours["words"]))
+        if a != b]
+
+
+def compare(heed, name, path, lines, folder, shown):
     library = library_of(path)
     library.no_truncation()
     library.no_padding()
-    start = time.perf_counter()
-    expected = [library.encode(line.decode("utf-8", "replace")) for line in lines]
-    seconds = time.perf_counter() - start
-    got = run_heed(heed, str(path), str(file))
-    assert len(got) == len(lines), (len(got), len(lines))
-    different = 0
-    for line, theirs, ours in zip(lines, expected, got):
-        words = [-1 if word is None else word for word in theirs.word_ids]
-        wrong = [field for field, a, b in (
-            ("ids", theirs.ids, ours["ids"]),
-            ("tokens", theirs.tokens, ours["tokens"]),
-            ("offsets", [list(o) for o in theirs.offsets], ours["offsets"]),
-            ("byte_offsets", byte_offsets(line, theirs.offsets), ours["byte_offsets"]),
-            ("words", words, ours["words"])) if a != b]
-        if wrong:
-            different += 1
-            if different <= shown:
+    file = folder / "lines.txt"
+    different = tokens = 0
+    for first in range(0, len(lines), CHUNK):
+        chunk = lines[first:first + CHUNK]
+        file.write_bytes(b"".join(line + b"\n" for line in chunk))
+        got = run_heed(heed, str(path), str(file))
+        assert len(got) == len(chunk), (len(got), len(chunk))
+        for line, ours in zip(chunk, got):
+            theirs = library.encode(line.decode("utf-8", "replace"))
+            tokens += len(theirs.ids)
+            wrong = differing(line, theirs, ours)
+            different += bool(wrong)
+            if wrong and different <= shown:
                 print(f"  {name}: {', '.join(wrong)} differ on {line!r}\n"
                       f"    library {theirs.tokens} {theirs.offsets}\n"
                       f"    heed    {ours['tokens']} {ours['offsets']}")
-    tokens = sum(len(e.ids) for e in expected)
-    print(f"{name}: {len(lines)} lines, {tokens} tokens, {different} differ "
-          f"(library {seconds:.1f} s)", flush=True)
+    print(f"{name}: {len(lines)} lines, {tokens} tokens, {different} differ", flush=True)
     return different
 
 
@@ -205,7 +219,7 @@ def main():
     parser.add_argument("--lines", type=int, default=100000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", type=int, default=5)
-    parser.add_argument("--only", help="a tokenizer's name")
+    parser.add_argument("--only", nargs="+", help="names of tokenizers")
     options = parser.parse_args()
 
     if options.file:
@@ -219,13 +233,12 @@ def main():
     print(f"input: {len(lines)} lines, {len(content)} bytes, sha256 "
           f"{hashlib.sha256(content).hexdigest()}")
     with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder) / "lines.txt"
-        file.write_bytes(content)
+        folder = pathlib.Path(folder)
         tokenizer_files = {}
 
         def add(base, make):
             for name, settings in make(json.loads(base.read_text())).items():
-                tokenizer_files[name] = pathlib.Path(folder) / (name + ".json")
+                tokenizer_files[name] = folder / (name + ".json")
                 tokenizer_files[name].write_text(json.dumps(settings))
 
         if options.model:
@@ -237,10 +250,10 @@ def main():
             add(tokenizer_files["roberta"], bpe_variants)
         different = 0
         for name, path in tokenizer_files.items():
-            if options.only in (None, name):
+            if options.only is None or name in options.only:
                 hashed = path / "merges.txt" if path.is_dir() else path
                 print(f"{name}: sha256 {hashlib.sha256(hashed.read_bytes()).hexdigest()}")
-                different += compare(options.heed, name, path, lines, file, options.show)
+                different += compare(options.heed, name, path, lines, folder, options.show)
     sys.exit(1 if different else 0)
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/tokenizers.json: what the `tokenizers` library makes of difficult texts.
+"""Writes tests/golden/tokenizers.json (WordPiece) and tokenizers_bpe.json: what the `tokenizers` library makes of difficult texts.
 
     python tools/make_tokenizer_goldens.py --model MINILM_FOLDER
 
 One entry a tokenizer: its tokenizer.json (small, of our own making; null for MiniLM's, which tests
-find in the hub's cache) and cases with texts (in hexadecimal where they are no UTF-8), options and
-the encoding. Nothing is random.
+find in the hub's cache; the others repeat "small" but for what they name) and cases with texts (in
+hexadecimal where they are no UTF-8), options and the encoding. Nothing is random.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import json
 import pathlib
 
 import tokenizers
-from tokenizer_variants import BERT, variants
+from tokenizer_variants import BERT, bpe_variants, byte_level, variants
 
 TEXTS = [
     "", " ", "\n", "Hello world", "  Hello,   WORLD!  ", "unaffable don't won't", "naïve café Größe",
@@ -50,6 +50,22 @@ def small_tokenizer():
     settings["normalizer"] = BERT
     settings["pre_tokenizer"] = {"type": "BertPreTokenizer"}
     settings["decoder"] = {"type": "WordPiece", "prefix": "##", "cleanup": True}
+    return settings
+
+
+def small_bpe():
+    """Byte-level BPE learned from the texts, with RoBERTa's special tokens and settings."""
+    library = tokenizers.Tokenizer(tokenizers.models.BPE())
+    library.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    library.train_from_iterator(TEXTS * 2, tokenizers.trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, show_progress=False,
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet()))
+    settings = json.loads(library.to_str())
+    settings["added_tokens"][4]["lstrip"] = True
+    settings["post_processor"] = {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0],
+                                  "trim_offsets": True, "add_prefix_space": False}
+    settings["decoder"] = byte_level()
     return settings
 
 
@@ -101,30 +117,51 @@ def limited(library):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True, help="MiniLM's folder")
-    folder = pathlib.Path(__file__).parent.parent / "tests" / "golden"
-    parser.add_argument("--out", type=pathlib.Path, default=folder / "tokenizers.json")
+    parser.add_argument("--out", type=pathlib.Path,
+                        default=pathlib.Path(__file__).parent.parent / "tests" / "golden")
     options = parser.parse_args()
     base = small_tokenizer()
     minilm = tokenizers.Tokenizer.from_file(options.model + "/tokenizer.json")
     entries = [{"name": "minilm", "settings": None, "cases": cases(minilm) + limited(minilm)}]
     for name, settings in {"small": base, **variants(base)}.items():
         library = tokenizers.Tokenizer.from_str(json.dumps(settings))
-        # a variant repeats the base but for these, which tests put in place
-        changed = {k: v for k, v in settings.items() if v != base[k]}
-        if "model" in changed:
-            changed["model"] = {k: v for k, v in settings["model"].items() if k != "vocab"}
         made = cases(library) + (limited(library) if name in ("small", "steps") else [])
-        entries.append({"name": name, "settings": settings if name == "small" else changed,
-                        "cases": made})
+        entries.append(entry(name, settings, base, made))
+    write(options.out / "tokenizers.json", entries)
+
+    base = small_bpe()
+    kept = ("llama3", "qwen2", "smollm", "prefix_space", "bpe_added", "split_contiguous",
+            "split_invert", "characters")
+    entries = []
+    for name, settings in {"small": base, **bpe_variants(base)}.items():
+        if name == "small" or name in kept:
+            library = tokenizers.Tokenizer.from_str(json.dumps(settings))
+            texts = [text.encode() for text in TEXTS] + BROKEN
+            made = (cases(library) if name in ("small", "llama3") else
+                    [case(library, [text]) for text in texts])
+            entries.append(entry(name, settings, base, made))
+    write(options.out / "tokenizers_bpe.json", entries)
+
+
+def entry(name, settings, base, made):
+    # a variant repeats the base but for these, which tests put in place
+    changed = {k: v for k, v in settings.items() if v != base[k]}
+    if "model" in changed:
+        changed["model"] = {k: v for k, v in settings["model"].items()
+                            if k != "vocab" and v != base["model"].get(k)}
+    return {"name": name, "settings": settings if name == "small" else changed, "cases": made}
+
+
+def write(path, entries):
     golden = {"made_by": "tools/make_tokenizer_goldens.py",
               "tokenizers": tokenizers.__version__, "entries": entries}
     lines = [json.dumps(golden | {"entries": []})[:-2]]
-    for i, entry in enumerate(entries):  # a case a line: differences can be read
-        head = json.dumps(entry | {"cases": []}, ensure_ascii=False)[:-2]
+    for i, one in enumerate(entries):  # a case a line: differences can be read
+        head = json.dumps(one | {"cases": []}, ensure_ascii=False)[:-2]
         body = ",\n".join(json.dumps(c, ensure_ascii=False, separators=(",", ":"))
-                          for c in entry["cases"])
+                          for c in one["cases"])
         lines.append(f"{head}\n{body}\n]}}{',' if i + 1 < len(entries) else ''}")
-    options.out.write_text("\n".join(lines) + "\n]}\n")
+    path.write_text("\n".join(lines) + "\n]}\n")
 
 
 if __name__ == "__main__":

@@ -83,9 +83,12 @@ class Translator {
   }
 
   void escape() {
-    // Unicode's word characters, and the numbers of Latin-1, which Oniguruma counts too
-    static constexpr std::u32string_view kWord =
-        U"\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xB2\\xB3\\xB9\\xBC-\\xBE";
+    static constexpr std::u32string_view kWord = U"\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+    // what Oniguruma counts among them outside of sets
+    static constexpr std::u32string_view kLatinNumbers = U"\\xB2\\xB3\\xB9\\xBC-\\xBE";
+    const auto set = [](std::u32string_view start) {
+      return std::u32string(start).append(kWord).append(kLatinNumbers) + U']';
+    };
     if (at_ + 1 >= pattern_.size()) refuse(1);
     const char32_t c = pattern_[at_ + 1];
     switch (c) {
@@ -98,10 +101,10 @@ class Translator {
       case U'D':
         return put(U"\\P{Nd}", 2);
       case U'w':
-        return put(in_class_ ? std::u32string(kWord) : U"[" + std::u32string(kWord) + U"]", 2);
+        return put(in_class_ ? std::u32string(kWord) : set(U"["), 2);
       case U'W':
         if (in_class_) refuse(2);
-        return put(U"[^" + std::u32string(kWord) + U"]", 2);
+        return put(set(U"[^"), 2);
       case U'n':
       case U'r':
       case U't':

@@ -1,4 +1,4 @@
-// Every part of a WordPiece tokenizer against what tools/make_tokenizer_goldens.py wrote.
+// Every part of a tokenizer against what tools/make_tokenizer_goldens.py wrote.
 #include <gtest/gtest.h>
 
 #include "heed/base/file.h"
@@ -48,8 +48,8 @@ void expect_case(const Tokenizer& tokenizer, const Json& test) {
   EXPECT_EQ(tokenizer.decode(got.ids, false), test["decoded_all"].get<std::string>());
 }
 
-TEST(Golden, EveryTokenizerEncodesAndDecodesAsTheLibrary) {
-  const Json golden = read_json(testing::golden_folder() / "tokenizers.json");
+void expect_golden(const std::string& file) {
+  const Json golden = read_json(testing::golden_folder() / file);
   Json small;
   for (const Json& entry : golden["entries"]) {
     const std::string name = entry["name"];
@@ -62,9 +62,11 @@ TEST(Golden, EveryTokenizerEncodesAndDecodesAsTheLibrary) {
       if (name == "small") {
         small = settings;
       } else {  // the small one with some parts replaced, and never another vocabulary
-        if (settings.contains("model")) settings["model"]["vocab"] = small["model"]["vocab"];
         Json whole = small;
+        Json model = small["model"];
+        if (settings.contains("model")) model.update(settings["model"]);
         whole.update(settings);
+        whole["model"] = model;
         settings = whole;
       }
       tokenizer = tokenizer_from_json(settings.dump(), name);
@@ -74,6 +76,14 @@ TEST(Golden, EveryTokenizerEncodesAndDecodesAsTheLibrary) {
       expect_case(*tokenizer, test);
     }
   }
+}
+
+TEST(Golden, EveryWordPieceTokenizerEncodesAndDecodesAsTheLibrary) {
+  expect_golden("tokenizers.json");
+}
+
+TEST(Golden, EveryBpeTokenizerEncodesAndDecodesAsTheLibrary) {
+  expect_golden("tokenizers_bpe.json");
 }
 
 TEST(MiniLM, EncodesAsTheLibrary) {

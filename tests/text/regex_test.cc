@@ -27,6 +27,7 @@ TEST(Regex, ClassesAreThoseOfTheReference) {
   EXPECT_EQ(matches(U"[^\\s\\p{L}]+", U"a1\u180e b"), (Ranges{{1, 3}}));
   EXPECT_EQ(matches(U"\\w+", U"e\u0301_1\u00b2-\u2070"), (Ranges{{0, 5}}));
   EXPECT_EQ(matches(U"\\W|[\\w]", U"e-"), (Ranges{{0, 1}, {1, 2}}));
+  EXPECT_EQ(matches(U"[\\w]+", U"a\u00b2"), (Ranges{{0, 1}}));  // as the reference has it
   EXPECT_EQ(matches(U"\\d\\D", U"\u0663x\u00b2"), (Ranges{{0, 2}}));
   EXPECT_EQ(matches(U"\\u0041\\x{42}\\x43", U"ABC"), (Ranges{{0, 3}}));
   EXPECT_EQ(matches(U"(?i:'s|k)", U"'\u017f\u212a"), (Ranges{{0, 2}, {2, 3}}));
