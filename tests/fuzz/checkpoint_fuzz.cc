@@ -13,15 +13,30 @@
 
 namespace {
 
-/// A whole checkpoint, in memory where the system has such a folder.
-std::filesystem::path make_checkpoint() {
-  namespace fs = std::filesystem;
-  const fs::path base =
-      fs::is_directory("/dev/shm") ? fs::path("/dev/shm") : fs::temp_directory_path();
-  const fs::path folder = base / ("heed-fuzz-" + std::to_string(getpid()));
-  heed::CheckpointFolder checkpoints(folder);
-  return checkpoints.save({.step = 1, .weights = {{"w", heed::Tensor::zeros({2})}}}, false);
-}
+/// A whole checkpoint, in memory where the system has such a folder; it goes with the process.
+class Scratch {
+ public:
+  Scratch() {
+    heed::CheckpointFolder checkpoints(folder_);
+    checkpoint_ =
+        checkpoints.save({.step = 1, .weights = {{"w", heed::Tensor::zeros({2})}}}, false);
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const std::filesystem::path& checkpoint() const { return checkpoint_; }
+
+ private:
+  static std::filesystem::path base() {
+    if (std::filesystem::is_directory("/dev/shm")) return "/dev/shm";
+    return std::filesystem::temp_directory_path();
+  }
+  std::filesystem::path folder_ = base() / ("heed-fuzz-" + std::to_string(getpid()));
+  std::filesystem::path checkpoint_;
+};
 
 void write_bytes(const std::filesystem::path& path, std::string_view bytes) {
   std::filesystem::remove(path);
@@ -32,7 +47,8 @@ void write_bytes(const std::filesystem::path& path, std::string_view bytes) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace heed;
-  static const std::filesystem::path folder = make_checkpoint();
+  static const Scratch scratch;
+  const std::filesystem::path& folder = scratch.checkpoint();
   const std::string text(reinterpret_cast<const char*>(data), size);
   write_bytes(folder / "state.json", text);
   try {
