@@ -157,7 +157,8 @@ Translator Translator::load(const std::filesystem::path& folder) {
 
 Generated Translator::operator()(std::string_view text, const GenerateOptions& options) const {
   const Clock::time_point start = Clock::now();
-  std::vector<int32_t> source = special_.as_source(tokenizer_->encode(text).ids);
+  std::vector<int32_t> source =
+      special_.as_source(tokenizer_->encode(text, {.add_special = false}).ids);
   MemoryStepper stepper(model_, model_->encode(EncoderInput::from_rows({source})));
   Generated generated =
       generate(stepper, {*special_.decoder_start}, options, special_, tokenizer_, start);

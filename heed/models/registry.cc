@@ -11,6 +11,7 @@
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
 #include "heed/models/gpt2.h"
+#include "heed/models/recurrent.h"
 #include "heed/models/transformer.h"
 
 namespace heed {
@@ -45,6 +46,7 @@ constexpr Entry<Encoder> kEncoders[] = {
 };
 
 constexpr Entry<EncoderDecoder> kEncoderDecoders[] = {
+    {"recurrent", "Recurrent", make<EncoderDecoder, Recurrent, RecurrentConfig>},
     {"transformer2017", "Transformer2017", make<EncoderDecoder, Transformer, TransformerConfig>},
 };
 

@@ -17,8 +17,9 @@ struct SpecialIds {
   /// Error corrupt_data names a field that is no id.
   static SpecialIds read(const std::filesystem::path& folder);
 
-  /// A text as an encoder-decoder reads it: with the (first) end id after it, if it does not end so
-  /// already. Its translation is written after decoder_start, up to an end id.
+  /// A text, encoded without special tokens, as an encoder-decoder reads it: with the (first) end
+  /// id after it, if it does not end so already. Its translation is written after decoder_start, up
+  /// to an end id.
   std::vector<int32_t> as_source(std::vector<int32_t> ids) const;
 };
 

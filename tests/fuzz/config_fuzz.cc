@@ -1,5 +1,5 @@
-// config.json from anywhere: the JSON itself, with and without equal keys, and BERT's reading of
-// it.
+// config.json from anywhere: the JSON itself, with and without equal keys, and what each
+// architecture reads of it.
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -10,6 +10,21 @@
 #include "heed/base/error.h"
 #include "heed/io/json.h"
 #include "heed/models/bert.h"
+#include "heed/models/gpt2.h"
+#include "heed/models/recurrent.h"
+#include "heed/models/transformer.h"
+
+namespace {
+
+template <class Config>
+void try_config(const std::string& path) {
+  try {
+    Config::read(path);
+  } catch (const heed::Error&) {
+  }
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace heed;
@@ -25,9 +40,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       pwrite(file, data, size, 0) != static_cast<ssize_t>(size)) {
     return 0;
   }
-  try {
-    BertConfig::read(path);
-  } catch (const Error&) {
-  }
+  try_config<BertConfig>(path);
+  try_config<Gpt2Config>(path);
+  try_config<TransformerConfig>(path);
+  try_config<RecurrentConfig>(path);
   return 0;
 }

@@ -140,7 +140,7 @@ TEST(TransformerConfig, EveryFieldIsChecked) {
   expect_refused(ErrorCode::not_found, "share_embeddings", false, {"source_embeddings.weight"});
   expect_refused(ErrorCode::not_found, "tie_word_embeddings", false, {"output.weight"});
   expect_refused(ErrorCode::unsupported, "activation", "mish", {"mish", "gelu"});
-  expect_refused(ErrorCode::unsupported, "model_type", "t5", {"t5", "it has: transformer2017"});
+  expect_refused(ErrorCode::unsupported, "model_type", "t5", {"t5", "it has: recurrent, transformer2017"});
 }
 
 }  // namespace

@@ -1,0 +1,119 @@
+#include "heed/models/recurrent.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "heed/models/registry.h"
+#include "tests/expect_error.h"
+#include "tests/golden.h"
+
+namespace heed {
+namespace {
+
+using testing::expect_close;
+using testing::expect_same_bits;
+using testing::Golden;
+using testing::golden_folder;
+using testing::TemporaryFolder;
+
+// States are below 1 and go through at most 9 + 5 steps of some 20 roundings of 6e-8 each.
+constexpr double kTolerance = 5e-6;
+
+const std::vector<std::string> kRecurrents = {
+    "recurrent_lstm", "recurrent_gru", "recurrent_lstm_attention", "recurrent_gru_attention"};
+
+struct Case {
+  explicit Case(const std::string& name)
+      : model(load_encoder_decoder(golden_folder() / name)),
+        expected(name + "/expected.safetensors"),
+        source{.ids = expected["source"], .lengths = {}, .type_ids = {}},
+        target(expected["target"]) {
+    const auto lengths = expected["lengths"].span<int32_t>();
+    source.lengths.assign(lengths.begin(), lengths.end());
+  }
+
+  std::shared_ptr<const EncoderDecoder> model;
+  Golden expected;
+  EncoderInput source;
+  Tensor target;
+};
+
+TEST(Recurrent, EqualsTorchWithPackedSequences) {
+  for (const std::string& name : kRecurrents) {
+    const Case one(name);
+    const Memory memory = one.model->encode(one.source);
+    expect_close(memory.states, one.expected["memory"], kTolerance, name);
+    const Tensor states = one.model->decode(one.target, memory);
+    expect_close(states, one.expected["states"], kTolerance, name);
+    expect_close(one.model->logits(states), one.expected["logits"], 1e-5, name);
+  }
+}
+
+TEST(Recurrent, BatchMatesPaddingAndLaterTokensChangeNoBit) {
+  for (const std::string& name : kRecurrents) {
+    const Case one(name);
+    const Tensor together = one.model->decode(one.target, one.model->encode(one.source));
+    for (int64_t b = 0; b < one.target.size(0); ++b) {
+      const int64_t length = one.source.lengths[static_cast<size_t>(b)];
+      const Tensor ids = one.source.ids.slice(0, b, b + 1).slice(1, 0, length).contiguous();
+      const Memory memory = one.model->encode({.ids = ids, .lengths = {}, .type_ids = {}});
+      for (const int64_t tokens : {1, 3, 5}) {
+        const Tensor first = one.target.slice(0, b, b + 1).slice(1, 0, tokens).contiguous();
+        expect_close(one.model->decode(first, memory),
+                     together.slice(0, b, b + 1).slice(1, 0, tokens), 1e-6,
+                     fmt::format("{} row {} of {} tokens", name, b, tokens));
+      }
+    }
+  }
+}
+
+TEST(Recurrent, ARepeatedMemoryIsAMemoryOfManyRows) {
+  for (const std::string& name : kRecurrents) {
+    const Case one(name);
+    const Tensor ids = one.source.ids.slice(0, 1, 2).contiguous();
+    const Memory memory = one.model->encode({.ids = ids, .lengths = {7}, .type_ids = {}});
+    const Tensor alone = one.model->decode(one.target.slice(0, 1, 2).contiguous(), memory);
+    const Tensor together = one.model->decode(one.target, memory.repeated(3));
+    expect_close(together.slice(0, 1, 2), alone, 1e-6, name);
+  }
+}
+
+void expect_refused(ErrorCode code, const char* field, const Json& value,
+                    std::initializer_list<std::string_view> parts) {
+  const TemporaryFolder folder;
+  std::filesystem::copy(golden_folder() / "recurrent_lstm", folder.path(),
+                        std::filesystem::copy_options::recursive);
+  Json config = read_json(folder / "config.json");
+  config[field] = value;
+  std::ofstream(folder / "config.json") << config;
+  expect_error(code, parts, [&] { load_encoder_decoder(folder.path()); });
+}
+
+TEST(RecurrentConfig, EveryFieldIsChecked) {
+  constexpr auto kCorrupt = ErrorCode::corrupt_data;
+  expect_refused(ErrorCode::unsupported, "cell", "rnn", {"cell", "rnn", "gru"});
+  expect_refused(kCorrupt, "cell", "gru",
+                 {"encoder.weight_ih_l0 must be [30, 10] but is [40, 10]"});
+  expect_refused(kCorrupt, "attention", 1, {"attention"});
+  expect_refused(kCorrupt, "attention", true, {"decoder.weight_ih_l0 must be [40, 20]"});
+  expect_refused(kCorrupt, "d_model", 0, {"d_model"});
+  expect_refused(kCorrupt, "num_layers", "2", {"num_layers"});
+  expect_refused(ErrorCode::not_found, "num_layers", 3, {"encoder.weight_ih_l2"});
+  expect_refused(kCorrupt, "vocab_size", -1, {"vocab_size"});
+  expect_refused(kCorrupt, "target_vocab_size", 7, {"share_embeddings"});
+  expect_refused(ErrorCode::not_found, "tie_word_embeddings", false, {"output.weight"});
+}
+
+TEST(Recurrent, BadInputIsNamed) {
+  const Case one("recurrent_lstm");
+  constexpr auto kInvalid = ErrorCode::invalid_argument;
+  expect_error(kInvalid, {"23"}, [&] { one.model->encode(EncoderInput::from_rows({{1, 23}})); });
+  EncoderInput input = EncoderInput::from_rows({{1, 2}});
+  input.lengths = {3};
+  expect_error(kInvalid, {"lengths"}, [&] { one.model->encode(input); });
+}
+
+}  // namespace
+}  // namespace heed

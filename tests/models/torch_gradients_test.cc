@@ -1,0 +1,85 @@
+// Whole models against PyTorch: the gradient of a batch's loss in every weight.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "heed/autograd/tape.h"
+#include "heed/models/registry.h"
+#include "heed/nn/parameter_store.h"
+#include "heed/ops/cross_entropy.h"
+#include "tests/golden.h"
+
+namespace heed {
+namespace {
+
+using testing::Golden;
+using testing::golden_folder;
+
+double norm(const Tensor& x) {
+  double sum = 0;
+  for (const float value : x.contiguous().span<float>()) sum += double{value} * value;
+  return std::sqrt(sum);
+}
+
+double distance(const Tensor& a, const Tensor& b) {
+  const Tensor x = a.contiguous(), y = b.contiguous();
+  double sum = 0;
+  for (int64_t i = 0; i < x.numel(); ++i) {
+    const double apart =
+        double{x.span<float>()[static_cast<size_t>(i)]} - y.span<float>()[static_cast<size_t>(i)];
+    sum += apart * apart;
+  }
+  return std::sqrt(sum);
+}
+
+std::vector<int64_t> lengths_of(const Golden& golden) {
+  const auto lengths = golden["lengths"].span<int32_t>();
+  return {lengths.begin(), lengths.end()};
+}
+
+/// The states of the golden's batch, and the weight they are compared with.
+struct Outcome {
+  Tensor states;
+  Tensor weight;
+};
+
+Outcome run(const std::filesystem::path& folder, const Params& params, const Golden& golden) {
+  const std::filesystem::path config = folder / "config.json";
+  if (model_kind(folder) == ModelKind::causal) {
+    const auto model = make_causal_model(config, params);
+    return {model->hidden(golden["input_ids"]), model->output_weight()};
+  }
+  const auto model = make_encoder_decoder(config, params);
+  const Memory memory =
+      model->encode({.ids = golden["source"], .lengths = lengths_of(golden), .type_ids = {}});
+  return {model->decode(golden["target"], memory), model->output_weight()};
+}
+
+class ModelGradients : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ModelGradients, AreAsNearToExactOnesAsTorchs) {
+  const std::string name = std::string("gradients_") + GetParam();
+  const std::filesystem::path folder = golden_folder() / name;
+  const Golden golden(name + "/expected.safetensors");
+  const ParameterStore store(Checkpoint::open(folder));
+  const Outcome outcome = run(folder, store.params(), golden);
+  backward(cross_entropy(outcome.states, outcome.weight, Tensor(), golden["targets"]));
+
+  const Json errors = golden.metadata("errors");
+  ASSERT_EQ(store.trained().size(), errors.size());
+  for (const auto& [key, parameter] : store.trained()) {
+    const Tensor expected = golden["gradient." + key];
+    const Tensor found = gradient(parameter);
+    ASSERT_TRUE(found) << key;
+    ASSERT_EQ(to_string(found.shape()), to_string(expected.shape())) << key;
+    EXPECT_LE(distance(found, expected) / norm(expected), 2 * errors[key].get<double>()) << key;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, ModelGradients,
+                         ::testing::Values("gpt2", "transformer", "lstm", "gru", "lstm_attention"),
+                         [](const auto& one) { return std::string(one.param); });
+
+}  // namespace
+}  // namespace heed
