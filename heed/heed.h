@@ -75,3 +75,6 @@
 #include "heed/text/text_stream.h"
 #include "heed/text/tokenizer.h"
 #include "heed/text/train_tokenizer.h"
+#include "heed/train/config.h"
+#include "heed/train/optimizer.h"
+#include "heed/train/schedule.h"

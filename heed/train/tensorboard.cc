@@ -10,28 +10,28 @@ namespace {
 /// Protocol buffers' wire format, as much of it as events need.
 class Message {
  public:
-  Message& number(int field, int64_t value) {
+  Message& number(uint64_t field, int64_t value) {
     tag(field, 0);
     varint(static_cast<uint64_t>(value));
     return *this;
   }
-  Message& real(int field, double value) {
+  Message& real(uint64_t field, double value) {
     tag(field, 1);
     fixed(std::bit_cast<uint64_t>(value), 8);
     return *this;
   }
-  Message& real32(int field, float value) {
+  Message& real32(uint64_t field, float value) {
     tag(field, 5);
     fixed(std::bit_cast<uint32_t>(value), 4);
     return *this;
   }
-  Message& text(int field, std::string_view value) {
+  Message& text(uint64_t field, std::string_view value) {
     tag(field, 2);
     varint(value.size());
     bytes_ += value;
     return *this;
   }
-  Message& message(int field, const Message& value) { return text(field, value.bytes_); }
+  Message& message(uint64_t field, const Message& value) { return text(field, value.bytes_); }
   Message& fixed(uint64_t value, int bytes) {
     for (int i = 0; i < bytes; ++i) bytes_ += static_cast<char>(value >> (8 * i) & 0xffU);
     return *this;
@@ -39,7 +39,7 @@ class Message {
   const std::string& bytes() const { return bytes_; }
 
  private:
-  void tag(int field, int wire_type) { varint(static_cast<uint64_t>(field * 8 + wire_type)); }
+  void tag(uint64_t field, uint64_t wire_type) { varint(field * 8 + wire_type); }
   void varint(uint64_t value) {
     for (; value >= 0x80; value >>= 7) bytes_ += static_cast<char>(value | 0x80U);
     bytes_ += static_cast<char>(value);
@@ -62,9 +62,9 @@ std::string record_of(const Message& event) {
 }
 
 // fields of event.proto and summary.proto
-constexpr int kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;
-constexpr int kStatus = 1, kStart = 1;            // SessionLog
-constexpr int kValue = 1, kTag = 1, kSimple = 2;  // Summary, Summary.Value
+constexpr uint64_t kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5, kSessionLog = 7;
+constexpr uint64_t kStatus = 1, kStart = 1;            // SessionLog
+constexpr uint64_t kValue = 1, kTag = 1, kSimple = 2;  // Summary, Summary.Value
 
 }  // namespace
 
