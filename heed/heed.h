@@ -64,6 +64,7 @@
 #include "heed/ops/linear.h"
 #include "heed/ops/mask.h"
 #include "heed/ops/normalization.h"
+#include "heed/ops/precision.h"
 #include "heed/ops/recurrent.h"
 #include "heed/ops/reduce.h"
 #include "heed/ops/rotary.h"

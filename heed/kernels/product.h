@@ -14,6 +14,9 @@ struct Operand {
   int64_t column = 1;
 };
 
+/// What a product's operands are rounded to before they are multiplied; sums are f32.
+enum class Precision : uint8_t { f32, bf16 };
+
 /// One task of a product of two matrices that change from call to call, as in training: what the
 /// product packs, it packs into its own scratch.
 struct ProductTask {
@@ -24,11 +27,13 @@ struct ProductTask {
   int64_t rows;
   int64_t columns;
   int64_t depth;
+  Precision precision = Precision::f32;
   bool accumulate = false;      // c += ab, not c = ab
   const float* bias = nullptr;  // [columns], added to each row
   Activation activation = Activation::none;
-  float* activated = nullptr;  // where the activation (not none) of c goes, in c's strides; may be c
-  float* scratch;              // product_scratch(rows) floats, 64-byte aligned
+  float* activated =
+      nullptr;     // where the activation (not none) of c goes, in c's strides; may be c
+  float* scratch;  // product_scratch(rows) floats, 64-byte aligned
 };
 
 /// The most of the depth that is summed from zero in one chain.
@@ -42,8 +47,8 @@ int64_t product_scratch(int64_t rows);
 /// output is one chain of fused multiply-adds from zero, the blocks are added in order, then the
 /// bias: bits do not depend on how rows and columns are cut into tasks. With n = min(depth,
 /// kProductDepth) + depth / kProductDepth + 3 additions in a row at most, the sum is within n eps
-/// (|c| + sum_k |a_k b_k| + |bias|) of the exact one, eps = 2^-24 (Higham, 2002, section 3.1). No
-/// threads.
+/// (|c| + sum_k |a_k b_k| + |bias|) of the exact one, eps = 2^-24 (Higham, 2002, section 3.1). With
+/// Precision::bf16 that holds for a and b rounded to bf16 (to nearest, ties to even). No threads.
 void product(const ProductTask& task);
 
 /// sums[j] = sum over i of x[i, j], or += it: x [rows, columns], rows `stride` floats apart. Rows

@@ -1,6 +1,6 @@
 #include "heed/nn/feed_forward.h"
 
-#include "heed/base/error.h"
+#include "heed/ops/elementwise.h"
 #include "heed/ops/feed_forward.h"
 
 namespace heed {
@@ -12,11 +12,7 @@ Tensor FeedForward::operator()(const Tensor& x, const Run& run) const {
     return feed_forward(x, {first.weight, first.bias, second.weight, second.bias}, activation_,
                         dropout);
   }
-  if (dropout.on()) {
-    throw Error(ErrorCode::unsupported,
-                "feed_forward: dropout between the products needs both to be trained");
-  }
-  return narrow_(widen_(x, activation_));
+  return narrow_(heed::dropout(widen_(x, activation_), dropout));
 }
 
 }  // namespace heed

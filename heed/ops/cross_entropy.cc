@@ -179,7 +179,7 @@ struct Projected {
     });
     const Columns above = columns_of(logits);
     if (dw.defined()) {
-      multiply_into(dw, {above.data, 1, above.stride}, operand(together), rows, first > 0);
+      add_weight_gradient(layer, above, columns_of(together), dw, first > 0);
     }
     if (wants_bias) {
       const Tensor sums = bias_gradient(layer, above);

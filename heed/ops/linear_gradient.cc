@@ -56,6 +56,7 @@ void project(const Layer& layer, const Columns& x, const Columns& sums, Activati
             .rows = sums.rows,
             .columns = layer.outputs(),
             .depth = layer.inputs(),
+            .precision = layer.precision,
             .bias = layer.bias.defined() ? layer.bias.data<float>() : nullptr,
             .activation = activation,
             .activated = activation == Activation::none ? nullptr : y,
@@ -70,14 +71,31 @@ void project_back(const Layer& layer, const Columns& dy, const Columns& dx, bool
             .rows = dx.rows,
             .columns = layer.inputs(),
             .depth = layer.outputs(),
+            .precision = layer.precision,
             .accumulate = accumulate,
             .scratch = nullptr});
 }
 
 Tensor weight_gradient(const Layer& layer, const Columns& dy, const Columns& x) {
   const Tensor dw = empty_laid_out_as(layer.weight);
-  multiply_into(dw, {dy.data, 1, dy.stride}, {x.data, x.stride, 1}, x.rows);
+  add_weight_gradient(layer, dy, x, dw, false);
   return dw;
+}
+
+void add_weight_gradient(const Layer& layer, const Columns& dy, const Columns& x, const Tensor& dw,
+                         bool accumulate) {
+  const kernels::Operand above{dy.data, 1, dy.stride}, below{x.data, x.stride, 1};
+  const bool along = dw.stride(1) == 1;  // else its transpose is computed
+  multiply({.a = along ? above : transposed(below),
+            .b = along ? below : transposed(above),
+            .c = dw.data<float>(),
+            .c_stride = dw.stride(along ? 0 : 1),
+            .rows = dw.size(along ? 0 : 1),
+            .columns = dw.size(along ? 1 : 0),
+            .depth = x.rows,
+            .precision = layer.precision,
+            .accumulate = accumulate,
+            .scratch = nullptr});
 }
 
 Tensor bias_gradient(const Layer& layer, const Columns& dy) {

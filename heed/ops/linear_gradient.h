@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "heed/ops/activation.h"
+#include "heed/ops/precision.h"
 #include "heed/tensor/tensor.h"
 
 // The products of y = x W^T + b and of its gradients, for the operations made of them.
@@ -15,10 +16,12 @@ int64_t check_weights(const std::vector<Tensor>& weights, const std::vector<Tens
 /// Checks x [..., K] f32 against the weights' K.
 void check_input(const Tensor& x, int64_t inputs);
 
-/// A layer as the products read it: untraced, f32, the weight [N, K] with a unit stride.
+/// A layer as the products read it: untraced, f32, the weight [N, K] with a unit stride. Products
+/// round as the thread wants it when the layer is made.
 struct Layer {
   Tensor weight;
   Tensor bias;  // contiguous, or absent
+  Precision precision = compute_precision();
 
   Layer(const Tensor& weight_, const Tensor& bias_);
   int64_t outputs() const { return weight.size(0); }
@@ -42,6 +45,9 @@ void project_back(const Layer& layer, const Columns& dy, const Columns& dx,
                   bool accumulate = false);
 /// dW = dy^T x, laid out as the weight.
 Tensor weight_gradient(const Layer& layer, const Columns& dy, const Columns& x);
+/// dw = dy^T x, or dw += dy^T x; dw laid out as the weight.
+void add_weight_gradient(const Layer& layer, const Columns& dy, const Columns& x, const Tensor& dw,
+                         bool accumulate);
 /// db = the sums of dy over its rows.
 Tensor bias_gradient(const Layer& layer, const Columns& dy);
 /// dz = da activation'(sums), all contiguous; dz may be da.

@@ -4,6 +4,7 @@
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/linear.h"
+#include "heed/ops/precision.h"
 #include "heed/ops/product.h"
 #include "heed/tensor/dims.h"
 
@@ -28,7 +29,7 @@ kernels::Operand matrix(const Tensor& x, int64_t index) {
 }
 
 /// matmul() of what is checked, unrecorded.
-Tensor products(const Tensor& a, const Tensor& b) {
+Tensor products(const Tensor& a, const Tensor& b, Precision precision) {
   Shape shape = a.shape();
   shape[-1] = b.size(-1);
   const Tensor y = Tensor::empty(shape);
@@ -44,6 +45,7 @@ Tensor products(const Tensor& a, const Tensor& b) {
               .rows = rows,
               .columns = columns,
               .depth = a.size(-1),
+              .precision = precision,
               .scratch = nullptr});
   };
   if (count < num_threads()) {
@@ -66,11 +68,12 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                     to_string(a.shape()) + " and " + to_string(b.shape()));
   }
   const Tensor left = a.detach(), right = b.detach();
-  const Tensor y = products(left, right);
+  const Precision precision = compute_precision();
+  const Tensor y = products(left, right, precision);
   if (!recording({&a, &b})) return y;
-  return record(y, {a, b}, [left, right](const Tensor& dy, Gradients& to) {
-    if (to.wants(0)) to.add(0, products(dy, exchanged(right)));
-    if (to.wants(1)) to.add(1, products(exchanged(left), dy));
+  return record(y, {a, b}, [left, right, precision](const Tensor& dy, Gradients& to) {
+    if (to.wants(0)) to.add(0, products(dy, exchanged(right), precision));
+    if (to.wants(1)) to.add(1, products(exchanged(left), dy, precision));
   });
 }
 

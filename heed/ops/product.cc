@@ -100,21 +100,6 @@ void multiply(const ProductTask& whole) {
   });
 }
 
-void multiply_into(const Tensor& c, const kernels::Operand& a, const kernels::Operand& b,
-                   int64_t depth, bool accumulate) {
-  const bool along = c.stride(1) == 1;
-  HEED_ASSERT(c.rank() == 2 && (along || c.stride(0) == 1));
-  multiply({.a = along ? a : transposed(b),
-            .b = along ? b : transposed(a),
-            .c = c.data<float>(),
-            .c_stride = along ? c.stride(0) : c.stride(1),
-            .rows = c.size(along ? 0 : 1),
-            .columns = c.size(along ? 1 : 0),
-            .depth = depth,
-            .accumulate = accumulate,
-            .scratch = nullptr});
-}
-
 Tensor sum_rows(const float* x, int64_t stride, int64_t rows, int64_t columns) {
   const Tensor sums = Tensor::empty({columns});
   constexpr int64_t kColumns = 128;  // whole cache lines, and enough of them to stream

@@ -19,10 +19,6 @@ Tensor empty_laid_out_as(const Tensor& m);
 /// kernels::product over the threads; scratch is found here. The same bits at any thread count.
 void multiply(const kernels::ProductTask& whole);
 
-/// c [M, N] = a [M, K] b [K, N], or c += ab; c of unit stride along either dimension.
-void multiply_into(const Tensor& c, const kernels::Operand& a, const kernels::Operand& b,
-                   int64_t depth, bool accumulate = false);
-
 /// Sums of x [M, N], rows `stride` floats apart, over its rows -> [N], over the threads.
 Tensor sum_rows(const float* x, int64_t stride, int64_t rows, int64_t columns);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "heed/kernels/element.h"
 #include "tests/kernels/every_isa.h"
 
 namespace heed::kernels {
@@ -23,6 +24,7 @@ struct Problem {
   bool b_across = false;  // b's columns are contiguous, not its rows
   bool accumulate = false;
   bool with_bias = false;
+  Precision precision = Precision::f32;
   int64_t gap = 0;  // floats between one line and the next
   std::vector<float> a, b, c, bias;
 
@@ -49,6 +51,7 @@ struct Problem {
             .rows = rows,
             .columns = columns,
             .depth = depth,
+            .precision = precision,
             .accumulate = accumulate,
             .bias = with_bias ? bias.data() : nullptr,
             .scratch = nullptr};
@@ -73,6 +76,13 @@ struct Problem {
     return to;
   }
 
+  double operand(float value) const {
+    if (precision == Precision::f32) return value;
+    uint16_t bits = 0;
+    store_element(Element::bf16, value, &bits);
+    return load_element(Element::bf16, &bits);
+  }
+
   void check() const {
     const std::vector<float> to = run();
     const Operand x = left(), w = right();
@@ -89,7 +99,7 @@ struct Problem {
             std::abs(accumulate ? c[at] : 0.0) + std::abs(with_bias ? bias[size_t(j)] : 0.0);
         for (int64_t k = 0; k < depth; ++k) {
           const double term =
-              double(x.data[i * x.row + k * x.column]) * w.data[k * w.row + j * w.column];
+              operand(x.data[i * x.row + k * x.column]) * operand(w.data[k * w.row + j * w.column]);
           exact += term;
           size += std::abs(term);
         }
@@ -126,6 +136,19 @@ TEST(ProductKernel, IsTheProductInEveryOrder) {
     }
     for (const int64_t depth : {0, 1, 16, 383, 384, 385, 784}) {
       for_orders(17, 50, depth, [](const Problem& problem) { problem.check(); });
+    }
+  });
+}
+
+TEST(ProductKernel, RoundsOperandsToBf16) {
+  on_every_isa([](Isa) {
+    for (const int64_t depth : {1, 33, 400}) {
+      for_orders(17, 50, depth, [](Problem& problem) {
+        problem.precision = Precision::bf16;
+        problem.gap = 3;
+        problem.draw();
+        problem.check();
+      });
     }
   });
 }

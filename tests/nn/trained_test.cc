@@ -2,6 +2,7 @@
 
 #include "heed/autograd/tape.h"
 #include "heed/nn/attention.h"
+#include "heed/nn/feed_forward.h"
 #include "heed/nn/linear.h"
 #include "tests/golden.h"
 #include "tests/random_tensor.h"
@@ -28,13 +29,33 @@ TEST(TrainedLinear, FrozenWeightsPassGradientsOn) {
   const LinearWeights weights(random_tensor({130, 50}, 1), random_tensor({130}, 2));
   const Tensor w = leaf(weights.weight), x = leaf(random_tensor({9, 50}, 3));
   const Tensor frozen_x = leaf(x.detach()), dy = random_tensor({9, 130}, 4);
-  for (const Activation activation : {Activation::none}) {
+  for (const Activation activation : {Activation::none, Activation::gelu}) {
     clear_gradient(x);
     clear_gradient(frozen_x);
     backward(Linear({w, weights.bias})(x, activation), dy);
     backward(Linear(weights)(frozen_x, activation), dy);
     expect_same_bits(gradient(frozen_x), gradient(x), "dx");
   }
+}
+
+TEST(TrainedFeedForward, FrozenHalvesComputeTheSame) {
+  const LinearWeights first(random_tensor({130, 48}, 1), random_tensor({130}, 2));
+  const LinearWeights second(random_tensor({48, 130}, 3), random_tensor({48}, 4));
+  const LinearWeights trained({leaf(first.weight), first.bias});
+  const LinearWeights also_trained({leaf(second.weight), second.bias});
+  const Tensor x = random_tensor({2, 9, 48}, 5), dy = random_tensor({2, 9, 48}, 6);
+  Training training{.rates = {.feed_forward = 0.3F}, .seed = 7};
+  const FeedForward both(Linear(trained), Linear(also_trained), Activation::gelu);
+  const Tensor y = both(x, {.training = &training});
+  backward(y, dy);
+  const Tensor expected = gradient(trained.weight).clone();
+  clear_gradient(trained.weight);
+  training.drawn = 0;
+  const FeedForward half(Linear(trained), Linear(second), Activation::gelu);
+  const Tensor same = half(x, {.training = &training});
+  expect_same_bits(same, y, "y");
+  backward(same, dy);
+  expect_same_bits(gradient(trained.weight), expected, "dw");
 }
 
 AttentionWeights draw(int64_t width, bool traced) {

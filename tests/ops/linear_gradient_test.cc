@@ -7,6 +7,7 @@
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/linear.h"
+#include "heed/ops/precision.h"
 #include "tests/golden.h"
 #include "tests/ops/gradient_check.h"
 
@@ -133,6 +134,26 @@ TEST(LinearGradient, ThreadsChangeNoBit) {
       testing::expect_same_bits(found[i], expected[i], "tensor " + std::to_string(i));
     }
   }
+}
+
+TEST(LinearGradient, ComputesInBf16WhereThatIsWanted) {
+  const auto rounded = [](const Tensor& x) { return x.to(DType::bf16).to(DType::f32); };
+  const Tensor x = random_tensor({40, 30}, 1), w = random_tensor({20, 30}, 2);
+  const Tensor b = random_tensor({20}, 3), dy = random_tensor({40, 20}, 4);
+  const Tensor in = leaf(x), weight = leaf(w);
+  Tensor y;
+  {
+    const ComputePrecision precision(Precision::bf16);
+    y = linear(in, weight, b);
+    EXPECT_EQ(compute_precision(), Precision::bf16);
+  }
+  EXPECT_EQ(compute_precision(), Precision::f32);
+  testing::expect_same_bits(y, linear(rounded(x), rounded(w), b), "y");
+  backward(y, dy);  // after the scope, and still in its precision
+  const Tensor round_in = leaf(rounded(x)), round_weight = leaf(rounded(w));
+  backward(linear(round_in, round_weight, b), rounded(dy));
+  testing::expect_same_bits(gradient(in), gradient(round_in), "dx");
+  testing::expect_same_bits(gradient(weight), gradient(round_weight), "dw");
 }
 
 TEST(LinearGradient, WrongShapesAreNamed) {

@@ -47,20 +47,31 @@ HWY_INLINE void widen(Element element, const std::byte* from, int64_t n, float* 
   for (; i < n; ++i) to[i] = load_element(element, from + i * size_of(element));
 }
 
+/// f32 rounded to bf16, as f32 bits of which the lower half is to be dropped.
+HWY_INLINE auto bf16_bits(FloatVector x) {
+  const hn::RebindToUnsigned<Floats> w;
+  const auto bits = hn::BitCast(w, x);
+  const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(w, 1U));
+  const auto rounded = hn::Add(bits, hn::Add(even, hn::Set(w, 0x7fffU)));
+  const auto quiet = hn::Or(bits, hn::Set(w, 0x400000U));
+  return hn::IfThenElse(hn::RebindMask(w, hn::IsNaN(x)), quiet, rounded);
+}
+
+/// f32 rounded to bf16, as f32.
+HWY_INLINE FloatVector round_to_bf16(FloatVector x) {
+  const hn::RebindToUnsigned<Floats> w;
+  return hn::BitCast(Floats(), hn::And(bf16_bits(x), hn::Set(w, 0xffff0000U)));
+}
+
 /// kLanes f32 to a 16-bit element with store_element's bits.
 template <Element kElement>
 HWY_INLINE void narrow_vector(FloatVector x, uint16_t* to) {
   const Floats f;
   const hn::Rebind<uint16_t, Floats> half;
-  const hn::RebindToUnsigned<Floats> w;
-  const auto bits = hn::BitCast(w, x);
   if constexpr (kElement == Element::bf16) {
-    const auto even = hn::And(hn::ShiftRight<16>(bits), hn::Set(w, 1U));
-    const auto rounded = hn::Add(bits, hn::Add(even, hn::Set(w, 0x7fffU)));
-    const auto quiet = hn::Or(bits, hn::Set(w, 0x400000U));
-    const auto kept = hn::IfThenElse(hn::RebindMask(w, hn::IsNaN(x)), quiet, rounded);
-    hn::StoreU(hn::TruncateTo(half, hn::ShiftRight<16>(kept)), half, to);
+    hn::StoreU(hn::TruncateTo(half, hn::ShiftRight<16>(bf16_bits(x))), half, to);
   } else {
+    const hn::RebindToUnsigned<Floats> w;
     const hn::Rebind<hwy::float16_t, Floats> f16;
     const FloatVector nan = hn::CopySign(hn::BitCast(f, hn::Set(w, 0x7fc00000U)), x);
     const FloatVector known = hn::IfThenElse(hn::IsNaN(x), nan, x);

@@ -9,6 +9,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // after foreach_target.h
+#include "heed/kernels/cpu/convert-inl.h"
 #include "heed/kernels/cpu/linear_tile-inl.h"
 #include "heed/kernels/cpu/transpose-inl.h"
 
@@ -23,7 +24,7 @@ static_assert(kProductDepth == kMaxTileDepth);
 struct Scratch {
   float* bias;   // [kPanel], zeros past the columns
   float* panel;  // [kProductDepth][kPanel] of b
-  float* rows;   // tiles of a, each [depth][rows of the tile]
+  float* rows;   // of a: tiles, each [depth][rows of the tile], or [rows][depth]
   explicit Scratch(float* all)
       : bias(all), panel(all + kPanel), rows(panel + kProductDepth * kPanel) {}
 };
@@ -99,6 +100,33 @@ void pack_rows(const ProductTask& task, const Block& block, int64_t tiles, float
   }
 }
 
+void round_all(float* x, int64_t n) {
+  map(x, x, n, [](FloatVector v) HWY_ATTR { return round_to_bf16(v); });
+}
+
+/// The rows that tiles read: packed in tiles, or as they lie.
+struct Rows {
+  const float* data;
+  int64_t stride;
+};
+
+/// A block of a, packed where its rows lie side by side or have to be rounded.
+Rows read_rows(const ProductTask& task, const Block& block, bool down, int64_t tiles,
+               float* packed) {
+  const Rows rows{task.a.data + block.begin * task.a.column, task.a.row};
+  const bool rounded = task.precision == Precision::bf16;
+  if (!down && !rounded) return rows;
+  if (down) {
+    pack_rows(task, block, tiles, packed);
+  } else {
+    for (int64_t row = 0; row < task.rows; ++row) {
+      copy_floats(rows.data + row * rows.stride, block.count, packed + row * block.count);
+    }
+  }
+  if (rounded) round_all(packed, task.rows * block.count);
+  return {packed, block.count};
+}
+
 /// Has the first kStep tiles ask for the part of b that is packed next: at each step three lines of
 /// one of its rows or, where its columns are contiguous, one line of three columns.
 class Ahead {
@@ -131,8 +159,8 @@ class Ahead {
 
 /// One packed panel times all rows of the task.
 template <bool kDown>
-void multiply_panel(const ProductTask& task, const Block& block, int64_t first, int64_t tiles,
-                    const Scratch& scratch) {
+void multiply_panel(const ProductTask& task, const Block& block, const Rows& from, int64_t first,
+                    int64_t tiles, const Scratch& scratch) {
   const int64_t columns = std::min(kPanel, task.columns - first);
   const bool last = block.begin + block.count == task.depth;
   Tile tile{.inputs = block.count,
@@ -148,9 +176,8 @@ void multiply_panel(const ProductTask& task, const Block& block, int64_t first, 
   for (int64_t down = 0; down < tiles; ++down) {
     const int64_t row = first_row(task.rows, down, tiles);
     const int64_t rows = first_row(task.rows, down + 1, tiles) - row;
-    tile.x =
-        kDown ? scratch.rows + row * block.count : task.a.data + row * task.a.row + block.begin;
-    tile.x_stride = kDown ? rows : task.a.row;
+    tile.x = from.data + row * from.stride;
+    tile.x_stride = kDown ? rows : from.stride;
     float* c = task.c + row * task.c_stride + first;
     for (int64_t column = 0; column < columns; column += kTileColumns) {
       tile.weights = scratch.panel + column;
@@ -177,15 +204,16 @@ void product(const ProductTask& task) {
   Block block{0, 0};
   do {  // without a depth there is still one empty block, which writes the bias
     block.count = std::min(steps * kStep, task.depth - block.begin);
-    if (down) pack_rows(task, block, tiles, scratch.rows);
+    const Rows rows = read_rows(task, block, down, tiles, scratch.rows);
     for (int64_t first = 0; first < task.columns; first += kPanel) {
       const int64_t columns = std::min(kPanel, task.columns - first);
       pack_panel(task.b, block, first, columns, scratch.panel);
+      if (task.precision == Precision::bf16) round_all(scratch.panel, block.count * kPanel);
       if (task.bias != nullptr) copy_floats(task.bias + first, columns, scratch.bias);
       if (down) {
-        multiply_panel<true>(task, block, first, tiles, scratch);
+        multiply_panel<true>(task, block, rows, first, tiles, scratch);
       } else {
-        multiply_panel<false>(task, block, first, tiles, scratch);
+        multiply_panel<false>(task, block, rows, first, tiles, scratch);
       }
     }
     block.begin += block.count;

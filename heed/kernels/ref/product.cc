@@ -1,6 +1,20 @@
 #include "heed/kernels/product.h"
 
+#include <cstddef>
+
+#include "heed/kernels/element.h"
+
 namespace heed::kernels::ref {
+namespace {
+
+double rounded(Precision precision, float x) {
+  if (precision == Precision::f32) return x;
+  std::byte bits[sizeof(uint16_t)];
+  store_element(Element::bf16, x, bits);
+  return load_element(Element::bf16, bits);
+}
+
+}  // namespace
 
 void product(const ProductTask& task) {
   const Operand &a = task.a, &b = task.b;
@@ -9,7 +23,8 @@ void product(const ProductTask& task) {
     for (int64_t j = 0; j < task.columns; ++j) {
       double sum = task.accumulate ? c[j] : 0.0;
       for (int64_t k = 0; k < task.depth; ++k) {
-        sum += double{a.data[i * a.row + k * a.column]} * b.data[k * b.row + j * b.column];
+        sum += rounded(task.precision, a.data[i * a.row + k * a.column]) *
+               rounded(task.precision, b.data[k * b.row + j * b.column]);
       }
       if (task.bias != nullptr) sum += task.bias[j];
       c[j] = static_cast<float>(sum);
