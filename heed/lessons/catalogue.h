@@ -17,5 +17,6 @@ std::vector<Step> walk_heads();
 std::vector<Step> walk_causal();
 std::vector<Step> walk_positions();
 std::vector<Step> walk_block();
+std::vector<Step> walk_training();
 
 }  // namespace heed::lessons_internal

@@ -40,6 +40,10 @@ const std::vector<Lesson>& lessons() {
        "Residual, norm and feed-forward number by number, and how a gradient fades over 50 blocks "
        "without the residual.",
        walk_block},
+      {"training", "Training: W_q, W_k and W_v learn where to look",
+       "A head learns a lookup task by backpropagation: gradient, loss, and heat maps before, "
+       "during and after.",
+       walk_training},
   };
   return all;
 }
