@@ -160,16 +160,17 @@ void add_gradient(const StepList& add, const Head& head, const Task& task) {
   const float measured =
       (loss_with(head, task, row, column, kStep) - loss_with(head, task, row, column, -kStep)) /
       (2 * kStep);
-  Step& step = add("gradient", "dL / dW_q, by backpropagation", "D C", slope, numbered("d", kHead),
-                   numbered("c", kWidth),
+  Step& step = add("gradient", "1000 dL / dW_q, by backpropagation", "D C", scale(slope, 1000),
+                   numbered("d", kHead), numbered("c", kWidth),
                    fmt::format("How the loss changes with each weight of W_q. The steepest, row {} "
-                               "column {}: backpropagation says {:.4f}; moving that weight by "
-                               "+-{} and computing the loss twice says {:.4f}. Columns {} to {} "
+                               "column {}: backpropagation says {:.5f}; moving that weight by "
+                               "+-{} and computing the loss twice says {:.5f}. Columns {} to {} "
                                "are 0: a question has no number.",
                                row + 1, column + 1, slope.data<float>()[at], kStep, measured,
                                kLetters + 1, kWidth));
   step.section = "Backpropagation";
   step.heat_map = true;
+  step.decimals = 2;
 }
 
 /// Trains the head and returns the loss [R, 2] at every 20th step: loss and share right of a batch.

@@ -149,6 +149,23 @@ TEST(Lessons, CausalChangesNothingBefore) {
   EXPECT_GT(change.at({5, 1}), 1e-3f);
 }
 
+TEST(Lessons, TrainingLearnsToLook) {
+  const Tensor course = values_of("training", "loss");  // [R, 2]: loss, share right
+  const int64_t last = course.size(0) - 1;
+  EXPECT_NEAR(course.at({0, 0}), std::log(8.0), 0.1);
+  EXPECT_LT(course.at({last, 0}), 0.1);
+  EXPECT_EQ(course.at({last, 1}), 1);
+  const Tensor match = values_of("training", "match after");
+  const Tensor says = values_of("training", "what a pair says");
+  for (int64_t i = 0; i < 8; ++i) {
+    for (int64_t j = 0; j < 8; ++j) {
+      if (i == j) continue;
+      EXPECT_GT(match.at({i, i}), match.at({i, j}) + 2) << i << ", " << j;
+      EXPECT_GT(says.at({i, i}), says.at({i, j}) + 2) << i << ", " << j;
+    }
+  }
+}
+
 TEST(Lessons, EveryStepIsComplete) {
   for (const Lesson& lesson : lessons()) {
     std::set<std::string> names;
