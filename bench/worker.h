@@ -1,4 +1,4 @@
-// What the C++ sides of bench/attention.py share: the answers to its jobs, one JSON object a line.
+// What the C++ sides of bench/attention.py and train.py share: the answers to its jobs, one JSON object a line.
 // Of Heed's headers this needs none, so that a peer is built without Heed.
 #pragma once
 

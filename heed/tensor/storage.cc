@@ -14,7 +14,6 @@ namespace heed {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kMaxCachedBytes = size_t{256} << 20;
 
 // Sizes rise in steps of an eighth of a power of two, so a block is at most 12.5 % larger than
 // asked.
@@ -40,13 +39,18 @@ class BlockCache {
   void give(std::byte* block, size_t bytes) {
     {
       const std::lock_guard lock(mutex_);
-      if (cached_bytes_ + bytes <= kMaxCachedBytes) {
+      if (cached_bytes_ + bytes <= limit_) {
         free_[bytes].push_back(block);
         cached_bytes_ += bytes;
         return;
       }
     }
     std::free(block);  // NOLINT(cppcoreguidelines-no-malloc)
+  }
+
+  size_t set_limit(size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(limit_, bytes);
   }
 
   void clear() {
@@ -62,6 +66,7 @@ class BlockCache {
   std::mutex mutex_;
   std::map<size_t, std::vector<std::byte*>> free_;
   size_t cached_bytes_ = 0;
+  size_t limit_ = size_t{256} << 20;
 };
 
 BlockCache& cache() {
@@ -95,6 +100,11 @@ std::shared_ptr<Storage> Storage::borrow(const std::byte* data, int64_t bytes,
 Storage::~Storage() {
   if (owner_ != nullptr) return;
   cache().give(data_, size_class(static_cast<size_t>(std::max<int64_t>(bytes_, 1))));
+}
+
+int64_t set_cached_memory_limit(int64_t bytes) {
+  HEED_ASSERT(bytes >= 0);
+  return static_cast<int64_t>(cache().set_limit(static_cast<size_t>(bytes)));
 }
 
 void release_cached_memory() { cache().clear(); }

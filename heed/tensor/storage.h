@@ -30,6 +30,9 @@ class Storage {
   std::shared_ptr<const void> owner_;  // null: the block is ours
 };
 
+/// Bytes of recycled blocks that are kept for the next tensors; 256 MiB at the start. Training asks
+/// for more: a step's tensors all come again in the next one. Returns the limit that was.
+int64_t set_cached_memory_limit(int64_t bytes);
 /// Returns recycled blocks to the system (after a large batch, say).
 void release_cached_memory();
 

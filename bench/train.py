@@ -1,0 +1,113 @@
+"""Training speed: steps of a GPT-2 in Heed beside PyTorch, eager and compiled, interleaved.
+
+Every peer starts from the same weights and sees the same ids; the first losses must agree before
+anything is timed. A cell's rounds go peer by peer, a round's figure is its mean step, a cell's the
+median of its rounds, a ratio the median of the rounds' own ratios. One thread is timed by processor
+time, several by the clock on the wall. Memory is the peak above the bare process, weights,
+gradients and the optimiser's state. Prints Markdown.
+"""
+import argparse
+import os
+import statistics
+import sys
+
+from peer import Worker
+
+# name: layers, heads, width, vocab, batch, block
+CELLS = {
+    "nanogpt-cpu": (4, 4, 128, 65, 12, 64),
+    "gpt2-4x64": (12, 12, 768, 50257, 4, 64),
+    "gpt2-1x1024": (12, 12, 768, 50257, 1, 1024),
+}
+SIZES = ("layers", "heads", "width", "vocab", "batch", "block")
+TOLERANCE = 2e-3  # of the first losses, absolute
+
+
+def flops(cell):
+    """Multiplications and additions of a step: 6 a weight of a product and token, and attention's."""
+    layers, _, width, vocab, batch, block = CELLS[cell]
+    tokens = batch * block
+    products = 6 * tokens * (12 * layers * width * width + vocab * width)
+    return products + 3.5 * 2 * tokens * block * width * layers  # causal: half of 4 T S D
+
+
+class Bench:
+    def __init__(self, args, threads):
+        here = os.path.dirname(os.path.abspath(__file__))
+        python = [sys.executable, os.path.join(here, "train_worker.py")]
+        commands = {"heed": [args.heed], "eager": [*python, "eager"], "compile": [*python, "compile"]}
+        environment = {"OMP_NUM_THREADS": str(threads)}
+        self.args, self.threads = args, threads
+        self.workers = {peer: Worker(commands[peer], environment) for peer in args.peers}
+
+    def ask(self, peer, cell, steps):
+        job = {**dict(zip(SIZES, CELLS[cell])), "key": cell, "threads": self.threads, "steps": steps,
+               "weights": os.path.join(self.args.work, "weights.safetensors")}
+        return self.workers[peer].ask(job)
+
+    def measure(self, cell):
+        roof = self.workers["heed"].ask({"roof": True, "threads": self.threads, "key": ""})["flops"]
+        warm = {peer: self.ask(peer, cell, 3) for peer in self.args.peers}  # heed first: its weights
+        for peer, answer in warm.items():
+            apart = max(abs(a - b) for a, b in zip(answer["losses"], warm["heed"]["losses"]))
+            if not apart < TOLERANCE:
+                raise SystemExit(f"{cell}: losses of {peer} differ by {apart}: {answer['losses']} "
+                                 f"against {warm['heed']['losses']}")
+        rounds = {peer: [] for peer in self.args.peers}
+        memory = {}
+        for _ in range(self.args.rounds):
+            for peer in self.args.peers:
+                answer = self.ask(peer, cell, max(1, round(self.args.seconds / (
+                    rounds[peer][-1] if rounds[peer] else 0.5))))
+                rounds[peer].append(answer["seconds"])
+                memory[peer] = answer["peak_bytes"] - answer["bare_bytes"] - answer["kept_bytes"]
+        return roof, rounds, memory
+
+    def close(self):
+        for worker in self.workers.values():
+            worker.close()
+
+
+def print_row(cell, threads, roof, rounds, memory):
+    medians = {peer: statistics.median(values) for peer, values in rounds.items()}
+    others = [peer for peer in rounds if peer != "heed"]
+    times = [f"{1e3 * medians[peer]:.1f} ms" for peer in rounds]
+    ratios = []
+    for peer in others:
+        pairs = [b / a for a, b in zip(rounds["heed"], rounds[peer])]
+        ratios.append(f"{statistics.median(pairs):.2f} ({min(pairs):.2f} to {max(pairs):.2f})")
+    share = flops(cell) / medians["heed"] / roof
+    sizes = " / ".join(f"{memory[peer] / 1e6:.0f}" for peer in rounds)
+    print(f"| {cell} | {threads} | {100 * share:.0f} % | {' | '.join([*times, *ratios, sizes])} |",
+          flush=True)
+
+
+def main():
+    def words(text):
+        return text.split(",")
+
+    parser = argparse.ArgumentParser(prog="./dev bench train", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--heed", required=True, help="the program bench_train")
+    parser.add_argument("--work", required=True, help="folder for the weights")
+    parser.add_argument("--cells", type=words, default=list(CELLS), help=", ".join(CELLS))
+    parser.add_argument("--threads", type=lambda text: [int(n) for n in words(text)], default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2, help="time for each peer and round")
+    parser.add_argument("--peers", type=words, default=["heed", "eager", "compile"],
+                        help="heed first, then eager, compile (PyTorch; compiling takes minutes)")
+    args = parser.parse_args()
+    os.makedirs(args.work, exist_ok=True)
+    columns = [*args.peers, *(f"{peer} / heed" for peer in args.peers if peer != "heed"),
+               f"MB above what is kept: {' / '.join(args.peers)}"]
+    print(f"| model | threads | share of the roof | {' | '.join(columns)} |")
+    print("|---" * (3 + len(columns)) + "|")
+    for threads in args.threads:
+        bench = Bench(args, threads)
+        for cell in args.cells:
+            print_row(cell, threads, *bench.measure(cell))
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()
