@@ -65,6 +65,35 @@ void expect_law(Element element, int64_t pairs, int64_t rest, bool interleaved) 
   });
 }
 
+TEST(RotaryLaw, TheInverseTurnsByTheNegativeAngles) {
+  constexpr int64_t kPairs = 21;
+  const std::vector<float> x = random_floats(2 * kPairs, 1);
+  const std::vector<float> cosines = random_floats(kPairs, 2);
+  const std::vector<float> sines = random_floats(kPairs, 3);
+  std::vector<float> negative = sines;
+  for (float& sine : negative) sine = -sine;
+  on_every_isa([&](Isa) {
+    for (const bool interleaved : {false, true}) {
+      std::vector<float> back(x.size()), expected(x.size());
+      RotaryToken token{.x = reinterpret_cast<const std::byte*>(x.data()),
+                        .y = reinterpret_cast<std::byte*>(back.data()),
+                        .heads = 1,
+                        .size = 2 * kPairs,
+                        .pairs = kPairs,
+                        .cosines = cosines.data(),
+                        .sines = sines.data(),
+                        .interleaved = interleaved,
+                        .inverse = true};
+      rotary(token);
+      token.y = reinterpret_cast<std::byte*>(expected.data());
+      token.sines = negative.data();
+      token.inverse = false;
+      rotary(token);
+      EXPECT_EQ(back, expected);
+    }
+  });
+}
+
 TEST(RotaryLaw, EverySizeLayoutAndElement) {
   for (const Element element : {Element::f32, Element::bf16, Element::f16}) {
     for (const int64_t pairs : {0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 32, 33, 64}) {
