@@ -4,14 +4,17 @@
 
 #include "heed/autograd/checkpoint.h"
 #include "heed/base/error.h"
+#include "heed/ops/precision.h"
 
 namespace heed {
 
 Tensor recomputed(const RunBlock& block, const std::vector<Tensor>& inputs, const Run& run) {
   HEED_ASSERT(run.training != nullptr);
   const auto drawn = std::make_shared<uint64_t>(0);
-  const auto again = [=, before = *run.training](const std::vector<Tensor>& in) {
-    Training training = before;  // each time from the same random numbers
+  const auto again = [=, before = *run.training,
+                      precision = compute_precision()](const std::vector<Tensor>& in) {
+    const ComputePrecision same(precision);  // backward may run outside of the forward's scope
+    Training training = before;              // each time from the same random numbers
     Run its = run;
     its.training = &training;
     const Tensor y = block(in, its);

@@ -10,8 +10,9 @@ namespace heed {
 
 using RunBlock = std::function<Tensor(const std::vector<Tensor>& inputs, const Run& run)>;
 
-/// block(inputs, run), computed again in backward from the inputs alone, with the same numbers
-/// dropped. As heed/autograd/checkpoint.h says, what the block captured must live until then.
+/// block(inputs, run), computed again in backward from the inputs alone, in the same precision and
+/// with the same numbers dropped. As heed/autograd/checkpoint.h says, what the block captured must
+/// live until then.
 Tensor recomputed(const RunBlock& block, const std::vector<Tensor>& inputs, const Run& run);
 
 /// A layer's block(x, mask, run); recomputed where the run asks for that (Training::recompute). The

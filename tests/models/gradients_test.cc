@@ -4,6 +4,7 @@
 #include "heed/base/parallel.h"
 #include "heed/models/bert.h"
 #include "heed/nn/parameter_store.h"
+#include "heed/ops/precision.h"
 #include "tests/golden.h"
 
 // Whole models' gradients against PyTorch's in f64 (tools/make_gradient_goldens.py), and what may
@@ -27,17 +28,23 @@ class TrainedBert {
         bert_(BertConfig::read(golden_folder() / name / "config.json"), store_.params()) {}
 
   /// Gradients of sum(y r) by name.
-  Gradients run(const Tensor& r, Training* training = nullptr) const {
+  Gradients run(const Tensor& r, Training* training = nullptr,
+                Precision precision = Precision::f32) const {
     store_.clear_gradients();
     EncoderInput input{.ids = given_["input_ids"], .type_ids = given_["token_type_ids"]};
     for (const int32_t length : given_["lengths"].span<int32_t>()) input.lengths.push_back(length);
-    backward(bert_(input, {.training = training}), r);
+    backward(forward(input, training, precision), r);
     Gradients found;
     for (const auto& [key, weight] : store_.trained()) found.emplace_back(key, gradient(weight));
     return found;
   }
 
  private:
+  Tensor forward(const EncoderInput& input, Training* training, Precision precision) const {
+    const ComputePrecision scope(precision);
+    return bert_(input, {.training = training});
+  }
+
   Golden given_;
   ParameterStore store_;
   Bert bert_;
@@ -103,6 +110,14 @@ TEST(BertGradients, SameBitsAtAnyNumberOfThreadsAndWithBlocksComputedAgain) {
     expect_same(run(true), one, "computed again: ");
   }
   set_num_threads(1);
+}
+
+TEST(BertGradients, BlocksAreComputedAgainInTheSamePrecision) {
+  const std::string name = "bert_3x13";
+  const TrainedBert bert(name);
+  const Tensor r = weights_of(name);
+  Training kept{.seed = 3}, again{.seed = 3, .recompute = true};
+  expect_same(bert.run(r, &kept, Precision::bf16), bert.run(r, &again, Precision::bf16), "bf16: ");
 }
 
 TEST(BertGradients, DropoutIsAFunctionOfTheSeed) {

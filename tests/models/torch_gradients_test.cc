@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "heed/autograd/tape.h"
 #include "heed/models/registry.h"
 #include "heed/nn/parameter_store.h"
@@ -15,23 +13,8 @@ namespace {
 
 using testing::Golden;
 using testing::golden_folder;
-
-double norm(const Tensor& x) {
-  double sum = 0;
-  for (const float value : x.contiguous().span<float>()) sum += double{value} * value;
-  return std::sqrt(sum);
-}
-
-double distance(const Tensor& a, const Tensor& b) {
-  const Tensor x = a.contiguous(), y = b.contiguous();
-  double sum = 0;
-  for (int64_t i = 0; i < x.numel(); ++i) {
-    const double apart =
-        double{x.span<float>()[static_cast<size_t>(i)]} - y.span<float>()[static_cast<size_t>(i)];
-    sum += apart * apart;
-  }
-  return std::sqrt(sum);
-}
+using testing::l2_distance;
+using testing::l2_norm;
 
 std::vector<int64_t> lengths_of(const Golden& golden) {
   const auto lengths = golden["lengths"].span<int32_t>();
@@ -73,7 +56,8 @@ TEST_P(ModelGradients, AreAsNearToExactOnesAsTorchs) {
     const Tensor found = gradient(parameter);
     ASSERT_TRUE(found) << key;
     ASSERT_EQ(to_string(found.shape()), to_string(expected.shape())) << key;
-    EXPECT_LE(distance(found, expected) / norm(expected), 2 * errors[key].get<double>()) << key;
+    EXPECT_LE(l2_distance(found, expected) / l2_norm(expected), 2 * errors[key].get<double>())
+        << key;
   }
 }
 
