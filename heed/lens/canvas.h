@@ -18,6 +18,11 @@ struct Box {  // in points, y downwards
 
 enum class Anchor { start, middle, end };
 
+struct Point {  // in points, y downwards
+  double x = 0;
+  double y = 0;
+};
+
 struct TextStyle {
   double size = 11;
   Rgb color;
@@ -33,6 +38,8 @@ class Canvas {
   /// `tip` is shown on hover where the format can.
   virtual void rectangle(const Box& box, Rgb fill, std::string_view tip = {}) = 0;
   virtual void outline(const Box& box, Rgb color, double line_width) = 0;
+  /// From each point straight to the next.
+  virtual void line(const std::vector<Point>& points, Rgb color, double line_width) = 0;
   /// (x, y) is the anchor on the base line. The text is clean (labels.h).
   virtual void text(double x, double y, std::string_view text, const TextStyle& style) = 0;
   /// rows x columns colours, row by row, each a sharp-edged cell.

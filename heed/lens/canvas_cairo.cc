@@ -83,6 +83,14 @@ class CairoCanvas : public Canvas {
     cairo_stroke(context_.get());
   }
 
+  void line(const std::vector<Point>& points, Rgb color, double line_width) override {
+    set_color(color);
+    cairo_set_line_width(context_.get(), line_width);
+    cairo_set_line_join(context_.get(), CAIRO_LINE_JOIN_ROUND);
+    for (const Point& point : points) cairo_line_to(context_.get(), point.x, point.y);
+    cairo_stroke(context_.get());
+  }
+
   void text(double x, double y, std::string_view text, const TextStyle& style) override {
     const double width = text_width(text, style.size, style.bold);
     cairo_t* c = context_.get();

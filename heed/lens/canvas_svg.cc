@@ -84,6 +84,13 @@ class SvgCanvas : public Canvas {
         number(line_width));
   }
 
+  void line(const std::vector<Point>& points, Rgb color, double line_width) override {
+    svg_ += "<polyline points=\"";
+    for (const Point& point : points) add("{},{} ", number(point.x), number(point.y));
+    add("\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\" stroke-linejoin=\"round\"/>\n",
+        hex(color), number(line_width));
+  }
+
   void text(double x, double y, std::string_view text, const TextStyle& style) override {
     add(R"(<text x="{}" y="{}" font-size="{}" fill="{}" text-anchor="{}")", number(x), number(y),
         number(style.size), hex(style.color), name(style.anchor));
