@@ -23,19 +23,25 @@ constexpr int kBarWidth = 30;
 
 std::atomic<bool> on_screen{false};
 
-std::string duration(double seconds) {
-  const auto whole = static_cast<int64_t>(std::llround(seconds));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
-  return fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
-}
-
 std::string bar(double share) {
   const auto full = static_cast<size_t>(std::clamp(share, 0.0, 1.0) * kBarWidth);
   return "[" + std::string(full, '#') + std::string(kBarWidth - full, '.') + "]";
 }
 
 }  // namespace
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<int64_t>(std::llround(seconds));
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{}:{:02} min", whole / 60, whole % 60);
+  return fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
+}
+
+void draw_progress(const std::string& line) {
+  std::fprintf(stderr, "\r%s\033[K", line.c_str());
+  std::fflush(stderr);
+  on_screen = true;
+}
 
 void clear_progress() {
   if (on_screen.exchange(false)) std::fputs("\r\033[K", stderr);
@@ -60,9 +66,7 @@ void ProgressBar::update(int64_t done, int64_t total) {
   next_draw_ = now + (terminal_ ? kTerminalPause : kLinePause);
   const std::string text = line(done, total, std::chrono::duration<double>(now - start_).count());
   if (terminal_) {
-    std::fprintf(stderr, "\r%s\033[K", text.c_str());
-    std::fflush(stderr);
-    on_screen = true;
+    draw_progress(text);
   } else {
     std::fprintf(stderr, "%s\n", text.c_str());
   }
@@ -75,7 +79,7 @@ std::string ProgressBar::line(int64_t done, int64_t total, double seconds) const
   const double left = static_cast<double>(total - done) / std::max(rate, 1e-9);
   return fmt::format("{} {}{}/{} {}, {:.3g} {}/s, {} left", doing_,
                      terminal_ ? bar(share) + " " : "", done, total, unit_, rate, unit_,
-                     done > 0 ? duration(left) : "?");
+                     done > 0 ? duration_text(left) : "?");
 }
 
 }  // namespace heed::cli

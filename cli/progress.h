@@ -10,6 +10,11 @@ namespace heed::cli {
 
 struct Context;
 
+/// "45 s", "3:20 min", "1:05 h".
+std::string duration_text(double seconds);
+
+/// Draws a line over the one before it, on a terminal.
+void draw_progress(const std::string& line);
 /// Removes the bar from the terminal so that a line can be printed; the next update draws it again.
 void clear_progress();
 

@@ -30,7 +30,6 @@ struct TrainConfig {
   bool skip_bad = false;
 
   std::string model;
-  std::string architecture;
   int64_t layers = 6;
   int64_t heads = 8;
   int64_t width = 512;
@@ -39,6 +38,7 @@ struct TrainConfig {
   double mask_part = 0.15;
 
   int64_t batch = 32;
+  int64_t batch_tokens = 0;
   int64_t block = 128;
   int64_t accumulate = 1;
   int64_t steps = 0;
@@ -64,7 +64,7 @@ struct TrainConfig {
   double layer_rate_decay = 1;
   int64_t lora_rank = 0;
   double lora_alpha = 0;
-  double lora_dropout = 0;
+
   std::vector<std::string> lora_targets;
   bool lora_merge = false;
 

@@ -29,17 +29,19 @@ std::vector<TrainField> data_fields() {
   using C = TrainConfig;
   return {
       text("task", &C::task, "What is learnt.", {"lm", "translate", "classify", "ner", "mlm"}),
-      changeable(text("data", &C::data, "File or folder to learn from.")),
+      changeable(text("data", &C::data,
+                      "File to learn from; translate takes a .tsv or two aligned files, A,B.")),
       changeable(
           text("validation", &C::validation,
                "File to measure on; without one, validation_part of the data is kept back.")),
       number("validation_part", &C::validation_part,
              "Part of the data kept back to measure on, 0 for none.", 0, 0.9),
       changeable(text("out", &C::out, "Folder of the result, its checkpoints and its metrics.")),
-      changeable(text("tokenizer", &C::tokenizer,
-                      "tokenizer.json or a folder with one, or how to make one: characters, bpe. "
-                      "Default: the model's own, else bpe.")),
-      number("vocab", &C::vocab, "Pieces of a tokenizer that is made, 0 for 8,192 at most."),
+      changeable(
+          text("tokenizer", &C::tokenizer,
+               "tokenizer.json or a folder with one, or how to learn one: characters, bpe, "
+               "wordpiece. Default: the model's own; of a new one bpe, of a BERT wordpiece.")),
+      number("vocab", &C::vocab, "Pieces of a tokenizer that is learnt, 0 for 8,192 at most."),
       text("text_column", &C::text_column, "Column of the text in CSV and JSON lines."),
       text("label_column", &C::label_column, "Column of the label in CSV and JSON lines."),
       text("skip_bad", &C::skip_bad, "Leave out rows that cannot be read instead of stopping."),
@@ -51,8 +53,6 @@ std::vector<TrainField> model_fields() {
   return {
       changeable(text("model", &C::model,
                       "Model to start from, a folder or a name; without one, a new model.")),
-      text("architecture", &C::architecture,
-           "A new model's: gpt2, bert, transformer. Default: by the task."),
       number("layers", &C::layers, "Layers of a new model (of each stack).", 1, 1000),
       number("heads", &C::heads, "Heads of a new model; they divide its width.", 1, 1000),
       number("width", &C::width, "Width of a new model's states.", 1, 1e6),
@@ -67,6 +67,8 @@ std::vector<TrainField> batch_fields() {
   using C = TrainConfig;
   return {
       number("batch", &C::batch, "Rows (texts, pairs, blocks) of a batch.", 1, 1e7),
+      number("batch_tokens", &C::batch_tokens,
+             "Tokens of a batch at most, padding included, 0 for any; not lm."),
       number("block", &C::block, "Tokens a row has at most.", 1, 1e7),
       number("accumulate", &C::accumulate, "Batches whose gradients make one update.", 1, 1e6),
       changeable(number("steps", &C::steps, "Updates of the run, 0 to go by epochs.")),
@@ -74,7 +76,8 @@ std::vector<TrainField> batch_fields() {
           number("epochs", &C::epochs, "Passes over the data, 0 to go by steps (both 0: 1 pass).")),
       number("label_smoothing", &C::label_smoothing,
              "Part of the target's probability that all words share.", 0, 0.99),
-      text("precision", &C::precision, "Numbers of the products: weights stay f32 masters.",
+      text("precision", &C::precision,
+           "What products round their operands to; sums, weights and gradients stay f32.",
            {"f32", "bf16"}),
       text("recompute", &C::recompute,
            "Keep only the blocks' inputs and compute the rest again: less memory, more time."),
@@ -116,7 +119,6 @@ std::vector<TrainField> part_fields() {
       number("lora_rank", &C::lora_rank, "Rank of low-rank updates, 0 to train the weights.", 0,
              1e5),
       number("lora_alpha", &C::lora_alpha, "Their scale times the rank, 0 for twice the rank."),
-      number("lora_dropout", &C::lora_dropout, "Dropout of their input.", 0, 0.99),
       text("lora_targets", &C::lora_targets,
            "Ends of the names of layers that get one. Default: queries and values."),
       text("lora_merge", &C::lora_merge, "Save one merged model instead of the updates alone."),

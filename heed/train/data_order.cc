@@ -16,9 +16,9 @@ constexpr int64_t kBatchesSorted = 100;
 using Rows = std::vector<int64_t>;
 
 void shuffle(std::span<int64_t> items, uint64_t seed, uint64_t part) {
+  const uint64_t of_part = draw_seed(seed, DrawFor::order, part);
   for (size_t i = items.size(); i > 1; --i) {
-    const auto j = static_cast<size_t>(
-        draw_below(static_cast<int64_t>(i), draw(seed, DrawFor::order, part, i)));
+    const auto j = static_cast<size_t>(draw_below(static_cast<int64_t>(i), draw(of_part, i)));
     std::swap(items[i - 1], items[j]);
   }
 }

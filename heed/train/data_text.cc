@@ -174,9 +174,9 @@ TextBatch random_windows(const TokenStream& tokens, int64_t rows, int64_t block,
                             block, tokens.size()));
   }
   TextBatch batch = empty_batch(rows, block);
+  const uint64_t of_batch = draw_seed(seed, DrawFor::windows, static_cast<uint64_t>(number));
   for (int64_t r = 0; r < rows; ++r) {
-    const uint64_t bits =
-        draw(seed, DrawFor::windows, static_cast<uint64_t>(number), static_cast<uint64_t>(r));
+    const uint64_t bits = draw(of_batch, static_cast<uint64_t>(r));
     fill_row(batch, r, tokens, draw_below(places, bits), block);
   }
   return batch;

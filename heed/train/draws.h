@@ -1,26 +1,22 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
+
+#include "heed/base/philox.h"
 
 namespace heed {
 
-/// What random numbers of a training run are for; each use has numbers of its own.
-enum class DrawFor : uint64_t { windows = 1, order = 2, masking = 3, weights = 4, dropout = 5 };
+/// What the random numbers of training data are for; each use has numbers of its own.
+enum class DrawFor : uint64_t { windows = 1, order = 2, masking = 3 };
 
-/// 64 random bits as a function of what they are for: nothing is kept between draws, so a run that
-/// was interrupted goes on with the same numbers. `part` and `index` are free (an epoch and a row,
-/// a step and a place). SplitMix64's finaliser (Steele et al., 2014) over each word in turn.
-constexpr uint64_t draw(uint64_t seed, DrawFor use, uint64_t part, uint64_t index) {
-  uint64_t state = 0;
-  for (const uint64_t word : {seed, static_cast<uint64_t>(use), part, index}) {
-    state += word + 0x9E3779B97F4A7C15U;
-    state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9U;
-    state = (state ^ state >> 27) * 0x94D049BB133111EBU;
-    state ^= state >> 31;
-  }
-  return state;
+/// The seed of a part (an epoch, a batch, a row) of what is drawn for a use.
+inline uint64_t draw_seed(uint64_t seed, DrawFor use, uint64_t part) {
+  return derived_seed(derived_seed(seed, static_cast<uint64_t>(use)), part);
 }
+
+/// Number i of a part: 64 random bits as a function of what they are for. Nothing is kept between
+/// draws, so a run that was interrupted goes on with the same numbers.
+inline uint64_t draw(uint64_t part_seed, uint64_t i) { return derived_seed(part_seed, i); }
 
 /// In [0, count) for a count of at least 1; a count below 2^40 leaves no bias that could be seen.
 constexpr int64_t draw_below(int64_t count, uint64_t bits) {

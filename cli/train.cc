@@ -1,0 +1,110 @@
+// heed train: a model learns from files.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/train_show.h"
+#include "heed/train/config.h"
+#include "heed/train/trainer.h"
+
+namespace heed::cli {
+namespace {
+
+struct Options {
+  std::string task;
+  std::string config;
+  bool resume = false;
+  std::map<std::string, std::vector<std::string>> given;  // settings by name, as on the line
+};
+
+std::string flag_of(std::string_view name) {
+  std::string flag = "--" + std::string(name);
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+std::string joined(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text += (text.empty() ? "" : ",") + value;
+  return text;
+}
+
+/// The file's settings, then what the command line changes of them.
+TrainConfig settings_of(const Context& context, const Options& options, bool seed_given) {
+  TrainConfig settings;
+  if (!options.config.empty()) read_train_config(settings, options.config);
+  if (!options.task.empty()) set_field(settings, "task", options.task);
+  if (seed_given) set_field(settings, "seed", std::to_string(context.seed));
+  for (const auto& [name, values] : options.given) set_field(settings, name, joined(values));
+  return settings;
+}
+
+void add_setting(CLI::App& command, const TrainField& field, Options& options) {
+  const std::string name(field.name);
+  const std::string help(field.help);
+  const std::string flag = name == "watch_text" ? "--watch," + flag_of(name) : flag_of(name);
+  if (std::holds_alternative<bool TrainConfig::*>(field.member)) {
+    command.add_flag_function(
+        flag,
+        [&options, name](int64_t count) { options.given[name] = {count > 0 ? "true" : "false"}; },
+        help);
+    return;
+  }
+  const bool list = std::holds_alternative<std::vector<std::string> TrainConfig::*>(field.member);
+  CLI::Option* option = command.add_option_function<std::vector<std::string>>(
+      flag,
+      [&options, name](const std::vector<std::string>& values) { options.given[name] = values; },
+      help);
+  option->expected(1, list ? CLI::detail::expected_max_vector_size : 1);
+  option->type_name(std::holds_alternative<std::string TrainConfig::*>(field.member) ? "X" : "N");
+  if (!field.choices.empty()) {
+    option->check(
+        CLI::IsMember(std::vector<std::string>(field.choices.begin(), field.choices.end())));
+  }
+}
+
+void run_train(const Context& context, const TrainConfig& settings, bool resume) {
+  TrainShow show(context, settings);
+  show.ended(train(settings, resume, show));
+}
+
+}  // namespace
+
+void add_train(CLI::App& root, Context& context) {
+  const auto options = std::make_shared<Options>();
+  const auto seed_option = std::make_shared<CLI::Option*>(nullptr);
+  CLI::App& command = add_command(
+      root, context,
+      {.name = "train",
+       .summary = "Train a model on files: a language model, a translator, a classifier, a finder "
+                  "of names.",
+       .details = "A short YAML holds the settings, or flags of the same names, which win over it. "
+                  "Ctrl-C finishes the step and saves; --resume goes on to the same bits as a run "
+                  "without a stop. The result is a folder as on the hub: other commands take it as "
+                  "--model, and transformers loads it.",
+       .example =
+           "heed train lm --data shakespeare.txt --tokenizer characters --layers 4 --heads 4 "
+           "--width 128 --block 64 --batch 12 --steps 2000 --out shakespeare"},
+      [&context, options, seed_option] {
+        run_train(context, settings_of(context, *options, (*seed_option)->count() > 0),
+                  options->resume);
+      });
+  command.add_option("TASK", options->task, "lm, translate, classify, ner or mlm.")
+      ->check(CLI::IsMember({"lm", "translate", "classify", "ner", "mlm"}));
+  command.add_option("--config", options->config, "YAML of the settings below.")->type_name("F");
+  command.add_flag("--resume", options->resume,
+                   "Go on with the run in --out where its newest checkpoint ends.");
+  for (const TrainField& field : train_fields()) {
+    if (field.name != "task" && field.name != "seed") add_setting(command, field, *options);
+  }
+  add_seed_option(command, context);
+  *seed_option = command.get_option("--seed");
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,169 @@
+#include "heed/train/lora.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "heed/autograd/tape.h"
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/base/message.h"
+#include "heed/io/json.h"
+#include "heed/ops/elementwise.h"
+#include "heed/ops/linear.h"
+
+namespace heed {
+namespace {
+
+constexpr std::string_view kWeight = ".weight";
+
+/// "encoder.layer.0.attention.self.query" of its ".weight"; empty for what has another name.
+std::string_view product_of(std::string_view name) {
+  if (!name.ends_with(kWeight)) return {};
+  name.remove_suffix(kWeight.size());
+  return name;
+}
+
+std::string_view last_part(std::string_view name) { return name.substr(name.rfind('.') + 1); }
+
+/// Whether the product's name is the target, or ends with it at a point.
+bool ends_at(std::string_view product, std::string_view target) {
+  if (target.empty() || !product.ends_with(target)) return false;
+  product.remove_suffix(target.size());
+  return product.empty() || product.back() == '.';
+}
+
+/// GPT-2 keeps its matrices as [K, N].
+bool is_transposed(std::string_view product) { return last_part(product).starts_with("c_"); }
+
+Init start_of(std::string_view name, const Shape& shape) {
+  if (name.ends_with("lora_B.weight")) return Init::zeros();
+  return Init::uniform(static_cast<float>(1 / std::sqrt(static_cast<double>(shape[1]))));
+}
+
+}  // namespace
+
+class Lora::Source : public Params::Source {
+ public:
+  Source(ParameterStore base, LoraOptions options)
+      : base_(std::move(base)),
+        options_(std::move(options)),
+        adapters_({.init = start_of, .seed = options_.seed}) {}
+
+  Tensor find(const std::string& name) const override {
+    if (!base_.contains(name)) return {};
+    const Tensor weight = base_[name];
+    return is_target(name) && weight.rank() == 2 ? adapted(name, weight) : weight;
+  }
+  Tensor create(const std::string& name, const Shape& shape) const override {
+    return base_.params().tensor(name, shape);
+  }
+  std::vector<std::string> names() const override { return base_.names(); }
+  std::string describe() const override { return "the adapted parameters"; }
+
+  bool is_target(std::string_view name) const {
+    return std::ranges::any_of(options_.targets, [&](const std::string& target) {
+      return ends_at(product_of(name), target);
+    });
+  }
+  const ParameterStore& base() const { return base_; }
+  const ParameterStore& adapters() const { return adapters_; }
+  const LoraOptions& options() const { return options_; }
+
+ private:
+  Tensor adapted(const std::string& name, const Tensor& weight) const {
+    const std::string product = name.substr(0, name.size() - kWeight.size());
+    const bool transposed = is_transposed(product_of(name));
+    const int64_t inputs = weight.size(transposed ? 0 : 1),
+                  outputs = weight.size(transposed ? 1 : 0);
+    const Params params = adapters_.params();
+    const Tensor a = params.tensor(product + ".lora_A.weight", {options_.rank, inputs});
+    const Tensor b = params.tensor(product + ".lora_B.weight", {outputs, options_.rank});
+    const auto factor = static_cast<float>(options_.alpha / static_cast<double>(options_.rank));
+    const Tensor change = scale(transposed ? matmul(a.transpose(0, 1), b.transpose(0, 1))  // [K, N]
+                                           : matmul(b, a),                                 // [N, K]
+                                factor);
+    return add(weight, change);
+  }
+
+  ParameterStore base_;
+  LoraOptions options_;
+  ParameterStore adapters_;
+};
+
+Lora::Lora(ParameterStore base, LoraOptions options) {
+  if (options.rank < 1 || options.targets.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "lora: needed a rank of at least 1 and the names of products to adapt");
+  }
+  source_ = std::make_shared<Source>(std::move(base), std::move(options));
+}
+
+Params Lora::params() const { return Params(source_); }
+
+const ParameterStore& Lora::adapters() const { return source_->adapters(); }
+
+void Lora::check() const {
+  std::set<std::string> products;
+  for (const std::string& name : source_->names()) {
+    if (source_->base()[name].rank() == 2 && !product_of(name).empty()) {
+      products.emplace(product_of(name));
+    }
+  }
+  for (const std::string& target : source_->options().targets) {
+    const auto fits = [&](const std::string& product) { return ends_at(product, target); };
+    if (std::ranges::any_of(products, fits)) continue;
+    std::set<std::string> ends;
+    for (const std::string& product : products) ends.emplace(last_part(product));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("lora: the model has no product {}; it has {}", in_quotes(target),
+                            listed({ends.begin(), ends.end()})));
+  }
+}
+
+NamedTensors Lora::merged() const {
+  const NoGrad off;
+  NamedTensors all;
+  for (const std::string& name : source_->names()) {
+    all.emplace_back(name, source_->find(name).detach());
+  }
+  return all;
+}
+
+void Lora::write(const std::filesystem::path& folder, const std::string& base_model,
+                 const NamedTensors& saved) const {
+  constexpr std::string_view kPrefix = "base_model.model.";
+  NamedTensors tensors;
+  for (const auto& [name, tensor] : source_->adapters().tensors()) {
+    tensors.emplace_back(std::string(kPrefix) + name, tensor);
+  }
+  std::set<std::string> modules;
+  for (const auto& [name, tensor] : saved) {
+    tensors.emplace_back(std::string(kPrefix) + name, tensor);
+    modules.insert(name.substr(0, name.find('.')));
+  }
+  const LoraOptions& options = source_->options();
+  const bool transposed = is_transposed(options.targets.front());
+  Json config = {{"peft_type", "LORA"},
+                 {"base_model_name_or_path", base_model},
+                 {"r", options.rank},
+                 {"lora_alpha", options.alpha},
+                 {"lora_dropout", 0.0},
+                 {"bias", "none"},
+                 {"fan_in_fan_out", transposed},
+                 {"target_modules", options.targets},
+                 {"inference_mode", true}};
+  config["modules_to_save"] = modules.empty() ? Json() : Json(modules);
+  write_safetensors(folder / "adapter_model.safetensors", tensors, {{"format", "pt"}});
+  write_file(folder / "adapter_config.json", config.dump(2) + "\n");
+}
+
+std::vector<std::string> usual_lora_targets(const std::string& model_type) {
+  if (model_type == "gpt2") return {"c_attn"};
+  if (model_type == "bert") return {"query", "value"};
+  return {"linear1", "linear2"};
+}
+
+}  // namespace heed

@@ -1,0 +1,237 @@
+#include "heed/train/model_start.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <set>
+
+#include "heed/base/error.h"
+#include "heed/io/hub.h"
+#include "heed/io/safetensors.h"
+
+namespace heed {
+namespace {
+
+constexpr double kDeviation = 0.02;  // initializer_range of GPT-2 and BERT
+
+/// Error for a vocabulary that the model has no row for.
+void check_vocabulary(const Json& config, const Tokenizer& tokenizer,
+                      const std::filesystem::path& folder) {
+  const int64_t rows = config.value("vocab_size", int64_t{0});
+  if (tokenizer.vocab_size() <= rows) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: the model has {} embeddings but its tokenizer {} tokens; the "
+                          "tokenizer belongs to another model",
+                          folder.string(), rows, tokenizer.vocab_size()));
+}
+
+ModelStart from_checkpoint(const TrainConfig& settings, const Tokenizer& tokenizer) {
+  ModelStart start;
+  start.folder = find_model(settings.model);
+  start.config = read_json(start.folder / "config.json");
+  if (!start.config.is_object()) {
+    throw Error(ErrorCode::corrupt_data,
+                (start.folder / "config.json").string() + ": needed an object");
+  }
+  check_vocabulary(start.config, tokenizer, start.folder);
+  const Checkpoint checkpoint = Checkpoint::open(start.folder);
+  for (const auto& [name, entry] : checkpoint.entries())
+    start.weights[name] = checkpoint.load(name);
+  return start;
+}
+
+/// Rates of dropout, by config.json's names: what was asked for, or from scratch the default.
+void set_dropout(Json& config, const TrainConfig& settings, bool scratch,
+                 std::initializer_list<const char*> names) {
+  if (!scratch && !settings.has("dropout")) return;
+  for (const char* name : names) config[name] = settings.dropout;
+}
+
+int64_t feed_forward_of(const TrainConfig& settings) {
+  return settings.feed_forward > 0 ? settings.feed_forward : 4 * settings.width;
+}
+
+void check_heads(const TrainConfig& settings) {
+  if (settings.width % settings.heads == 0) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("train: width {} must be a multiple of heads {}", settings.width,
+                          settings.heads));
+}
+
+Json gpt2_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
+  check_heads(settings);
+  return {{"architectures", {"GPT2LMHeadModel"}},
+          {"model_type", "gpt2"},
+          {"vocab_size", tokenizer.vocab_size()},
+          {"n_positions", settings.block},
+          {"n_embd", settings.width},
+          {"n_layer", settings.layers},
+          {"n_head", settings.heads},
+          {"n_inner", feed_forward_of(settings)},
+          {"activation_function", "gelu_new"},
+          {"layer_norm_epsilon", 1e-5},
+          {"initializer_range", kDeviation},
+          {"tie_word_embeddings", true}};
+}
+
+Json bert_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
+  check_heads(settings);
+  return {{"model_type", "bert"},
+          {"vocab_size", tokenizer.vocab_size()},
+          {"hidden_size", settings.width},
+          {"num_hidden_layers", settings.layers},
+          {"num_attention_heads", settings.heads},
+          {"intermediate_size", feed_forward_of(settings)},
+          {"hidden_act", "gelu"},
+          {"max_position_embeddings", settings.block},
+          {"type_vocab_size", 2},
+          {"layer_norm_eps", 1e-12},
+          {"initializer_range", kDeviation},
+          {"pad_token_id", tokenizer.pad_id().value_or(0)}};
+}
+
+/// Names as a class with a head has them; what belongs to other heads goes.
+std::map<std::string, Tensor> under_bert(const std::map<std::string, Tensor>& weights) {
+  std::map<std::string, Tensor> renamed;
+  for (const auto& [name, tensor] : weights) {
+    if (name.ends_with("position_ids")) continue;  // a buffer, not a weight
+    const bool bare = name.starts_with("embeddings.") || name.starts_with("encoder.") ||
+                      name.starts_with("pooler.");
+    renamed[bare ? "bert." + name : name] = tensor;
+  }
+  return renamed;
+}
+
+/// What a class of transformers has beside "bert.": its own heads.
+bool belongs_to(const std::string& name, const std::string& architecture) {
+  const bool pools = architecture == "BertForSequenceClassification";
+  if (name.starts_with("bert.pooler.")) return pools;
+  if (name.starts_with("bert.")) return true;
+  if (architecture == "BertForMaskedLM") {
+    return name.starts_with("cls.predictions.") && !name.starts_with("cls.predictions.decoder.");
+  }
+  return name.starts_with("classifier.");
+}
+
+/// A classifier for other classes is of no use: it starts anew.
+void drop_foreign_heads(ModelStart& start, const std::string& architecture,
+                        const Json& old_labels) {
+  const bool same_labels = start.config.value("id2label", Json()) == old_labels;
+  std::erase_if(start.weights, [&](const auto& entry) {
+    const std::string& name = entry.first;
+    return !belongs_to(name, architecture) || (name.starts_with("classifier.") && !same_labels);
+  });
+}
+
+void set_labels(Json& config, const std::vector<std::string>& labels) {
+  if (labels.empty()) return;
+  config["id2label"] = Json::object();
+  config["label2id"] = Json::object();
+  for (size_t id = 0; id < labels.size(); ++id) {
+    config["id2label"][std::to_string(id)] = labels[id];
+    config["label2id"][labels[id]] = id;
+  }
+}
+
+bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> endings) {
+  for (const std::string_view ending : endings) {
+    if (name.ends_with(ending)) return true;
+  }
+  return false;
+}
+
+bool is_gain(std::string_view name) {
+  const bool norm = name.find("ln_") != std::string_view::npos ||
+                    name.find("LayerNorm") != std::string_view::npos ||
+                    name.find("norm") != std::string_view::npos;
+  return norm && ends_with_any(name, {"weight", "gamma"});
+}
+
+}  // namespace
+
+ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer) {
+  ModelStart start;
+  if (settings.model.empty()) {
+    start.config = gpt2_config(settings, tokenizer);
+  } else {
+    start = from_checkpoint(settings, tokenizer);
+  }
+  set_dropout(start.config, settings, !start.from_checkpoint(),
+              {"embd_pdrop", "attn_pdrop", "resid_pdrop"});
+  return start;
+}
+
+ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer,
+                         const std::string& architecture, const std::vector<std::string>& labels) {
+  ModelStart start;
+  if (settings.model.empty()) {
+    start.config = bert_config(settings, tokenizer);
+  } else {
+    start = from_checkpoint(settings, tokenizer);
+    start.weights = under_bert(start.weights);
+  }
+  const Json old_labels = start.config.value("id2label", Json());
+  start.config["architectures"] = {architecture};
+  set_labels(start.config, labels);
+  drop_foreign_heads(start, architecture, old_labels);
+  set_dropout(start.config, settings, !start.from_checkpoint(),
+              {"hidden_dropout_prob", "attention_probs_dropout_prob"});
+  return start;
+}
+
+ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokenizer) {
+  ModelStart start;
+  if (!settings.model.empty()) return from_checkpoint(settings, tokenizer);
+  check_heads(settings);
+  start.config = {{"architectures", {"Transformer"}},
+                  {"model_type", "transformer2017"},
+                  {"vocab_size", tokenizer.vocab_size()},
+                  {"d_model", settings.width},
+                  {"nhead", settings.heads},
+                  {"num_encoder_layers", settings.layers},
+                  {"num_decoder_layers", settings.layers},
+                  {"dim_feedforward", feed_forward_of(settings)},
+                  {"max_position_embeddings", settings.block},
+                  {"dropout", settings.dropout}};
+  return start;
+}
+
+int64_t longest_row(const TrainConfig& settings, const Json& config, const char* positions) {
+  const int64_t most = config.value(positions, settings.block);
+  if (settings.block <= most) return settings.block;
+  if (!settings.has("block")) return most;
+  throw Error(
+      ErrorCode::invalid_argument,
+      fmt::format("train: block is {} tokens but the model reads {}", settings.block, most));
+}
+
+DropoutRates dropout_rates_of(const Json& config) {
+  const auto rate = [&](std::initializer_list<const char*> names) {
+    for (const char* name : names) {
+      if (config.contains(name) && config[name].is_number()) return config[name].get<float>();
+    }
+    return 0.0F;
+  };
+  DropoutRates rates{.hidden = rate({"hidden_dropout_prob", "resid_pdrop", "dropout"}),
+                     .attention = rate({"attention_probs_dropout_prob", "attn_pdrop", "dropout"})};
+  if (config.value("model_type", std::string()) == "transformer2017") {
+    rates.feed_forward = rates.hidden;  // nn.Transformer drops there as well
+  }
+  return rates;
+}
+
+InitRule init_rule_of(const Json& config) {
+  const std::string type = config.value("model_type", std::string());
+  const bool glorot = type == "transformer2017";
+  const double layers = config.value("n_layer", 0.0);
+  return [=](std::string_view name, const Shape& shape) {
+    if (is_gain(name)) return Init::ones();
+    if (ends_with_any(name, {"bias", "beta"})) return Init::zeros();
+    if (glorot) return Init::xavier_uniform(shape);
+    const bool ends_branch = layers > 0 && name.ends_with("c_proj.weight");
+    return Init::normal(
+        static_cast<float>(ends_branch ? kDeviation / std::sqrt(2 * layers) : kDeviation));
+  };
+}
+
+}  // namespace heed

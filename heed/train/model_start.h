@@ -1,0 +1,47 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "heed/io/json.h"
+#include "heed/nn/parameter_store.h"
+#include "heed/nn/run.h"
+#include "heed/text/tokenizer.h"
+#include "heed/train/config.h"
+
+namespace heed {
+
+/// What a model is trained from: sizes alone, or a checkpoint.
+struct ModelStart {
+  std::filesystem::path folder;           // the checkpoint's; empty: from scratch
+  Json config;                            // config.json of the result
+  std::map<std::string, Tensor> weights;  // by the result's names; what is missing starts anew
+  bool from_checkpoint() const { return !folder.empty(); }
+};
+
+/// A causal language model: GPT-2's sizes of the settings, or a checkpoint as it is.
+ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer);
+
+/// A BERT as transformers' class `architecture` has it ("BertForMaskedLM"): a checkpoint's encoder
+/// gets the prefix "bert." that such classes have, and heads of other tasks go. labels: id2label.
+ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer,
+                         const std::string& architecture, const std::vector<std::string>& labels);
+
+/// The 2017 Transformer.
+ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokenizer);
+
+/// The longest row in tokens: `block`, or what the model reads if that is shorter and block was not
+/// asked for. Error invalid_argument if it was.
+int64_t longest_row(const TrainConfig& settings, const Json& config, const char* positions);
+
+/// What training drops, as a config.json says.
+DropoutRates dropout_rates_of(const Json& config);
+
+/// How weights start, by a model's model_type: GPT-2's and BERT's normal numbers of deviation 0.02
+/// (products that end a residual branch of GPT-2: over sqrt(2 L)), Glorot's for the 2017 model.
+InitRule init_rule_of(const Json& config);
+
+}  // namespace heed

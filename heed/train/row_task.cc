@@ -1,0 +1,41 @@
+#include "heed/train/row_task.h"
+
+#include <algorithm>
+
+#include "heed/base/error.h"
+
+namespace heed {
+
+void RowTask::set_rows(TokenRows train, TokenRows valid) {
+  if (train.ids.empty()) {
+    throw Error(ErrorCode::invalid_argument, settings().data + ": has no rows to train on");
+  }
+  train_ = std::move(train);
+  valid_ = std::move(valid);
+  order_ = std::make_unique<BatchOrder>(train_.lengths(), limits(), settings().seed);
+}
+
+BatchLimits RowTask::limits() const {
+  return {.rows = settings().batch, .tokens = settings().batch_tokens};
+}
+
+std::string RowTask::sample_text(int64_t most_tokens) const {
+  std::vector<int32_t> ids = train_.ids.front();
+  ids.resize(std::min(ids.size(), static_cast<size_t>(most_tokens)));
+  return tokenizer().decode(ids);
+}
+
+TrainBatch RowTask::batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,
+                             int64_t /*epoch*/) const {
+  return gather(rows, chosen);
+}
+
+std::vector<std::vector<int64_t>> RowTask::valid_batches(int64_t most) const {
+  auto batches = ordered_batches(valid_.lengths(), limits());
+  if (most > 0 && static_cast<int64_t>(batches.size()) > most) {
+    batches.resize(static_cast<size_t>(most));
+  }
+  return batches;
+}
+
+}  // namespace heed

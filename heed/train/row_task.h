@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "heed/train/task_base.h"
+#include "heed/train/token_rows.h"
+
+namespace heed {
+
+/// A task whose data are rows of their own: batches by length, an epoch after another.
+class RowTask : public TaskBase {
+ public:
+  using TaskBase::TaskBase;
+
+  TrainBatch next(DataPosition& at) override {
+    const int64_t epoch = at.epoch;
+    return batch_of(train_, order_->next(at), epoch);
+  }
+  int64_t batches_per_epoch() override { return order_->size(0); }
+  bool can_evaluate() const override { return !valid_.ids.empty(); }
+  std::string sample_text(int64_t most_tokens) const override;
+
+ protected:
+  /// Error invalid_argument without a row for training.
+  void set_rows(TokenRows train, TokenRows valid);
+  /// The chosen rows as a batch; masked language modelling draws in it.
+  virtual TrainBatch batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,
+                              int64_t epoch) const;
+  BatchLimits limits() const;
+  /// The validation data, in batches.
+  std::vector<std::vector<int64_t>> valid_batches(int64_t most) const;
+  const TokenRows& valid() const { return valid_; }
+
+ private:
+  TokenRows train_;
+  TokenRows valid_;
+  std::unique_ptr<BatchOrder> order_;
+};
+
+}  // namespace heed

@@ -1,0 +1,53 @@
+#include "heed/train/run_folder.h"
+
+#include <fmt/format.h>
+
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+
+namespace heed {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCheckpoints = "checkpoints";
+
+fs::path prepared(const TrainConfig& settings) {
+  if (settings.out.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "train: needed a folder for the result; --out names one");
+  }
+  fs::create_directories(settings.out);
+  return settings.out;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(const TrainConfig& settings, bool resume)
+    : path_(prepared(settings)), checkpoints_(path_ / kCheckpoints, settings.keep) {
+  if (resume || checkpoints_.steps().empty()) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("train: {} holds a run already; --resume goes on with it, another --out "
+                          "starts a new one",
+                          path_.string()));
+}
+
+void RunFolder::write_model_files(const TrainTask& task, const fs::path& folder) const {
+  write_file(folder / "config.json", task.start().config.dump(2) + "\n");
+  task.write_tokenizer(folder);
+}
+
+void RunFolder::write_settings(const TrainConfig& settings) const {
+  write_file(path_ / "train.yaml", to_yaml(settings));
+}
+
+Json settings_that_matter(const TrainConfig& settings) {
+  Json all = Json::object();
+  for (const TrainField& field : train_fields()) {
+    if (field.may_change) continue;
+    std::visit([&](auto member) { all[std::string(field.name)] = settings.*member; }, field.member);
+  }
+  return all;
+}
+
+}  // namespace heed

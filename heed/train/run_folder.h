@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+
+#include "heed/train/checkpoint.h"
+#include "heed/train/config.h"
+#include "heed/train/task.h"
+
+namespace heed {
+
+/// The folder of a training run and what lies in it.
+class RunFolder {
+ public:
+  /// Error invalid_argument if `resume` does not fit what is there.
+  RunFolder(const TrainConfig& settings, bool resume);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config_json() const { return path_ / "config.json"; }
+  CheckpointFolder& checkpoints() { return checkpoints_; }
+  const CheckpointFolder& checkpoints() const { return checkpoints_; }
+
+  /// config.json and the tokenizer's files: what a folder needs beside weights.
+  void write_model_files(const TrainTask& task, const std::filesystem::path& folder) const;
+  void write_settings(const TrainConfig& settings) const;
+
+ private:
+  std::filesystem::path path_;
+  CheckpointFolder checkpoints_;
+};
+
+/// The settings on which a run's bits depend, for check_same_run.
+Json settings_that_matter(const TrainConfig& settings);
+
+}  // namespace heed

@@ -1,0 +1,126 @@
+#include "heed/train/task_base.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "heed/base/cancel.h"
+#include "heed/base/crc32c.h"
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/base/parallel.h"
+#include "heed/io/hub.h"
+#include "heed/text/pipeline.h"
+#include "heed/train/checkpoint.h"
+#include "heed/train/data_pairs.h"
+
+namespace heed {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kTextsAtOnce = 1024;  // between two looks at the cancel flag
+
+constexpr std::array<const char*, 7> kTokenizerFiles = {
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json",
+    "merges.txt",     "added_tokens.json"};
+
+/// How settings.tokenizer asks for one that is learnt.
+struct Learnt {
+  std::string_view name;
+  TokenizerKind kind;
+};
+constexpr std::array<Learnt, 3> kLearnt = {{{"characters", TokenizerKind::chars},
+                                            {"bpe", TokenizerKind::bpe},
+                                            {"wordpiece", TokenizerKind::wordpiece}}};
+
+TaskTokenizer load(const fs::path& path) {
+  TaskTokenizer chosen{.tokenizer = Tokenizer::load(path), .files = {}};
+  if (!fs::is_directory(path)) {
+    chosen.files[path.filename().string()] = read_file(path);
+    return chosen;
+  }
+  for (const char* name : kTokenizerFiles) {
+    if (fs::exists(path / name)) chosen.files[name] = read_file(path / name);
+  }
+  return chosen;
+}
+
+}  // namespace
+
+TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraining usual,
+                                    const Texts& texts) {
+  const auto named = std::ranges::find(kLearnt, settings.tokenizer, &Learnt::name);
+  const bool learnt =
+      named != kLearnt.end() || (settings.tokenizer.empty() && settings.model.empty());
+  if (!learnt) {
+    return load(find_model(settings.tokenizer.empty() ? settings.model : settings.tokenizer));
+  }
+  if (named != kLearnt.end()) usual.kind = named->kind;
+  if (settings.vocab > 0) usual.vocab = settings.vocab;
+  TokenizerTrainer trainer(usual);
+  texts(trainer);
+  const std::string content = trainer.train();
+  return {.tokenizer = tokenizer_from_json(content, "tokenizer.json"),
+          .files = {{"tokenizer.json", content}}};
+}
+
+void add_lines(std::string_view text, TokenizerTrainer& trainer) {
+  while (!text.empty()) {
+    const size_t size = std::min(text.find('\n'), text.size() - 1) + 1;
+    trainer.add(text.substr(0, size));
+    text.remove_prefix(size);
+  }
+}
+
+void TaskTokenizer::write(const fs::path& folder) const {
+  for (const auto& [name, content] : files) write_file(folder / name, content);
+}
+
+Json TaskBase::identity() const {
+  Json all = Json::object();
+  for (const fs::path& file : files_of(settings_.data)) {
+    all["data"][file.filename().string()] = describe_file(file);
+  }
+  if (!settings_.validation.empty()) {
+    for (const fs::path& file : files_of(settings_.validation)) {
+      all["validation"][file.filename().string()] = describe_file(file);
+    }
+  }
+  all["config"] = start_.config;
+  for (const auto& [name, content] : tokenizer_.files) all["tokenizer"][name] = crc32c(content);
+  if (start_.from_checkpoint()) {
+    const fs::path weights = start_.folder / "model.safetensors";
+    if (fs::exists(weights)) all["model"] = describe_file(weights);
+  }
+  return all;
+}
+
+std::vector<std::vector<int32_t>> TaskBase::encode(const std::vector<std::string>& texts,
+                                                   int64_t most_tokens) const {
+  std::vector<std::vector<int32_t>> rows(texts.size());
+  const auto count = static_cast<int64_t>(texts.size());
+  for (int64_t begin = 0; begin < count; begin += kTextsAtOnce) {
+    check_cancelled();
+    parallel_for(std::min(kTextsAtOnce, count - begin), [&](int64_t task, int) {
+      const auto i = static_cast<size_t>(begin + task);
+      rows[i] = tokenizer().encode(texts[i], {.max_tokens = most_tokens}).ids;
+    });
+  }
+  return rows;
+}
+
+std::unique_ptr<TrainTask> make_task(const TrainConfig& settings, BadRows& bad) {
+  if (settings.task == "lm") return make_text_task(settings);
+  if (settings.task == "classify") return make_classify_task(settings, bad);
+  if (settings.task == "ner") return make_ner_task(settings, bad);
+  if (settings.task == "mlm") return make_masked_task(settings);
+  if (settings.task == "translate") return make_translate_task(settings, bad);
+  throw Error(
+      ErrorCode::invalid_argument,
+      fmt::format("train: the task must be lm, translate, classify, ner or mlm but is \"{}\"",
+                  settings.task));
+}
+
+}  // namespace heed

@@ -1,0 +1,112 @@
+// Classification of texts.
+
+#include <fmt/format.h>
+
+#include "heed/autograd/tape.h"
+#include "heed/base/error.h"
+#include "heed/base/message.h"
+#include "heed/models/heads.h"
+#include "heed/models/registry.h"
+#include "heed/ops/cross_entropy.h"
+#include "heed/train/data_rows.h"
+#include "heed/train/row_task.h"
+
+namespace heed {
+namespace {
+
+using Texts = std::vector<LabeledText>;
+
+LabeledFields fields_of(const TrainConfig& settings) {
+  return {.text = settings.text_column,
+          .label = settings.has("label_column") ? settings.label_column : ""};
+}
+
+class ClassifyTask : public RowTask {
+ public:
+  ClassifyTask(const TrainConfig& settings, BadRows& bad) : RowTask(settings) {
+    Texts train = read_labeled_texts(settings.data, fields_of(settings), bad);
+    labels_ = LabelNames::of(train, settings.data);
+    use(TaskTokenizer::choose(settings, {.kind = TokenizerKind::wordpiece, .lowercase = true},
+                              [&](TokenizerTrainer& trainer) {
+                                for (const LabeledText& row : train) trainer.add(row.text);
+                              }));
+    Texts valid;
+    if (!settings.validation.empty()) {
+      valid = read_labeled_texts(settings.validation, fields_of(settings), bad);
+      check_labels(valid, bad);
+    } else {
+      const RowSplit split =
+          split_rows(static_cast<int64_t>(train.size()), settings.validation_part, settings.seed);
+      valid = chosen_rows(train, split.valid);
+      train = chosen_rows(train, split.train);
+    }
+    begin_from(
+        start_encoder(settings, tokenizer(), "BertForSequenceClassification", labels_.names()));
+    set_rows(rows_of(train), rows_of(valid));
+  }
+
+  void build(const std::filesystem::path& config_json, const Params& params) override {
+    model_ =
+        std::make_unique<TextClassifier>(make_encoder(config_json, params), labels_.size(), params);
+  }
+
+  Tensor loss(const TrainBatch& batch, const Run& run) const override {
+    const LinearWeights& output = model_->output();
+    return cross_entropy(model_->features(batch.input, run), output.weight, output.bias,
+                         batch.targets,
+                         {.label_smoothing = static_cast<float>(settings().label_smoothing)});
+  }
+
+  Evaluation evaluate(int64_t most_batches) const override {
+    const NoGrad off;
+    double loss = 0, right = 0, count = 0;
+    for (const auto& chosen : valid_batches(most_batches)) {
+      const TrainBatch batch = gather(valid(), chosen);
+      const Judged judged = judge(model_->logits(batch.input), batch.targets);
+      const auto targets = batch.targets.span<int32_t>();
+      for (size_t i = 0; i < targets.size(); ++i)
+        right += judged.likeliest[i] == targets[i] ? 1 : 0;
+      loss += judged.loss_sum;
+      count += static_cast<double>(judged.count);
+    }
+    const double accuracy = right / count;
+    return {.loss = loss / count, .more = {{"accuracy", accuracy}}, .score = accuracy};
+  }
+
+  std::vector<std::string> judged_by() const override { return {"accuracy"}; }
+
+  const Encoder* encoder() const override { return model_ ? &model_->encoder() : nullptr; }
+
+ private:
+  /// Rows for validation whose label training does not have cannot be right.
+  void check_labels(Texts& rows, BadRows& bad) const {
+    std::erase_if(rows, [&](const LabeledText& row) {
+      if (labels_.find(row.label)) return false;
+      bad.report(settings().validation, row.line,
+                 fmt::format("the label {} is none of the training data's", in_quotes(row.label)));
+      return true;
+    });
+  }
+
+  TokenRows rows_of(const Texts& texts) const {
+    std::vector<std::string> plain;
+    TokenRows rows;
+    for (const LabeledText& text : texts) {
+      plain.push_back(text.text);
+      rows.targets.push_back({*labels_.find(text.label)});
+    }
+    rows.ids = encode(plain, longest_row(settings(), start().config, "max_position_embeddings"));
+    return rows;
+  }
+
+  LabelNames labels_;
+  std::unique_ptr<const TextClassifier> model_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainTask> make_classify_task(const TrainConfig& settings, BadRows& bad) {
+  return std::make_unique<ClassifyTask>(settings, bad);
+}
+
+}  // namespace heed

@@ -1,0 +1,162 @@
+// Masked language modelling: which token stood there (Devlin et al., 2018).
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "heed/autograd/tape.h"
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/models/bert.h"
+#include "heed/models/heads.h"
+#include "heed/models/registry.h"
+#include "heed/ops/cross_entropy.h"
+#include "heed/train/data_masking.h"
+#include "heed/train/data_text.h"
+#include "heed/train/row_task.h"
+
+namespace heed {
+namespace {
+
+constexpr int64_t kValidationEpoch = -1;  // its masks are the same each time
+
+/// What the template puts before and after a text.
+struct Frame {
+  std::vector<int32_t> before;
+  std::vector<int32_t> after;
+};
+
+Frame frame_of(const Tokenizer& tokenizer) {
+  const Encoding encoding = tokenizer.encode("a");
+  Frame frame;
+  bool behind = false;
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    if (!encoding.special[i]) {
+      behind = true;
+    } else {
+      (behind ? frame.after : frame.before).push_back(encoding.ids[i]);
+    }
+  }
+  return frame;
+}
+
+int32_t mask_id_of(const Tokenizer& tokenizer) {
+  for (const char* name : {"[MASK]", "<mask>"}) {
+    if (const auto id = tokenizer.id_of(name)) return *id;
+  }
+  throw Error(ErrorCode::invalid_argument, "train mlm: the tokenizer has no [MASK] or <mask>");
+}
+
+class MaskedTask : public RowTask {
+ public:
+  explicit MaskedTask(const TrainConfig& settings) : RowTask(settings) {
+    use(TaskTokenizer::choose(
+        settings, {.kind = TokenizerKind::wordpiece, .lowercase = true},
+        [&](TokenizerTrainer& trainer) { add_lines(read_file(settings.data), trainer); }));
+    frame_ = frame_of(tokenizer());
+    begin_from(start_encoder(settings, tokenizer(), "BertForMaskedLM", {}));
+    const int64_t vocab = start().config.value("vocab_size", int64_t{0});
+    masking_ = {.part = settings.mask_part,
+                .mask_id = mask_id_of(tokenizer()),
+                .vocab = std::min(vocab, tokenizer().vocab_size())};
+    TokenStream train = TokenStream::read(settings.data, &tokenizer(), vocab);
+    TokenStream valid;
+    if (!settings.validation.empty()) {
+      valid = TokenStream::read(settings.validation, &tokenizer(), vocab);
+    } else if (settings.validation_part > 0) {
+      TextSplit split = split_text(train, 1 - settings.validation_part);
+      train = std::move(split.train);
+      valid = std::move(split.valid);
+    }
+    set_rows(rows_of(train), rows_of(valid));
+  }
+
+  void build(const std::filesystem::path& config_json, const Params& params) override {
+    const BertConfig config = BertConfig::read(config_json);
+    model_ = std::make_unique<MaskedModel>(make_encoder(config_json, params), config.activation,
+                                           config.epsilon, params);
+  }
+
+  Tensor loss(const TrainBatch& batch, const Run& run) const override {
+    const LinearWeights& output = model_->output();
+    return cross_entropy(model_->features(batch.input, run), output.weight, output.bias,
+                         batch.targets,
+                         {.label_smoothing = static_cast<float>(settings().label_smoothing)});
+  }
+
+  Evaluation evaluate(int64_t most_batches) const override {
+    const NoGrad off;
+    double sum = 0, count = 0;
+    for (const auto& chosen : valid_batches(most_batches)) {
+      const TrainBatch batch = batch_of(valid(), chosen, kValidationEpoch);
+      if (batch.count == 0) continue;
+      sum += static_cast<double>(*loss(batch, {}).data<float>()) * static_cast<double>(batch.count);
+      count += static_cast<double>(batch.count);
+    }
+    const double mean = count > 0 ? sum / count : 0;
+    return {.loss = mean, .more = {{"perplexity", std::exp(mean)}}, .score = -mean};
+  }
+
+  std::vector<std::string> judged_by() const override { return {"perplexity"}; }
+
+  const Encoder* encoder() const override { return model_ ? &model_->encoder() : nullptr; }
+
+ protected:
+  TrainBatch batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,
+                      int64_t epoch) const override {
+    TokenRows masked{.per_token = true};
+    std::vector<int64_t> places;
+    for (const int64_t row : chosen) {
+      std::vector<int32_t> ids = rows.ids[static_cast<size_t>(row)];
+      masked.targets.push_back(
+          mask_row(ids, special(ids.size()), masking_, settings().seed, epoch, row));
+      masked.ids.push_back(std::move(ids));
+      places.push_back(static_cast<int64_t>(places.size()));
+    }
+    return gather(masked, places);
+  }
+
+ private:
+  /// The places that the frame takes in a row.
+  std::vector<bool> special(size_t size) const {
+    std::vector<bool> marks(size);
+    std::fill_n(marks.begin(), frame_.before.size(), true);
+    std::fill_n(marks.rbegin(), frame_.after.size(), true);
+    return marks;
+  }
+
+  /// The text cut into rows as long as the model reads, each in the template's frame.
+  TokenRows rows_of(const TokenStream& tokens) const {
+    const int64_t longest = longest_row(settings(), start().config, "max_position_embeddings");
+    const auto frame = static_cast<int64_t>(frame_.before.size() + frame_.after.size());
+    const int64_t inside = longest - frame;
+    if (inside < 1) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("train mlm: rows of {} tokens have no room beside {} special ones",
+                              longest, frame));
+    }
+    TokenRows rows{.per_token = true};
+    for (int64_t begin = 0; begin < tokens.size(); begin += inside) {
+      const int64_t count = std::min(inside, tokens.size() - begin);
+      std::vector<int32_t> row(static_cast<size_t>(count));
+      tokens.copy(begin, count, row.data());
+      row.insert(row.begin(), frame_.before.begin(), frame_.before.end());
+      row.insert(row.end(), frame_.after.begin(), frame_.after.end());
+      rows.ids.push_back(std::move(row));
+    }
+    return rows;
+  }
+
+  Frame frame_;
+  Masking masking_;
+  std::unique_ptr<const MaskedModel> model_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainTask> make_masked_task(const TrainConfig& settings) {
+  return std::make_unique<MaskedTask>(settings);
+}
+
+}  // namespace heed

@@ -1,0 +1,135 @@
+// Named entities: a tag for each word.
+
+#include <algorithm>
+#include <string_view>
+
+#include "heed/autograd/tape.h"
+#include "heed/base/parallel.h"
+#include "heed/models/heads.h"
+#include "heed/models/registry.h"
+#include "heed/ops/cross_entropy.h"
+#include "heed/text/tag_spans.h"
+#include "heed/train/data_columns.h"
+#include "heed/train/row_task.h"
+
+namespace heed {
+namespace {
+
+using Sentences = std::vector<TaggedSentence>;
+
+/// Names found, right and wanted.
+struct NameCounts {
+  double found = 0;
+  double right = 0;
+  double wanted = 0;
+
+  void add(const std::vector<TagSpan>& guess, const std::vector<TagSpan>& truth) {
+    found += static_cast<double>(guess.size());
+    wanted += static_cast<double>(truth.size());
+    right += static_cast<double>(std::ranges::count_if(
+        guess, [&](const TagSpan& span) { return std::ranges::find(truth, span) != truth.end(); }));
+  }
+  double precision() const { return found > 0 ? right / found : 0; }
+  double recall() const { return wanted > 0 ? right / wanted : 0; }
+  double f1() const { return found + wanted > 0 ? 2 * right / (found + wanted) : 0; }
+};
+
+class NerTask : public RowTask {
+ public:
+  NerTask(const TrainConfig& settings, BadRows& bad) : RowTask(settings) {
+    Sentences train = read_columns(settings.data, bad);
+    tags_ = tags_of(train, settings.data);
+    use(TaskTokenizer::choose(settings, {.kind = TokenizerKind::wordpiece},
+                              [&](TokenizerTrainer& trainer) {
+                                for (const TaggedSentence& sentence : train) {
+                                  for (const std::string& word : sentence.words) trainer.add(word);
+                                }
+                              }));
+    Sentences valid;
+    if (!settings.validation.empty()) {
+      valid = read_columns(settings.validation, bad);
+    } else {
+      const RowSplit split =
+          split_rows(static_cast<int64_t>(train.size()), settings.validation_part, settings.seed);
+      valid = chosen_rows(train, split.valid);
+      train = chosen_rows(train, split.train);
+    }
+    begin_from(start_encoder(settings, tokenizer(), "BertForTokenClassification", tags_.names()));
+    set_rows(rows_of(train), rows_of(valid));
+  }
+
+  void build(const std::filesystem::path& config_json, const Params& params) override {
+    model_ =
+        std::make_unique<TokenClassifier>(make_encoder(config_json, params), tags_.size(), params);
+  }
+
+  Tensor loss(const TrainBatch& batch, const Run& run) const override {
+    const LinearWeights& output = model_->output();
+    return cross_entropy(model_->features(batch.input, run), output.weight, output.bias,
+                         batch.targets,
+                         {.label_smoothing = static_cast<float>(settings().label_smoothing)});
+  }
+
+  Evaluation evaluate(int64_t most_batches) const override {
+    const NoGrad off;
+    double loss = 0, count = 0;
+    NameCounts names;
+    for (const auto& chosen : valid_batches(most_batches)) {
+      const TrainBatch batch = gather(valid(), chosen);
+      const Tensor logits = model_->logits(batch.input);  // [B, T, N]
+      const Judged judged = judge(logits.reshape({-1, tags_.size()}), batch.targets);
+      loss += judged.loss_sum;
+      count += static_cast<double>(judged.count);
+      count_names(judged, batch.targets, names);
+    }
+    return {
+        .loss = loss / count,
+        .more = {{"precision", names.precision()}, {"recall", names.recall()}, {"f1", names.f1()}},
+        .score = names.f1()};
+  }
+
+  std::vector<std::string> judged_by() const override { return {"precision", "recall", "f1"}; }
+
+  const Encoder* encoder() const override { return model_ ? &model_->encoder() : nullptr; }
+
+ private:
+  TokenRows rows_of(const Sentences& sentences) const {
+    const int64_t longest = longest_row(settings(), start().config, "max_position_embeddings");
+    TokenRows rows{.per_token = true};
+    rows.ids.resize(sentences.size());
+    rows.targets.resize(sentences.size());
+    parallel_for(static_cast<int64_t>(sentences.size()), [&](int64_t task, int) {
+      const auto i = static_cast<size_t>(task);
+      TaggedTokens tokens = align_tags(sentences[i], tokenizer(), tags_, longest);
+      rows.ids[i] = std::move(tokens.ids);
+      rows.targets[i] = std::move(tokens.targets);
+    });
+    return rows;
+  }
+
+  /// Each row's words are the places that have a target.
+  void count_names(const Judged& judged, const Tensor& targets, NameCounts& names) const {
+    const int64_t tokens = targets.size(1);
+    for (int64_t b = 0; b < targets.size(0); ++b) {
+      std::vector<std::string_view> guess, truth;
+      for (int64_t t = 0; t < tokens; ++t) {
+        const int32_t target = targets.data<int32_t>()[b * tokens + t];
+        if (target < 0) continue;
+        truth.emplace_back(tags_.name(target));
+        guess.emplace_back(tags_.name(judged.likeliest[static_cast<size_t>(b * tokens + t)]));
+      }
+      names.add(tag_spans(guess), tag_spans(truth));
+    }
+  }
+
+  LabelNames tags_;
+  std::unique_ptr<const TokenClassifier> model_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainTask> make_ner_task(const TrainConfig& settings, BadRows& bad) {
+  return std::make_unique<NerTask>(settings, bad);
+}
+
+}  // namespace heed

@@ -1,0 +1,165 @@
+// Translation by an encoder-decoder: the target's next token, given the source and what stands
+// before it.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "heed/autograd/tape.h"
+#include "heed/base/error.h"
+#include "heed/base/parallel.h"
+#include "heed/models/registry.h"
+#include "heed/ops/cross_entropy.h"
+#include "heed/train/data_pairs.h"
+#include "heed/train/row_task.h"
+
+namespace heed {
+namespace {
+
+constexpr int32_t kNoTarget = -100;
+
+/// The id of the first name that the tokenizer has.
+int32_t special_id(const Tokenizer& tokenizer, std::initializer_list<const char*> names,
+                   const char* what) {
+  for (const char* name : names) {
+    if (const auto id = tokenizer.id_of(name)) return *id;
+  }
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("train translate: the tokenizer has no token that {} a text ({})", what,
+                          *names.begin()));
+}
+
+struct Ends {
+  int32_t begin;
+  int32_t end;
+};
+
+Ends ends_of(const Json& config, const Tokenizer& tokenizer) {
+  const auto given = [&](const char* field) { return config.value(field, int32_t{-1}); };
+  Ends ends{given("bos_token_id"), given("eos_token_id")};
+  if (given("decoder_start_token_id") >= 0) ends.begin = given("decoder_start_token_id");
+  if (ends.begin < 0) {
+    ends.begin = special_id(tokenizer, {"<s>", "[BOS]", "<|endoftext|>", "[CLS]"}, "begins");
+  }
+  if (ends.end < 0) {
+    ends.end = special_id(tokenizer, {"</s>", "[EOS]", "<|endoftext|>", "[SEP]"}, "ends");
+  }
+  return ends;
+}
+
+class TranslateTask : public RowTask {
+ public:
+  TranslateTask(const TrainConfig& settings, BadRows& bad) : RowTask(settings) {
+    std::vector<TextPair> train = read_pairs(settings.data, bad);
+    use(TaskTokenizer::choose(settings,
+                              {.kind = TokenizerKind::bpe, .special = {{"<pad>", "<s>", "</s>"}}},
+                              [&](TokenizerTrainer& trainer) {
+                                for (const TextPair& pair : train) {
+                                  trainer.add(pair.source);
+                                  trainer.add(pair.target);
+                                }
+                              }));
+    ModelStart model = start_translator(settings, tokenizer());
+    ends_ = ends_of(model.config, tokenizer());
+    model.config["bos_token_id"] = ends_.begin;
+    model.config["eos_token_id"] = ends_.end;
+    model.config["decoder_start_token_id"] = ends_.begin;
+    begin_from(std::move(model));
+    std::vector<TextPair> valid;
+    if (!settings.validation.empty()) {
+      valid = read_pairs(settings.validation, bad);
+    } else {
+      const RowSplit split =
+          split_rows(static_cast<int64_t>(train.size()), settings.validation_part, settings.seed);
+      valid = chosen_rows(train, split.valid);
+      train = chosen_rows(train, split.train);
+    }
+    set_rows(rows_of(train), rows_of(valid));
+  }
+
+  void build(const std::filesystem::path& config_json, const Params& params) override {
+    model_ = make_encoder_decoder(config_json, params);
+  }
+
+  Tensor loss(const TrainBatch& batch, const Run& run) const override {
+    return loss_of(batch, run, static_cast<float>(settings().label_smoothing));
+  }
+
+  Evaluation evaluate(int64_t most_batches) const override {
+    const NoGrad off;
+    double sum = 0, count = 0;
+    for (const auto& chosen : valid_batches(most_batches)) {
+      const TrainBatch batch = batch_of(valid(), chosen, 0);
+      sum += static_cast<double>(*loss_of(batch, {}, 0).data<float>()) *
+             static_cast<double>(batch.count);
+      count += static_cast<double>(batch.count);
+    }
+    const double mean = sum / count;
+    return {.loss = mean, .more = {{"perplexity", std::exp(mean)}}, .score = -mean};
+  }
+  std::vector<std::string> judged_by() const override { return {"perplexity"}; }
+
+  const Encoder* encoder() const override { return nullptr; }
+
+ protected:
+  TrainBatch batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,
+                      int64_t /*epoch*/) const override {
+    TrainBatch batch;
+    batch.input = EncoderInput::from_rows(chosen_rows(rows.ids, chosen));
+    const auto targets = chosen_rows(rows.targets, chosen);
+    const size_t longest = std::ranges::max(targets, {}, &std::vector<int32_t>::size).size() + 1;
+    const Shape shape{static_cast<int64_t>(chosen.size()), static_cast<int64_t>(longest)};
+    batch.decoder_ids = Tensor::zeros(shape, DType::i32);
+    batch.targets = Tensor::empty(shape, DType::i32);
+    std::ranges::fill(batch.targets.span<int32_t>(), kNoTarget);
+    int32_t* before = batch.decoder_ids.data<int32_t>();
+    int32_t* after = batch.targets.data<int32_t>();
+    for (const auto& target : targets) {
+      *before = ends_.begin;
+      std::ranges::copy(target, before + 1);
+      *std::ranges::copy(target, after).out = ends_.end;
+      batch.count += static_cast<int64_t>(target.size()) + 1;
+      before += longest;
+      after += longest;
+    }
+    batch.tokens = batch.count;
+    for (const int64_t length : batch.input.lengths) batch.tokens += length;
+    return batch;
+  }
+
+ private:
+  Tensor loss_of(const TrainBatch& batch, const Run& run, float smoothing) const {
+    const Memory memory = model_->encode(batch.input, run);
+    return cross_entropy(model_->decode(batch.decoder_ids, memory, run), model_->output_weight(),
+                         {}, batch.targets, {.label_smoothing = smoothing});
+  }
+
+  /// Sources end with the end token; targets are kept without the tokens around them.
+  TokenRows rows_of(const std::vector<TextPair>& pairs) const {
+    const int64_t most = longest_row(settings(), start().config, "max_position_embeddings") - 1;
+    TokenRows rows;
+    rows.ids.resize(pairs.size());
+    rows.targets.resize(pairs.size());
+    parallel_for(static_cast<int64_t>(pairs.size()), [&](int64_t task, int) {
+      const auto i = static_cast<size_t>(task);
+      const EncodeOptions options{.add_special = false, .max_tokens = most};
+      rows.ids[i] = tokenizer().encode(pairs[i].source, options).ids;
+      rows.ids[i].push_back(ends_.end);
+      rows.targets[i] = tokenizer().encode(pairs[i].target, options).ids;
+    });
+    return rows;
+  }
+
+  Ends ends_{};
+  std::shared_ptr<const EncoderDecoder> model_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainTask> make_translate_task(const TrainConfig& settings, BadRows& bad) {
+  return std::make_unique<TranslateTask>(settings, bad);
+}
+
+}  // namespace heed

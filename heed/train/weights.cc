@@ -1,0 +1,104 @@
+#include "heed/train/weights.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "heed/base/error.h"
+#include "heed/base/message.h"
+
+namespace heed {
+namespace {
+
+/// What a task puts on an encoder is trained whole, whatever is adapted below it.
+bool is_head(std::string_view name) {
+  return name.starts_with("classifier.") || name.starts_with("cls.");
+}
+
+}  // namespace
+
+ParameterOptions TrainedWeights::options(const TrainConfig& settings, const InitRule& rule) const {
+  const bool adapters = settings.lora_rank > 0;
+  const std::vector<std::string> freeze = settings.freeze;
+  return {.init = rule, .seed = settings.seed, .frozen = [=](std::string_view name) {
+            if (adapters && !is_head(name)) return true;
+            return std::ranges::any_of(
+                freeze, [&](const std::string& start) { return name.starts_with(start); });
+          }};
+}
+
+TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& start,
+                               const InitRule& rule)
+    : freeze_(settings.freeze),
+      model_(settings.model),
+      merge_(settings.lora_merge),
+      store_(start.weights, options(settings, rule)) {
+  if (settings.lora_rank == 0) return;
+  LoraOptions lora{.rank = settings.lora_rank,
+                   .alpha = settings.lora_alpha > 0 ? settings.lora_alpha
+                                                    : 2 * static_cast<double>(settings.lora_rank),
+                   .targets = settings.lora_targets,
+                   .seed = settings.seed};
+  if (lora.targets.empty()) {
+    lora.targets = usual_lora_targets(start.config.value("model_type", std::string()));
+  }
+  lora_ = std::make_shared<Lora>(store_, std::move(lora));
+}
+
+Params TrainedWeights::params() const { return lora_ ? lora_->params() : store_.params(); }
+
+void TrainedWeights::check() const {
+  const std::vector<std::string> names = store_.names();
+  for (const std::string& start : freeze_) {
+    const bool fits = std::ranges::any_of(
+        names, [&](const std::string& name) { return name.starts_with(start); });
+    if (fits) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("train: freeze: no weight's name starts with {}; there are {}",
+                            in_quotes(start), listed(names, 6)));
+  }
+  if (lora_) lora_->check();
+  if (trained().empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "train: every weight is frozen; there is nothing to "
+                "train");
+  }
+}
+
+NamedTensors TrainedWeights::trained() const {
+  NamedTensors all = store_.trained();
+  if (lora_) {
+    const NamedTensors adapters = lora_->adapters().trained();
+    all.insert(all.end(), adapters.begin(), adapters.end());
+  }
+  return all;
+}
+
+int64_t TrainedWeights::numel() const {
+  return store_.numel() + (lora_ ? lora_->adapters().numel() : 0);
+}
+
+void TrainedWeights::clear_gradients() const {
+  store_.clear_gradients();
+  if (lora_) lora_->adapters().clear_gradients();
+}
+
+NamedTensors TrainedWeights::kept() const {
+  if (!lora_) return store_.tensors();
+  NamedTensors all;
+  for (const auto& [name, tensor] : trained()) all.emplace_back(name, tensor.detach());
+  return all;
+}
+
+void TrainedWeights::write_result(const std::filesystem::path& folder) const {
+  if (lora_ == nullptr || merge_) {
+    write_safetensors(folder / "model.safetensors", lora_ ? lora_->merged() : store_.tensors(),
+                      {{"format", "pt"}});
+    return;
+  }
+  NamedTensors heads;
+  for (const auto& [name, tensor] : store_.trained()) heads.emplace_back(name, tensor.detach());
+  lora_->write(folder, model_, heads);
+}
+
+}  // namespace heed

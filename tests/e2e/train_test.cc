@@ -1,0 +1,230 @@
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <string>
+#include <thread>
+
+#include "heed/base/file.h"
+#include "heed/io/json.h"
+#include "tests/e2e/program.h"
+#include "tests/random_bert.h"
+
+namespace heed::testing {
+namespace {
+
+/// Sentences whose next character can be learnt at once.
+std::string small_text() {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += i % 3 == 0 ? "the cat sat.\n" : "a dog ran.\n";
+  return text;
+}
+
+class Train : public ::testing::Test {
+ protected:
+  Train() {
+    write_file(folder_ / "text.txt", small_text());
+    std::string rows = "text,label\n", columns;
+    for (int i = 0; i < 60; ++i) {
+      rows += i % 2 == 0 ? "a b c,letters\n" : "x30 x31 x32,words\n";
+      columns += "a\tO\nx40\tB-place\nx41\tI-place\n\n";
+    }
+    write_file(folder_ / "rows.csv", rows);
+    write_file(folder_ / "names.conll", columns);
+    std::filesystem::create_directory(folder_ / "bert");
+    write_random_bert(folder_ / "bert", 32);
+  }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  std::vector<std::string> language_model(const std::string& out, const std::string& steps) const {
+    return {"train",          "lm",         "--data",          path("text.txt"),
+            "--tokenizer",    "characters", "--layers",        "2",
+            "--heads",        "2",          "--width",         "32",
+            "--block",        "16",         "--batch",         "8",
+            "--steps",        steps,        "--dropout",       "0.1",
+            "--warmup-steps", "2",          "--save-every",    "5",
+            "--eval-batches", "4",          "--learning-rate", "3e-3",
+            "--schedule",     "constant",   "--out",           path(out)};
+  }
+  std::vector<std::string> classifier(const std::string& out) const {
+    return {"train",           "classify",   "--data",  path("rows.csv"),
+            "--model",         path("bert"), "--steps", "30",
+            "--batch",         "8",          "--block", "16",
+            "--learning-rate", "5e-3",       "--out",   path(out)};
+  }
+
+  TemporaryFolder folder_;
+};
+
+std::vector<std::string> with(std::vector<std::string> arguments,
+                              const std::vector<std::string>& more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+/// Lines of JSON on standard output.
+std::vector<Json> lines_in(const std::string& out) {
+  std::vector<Json> lines;
+  for (size_t begin = 0; begin < out.size();) {
+    const size_t end = out.find('\n', begin);
+    lines.push_back(parse_json(std::string_view(out).substr(begin, end - begin), "stdout"));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+TEST_F(Train, ALanguageModelLearnsAndWritesText) {
+  const Result got = run_heed(with(language_model("lm", "60"), {"--json"}));
+  ASSERT_EQ(got.status, 0) << got.err;
+  const std::vector<Json> lines = lines_in(got.out);
+  double first = 0, last = 0;
+  for (const Json& line : lines) {
+    if (!line.contains("valid_loss")) continue;
+    if (first == 0) first = line["valid_loss"];
+    last = line["valid_loss"];
+  }
+  EXPECT_LT(last, 0.8 * first);
+  EXPECT_EQ(lines.back()["end"], "done");
+  for (const char* name : {"model.safetensors", "config.json", "tokenizer.json", "metrics.jsonl",
+                           "metrics.csv", "loss.png", "train.yaml"}) {
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "lm" / name)) << name;
+  }
+  const Result text = run_heed({"generate", "the ", "--model", path("lm"), "--max-new-tokens", "8",
+                                "--temperature", "0", "--json"});
+  EXPECT_EQ(text.status, 0) << text.err;
+}
+
+TEST_F(Train, AResumedRunEndsWithTheSameBits) {
+  ASSERT_EQ(run_heed(language_model("whole", "20")).status, 0);
+  ASSERT_EQ(run_heed(language_model("parts", "10")).status, 0);
+  const Result again = run_heed(language_model("parts", "20"));
+  EXPECT_EQ(again.status, 2);
+  EXPECT_NE(again.err.find("--resume"), std::string::npos) << again.err;
+  const Result rest = run_heed(with(language_model("parts", "20"), {"--resume"}));
+  ASSERT_EQ(rest.status, 0) << rest.err;
+  const auto weights = [&](const char* run) {
+    return read_file(folder_ / run / "checkpoints" / "step-00000020" / "model.safetensors");
+  };
+  EXPECT_EQ(weights("whole"), weights("parts"));
+}
+
+TEST_F(Train, AnInterruptedRunSavesAndSaysSo) {
+  std::vector<std::string> command = language_model("stopped", "100000");
+  command.insert(command.begin(), HEED_PROGRAM);
+  Process process(command, {});
+  while (!std::filesystem::exists(folder_ / "stopped" / "checkpoints" / "step-00000005")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  kill(process.id(), SIGINT);
+  const Result got = process.wait();
+  EXPECT_EQ(got.status, 0) << got.err;
+  EXPECT_NE(got.err.find("--resume goes on"), std::string::npos) << got.err;
+}
+
+TEST_F(Train, AChangedSettingIsRefused) {
+  ASSERT_EQ(run_heed(language_model("run", "5")).status, 0);
+  const Result got =
+      run_heed(with(language_model("run", "10"), {"--resume", "--weight-decay", "0.5"}));
+  EXPECT_EQ(got.status, 2);
+  EXPECT_NE(got.err.find("weight_decay"), std::string::npos) << got.err;
+  write_file(folder_ / "text.txt", small_text() + "more.\n");
+  const Result data = run_heed(with(language_model("run", "10"), {"--resume"}));
+  EXPECT_EQ(data.status, 2);
+  EXPECT_NE(data.err.find("data"), std::string::npos) << data.err;
+}
+
+TEST_F(Train, AClassifierLearnsAndClassifies) {
+  const Result got = run_heed(classifier("classes"));
+  ASSERT_EQ(got.status, 0) << got.err;
+  const Result classes =
+      run_heed({"classify", "a b c", "x30 x31 x32", "--model", path("classes"), "--json"});
+  ASSERT_EQ(classes.status, 0) << classes.err;
+  const std::vector<Json> lines = lines_in(classes.out);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["label"], "letters");
+  EXPECT_EQ(lines[1]["label"], "words");
+  EXPECT_GT(lines[0]["score"].get<double>(), 0.5);
+}
+
+TEST_F(Train, LowRankAdaptersMergeOrStayApart) {
+  const std::vector<std::string> lora{"--lora-rank", "2", "--lora-targets", "query", "value"};
+  const Result merged = run_heed(with(with(classifier("merged"), lora), {"--lora-merge"}));
+  ASSERT_EQ(merged.status, 0) << merged.err;
+  const Result classes = run_heed({"classify", "a b c", "--model", path("merged"), "--json"});
+  EXPECT_EQ(classes.status, 0) << classes.err;
+  const Result apart = run_heed(with(classifier("apart"), lora));
+  ASSERT_EQ(apart.status, 0) << apart.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "apart" / "adapter_model.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "apart" / "model.safetensors"));
+}
+
+TEST_F(Train, AFinderOfNamesFindsThem) {
+  const Result got = run_heed({"train", "ner", "--data", path("names.conll"), "--model",
+                               path("bert"), "--steps", "40", "--batch", "8", "--block", "16",
+                               "--learning-rate", "5e-3", "--out", path("names")});
+  ASSERT_EQ(got.status, 0) << got.err;
+  const Result found = run_heed({"ner", "a x40 x41", "--model", path("names"), "--json"});
+  ASSERT_EQ(found.status, 0) << found.err;
+  const Json entities = lines_in(found.out).at(0)["entities"];
+  ASSERT_EQ(entities.size(), 1U) << found.out;
+  EXPECT_EQ(entities[0]["entity_group"], "place");
+  EXPECT_EQ(entities[0]["word"], "x40 x41");
+  EXPECT_EQ(entities[0]["start"], 2);
+  EXPECT_EQ(entities[0]["end"], 9);
+}
+
+TEST_F(Train, AMaskedModelAndATranslatorRun) {
+  const Result masked =
+      run_heed({"train", "mlm", "--data", path("text.txt"), "--model", path("bert"), "--steps", "5",
+                "--batch", "4", "--block", "16", "--out", path("masked")});
+  EXPECT_EQ(masked.status, 0) << masked.err;
+  write_file(folder_ / "pairs.tsv", "ab\tba\nabc\tcba\nacb\tbca\nba\tab\ncab\tbac\nbca\tacb\n");
+  const Result pairs = run_heed({"train",       "translate",  "--data",   path("pairs.tsv"),
+                                 "--tokenizer", "characters", "--layers", "1",
+                                 "--heads",     "2",          "--width",  "16",
+                                 "--block",     "16",         "--steps",  "5",
+                                 "--batch",     "3",          "--out",    path("reverse")});
+  EXPECT_EQ(pairs.status, 0) << pairs.err;
+  const Result text =
+      run_heed({"translate", "abc", "--model", path("reverse"), "--max-new-tokens", "5"});
+  EXPECT_EQ(text.status, 0) << text.err;
+}
+
+TEST_F(Train, WatchingDrawsMapsAndAFilm) {
+  const Result got =
+      run_heed(with(language_model("seen", "6"),
+                    {"--watch", "the cat", "--watch-every", "3", "--watch-heads", "0.1", "1.0"}));
+  ASSERT_EQ(got.status, 0) << got.err;
+  for (const char* name :
+       {"step-00000000.png", "step-00000003.png", "step-00000006.png", "film.png"}) {
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "seen" / "watch" / name)) << name;
+  }
+}
+
+TEST_F(Train, FaultsAreTold) {
+  const auto refused = [&](const std::vector<std::string>& arguments, const std::string& part) {
+    const Result got = run_heed(arguments);
+    EXPECT_EQ(got.status, 2) << got.err;
+    EXPECT_NE(got.err.find(part), std::string::npos) << got.err;
+  };
+  write_file(folder_ / "odd.yaml", "task: lm\nlerning_rate: 1e-3\n");
+  refused({"train", "--config", path("odd.yaml")}, "learning_rate");
+  write_file(folder_ / "one.csv", "text,label\na,x\nb,x\n");
+  refused(
+      {"train", "classify", "--data", path("one.csv"), "--model", path("bert"), "--out", path("o")},
+      "two classes");
+  write_file(folder_ / "bad.csv", "text,label\na,x\n,y\nb,y\nc,x\nd,y\n");
+  const std::vector<std::string> bad{"train",   "classify",   "--data",  path("bad.csv"),
+                                     "--model", path("bert"), "--steps", "1",
+                                     "--out",   path("bad")};
+  refused(bad, "bad.csv:3");
+  EXPECT_EQ(run_heed(with(bad, {"--skip-bad"})).status, 0);
+  refused(with(language_model("wild", "50"),
+               {"--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "0"}),
+          "not finite");
+  refused({"train", "lm", "--data", path("none.txt"), "--out", path("o")}, "none.txt");
+  refused({"classify", "a", "--model", path("bert")}, "id2label");
+}
+
+}  // namespace
+}  // namespace heed::testing

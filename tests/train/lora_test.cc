@@ -1,0 +1,79 @@
+#include "heed/train/lora.h"
+
+#include <gtest/gtest.h>
+
+#include "heed/autograd/tape.h"
+#include "heed/base/file.h"
+#include "heed/io/json.h"
+#include "heed/io/safetensors.h"
+#include "tests/expect_error.h"
+#include "tests/support.h"
+
+namespace heed {
+namespace {
+
+ParameterStore frozen_store() {
+  return ParameterStore(
+      std::map<std::string, Tensor>{{"layer.query.weight", Tensor::full({2, 3}, 1)},
+                                    {"h.c_attn.weight", Tensor::full({3, 2}, 1)},
+                                    {"layer.query.bias", Tensor::full({2}, 1)}},
+      {.frozen = [](std::string_view) { return true; }});
+}
+
+TEST(Lora, StartsAsTheModelAndAddsTheProduct) {
+  const Lora lora(frozen_store(), {.rank = 1, .alpha = 2, .targets = {"query", "c_attn"}});
+  const Params params = lora.params();
+  EXPECT_FLOAT_EQ(params.tensor("layer.query.weight", {2, 3}).at({1, 2}), 1);
+  EXPECT_FLOAT_EQ(params.tensor("h.c_attn.weight", {3, 2}).at({2, 1}), 1);
+  const ParameterStore& adapters = lora.adapters();
+  EXPECT_EQ(adapters.names(),
+            (std::vector<std::string>{"h.c_attn.lora_A.weight", "h.c_attn.lora_B.weight",
+                                      "layer.query.lora_A.weight", "layer.query.lora_B.weight"}));
+  adapters.assign("layer.query.lora_A.weight", Tensor::from({1, 2, 3}, {1, 3}));
+  adapters.assign("layer.query.lora_B.weight", Tensor::from({10, 20}, {2, 1}));
+  adapters.assign("h.c_attn.lora_A.weight", Tensor::from({1, 2, 3}, {1, 3}));
+  adapters.assign("h.c_attn.lora_B.weight", Tensor::from({10, 20}, {2, 1}));
+  EXPECT_FLOAT_EQ(params.tensor("layer.query.weight", {2, 3}).at({1, 2}), 1 + 2 * 20 * 3);
+  EXPECT_FLOAT_EQ(params.tensor("h.c_attn.weight", {3, 2}).at({2, 1}), 1 + 2 * 20 * 3);
+  for (const auto& [name, tensor] : lora.merged()) {
+    if (name == "layer.query.weight") EXPECT_FLOAT_EQ(tensor.at({0, 1}), 1 + 2 * 10 * 2);
+  }
+}
+
+TEST(Lora, GradientsReachTheAdaptersAlone) {
+  const Lora lora(frozen_store(), {.rank = 1, .alpha = 1, .targets = {"query"}});
+  const Tensor weight = lora.params().tensor("layer.query.weight", {2, 3});
+  ASSERT_TRUE(weight.traced());
+  backward(weight, Tensor::full({2, 3}, 1));
+  const ParameterStore& adapters = lora.adapters();
+  const Tensor slope = gradient(adapters["layer.query.lora_B.weight"]);
+  const auto a = adapters["layer.query.lora_A.weight"].span<float>();
+  ASSERT_TRUE(slope.defined());
+  EXPECT_NEAR(slope.at({0, 0}), a[0] + a[1] + a[2], 1e-6);
+  EXPECT_FALSE(lora.params().tensor("layer.query.bias", {2}).traced());
+}
+
+TEST(Lora, WritesPeftsLayout) {
+  const Lora lora(frozen_store(), {.rank = 1, .alpha = 2, .targets = {"query"}});
+  lora.params().tensor("layer.query.weight", {2, 3});
+  const testing::TemporaryFolder folder;
+  lora.write(folder.path(), "org/base", {{"classifier.weight", Tensor::zeros({2, 2})}});
+  const Json config = read_json(folder / "adapter_config.json");
+  EXPECT_EQ(config["peft_type"], "LORA");
+  EXPECT_EQ(config["r"], 1);
+  EXPECT_EQ(config["modules_to_save"], Json({"classifier"}));
+  const Checkpoint tensors = Checkpoint::open(folder / "adapter_model.safetensors");
+  EXPECT_TRUE(tensors.contains("base_model.model.layer.query.lora_A.weight"));
+  EXPECT_TRUE(tensors.contains("base_model.model.classifier.weight"));
+}
+
+TEST(Lora, RefusesTargetsThatFitNothing) {
+  const Lora lora(frozen_store(), {.rank = 1, .targets = {"querry"}});
+  expect_error(ErrorCode::invalid_argument, {"no product 'querry'", "c_attn, query"},
+               [&] { lora.check(); });
+  expect_error(ErrorCode::invalid_argument, {"rank of at least 1"},
+               [] { Lora(frozen_store(), {.rank = 0, .targets = {"query"}}); });
+}
+
+}  // namespace
+}  // namespace heed
