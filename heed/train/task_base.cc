@@ -35,6 +35,25 @@ constexpr std::array<Learnt, 3> kLearnt = {{{"characters", TokenizerKind::chars}
                                             {"bpe", TokenizerKind::bpe},
                                             {"wordpiece", TokenizerKind::wordpiece}}};
 
+/// What transformers asks for beside a tokenizer.json, or it takes the model's usual class.
+Json config_for(const Tokenizer& tokenizer) {
+  Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
+  constexpr std::array<std::pair<const char*, const char*>, 9> kRoles = {
+      {{"pad_token", "[PAD]"},
+       {"pad_token", "<pad>"},
+       {"unk_token", "[UNK]"},
+       {"cls_token", "[CLS]"},
+       {"sep_token", "[SEP]"},
+       {"mask_token", "[MASK]"},
+       {"bos_token", "<s>"},
+       {"eos_token", "</s>"},
+       {"eos_token", "<|endoftext|>"}}};
+  for (const auto& [role, token] : kRoles) {
+    if (tokenizer.id_of(token)) config[role] = token;
+  }
+  return config;
+}
+
 TaskTokenizer load(const fs::path& path) {
   TaskTokenizer chosen{.tokenizer = Tokenizer::load(path), .files = {}};
   if (!fs::is_directory(path)) {
@@ -62,8 +81,10 @@ TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraini
   TokenizerTrainer trainer(usual);
   texts(trainer);
   const std::string content = trainer.train();
-  return {.tokenizer = tokenizer_from_json(content, "tokenizer.json"),
-          .files = {{"tokenizer.json", content}}};
+  TaskTokenizer made{.tokenizer = tokenizer_from_json(content, "tokenizer.json"), .files = {}};
+  made.files["tokenizer.json"] = content;
+  made.files["tokenizer_config.json"] = config_for(*made.tokenizer).dump(2) + "\n";
+  return made;
 }
 
 void add_lines(std::string_view text, TokenizerTrainer& trainer) {

@@ -36,7 +36,8 @@ std::vector<int64_t> TokenRows::lengths() const {
   std::vector<int64_t> lengths;
   lengths.reserve(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) {
-    lengths.push_back(static_cast<int64_t>(std::max(ids[i].size(), targets[i].size())));
+    const size_t other = i < targets.size() ? targets[i].size() : 0;
+    lengths.push_back(static_cast<int64_t>(std::max(ids[i].size(), other)));
   }
   return lengths;
 }

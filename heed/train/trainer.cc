@@ -41,6 +41,11 @@ int64_t steps_of(const TrainConfig& settings, int64_t batches_per_epoch) {
   return std::max(int64_t{1}, static_cast<int64_t>(std::llround(updates)));
 }
 
+/// By the score; between equals by the loss.
+bool is_better(const Evaluation& a, const Evaluation& b) {
+  return a.score > b.score || (a.score == b.score && a.loss < b.loss);
+}
+
 int64_t model_width(const Json& config) {
   for (const char* name : {"d_model", "n_embd", "hidden_size"}) {
     if (config.contains(name)) return config.value(name, int64_t{1});
@@ -248,7 +253,7 @@ void Trainer::watch() {
 void Trainer::evaluate() {
   if (weights_.computed()) rebuild();
   const Evaluation result = task_->evaluate(settings_.eval_batches);
-  const bool best = std::isfinite(result.score) && (!best_ || result.score > best_->score);
+  const bool best = std::isfinite(result.score) && (!best_ || is_better(result, *best_));
   if (best) {
     best_step_ = step_;
     best_ = result;

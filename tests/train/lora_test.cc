@@ -36,7 +36,9 @@ TEST(Lora, StartsAsTheModelAndAddsTheProduct) {
   EXPECT_FLOAT_EQ(params.tensor("layer.query.weight", {2, 3}).at({1, 2}), 1 + 2 * 20 * 3);
   EXPECT_FLOAT_EQ(params.tensor("h.c_attn.weight", {3, 2}).at({2, 1}), 1 + 2 * 20 * 3);
   for (const auto& [name, tensor] : lora.merged()) {
-    if (name == "layer.query.weight") EXPECT_FLOAT_EQ(tensor.at({0, 1}), 1 + 2 * 10 * 2);
+    if (name == "layer.query.weight") {
+      EXPECT_FLOAT_EQ(tensor.at({0, 1}), 1 + 2 * 10 * 2);
+    }
   }
 }
 
