@@ -219,8 +219,12 @@ TEST_F(Train, FaultsAreTold) {
                                      "--out",   path("bad")};
   refused(bad, "bad.csv:3");
   EXPECT_EQ(run_heed(with(bad, {"--skip-bad"})).status, 0);
-  refused(with(language_model("wild", "50"),
-               {"--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "0"}),
+  refused({"train",       "lm",         "--data",          path("text.txt"),
+           "--tokenizer", "characters", "--layers",        "1",
+           "--width",     "16",         "--heads",         "2",
+           "--block",     "16",         "--steps",         "50",
+           "--optimizer", "sgd",        "--learning-rate", "1e30",
+           "--clip",      "0",          "--out",           path("wild")},
           "not finite");
   refused({"train", "lm", "--data", path("none.txt"), "--out", path("o")}, "none.txt");
   refused({"classify", "a", "--model", path("bert")}, "id2label");
