@@ -6,11 +6,13 @@
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <limits>
 
 #include "heed/autograd/tape.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/ops/precision.h"
+#include "heed/tensor/storage.h"
 #include "heed/train/checkpoint.h"
 #include "heed/train/fault.h"
 #include "heed/train/optimizer.h"
@@ -379,9 +381,25 @@ TrainResult Trainer::run() {
   return {.end = end, .steps = step_, .best = best_};
 }
 
+/// While one lives, freed memory stays: a step asks for what the one before it gave back.
+class KeptMemory {
+ public:
+  KeptMemory() : before_(set_cached_memory_limit(std::numeric_limits<int64_t>::max())) {}
+  ~KeptMemory() {
+    set_cached_memory_limit(before_);
+    release_cached_memory();
+  }
+  KeptMemory(const KeptMemory&) = delete;
+  KeptMemory& operator=(const KeptMemory&) = delete;
+
+ private:
+  int64_t before_;
+};
+
 }  // namespace
 
 TrainResult train(const TrainConfig& settings, bool resume, TrainListener& listener) {
+  const KeptMemory kept;
   return Trainer(settings, resume, listener).run();
 }
 
