@@ -112,7 +112,7 @@ void TrainWatch::save_film() const {
   for (size_t head = 0; head < heads_.size(); ++head) {
     for (const Frame* frame : shown) {
       HeatMap map = frame->maps[head];
-      map.title += fmt::format(", {}", frame->step);
+      map.title += fmt::format(", step {}", frame->step);
       film.maps.push_back(std::move(map));
     }
   }

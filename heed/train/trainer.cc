@@ -48,6 +48,12 @@ bool is_better(const Evaluation& a, const Evaluation& b) {
   return a.score > b.score || (a.score == b.score && a.loss < b.loss);
 }
 
+/// The settings; refuses a schedule that cannot be served before anything is written.
+const TrainConfig& checked(const ScheduleOptions& schedule, const TrainConfig& settings) {
+  learning_rate(schedule, 0);
+  return settings;
+}
+
 int64_t model_width(const Json& config) {
   for (const char* name : {"d_model", "n_embd", "hidden_size"}) {
     if (config.contains(name)) return config.value(name, int64_t{1});
@@ -91,15 +97,15 @@ class Trainer {
         listener_(listener),
         bad_(settings.skip_bad),
         task_(make_task(settings, bad_)),
-        folder_(settings, resume),
+        total_(steps_of(settings, task_->batches_per_epoch())),
+        schedule_(schedule_options(settings, total_, model_width(task_->start().config))),
+        folder_(checked(schedule_, settings), resume),
         weights_(settings, task_->start(), task_->init_rule()) {
     const std::optional<TrainingState> state = resume ? earlier() : std::nullopt;
     folder_.write_model_files(*task_, folder_.path());
     folder_.write_settings(settings);
     rebuild();
     weights_.check();
-    total_ = steps_of(settings, task_->batches_per_epoch());
-    schedule_ = schedule_options(settings, total_, model_width(task_->start().config));
     optimizer_ =
         make_optimizer(optimizer_options(settings), groups_of(settings, weights_.trained()));
     if (state) take_up(*state);
@@ -135,13 +141,13 @@ class Trainer {
   TrainListener& listener_;
   BadRows bad_;
   std::unique_ptr<TrainTask> task_;
+  int64_t total_ = 0;
+  ScheduleOptions schedule_;
   RunFolder folder_;
 
   TrainedWeights weights_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<MetricsWriter> metrics_;
-  ScheduleOptions schedule_;
-  int64_t total_ = 0;
 
   int64_t step_ = 0;  // updates made
   DataPosition at_;
