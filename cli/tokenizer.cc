@@ -152,8 +152,10 @@ void add_tokenizer(CLI::App& root, Context& context) {
       ->required()
       ->check(CLI::IsMember({"train"}));
   command.add_option("FILE", options->files, "Texts to learn from; - is standard input.")
-      ->required();
-  command.add_option("--field", options->field, "Field of a .jsonl or .csv that has the text.");
+      ->required()
+      ->default_str("");
+  command.add_option("--field", options->field, "Field of a .jsonl or .csv that has the text.")
+      ->type_name("NAME");
   command.add_option("--kind", options->kind, "What the pieces are.")
       ->check(CLI::IsMember({"chars", "bpe", "wordpiece"}));
   command.add_option("--vocab", options->vocab, "Learn at most N pieces, special ones included.")

@@ -74,7 +74,8 @@ std::shared_ptr<const Tokenizer> tokenizer_from_merges(const MergesFiles& files,
   const std::string cls = token("cls_token", "<s>");
   const std::string sep = token("sep_token", "</s>");
   if (roberta) {
-    parts.post = roberta_template(config.special(vocabulary, cls), config.special(vocabulary, sep));
+    const SpecialToken first = config.special(vocabulary, cls);
+    parts.post = roberta_template(first, config.special(vocabulary, sep));
     parts.post.trim = TrimOffsets{.prefix_space = prefix_space};
   }
   parts.added_tokens =

@@ -177,6 +177,47 @@ TEST(ByteLevel, PreTokenizersCanFollowOneAnother) {
   EXPECT_EQ(got.words, (std::vector<int32_t>{0, 1, 2, 3, 3, 4, 5}));
 }
 
+constexpr std::string_view kGptVocab = R"({"a": 0, "b": 1, "ab": 2, "\u0120": 3, "\u0120ab": 4,
+    "<|endoftext|>": 5, "<s>": 6, "</s>": 7, "<mask>": 8})";
+constexpr std::string_view kGptMerges = "#version: 0.2\na b\n\u0120 ab\n";
+
+std::shared_ptr<const Tokenizer> from_merges(std::string_view vocab, std::string_view merges,
+                                             std::string_view config = "") {
+  return tokenizer_from_merges(
+      {.vocab = std::string(vocab), .merges = std::string(merges), .config = std::string(config)},
+      "folder");
+}
+
+TEST(VocabJson, IsGpt2OrRobertaAsItsConfigSays) {
+  const auto gpt2 = from_merges(kGptVocab, kGptMerges);
+  EXPECT_EQ(gpt2->encode("ab ab<|endoftext|>").ids, (Ids{2, 4, 5}));
+  EXPECT_EQ(gpt2->decode(Ids{4, 5, 2}), " abab");
+  EXPECT_EQ(gpt2->pad_id(), std::nullopt);
+  const auto roberta = from_merges(kGptVocab, kGptMerges,
+                                   R"({"tokenizer_class": "RobertaTokenizerFast",
+                                       "add_prefix_space": true, "mask_token": {"content": "<mask>"}})");
+  EXPECT_EQ(roberta->encode("ab  <mask>").ids, (Ids{6, 4, 8, 7}));  // the mask takes the spaces
+  EXPECT_EQ(roberta->encode_pair("ab", "ab").ids, (Ids{6, 4, 7, 7, 4, 7}));
+}
+
+TEST(VocabJson, RefusesWhatCannotBe) {
+  const auto refused = [](ErrorCode code, std::initializer_list<std::string_view> parts,
+                          std::string_view vocab, std::string_view merges,
+                          std::string_view config = "") {
+    expect_error(code, parts, [&] { from_merges(vocab, merges, config); });
+  };
+  refused(ErrorCode::corrupt_data, {"folder/merges.txt", "line 2", "two pieces", "'ab'"}, kGptVocab,
+          "a b\nab\n");
+  refused(ErrorCode::corrupt_data, {"folder", "merge 0", "'ba'"}, kGptVocab, "b a\n");
+  refused(ErrorCode::corrupt_data, {"folder/vocab.json", "an object"}, "[1]", kGptMerges);
+  refused(ErrorCode::corrupt_data, {"folder/vocab.json", "'b'", "without holes"},
+          R"({"a": 0, "b": 2})", "");
+  refused(ErrorCode::unsupported, {"tokenizer_class", "'LlamaTokenizer'", "GPT2Tokenizer"},
+          kGptVocab, kGptMerges, R"({"tokenizer_class": "LlamaTokenizer"})");
+  refused(ErrorCode::corrupt_data, {"lacks", "'<s>'"}, R"({"a": 0})", "",
+          R"({"tokenizer_class": "RobertaTokenizer"})");
+}
+
 TEST(TextStream, NeverGivesHalfACharacter) {
   const auto tokenizer = tokenizer_from_json(byte_level().dump(), "file");
   TextStream stream(tokenizer);
