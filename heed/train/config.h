@@ -34,6 +34,7 @@ struct TrainConfig {
   int64_t heads = 8;
   int64_t width = 512;
   int64_t feed_forward = 0;
+  bool norm_first = false;
   double dropout = 0.1;
   double mask_part = 0.15;
 

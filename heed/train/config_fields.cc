@@ -58,6 +58,8 @@ std::vector<TrainField> model_fields() {
       number("width", &C::width, "Width of a new model's states.", 1, 1e6),
       number("feed_forward", &C::feed_forward,
              "Width of a new model's feed-forward layers, 0 for four times the width.", 0, 1e7),
+      text("norm_first", &C::norm_first,
+           "A new translator has its norms before attention and feed-forward, not after."),
       number("dropout", &C::dropout, "Probability that a number is dropped in training.", 0, 0.99),
       number("mask_part", &C::mask_part, "Part of the tokens that mlm hides.", 0.01, 0.9),
   };

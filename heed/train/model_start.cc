@@ -192,6 +192,7 @@ ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokeni
                   {"num_decoder_layers", settings.layers},
                   {"dim_feedforward", feed_forward_of(settings)},
                   {"max_position_embeddings", settings.block},
+                  {"norm_first", settings.norm_first},
                   {"dropout", settings.dropout}};
   return start;
 }

@@ -12,6 +12,27 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCheckpoints = "checkpoints";
 
+/// Whether AtomicFile names temporary files so: "config.json.1234-1.tmp".
+bool is_temporary(const std::string& name) {
+  constexpr std::string_view kDigits = "0123456789", kEnding = ".tmp";
+  if (!name.ends_with(kEnding)) return false;
+  const size_t before = name.find_last_not_of(kDigits, name.size() - kEnding.size() - 1);
+  if (before == std::string::npos || name[before] != '-') return false;
+  const size_t dot = name.find_last_not_of(kDigits, before - 1);
+  return dot != std::string::npos && name[dot] == '.';
+}
+
+/// What a process that was killed left half written.
+void remove_leftovers(const fs::path& folder) {
+  std::vector<fs::path> found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file() && is_temporary(entry.path().filename().string())) {
+      found.push_back(entry.path());
+    }
+  }
+  for (const fs::path& path : found) fs::remove(path);
+}
+
 fs::path prepared(const TrainConfig& settings) {
   if (settings.out.empty()) {
     throw Error(ErrorCode::invalid_argument,
@@ -25,6 +46,7 @@ fs::path prepared(const TrainConfig& settings) {
 
 RunFolder::RunFolder(const TrainConfig& settings, bool resume)
     : path_(prepared(settings)), checkpoints_(path_ / kCheckpoints, settings.keep) {
+  remove_leftovers(path_);  // no other process writes here: checkpoints_ holds the lock
   if (resume || checkpoints_.steps().empty()) return;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("train: {} holds a run already; --resume goes on with it, another --out "

@@ -133,6 +133,11 @@ std::vector<std::vector<int32_t>> TaskBase::encode(const std::vector<std::string
 }
 
 std::unique_ptr<TrainTask> make_task(const TrainConfig& settings, BadRows& bad) {
+  if (!settings.task.empty() && settings.data.empty()) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("train {}: needed a file to learn from; --data names it", settings.task));
+  }
   if (settings.task == "lm") return make_text_task(settings);
   if (settings.task == "classify") return make_classify_task(settings, bad);
   if (settings.task == "ner") return make_ner_task(settings, bad);
