@@ -9,6 +9,7 @@
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/io/hub.h"
+#include "heed/models/heads.h"
 #include "heed/models/registry.h"
 
 namespace heed {

@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "heed/base/progress.h"
-#include "heed/models/heads.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed {
+
+class TextClassifier;
 
 /// A class and how likely it is.
 struct ClassScore {

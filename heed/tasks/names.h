@@ -5,10 +5,12 @@
 #include <string_view>
 #include <vector>
 
-#include "heed/models/heads.h"
+#include "heed/tensor/tensor.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed {
+
+class TokenClassifier;
 
 /// How pieces become names, as transformers' pipeline has it.
 enum class Aggregation {
