@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "bench/roofs.h"
+#include "heed/autograd/tape.h"
 #include "heed/base/parallel.h"
+#include "heed/ops/cross_entropy.h"
 #include "heed/ops/linear_gradient.h"
 
 namespace heed::bench {
@@ -68,6 +70,25 @@ void measure(const Shape3& shape, bool across, int rounds) {
   std::fflush(stdout);
 }
 
+void measure_loss(const Shape3& shape, int rounds) {
+  const Tensor x = leaf(values({shape.tokens, shape.inputs}));
+  const Tensor w = leaf(values({shape.outputs, shape.inputs}));
+  const Tensor targets = Tensor::zeros({shape.tokens}, DType::i32);
+  const double operations =
+      2.0 * static_cast<double>(shape.tokens * shape.outputs) * static_cast<double>(shape.inputs);
+  Best roof, recorded, alone;
+  for (int round = 0; round < rounds; ++round) {
+    roof.rate = std::max(roof.rate, 1e-9 * multiply_add_roof());
+    recorded.take(3.0 * operations, [&] { cross_entropy(x, w, {}, targets); });
+    alone.take(operations, [&] { cross_entropy(x.detach(), w.detach(), {}, targets); });
+  }
+  fmt::print(
+      "{:5} {:5} {:5} cross_entropy: with gradients {:.1f} ({:.1f}%), loss alone {:.1f} "
+      "({:.1f}%)\n",
+      shape.tokens, shape.outputs, shape.inputs, recorded.rate, 100.0 * recorded.rate / roof.rate,
+      alone.rate, 100.0 * alone.rate / roof.rate);
+}
+
 int run(int threads, int rounds) {
   set_num_threads(threads);
   fmt::print("{} threads, f32\n", threads);
@@ -84,6 +105,9 @@ int run(int threads, int rounds) {
        std::vector<std::pair<int64_t, int64_t>>{{128, 128}, {384, 128}, {512, 128}, {128, 512}}) {
     for (const bool across : {false, true}) measure({768, outputs, inputs}, across, rounds);
   }
+  measure_loss({256, 50257, 768}, rounds);
+  measure_loss({1024, 50257, 768}, rounds);
+  measure_loss({768, 65, 128}, rounds);
   return 0;
 }
 
