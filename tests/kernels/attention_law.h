@@ -62,6 +62,27 @@ struct Case {
   }
 };
 
+/// Every combination of masks, strides and groups, on a problem of several tiles.
+inline std::vector<Case> mask_combinations() {
+  std::vector<Case> cases;
+  for (int bits = 0; bits < 64; ++bits) {
+    cases.push_back({.batch = 2,
+                     .heads = 6,
+                     .kv_heads = bits % 2 == 0 ? 6 : 2,
+                     .queries = 41,
+                     .keys = 150,
+                     .head_dim = 20,
+                     .value_dim = 24,
+                     .strided = (bits & 1) != 0,
+                     .causal = (bits & 2) != 0,
+                     .lengths = (bits & 4) != 0,
+                     .visible = (bits & 8) != 0,
+                     .bias = (bits & 16) != 0,
+                     .row_bias = (bits & 32) != 0});
+  }
+  return cases;
+}
+
 template <class T>
 struct Free {
   void operator()(T* p) const { std::free(p); }  // NOLINT(cppcoreguidelines-no-malloc)

@@ -29,21 +29,7 @@ TEST(AttentionLaw, EveryLength) {
 }
 
 TEST(AttentionLaw, EveryCombinationOfMasksStridesAndGroups) {
-  for (int bits = 0; bits < 64; ++bits) {
-    expect_law({.batch = 2,
-                .heads = 6,
-                .kv_heads = bits % 2 == 0 ? 6 : 2,
-                .queries = 41,
-                .keys = 150,
-                .head_dim = 20,
-                .value_dim = 24,
-                .strided = (bits & 1) != 0,
-                .causal = (bits & 2) != 0,
-                .lengths = (bits & 4) != 0,
-                .visible = (bits & 8) != 0,
-                .bias = (bits & 16) != 0,
-                .row_bias = (bits & 32) != 0});
-  }
+  for (const Case& c : mask_combinations()) expect_law(c);
 }
 
 TEST(AttentionLaw, LongRowsAndWideSpreads) {

@@ -2,13 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "heed/base/parallel.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/forward.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/models/changed_config.h"
 
 namespace heed {
 namespace {
@@ -17,7 +16,6 @@ using testing::expect_close;
 using testing::expect_same_bits;
 using testing::Golden;
 using testing::golden_folder;
-using testing::TemporaryFolder;
 
 // Sums of 3 blocks reach 10, after some 100 roundings of 6e-8 each.
 constexpr double kTolerance = 1e-4;
@@ -90,13 +88,7 @@ TEST(Gpt2, BadInputIsNamed) {
 
 void expect_refused(ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  const TemporaryFolder folder;
-  std::filesystem::copy(golden_folder() / "gpt2_2x5", folder.path(),
-                        std::filesystem::copy_options::recursive);
-  Json config = read_json(folder / "config.json");
-  config[field] = value;
-  std::ofstream(folder / "config.json") << config;
-  expect_error(code, parts, [&] { load_causal_model(folder.path()); });
+  testing::expect_refused("gpt2_2x5", {code, field, value, parts}, load_causal_model);
 }
 
 TEST(Gpt2Config, EveryFieldIsChecked) {

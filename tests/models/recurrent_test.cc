@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "heed/models/registry.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/models/changed_config.h"
 
 namespace heed {
 namespace {
@@ -16,7 +15,6 @@ using testing::expect_close;
 using testing::expect_same_bits;
 using testing::Golden;
 using testing::golden_folder;
-using testing::TemporaryFolder;
 
 // States are below 1 and go through at most 9 + 5 steps of some 20 roundings of 6e-8 each.
 constexpr double kTolerance = 5e-6;
@@ -82,13 +80,7 @@ TEST(Recurrent, ARepeatedMemoryIsAMemoryOfManyRows) {
 
 void expect_refused(ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  const TemporaryFolder folder;
-  std::filesystem::copy(golden_folder() / "recurrent_lstm", folder.path(),
-                        std::filesystem::copy_options::recursive);
-  Json config = read_json(folder / "config.json");
-  config[field] = value;
-  std::ofstream(folder / "config.json") << config;
-  expect_error(code, parts, [&] { load_encoder_decoder(folder.path()); });
+  testing::expect_refused("recurrent_lstm", {code, field, value, parts}, load_encoder_decoder);
 }
 
 TEST(RecurrentConfig, EveryFieldIsChecked) {

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "heed/models/registry.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/models/changed_config.h"
 
 namespace heed {
 namespace {
@@ -16,7 +15,6 @@ using testing::expect_close;
 using testing::expect_same_bits;
 using testing::Golden;
 using testing::golden_folder;
-using testing::TemporaryFolder;
 
 // Pre-norm sums reach 10, after some 100 roundings of 6e-8 each.
 constexpr double kTolerance = 2e-5;
@@ -114,13 +112,7 @@ TEST(Transformer, BadInputIsNamed) {
 
 void expect_refused(ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  const TemporaryFolder folder;
-  std::filesystem::copy(golden_folder() / "transformer_2x6", folder.path(),
-                        std::filesystem::copy_options::recursive);
-  Json config = read_json(folder / "config.json");
-  config[field] = value;
-  std::ofstream(folder / "config.json") << config;
-  expect_error(code, parts, [&] { load_encoder_decoder(folder.path()); });
+  testing::expect_refused("transformer_2x6", {code, field, value, parts}, load_encoder_decoder);
 }
 
 TEST(TransformerConfig, EveryFieldIsChecked) {
@@ -140,7 +132,8 @@ TEST(TransformerConfig, EveryFieldIsChecked) {
   expect_refused(ErrorCode::not_found, "share_embeddings", false, {"source_embeddings.weight"});
   expect_refused(ErrorCode::not_found, "tie_word_embeddings", false, {"output.weight"});
   expect_refused(ErrorCode::unsupported, "activation", "mish", {"mish", "gelu"});
-  expect_refused(ErrorCode::unsupported, "model_type", "t5", {"t5", "it has: recurrent, transformer2017"});
+  expect_refused(ErrorCode::unsupported, "model_type", "t5",
+                 {"t5", "it has: recurrent, transformer2017"});
 }
 
 }  // namespace
