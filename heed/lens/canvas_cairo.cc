@@ -87,7 +87,6 @@ class CairoCanvas : public Canvas {
     set_color(color);
     cairo_set_line_width(context_.get(), line_width);
     cairo_set_line_join(context_.get(), CAIRO_LINE_JOIN_ROUND);
-    cairo_new_path(context_.get());  // not from where the last text ended
     cairo_new_path(context_.get());  // text leaves a current point
     for (const Point& point : points) cairo_line_to(context_.get(), point.x, point.y);
     cairo_stroke(context_.get());
