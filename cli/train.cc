@@ -88,9 +88,8 @@ void add_train(CLI::App& root, Context& context) {
                   "Ctrl-C finishes the step and saves; --resume goes on to the same bits as a run "
                   "without a stop. The result is a folder as on the hub: other commands take it as "
                   "--model, and transformers loads it.",
-       .example =
-           "heed train lm --data shakespeare.txt --tokenizer characters --layers 4 --heads 4 "
-           "--width 128 --block 64 --batch 12 --steps 2000 --out shakespeare"},
+       .example = "heed train lm --data shakespeare.txt --tokenizer characters --width 128 --out "
+                  "shakespeare"},
       [&context, options, seed_option] {
         run_train(context, settings_of(context, *options, (*seed_option)->count() > 0),
                   options->resume);
