@@ -1,5 +1,5 @@
-// What the C++ sides of bench/attention.py and train.py share: the answers to its jobs, one JSON object a line.
-// Of Heed's headers this needs none, so that a peer is built without Heed.
+// What the C++ sides of bench/attention.py and train.py share: the answers to its jobs, one JSON
+// object a line. Of Heed's headers this needs none, so that a peer is built without Heed.
 #pragma once
 
 #include <time.h>

@@ -239,7 +239,8 @@ TEST(Registry, NeedsConfigAndWeights) {
   std::ofstream(empty / "config.json") << "[1]";
   expect_error(ErrorCode::corrupt_data, {"object", "[1]"}, [&] { load_encoder(empty.path()); });
   std::ofstream(empty / "config.json") << R"({"architectures": ["T5ForConditionalGeneration"]})";
-  expect_error(ErrorCode::unsupported, {"T5ForConditionalGeneration"}, [&] { load_encoder(empty.path()); });
+  expect_error(ErrorCode::unsupported, {"T5ForConditionalGeneration"},
+               [&] { load_encoder(empty.path()); });
 }
 
 TEST(Registry, OldFilesAreKnownByTheirArchitecture) {

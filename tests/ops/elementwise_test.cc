@@ -1,10 +1,10 @@
 #include "heed/ops/elementwise.h"
-#include "heed/ops/embedding.h"
 
 #include <gtest/gtest.h>
 
 #include "heed/base/error.h"
 #include "heed/ops/activation.h"
+#include "heed/ops/embedding.h"
 
 namespace heed {
 namespace {
