@@ -33,8 +33,8 @@ AttentionWeights attention_weights(const Params& params, int64_t width) {
 }
 
 float attention_scale(const Gpt2Config& config, int64_t layer) {
-  const auto size = static_cast<float>(config.width / config.heads);
-  const float by_size = config.scale_by_size ? 1 / std::sqrt(size) : 1;
+  const int64_t head_dim = config.width / config.heads;
+  const float by_size = config.scale_by_size ? 1 / std::sqrt(static_cast<float>(head_dim)) : 1;
   return config.scale_by_layer ? by_size / static_cast<float>(layer + 1) : by_size;
 }
 
