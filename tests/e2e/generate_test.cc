@@ -36,7 +36,7 @@ TEST(Generate, WritesWhatTransformersWritesFromIds) {
   const TemporaryFolder folder;
   for (const Json& one : Golden("gpt2_3x8/expected.safetensors").metadata("generated")) {
     const Json early = one["early_stopping"];
-    write_file(folder / "ids.json", Json({one["prompt"]}).dump());
+    write_file(folder / "ids.json", Json::array({one["prompt"]}).dump());
     std::string end;
     for (const Json& id : one["end"]) end += (end.empty() ? "" : ",") + id.dump();
     const auto lines = json_lines(run_on(
