@@ -63,7 +63,7 @@ TEST(Lora, WritesPeftsLayout) {
   const Json config = read_json(folder / "adapter_config.json");
   EXPECT_EQ(config["peft_type"], "LORA");
   EXPECT_EQ(config["r"], 1);
-  EXPECT_EQ(config["modules_to_save"], Json({"classifier"}));
+  EXPECT_EQ(config["modules_to_save"], Json::array({"classifier"}));
   const Checkpoint tensors = Checkpoint::open(folder / "adapter_model.safetensors");
   EXPECT_TRUE(tensors.contains("base_model.model.layer.query.lora_A.weight"));
   EXPECT_TRUE(tensors.contains("base_model.model.classifier.weight"));
