@@ -48,7 +48,9 @@ class ClassifyTask : public RowTask {
   void build(const std::filesystem::path& config_json, const Params& params) override {
     // an encoder has a pooler if there are weights for it: they start anew where none came along
     const int64_t width = start().config.at("hidden_size").get<int64_t>();
-    Linear(params / "bert" / "pooler" / "dense", width, width);
+    const Params pooler = params / "bert" / "pooler" / "dense";
+    pooler.tensor("weight", {width, width});
+    pooler.tensor("bias", {width});
     model_ =
         std::make_unique<TextClassifier>(make_encoder(config_json, params), labels_.size(), params);
   }

@@ -123,7 +123,7 @@ TEST(TransformerConfig, EveryFieldIsChecked) {
   expect_refused(kCorrupt, "nhead", 0, {"nhead"});
   expect_refused(kCorrupt, "num_encoder_layers", -1, {"num_encoder_layers"});
   expect_refused(kCorrupt, "num_decoder_layers", nullptr, {"num_decoder_layers", "absent"});
-  expect_refused(kCorrupt, "dim_feedforward", 21, {"must be [12, 21] but is [12, 20]"});
+  expect_refused(kCorrupt, "dim_feedforward", 21, {"linear", "21", "20"});
   expect_refused(kCorrupt, "max_position_embeddings", 0, {"max_position_embeddings"});
   expect_refused(kCorrupt, "layer_norm_eps", -1, {"layer_norm_eps"});
   expect_refused(kCorrupt, "norm_first", 1, {"norm_first"});
