@@ -27,45 +27,40 @@ std::vector<std::string> read_labels(const ConfigReader& config) {
   return labels;
 }
 
-TextClassifier::TextClassifier(std::shared_ptr<const Encoder> encoder, int64_t labels,
+Tensor EncoderHead::logits(const EncoderInput& input, const Run& run) const {
+  return linear(features(input, run), output_.weight, output_.bias);
+}
+
+TextClassifier::TextClassifier(const std::shared_ptr<const Encoder>& encoder, int64_t labels,
                                const Params& params)
-    : encoder_(std::move(encoder)),
-      output_(params / "classifier", encoder_->facts().width, labels) {}
+    : EncoderHead(encoder, {params / "classifier", encoder->facts().width, labels}) {}
 
 Tensor TextClassifier::features(const EncoderInput& input, const Run& run) const {
-  return run.drop(encoder_->pooled((*encoder_)(input, run)));
+  return run.drop(encoder().pooled(encoder()(input, run)));
 }
 
-Tensor TextClassifier::logits(const EncoderInput& input, const Run& run) const {
-  return linear(features(input, run), output_.weight, output_.bias);
-}
-
-TokenClassifier::TokenClassifier(std::shared_ptr<const Encoder> encoder, int64_t labels,
+TokenClassifier::TokenClassifier(const std::shared_ptr<const Encoder>& encoder, int64_t labels,
                                  const Params& params)
-    : encoder_(std::move(encoder)),
-      output_(params / "classifier", encoder_->facts().width, labels) {}
+    : EncoderHead(encoder, {params / "classifier", encoder->facts().width, labels}) {}
 
 Tensor TokenClassifier::features(const EncoderInput& input, const Run& run) const {
-  return run.drop((*encoder_)(input, run));
+  return run.drop(encoder()(input, run));
 }
 
-Tensor TokenClassifier::logits(const EncoderInput& input, const Run& run) const {
-  return linear(features(input, run), output_.weight, output_.bias);
-}
-
-MaskedModel::MaskedModel(std::shared_ptr<const Encoder> encoder, Activation activation,
-                         float epsilon, const Params& all)
-    : encoder_(std::move(encoder)), activation_(activation) {
-  const Params params = all / "cls" / "predictions";
-  const EncoderFacts& facts = encoder_->facts();
-  transform_ = Linear(params / "transform" / "dense", facts.width, facts.width);
-  norm_ = LayerNorm(params / "transform" / "LayerNorm", facts.width, epsilon);
-  output_ = {all.tensor("bert.embeddings.word_embeddings.weight", {facts.vocab, facts.width}),
-             params.tensor("bias", {facts.vocab})};
+MaskedModel::MaskedModel(const std::shared_ptr<const Encoder>& encoder, Activation activation,
+                         float epsilon, const Params& params)
+    : EncoderHead(encoder, {params.tensor("bert.embeddings.word_embeddings.weight",
+                                          {encoder->facts().vocab, encoder->facts().width}),
+                            params.tensor("cls.predictions.bias", {encoder->facts().vocab})}),
+      activation_(activation) {
+  const Params transform = params / "cls" / "predictions" / "transform";
+  const int64_t width = encoder->facts().width;
+  transform_ = Linear(transform / "dense", width, width);
+  norm_ = LayerNorm(transform / "LayerNorm", width, epsilon);
 }
 
 Tensor MaskedModel::features(const EncoderInput& input, const Run& run) const {
-  return norm_(transform_((*encoder_)(input, run), activation_));
+  return norm_(transform_(encoder()(input, run), activation_));
 }
 
 }  // namespace heed

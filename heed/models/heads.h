@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "heed/models/config.h"
@@ -19,58 +20,57 @@ namespace heed {
 /// 1; not_found (with the next step) for a model without them. Internal: not installed.
 std::vector<std::string> read_labels(const ConfigReader& config);
 
-/// BertForSequenceClassification: a class for the whole text, from its first token's pooled state.
-class TextClassifier {
+/// An encoder with a task's last product on it.
+class EncoderHead {
  public:
-  TextClassifier(std::shared_ptr<const Encoder> encoder, int64_t labels, const Params& params);
+  virtual ~EncoderHead() = default;
+  EncoderHead(const EncoderHead&) = delete;
+  EncoderHead& operator=(const EncoderHead&) = delete;
 
-  /// What output() multiplies: [B, C].
-  Tensor features(const EncoderInput& input, const Run& run = {}) const;
+  /// What output() multiplies: [B, C] for a class a text, else [B, T, C].
+  virtual Tensor features(const EncoderInput& input, const Run& run = {}) const = 0;
   const LinearWeights& output() const { return output_; }
-  /// [B, N].
+  /// [B, N] or [B, T, N].
   Tensor logits(const EncoderInput& input, const Run& run = {}) const;
   const Encoder& encoder() const { return *encoder_; }
+
+ protected:
+  EncoderHead(std::shared_ptr<const Encoder> encoder, LinearWeights output)
+      : encoder_(std::move(encoder)), output_(std::move(output)) {}
 
  private:
   std::shared_ptr<const Encoder> encoder_;
   LinearWeights output_;
+};
+
+/// BertForSequenceClassification: a class for the whole text, from its first token's pooled state.
+class TextClassifier : public EncoderHead {
+ public:
+  TextClassifier(const std::shared_ptr<const Encoder>& encoder, int64_t labels,
+                 const Params& params);
+  Tensor features(const EncoderInput& input, const Run& run = {}) const override;
 };
 
 /// BertForTokenClassification: a class for each token.
-class TokenClassifier {
+class TokenClassifier : public EncoderHead {
  public:
-  TokenClassifier(std::shared_ptr<const Encoder> encoder, int64_t labels, const Params& params);
-
-  /// What output() multiplies: [B, T, C].
-  Tensor features(const EncoderInput& input, const Run& run = {}) const;
-  const LinearWeights& output() const { return output_; }
-  /// [B, T, N].
-  Tensor logits(const EncoderInput& input, const Run& run = {}) const;
-  const Encoder& encoder() const { return *encoder_; }
-
- private:
-  std::shared_ptr<const Encoder> encoder_;
-  LinearWeights output_;
+  TokenClassifier(const std::shared_ptr<const Encoder>& encoder, int64_t labels,
+                  const Params& params);
+  Tensor features(const EncoderInput& input, const Run& run = {}) const override;
 };
 
 /// BertForMaskedLM: the token that stands at each place; its output matrix is the embeddings'.
-class MaskedModel {
+class MaskedModel : public EncoderHead {
  public:
   /// activation and epsilon: the encoder's, as its config.json has them.
-  MaskedModel(std::shared_ptr<const Encoder> encoder, Activation activation, float epsilon,
+  MaskedModel(const std::shared_ptr<const Encoder>& encoder, Activation activation, float epsilon,
               const Params& params);
-
-  /// What output() multiplies: [B, T, C].
-  Tensor features(const EncoderInput& input, const Run& run = {}) const;
-  const LinearWeights& output() const { return output_; }
-  const Encoder& encoder() const { return *encoder_; }
+  Tensor features(const EncoderInput& input, const Run& run = {}) const override;
 
  private:
-  std::shared_ptr<const Encoder> encoder_;
   Activation activation_;
   Linear transform_;
   LayerNorm norm_;
-  LinearWeights output_;
 };
 
 }  // namespace heed

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
+#include "heed/ops/cross_entropy.h"
 
 namespace heed {
 
@@ -17,6 +18,12 @@ void RowTask::set_rows(TokenRows train, TokenRows valid) {
 
 BatchLimits RowTask::limits() const {
   return {.rows = settings().batch, .tokens = settings().batch_tokens};
+}
+
+Tensor RowTask::loss_of(const EncoderHead& model, const TrainBatch& batch, const Run& run) const {
+  const LinearWeights& output = model.output();
+  return cross_entropy(model.features(batch.input, run), output.weight, output.bias, batch.targets,
+                       {.label_smoothing = static_cast<float>(settings().label_smoothing)});
 }
 
 std::string RowTask::sample_text(int64_t most_tokens) const {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "heed/models/heads.h"
 #include "heed/train/task_base.h"
 #include "heed/train/token_rows.h"
 
@@ -28,6 +29,8 @@ class RowTask : public TaskBase {
   virtual TrainBatch batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,
                               int64_t epoch) const;
   BatchLimits limits() const;
+  /// Of a batch, the mean over its targets.
+  Tensor loss_of(const EncoderHead& model, const TrainBatch& batch, const Run& run) const;
   /// The validation data, in batches.
   std::vector<std::vector<int64_t>> valid_batches(int64_t most) const;
   const TokenRows& valid() const { return valid_; }

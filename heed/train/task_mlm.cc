@@ -11,7 +11,6 @@
 #include "heed/models/bert.h"
 #include "heed/models/heads.h"
 #include "heed/models/registry.h"
-#include "heed/ops/cross_entropy.h"
 #include "heed/train/data_masking.h"
 #include "heed/train/data_text.h"
 #include "heed/train/row_task.h"
@@ -79,10 +78,7 @@ class MaskedTask : public RowTask {
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {
-    const LinearWeights& output = model_->output();
-    return cross_entropy(model_->features(batch.input, run), output.weight, output.bias,
-                         batch.targets,
-                         {.label_smoothing = static_cast<float>(settings().label_smoothing)});
+    return loss_of(*model_, batch, run);
   }
 
   Evaluation evaluate(int64_t most_batches) const override {

@@ -7,7 +7,6 @@
 #include "heed/base/parallel.h"
 #include "heed/models/heads.h"
 #include "heed/models/registry.h"
-#include "heed/ops/cross_entropy.h"
 #include "heed/text/tag_spans.h"
 #include "heed/train/data_columns.h"
 #include "heed/train/row_task.h"
@@ -64,10 +63,7 @@ class NerTask : public RowTask {
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {
-    const LinearWeights& output = model_->output();
-    return cross_entropy(model_->features(batch.input, run), output.weight, output.bias,
-                         batch.targets,
-                         {.label_smoothing = static_cast<float>(settings().label_smoothing)});
+    return loss_of(*model_, batch, run);
   }
 
   Evaluation evaluate(int64_t most_batches) const override {
