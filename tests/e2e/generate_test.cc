@@ -83,7 +83,8 @@ TEST(Generate, StopsWhereItsPositionsEndAndReadsFiles) {
   ASSERT_EQ(lines.size(), 2u);
   EXPECT_EQ(lines[0]["ids"].size(), 4u);
   EXPECT_EQ(lines[0]["finish"], "length");
-  EXPECT_EQ(lines[1]["prompt_ids"], Json::array({22})) << "an empty prompt begins with the begin token";
+  EXPECT_EQ(lines[1]["prompt_ids"], Json::array({22}))
+      << "an empty prompt begins with the begin token";
 }
 
 TEST(Generate, FaultsAreOneLine) {
