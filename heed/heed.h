@@ -74,6 +74,7 @@
 #include "heed/tasks/forward.h"
 #include "heed/tasks/names.h"
 #include "heed/tasks/pooling.h"
+#include "heed/tensor/block_matrix.h"
 #include "heed/tensor/dims.h"
 #include "heed/tensor/tensor.h"
 #include "heed/text/text_stream.h"

@@ -2,11 +2,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "heed/io/safetensors.h"
+#include "heed/tensor/block_matrix.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed {
@@ -20,6 +22,9 @@ class Params {
    public:
     virtual ~Source() = default;
     virtual Tensor find(const std::string& name) const = 0;
+    /// The matrix of that name if products should read it as it is stored (quantised weights, which
+    /// find() then need not know; a file's 16-bit ones).
+    virtual std::optional<BlockMatrix> blocks(const std::string& /*name*/) const { return {}; }
     /// Makes one that is asked for and not there, if the source makes any; else undefined.
     virtual Tensor create(const std::string& /*name*/, const Shape& /*shape*/) const { return {}; }
     /// Every name, sorted; for error messages and for unused().
