@@ -42,10 +42,9 @@ int64_t texts_together(int64_t batch, int64_t tokens) {
 
 }  // namespace
 
-BertConfig BertConfig::read(const std::filesystem::path& config_json) {
+BertConfig BertConfig::read(const ConfigReader& file) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   constexpr int64_t kWidest = 1 << 20;
-  const ConfigReader file = ConfigReader::open(config_json);
   const auto refuse = [&](std::string_view what) {
     throw Error(ErrorCode::unsupported, fmt::format("{}: {}", file.where(), what));
   };

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <vector>
 
 #include "heed/models/encoder.h"
@@ -11,6 +10,8 @@
 #include "heed/nn/positions.h"
 
 namespace heed {
+
+class ConfigReader;
 
 /// The sizes of a BERT (Devlin et al., 2018), by the names of config.json.
 struct BertConfig {
@@ -26,7 +27,7 @@ struct BertConfig {
 
   /// Error corrupt_data for a field of the wrong type or range, unsupported for what Heed does not
   /// do (relative positions, decoders, unknown activations).
-  static BertConfig read(const std::filesystem::path& config_json);
+  static BertConfig read(const ConfigReader& file);
 };
 
 /// One of BERT's L blocks.

@@ -40,10 +40,9 @@ float attention_scale(const Gpt2Config& config, int64_t layer) {
 
 }  // namespace
 
-Gpt2Config Gpt2Config::read(const std::filesystem::path& config_json) {
+Gpt2Config Gpt2Config::read(const ConfigReader& file) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   constexpr int64_t kWidest = 1 << 20;
-  const ConfigReader file = ConfigReader::open(config_json);
   if (file.boolean("add_cross_attention", false)) {
     throw Error(ErrorCode::unsupported,
                 file.where() + ": a GPT-2 with cross-attention is not supported");

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <vector>
 
 #include "heed/models/causal.h"
@@ -11,6 +10,8 @@
 #include "heed/nn/positions.h"
 
 namespace heed {
+
+class ConfigReader;
 
 /// The sizes of a GPT-2 (Radford et al., 2019), by the names of config.json.
 struct Gpt2Config {
@@ -28,7 +29,7 @@ struct Gpt2Config {
 
   /// Error corrupt_data for a field of the wrong type or range, unsupported for what Heed does not
   /// do (cross-attention, unknown activations).
-  static Gpt2Config read(const std::filesystem::path& config_json);
+  static Gpt2Config read(const ConfigReader& file);
 };
 
 /// One of GPT-2's L blocks: norms come first, and x itself is never normed.

@@ -30,9 +30,8 @@ Tensor hidden_scores(const std::vector<int64_t>& lengths, int64_t batch, int64_t
 
 }  // namespace
 
-RecurrentConfig RecurrentConfig::read(const std::filesystem::path& config_json) {
+RecurrentConfig RecurrentConfig::read(const ConfigReader& file) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  const ConfigReader file = ConfigReader::open(config_json);
   RecurrentConfig config;
   const std::string cell = file.text("cell", "lstm");
   if (cell != "lstm" && cell != "gru") {

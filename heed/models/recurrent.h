@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <vector>
 
 #include "heed/models/encoder_decoder.h"
@@ -9,6 +8,8 @@
 #include "heed/nn/recurrent.h"
 
 namespace heed {
+
+class ConfigReader;
 
 /// The sizes and choices of a recurrent encoder-decoder, by the names of config.json, whose
 /// model_type is "recurrent".
@@ -23,7 +24,7 @@ struct RecurrentConfig {
   bool tied = true;                          // tie_word_embeddings: and for the output
 
   /// Error corrupt_data for a field of the wrong type or range, unsupported for another cell.
-  static RecurrentConfig read(const std::filesystem::path& config_json);
+  static RecurrentConfig read(const ConfigReader& file);
 };
 
 /// How its weights start, as nn.LSTM's do: uniform in [-1 / sqrt(C), 1 / sqrt(C)).

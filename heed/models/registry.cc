@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 template <class Kind>
-using Make = std::shared_ptr<const Kind> (*)(const fs::path& config_json, const Params& params);
+using Make = std::shared_ptr<const Kind> (*)(const ConfigReader& config, const Params& params);
 
 template <class Kind>
 struct Entry {
@@ -30,8 +30,8 @@ struct Entry {
 };
 
 template <class Kind, class Model, class Config>
-std::shared_ptr<const Kind> make(const fs::path& config_json, const Params& params) {
-  return std::make_shared<Model>(Config::read(config_json), params);
+std::shared_ptr<const Kind> make(const ConfigReader& config, const Params& params) {
+  return std::make_shared<Model>(Config::read(config), params);
 }
 
 // Every architecture Heed has: a new one is a line here.
@@ -61,8 +61,7 @@ struct Names {
   }
 };
 
-Names read_names(const fs::path& config_json) {
-  const ConfigReader config = ConfigReader::open(config_json);
+Names read_names(const ConfigReader& config) {
   Names found{.type = config.text("model_type", ""), .architecture = ""};
   if (!config.has("architectures")) return found;
   const Json& names = config.json()["architectures"];
@@ -112,23 +111,23 @@ const char* kind_name(ModelKind kind) {
   HEED_ASSERT(false);
 }
 
-[[noreturn]] void refuse(const fs::path& config_json, const Names& names, std::string_view has) {
+[[noreturn]] void refuse(const ConfigReader& config, const Names& names, std::string_view has) {
   throw Error(
       ErrorCode::unsupported,
       fmt::format("model: {} has model_type \"{}\" ({}), which Heed does not have{}",
-                  config_json.parent_path().string(), names.type,
+                  config.where(), names.type,
                   names.architecture.empty() ? "no architectures" : names.architecture, has));
 }
 
 template <class Kind>
 Make<Kind> find(std::span<const Entry<Kind>> entries, const char* kind,
-                const fs::path& config_json) {
-  const Names names = read_names(config_json);
+                const ConfigReader& config) {
+  const Names names = read_names(config);
   for (const Entry<Kind>& entry : entries) {
     if (names.matches(entry)) return entry.make;
   }
   const auto other = kind_of(names);
-  refuse(config_json, names,
+  refuse(config, names,
          fmt::format(" as {}; it has: {}{}{}", kind, fmt::join(known(entries), ", "),
                      other ? "; Heed has it as " : "", other ? kind_name(*other) : ""));
 }
@@ -147,20 +146,21 @@ template <class Kind>
 std::shared_ptr<const Kind> load(std::span<const Entry<Kind>> entries, const char* kind,
                                  const fs::path& folder) {
   check_folder(folder);
-  const fs::path config_json = folder / "config.json";
-  const Make<Kind> make = find(entries, kind, config_json);
-  return make(config_json, Params::from(Checkpoint::open(folder), folder.string()));
+  const ConfigReader config = ConfigReader::open(folder / "config.json");
+  const Make<Kind> make = find(entries, kind, config);
+  return make(config, Params::from(Checkpoint::open(folder), folder.string()));
 }
 
 }  // namespace
 
 ModelKind model_kind(const fs::path& folder) {
   check_folder(folder);
-  const Names names = read_names(folder / "config.json");
+  const ConfigReader config = ConfigReader::open(folder / "config.json");
+  const Names names = read_names(config);
   if (const auto kind = kind_of(names)) return *kind;
   std::vector<std::string> all = known_encoders();
   for (std::string& name : known_encoder_decoders()) all.push_back(std::move(name));
-  refuse(folder / "config.json", names, fmt::format("; it has: {}", fmt::join(all, ", ")));
+  refuse(config, names, fmt::format("; it has: {}", fmt::join(all, ", ")));
 }
 
 std::vector<std::string> known_encoders() { return known(kAllEncoders); }
@@ -170,7 +170,11 @@ std::shared_ptr<const Encoder> load_encoder(const fs::path& folder) {
 }
 
 std::shared_ptr<const Encoder> make_encoder(const fs::path& config_json, const Params& params) {
-  return find(kAllEncoders, kAnEncoder, config_json)(config_json, params);
+  return make_encoder(ConfigReader::open(config_json), params);
+}
+
+std::shared_ptr<const Encoder> make_encoder(const ConfigReader& config, const Params& params) {
+  return find(kAllEncoders, kAnEncoder, config)(config, params);
 }
 
 std::vector<std::string> known_causal_models() { return known(kAllCausalModels); }
@@ -181,7 +185,12 @@ std::shared_ptr<const CausalModel> load_causal_model(const fs::path& folder) {
 
 std::shared_ptr<const CausalModel> make_causal_model(const fs::path& config_json,
                                                      const Params& params) {
-  return find(kAllCausalModels, kACausalModel, config_json)(config_json, params);
+  return make_causal_model(ConfigReader::open(config_json), params);
+}
+
+std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,
+                                                     const Params& params) {
+  return find(kAllCausalModels, kACausalModel, config)(config, params);
 }
 
 std::vector<std::string> known_encoder_decoders() { return known(kAllEncoderDecoders); }
@@ -192,7 +201,8 @@ std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const fs::path& folde
 
 std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const fs::path& config_json,
                                                            const Params& params) {
-  return find(kAllEncoderDecoders, kAnEncoderDecoder, config_json)(config_json, params);
+  const ConfigReader config = ConfigReader::open(config_json);
+  return find(kAllEncoderDecoders, kAnEncoderDecoder, config)(config, params);
 }
 
 }  // namespace heed

@@ -12,8 +12,11 @@
 
 namespace heed {
 
+class ConfigReader;
+
 // Every architecture by config.json's model_type. load_ takes a checkpoint folder; make_ takes a
-// config.json and weights from anywhere (those of a training run, say). Error unsupported lists
+// config.json, or what another file says in its place, and weights from anywhere (those of a
+// training run, say). Error unsupported lists
 // what Heed has, or says that it has the model as another kind; not_found and corrupt_data as the
 // files say.
 
@@ -28,10 +31,13 @@ std::vector<std::string> known_encoders();
 std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& folder);
 std::shared_ptr<const Encoder> make_encoder(const std::filesystem::path& config_json,
                                             const Params& params);
+std::shared_ptr<const Encoder> make_encoder(const ConfigReader& config, const Params& params);
 
 std::vector<std::string> known_causal_models();
 std::shared_ptr<const CausalModel> load_causal_model(const std::filesystem::path& folder);
 std::shared_ptr<const CausalModel> make_causal_model(const std::filesystem::path& config_json,
+                                                     const Params& params);
+std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,
                                                      const Params& params);
 
 std::vector<std::string> known_encoder_decoders();

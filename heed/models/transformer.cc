@@ -13,11 +13,10 @@
 
 namespace heed {
 
-TransformerConfig TransformerConfig::read(const std::filesystem::path& config_json) {
+TransformerConfig TransformerConfig::read(const ConfigReader& file) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   constexpr int64_t kWidest = 1 << 20;
   constexpr int64_t kDeepest = 1 << 12;
-  const ConfigReader file = ConfigReader::open(config_json);
   TransformerConfig config;
   config.source_vocab = file.integer("vocab_size", 1, kMost);
   config.target_vocab = file.integer("target_vocab_size", 1, kMost, config.source_vocab);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -10,6 +9,8 @@
 #include "heed/nn/encoder_layer.h"
 
 namespace heed {
+
+class ConfigReader;
 
 /// The sizes and choices of a Transformer as in "Attention Is All You Need" (Vaswani et al., 2017).
 /// config.json names them as nn.Transformer's arguments, with model_type "transformer2017".
@@ -33,7 +34,7 @@ struct TransformerConfig {
 
   /// Error corrupt_data for a field of the wrong type or range, unsupported for unknown
   /// activations.
-  static TransformerConfig read(const std::filesystem::path& config_json);
+  static TransformerConfig read(const ConfigReader& file);
 };
 
 /// The 2017 Transformer. Weights: "embeddings" (or "source_embeddings" and "target_embeddings"),

@@ -9,6 +9,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/models/bert.h"
+#include "heed/models/config.h"
 #include "heed/models/heads.h"
 #include "heed/models/registry.h"
 #include "heed/train/data_masking.h"
@@ -72,7 +73,7 @@ class MaskedTask : public RowTask {
   }
 
   void build(const std::filesystem::path& config_json, const Params& params) override {
-    const BertConfig config = BertConfig::read(config_json);
+    const BertConfig config = BertConfig::read(ConfigReader::open(config_json));
     model_ = std::make_unique<MaskedModel>(make_encoder(config_json, params), config.activation,
                                            config.epsilon, params);
   }

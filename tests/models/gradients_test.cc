@@ -3,6 +3,7 @@
 #include "heed/autograd/tape.h"
 #include "heed/base/parallel.h"
 #include "heed/models/bert.h"
+#include "heed/models/config.h"
 #include "heed/nn/parameter_store.h"
 #include "heed/ops/precision.h"
 #include "tests/golden.h"
@@ -25,7 +26,8 @@ class TrainedBert {
   explicit TrainedBert(const std::string& name, const ParameterOptions& options = {})
       : given_(name + "/expected.safetensors"),
         store_(Checkpoint::open(golden_folder() / name), options),
-        bert_(BertConfig::read(golden_folder() / name / "config.json"), store_.params()) {}
+        bert_(BertConfig::read(ConfigReader::open(golden_folder() / name / "config.json")),
+              store_.params()) {}
 
   /// Gradients of sum(y r) by name.
   Gradients run(const Tensor& r, Training* training = nullptr,
