@@ -80,6 +80,7 @@ class Gguf {
   std::optional<std::vector<std::string_view>> texts(std::string_view key) const;
   std::optional<std::vector<int64_t>> integers(std::string_view key) const;
   std::optional<std::vector<double>> numbers(std::string_view key) const;
+  std::optional<std::vector<bool>> booleans(std::string_view key) const;
 
   /// A tensor whose elements are numbers of a DType (F32, F16, BF16, F64, I8 to I64), as a view of
   /// the file. Error not_found names close matches; unsupported for blocks of quantised numbers.

@@ -81,6 +81,23 @@ std::optional<fs::path> snapshot_of(const fs::path& model) {
   return newest->second;
 }
 
+/// What a folder's model is read from: the folder, or the one GGUF file of a folder without a
+/// config.json, which is how quantised models are handed round.
+fs::path model_in(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error) || fs::exists(folder / "config.json", error)) return folder;
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".gguf") files.push_back(entry.path().filename().string());
+  }
+  if (files.empty()) return folder;
+  if (files.size() == 1) return folder / files[0];
+  std::sort(files.begin(), files.end());
+  throw Error(ErrorCode::invalid_argument, "model " + folder.string() +
+                                               ": needed one model, found the files " +
+                                               listed(files) + "; give the path of one");
+}
+
 [[noreturn]] void fail_not_cached(std::string_view name, const fs::path& cache,
                                   const std::vector<CachedModel>& models) {
   std::vector<std::string> names;
@@ -90,7 +107,8 @@ std::optional<fs::path> snapshot_of(const fs::path& model) {
               "model " + in_quotes(name) + ": needed a folder or a model in " + cache.string() +
                   ", found neither; the cache holds " + (names.empty() ? "none" : listed(names)) +
                   (meant.empty() ? std::string() : "; did you mean " + listed(meant) + "?") +
-                  "; give a folder with config.json and model.safetensors, or fetch it into the "
+                  "; give a folder with config.json and model.safetensors, a .gguf file, or fetch "
+                  "it into the "
                   "cache (`hf download ORG/NAME`)");
 }
 
@@ -126,17 +144,17 @@ std::vector<CachedModel> cached_models() {
 fs::path find_model(std::string_view name_or_path) {
   const fs::path path(name_or_path);
   std::error_code error;
-  if (!name_or_path.empty() && fs::exists(path, error)) return path;
+  if (!name_or_path.empty() && fs::exists(path, error)) return model_in(path);
   const std::vector<CachedModel> models = cached_models();
   if (is_model_name(name_or_path)) {
     std::vector<const CachedModel*> matches;
     const std::string wanted = lower(name_or_path);
     for (const CachedModel& model : models) {
-      if (model.name == name_or_path) return model.folder;
+      if (model.name == name_or_path) return model_in(model.folder);
       const std::string known = lower(model.name);
       if (known == wanted || known.ends_with("/" + wanted)) matches.push_back(&model);
     }
-    if (matches.size() == 1) return matches[0]->folder;
+    if (matches.size() == 1) return model_in(matches[0]->folder);
     if (matches.size() > 1) {
       std::vector<std::string> names;
       for (const CachedModel* match : matches) names.push_back(match->name);

@@ -129,5 +129,20 @@ TEST_F(Hub, AMissingModelSaysWhereItLookedAndWhatIsThere) {
   EXPECT_TRUE(cached_models().empty());
 }
 
+TEST_F(Hub, AFolderWithOneGgufFileStandsForIt) {
+  const fs::path snapshot = add("models--org--small", "abc");
+  const fs::path file = snapshot / "small.Q4_1.gguf";
+  write_file(file, "GGUF");
+  EXPECT_EQ(find_model("org/small"), snapshot);  // config.json comes first
+  fs::remove(snapshot / "config.json");
+  EXPECT_EQ(find_model("org/small"), file);
+  EXPECT_EQ(find_model("small"), file);
+  EXPECT_EQ(find_model(snapshot.string()), file);
+  EXPECT_EQ(find_model(file.string()), file);
+  write_file(snapshot / "small.Q8_0.gguf", "GGUF");
+  expect_error(ErrorCode::invalid_argument, {"small.Q4_1.gguf, small.Q8_0.gguf", "path of one"},
+               [] { find_model("small"); });
+}
+
 }  // namespace
 }  // namespace heed
