@@ -15,6 +15,7 @@
 #include "heed/generate/generator.h"
 #include "heed/generate/sampling.h"
 #include "heed/generate/stepper.h"
+#include "heed/io/gguf.h"
 #include "heed/io/hub.h"
 #include "heed/io/npy.h"
 #include "heed/io/safetensors.h"
