@@ -1,36 +1,25 @@
 #include "heed/kernels/packed_matrix.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "heed/base/error.h"
+#include "heed/base/memory.h"
 
 namespace heed::kernels {
 
-void PackedMatrix::Free::operator()(float* block) const {
-  std::free(block);  // NOLINT(cppcoreguidelines-no-malloc)
-}
+void PackedMatrix::Free::operator()(float* block) const { free_memory(block); }
 
 PackedMatrix::Block PackedMatrix::allocate(int64_t floats) {
-  constexpr size_t kCacheLine = 64;
-  constexpr size_t kHugePage = size_t{2} << 20;
   const size_t bytes = static_cast<size_t>(std::max<int64_t>(floats, 1)) * sizeof(float);
-  const size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
-  const size_t rounded = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
-  void* block = nullptr;
-  if (posix_memalign(&block, alignment, rounded) != 0) {
+  std::byte* block = allocate_memory(bytes);
+  if (block == nullptr) {
     throw Error(ErrorCode::out_of_memory,
-                "linear: the system refused " + std::to_string(rounded) + " bytes for weights");
+                "linear: the system refused " + std::to_string(bytes) + " bytes for weights");
   }
-  // weights stream by in long runs: huge pages spare the address look-ups (5 to 8 % at one row);
-  // the part past the last whole one keeps small pages, so no memory is spent on it
-  madvise(block, rounded / kHugePage * kHugePage, MADV_HUGEPAGE);
-  std::memset(block, 0, rounded);
-  return Block(static_cast<float*>(block));
+  std::memset(block, 0, bytes);
+  return Block(reinterpret_cast<float*>(block));
 }
 
 template <class F>

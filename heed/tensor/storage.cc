@@ -1,7 +1,6 @@
 #include "heed/tensor/storage.h"
 
 #include <bit>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <string>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "heed/base/error.h"
+#include "heed/base/memory.h"
 
 namespace heed {
 namespace {
@@ -45,7 +45,7 @@ class BlockCache {
         return;
       }
     }
-    std::free(block);  // NOLINT(cppcoreguidelines-no-malloc)
+    free_memory(block);
   }
 
   size_t set_limit(size_t bytes) {
@@ -56,7 +56,7 @@ class BlockCache {
   void clear() {
     const std::lock_guard lock(mutex_);
     for (auto& [bytes, blocks] : free_) {
-      for (std::byte* block : blocks) std::free(block);  // NOLINT(cppcoreguidelines-no-malloc)
+      for (std::byte* block : blocks) free_memory(block);
       blocks.clear();
     }
     cached_bytes_ = 0;
@@ -80,9 +80,7 @@ std::shared_ptr<Storage> Storage::allocate(int64_t bytes) {
   HEED_ASSERT(bytes >= 0);
   const size_t block_bytes = size_class(static_cast<size_t>(std::max<int64_t>(bytes, 1)));
   std::byte* block = cache().take(block_bytes);
-  if (block == nullptr) {
-    block = static_cast<std::byte*>(std::aligned_alloc(kAlignment, block_bytes));
-  }
+  if (block == nullptr) block = allocate_memory(block_bytes);
   if (block == nullptr) {
     throw Error(ErrorCode::out_of_memory,
                 "tensor: the system refused " + std::to_string(bytes) + " bytes");
