@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/gguf_metadata.h"
 #include "cli/json_out.h"
 #include "heed/base/message.h"
 #include "heed/io/hub.h"
@@ -22,15 +23,6 @@ struct InspectOptions {
   std::string input;
   bool tensors = false;
 };
-
-/// 22713728 -> "22,713,728".
-std::string grouped(int64_t number) {
-  std::string text = std::to_string(number);
-  for (auto at = static_cast<int64_t>(text.size()) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<size_t>(at), ",");
-  }
-  return text;
-}
 
 /// "1 tensor", "103 tensors".
 std::string tensors_of(int64_t count) {
@@ -73,16 +65,14 @@ OutJson sizes_json(const ModelSummary& summary) {
   return nullptr;
 }
 
-void print_tensors(const Checkpoint& checkpoint) {
+void print_tensors(const ModelSummary& summary) {
   size_t width = 4;
-  for (const auto& [name, entry] : checkpoint.entries()) {
-    width = std::max(width, printable(name).size());
-  }
+  for (const auto& tensor : summary.tensors) width = std::max(width, printable(tensor.name).size());
   std::string out =
       fmt::format("\n{:<{}}  {:<8}  {:<20}  {:>14}\n", "name", width, "dtype", "shape", "bytes");
-  for (const auto& [name, entry] : checkpoint.entries()) {
-    out += fmt::format("{:<{}}  {:<8}  {:<20}  {:>14}\n", printable(name), width, entry.dtype,
-                       to_string(entry.shape), grouped(entry.bytes));
+  for (const auto& tensor : summary.tensors) {
+    out += fmt::format("{:<{}}  {:<8}  {:<20}  {:>14}\n", printable(tensor.name), width,
+                       tensor.dtype, to_string(tensor.shape), grouped(tensor.bytes));
   }
   print(out);
 }
@@ -96,10 +86,9 @@ void print_summary(const std::filesystem::path& path, const ModelSummary& summar
   line("architecture", architecture_of(summary));
   if (summary.facts) line("sizes", sizes_of(*summary.facts));
   if (summary.pair_facts) line("sizes", sizes_of(*summary.pair_facts));
-  line("parameters",
-       fmt::format("{} in {}, {}", grouped(summary.parameters),
-                   tensors_of(static_cast<int64_t>(summary.checkpoint.entries().size())),
-                   human_bytes(summary.bytes)));
+  line("parameters", fmt::format("{} in {}, {}", grouped(summary.parameters),
+                                 tensors_of(static_cast<int64_t>(summary.tensors.size())),
+                                 human_bytes(summary.bytes)));
   for (const ModelSummary::DType& dtype : summary.dtypes) {
     line(&dtype == summary.dtypes.data() ? "dtypes" : "",
          fmt::format("{:<8} {:>14} in {}, {}", dtype.name, grouped(dtype.parameters),
@@ -118,32 +107,33 @@ void print_summary(const std::filesystem::path& path, const ModelSummary& summar
   print(out);
 }
 
-OutJson tensors_json(const Checkpoint& checkpoint) {
+OutJson tensors_json(const ModelSummary& summary) {
   OutJson tensors = OutJson::array();
-  for (const auto& [name, entry] : checkpoint.entries()) {
-    tensors.push_back({{"name", name},
-                       {"dtype", entry.dtype},
-                       {"shape", std::vector<int64_t>(entry.shape.begin(), entry.shape.end())},
-                       {"bytes", entry.bytes},
-                       {"file", entry.file.filename().string()}});
+  for (const auto& tensor : summary.tensors) {
+    tensors.push_back({{"name", tensor.name},
+                       {"dtype", tensor.dtype},
+                       {"shape", std::vector<int64_t>(tensor.shape.begin(), tensor.shape.end())},
+                       {"bytes", tensor.bytes},
+                       {"file", tensor.file}});
   }
   return tensors;
 }
 
 OutJson summary_json(const std::filesystem::path& path, const ModelSummary& summary) {
-  OutJson out = {{"checkpoint", path.string()},
-                 {"model_type", summary.model_type},
-                 {"architectures", summary.architectures},
-                 {"parameters", summary.parameters},
-                 {"bytes", summary.bytes},
-                 {"tensor_count", summary.checkpoint.entries().size()},
-                 {"dtypes", OutJson::object()},
-                 {"sizes", sizes_json(summary)},
-                 {"tokenizer", nullptr},
-                 {"metadata", summary.checkpoint.metadata()},
-                 {"files", OutJson::array()},
-                 {"commands", summary.commands},
-                 {"obstacles", summary.obstacles}};
+  OutJson out = {
+      {"checkpoint", path.string()},
+      {"model_type", summary.model_type},
+      {"architectures", summary.architectures},
+      {"parameters", summary.parameters},
+      {"bytes", summary.bytes},
+      {"tensor_count", summary.tensors.size()},
+      {"dtypes", OutJson::object()},
+      {"sizes", sizes_json(summary)},
+      {"tokenizer", nullptr},
+      {"metadata", summary.gguf ? gguf_metadata_json(*summary.gguf) : OutJson(summary.metadata)},
+      {"files", OutJson::array()},
+      {"commands", summary.commands},
+      {"obstacles", summary.obstacles}};
   for (const ModelSummary::DType& dtype : summary.dtypes) {
     out["dtypes"][dtype.name] = {
         {"tensors", dtype.tensors}, {"parameters", dtype.parameters}, {"bytes", dtype.bytes}};
@@ -163,12 +153,13 @@ void run(const Context& context, const InspectOptions& options) {
   const ModelSummary summary = inspect_model(path);
   if (context.json) {
     OutJson out = summary_json(path, summary);
-    if (options.tensors) out["tensors"] = tensors_json(summary.checkpoint);
+    if (options.tensors) out["tensors"] = tensors_json(summary);
     print_json(out);
     return;
   }
   print_summary(path, summary);
-  if (options.tensors) print_tensors(summary.checkpoint);
+  if (summary.gguf) print("\n" + gguf_metadata_text(*summary.gguf));
+  if (options.tensors) print_tensors(summary);
 }
 
 }  // namespace
@@ -179,8 +170,9 @@ void add_inspect(CLI::App& root, Context& context) {
       root, context,
       {.name = "inspect",
        .summary = "Show what a checkpoint holds and what Heed can do with it.",
-       .details = "Reads a folder with model.safetensors (or its shards and their index) or one "
-                  ".safetensors file. To tell what runs, it loads what the commands would load.",
+       .details = "Reads a folder with model.safetensors (or its shards and their index), a "
+                  ".gguf or a .safetensors file. To tell what runs, it loads what the commands "
+                  "would load. Of a GGUF file it prints the metadata too.",
        .example = "heed inspect all-MiniLM-L6-v2 --tensors"},
       [&context, options] { run(context, *options); });
   command.add_option("MODEL", options->input, "A folder, a file, or a name in the hub's cache.");

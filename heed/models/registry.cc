@@ -11,6 +11,7 @@
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
 #include "heed/models/gpt2.h"
+#include "heed/models/model_files.h"
 #include "heed/models/recurrent.h"
 #include "heed/models/transformer.h"
 
@@ -132,30 +133,18 @@ Make<Kind> find(std::span<const Entry<Kind>> entries, const char* kind,
                      other ? "; Heed has it as " : "", other ? kind_name(*other) : ""));
 }
 
-void check_folder(const fs::path& folder) {
-  std::error_code error;
-  if (fs::exists(folder / "config.json", error)) return;
-  throw Error(ErrorCode::not_found,
-              fmt::format("model {}: needed a folder with config.json and model.safetensors, found "
-                          "{}",
-                          folder.string(),
-                          fs::is_directory(folder, error) ? "no config.json in it" : "no folder"));
-}
-
 template <class Kind>
 std::shared_ptr<const Kind> load(std::span<const Entry<Kind>> entries, const char* kind,
-                                 const fs::path& folder) {
-  check_folder(folder);
-  const ConfigReader config = ConfigReader::open(folder / "config.json");
+                                 const fs::path& model) {
+  const ConfigReader config = read_model_config(model);
   const Make<Kind> make = find(entries, kind, config);
-  return make(config, Params::from(Checkpoint::open(folder), folder.string()));
+  return make(config, open_model_params(model));
 }
 
 }  // namespace
 
-ModelKind model_kind(const fs::path& folder) {
-  check_folder(folder);
-  const ConfigReader config = ConfigReader::open(folder / "config.json");
+ModelKind model_kind(const fs::path& model) {
+  const ConfigReader config = read_model_config(model);
   const Names names = read_names(config);
   if (const auto kind = kind_of(names)) return *kind;
   std::vector<std::string> all = known_encoders();
@@ -165,8 +154,8 @@ ModelKind model_kind(const fs::path& folder) {
 
 std::vector<std::string> known_encoders() { return known(kAllEncoders); }
 
-std::shared_ptr<const Encoder> load_encoder(const fs::path& folder) {
-  return load(kAllEncoders, kAnEncoder, folder);
+std::shared_ptr<const Encoder> load_encoder(const fs::path& model) {
+  return load(kAllEncoders, kAnEncoder, model);
 }
 
 std::shared_ptr<const Encoder> make_encoder(const fs::path& config_json, const Params& params) {
@@ -179,8 +168,8 @@ std::shared_ptr<const Encoder> make_encoder(const ConfigReader& config, const Pa
 
 std::vector<std::string> known_causal_models() { return known(kAllCausalModels); }
 
-std::shared_ptr<const CausalModel> load_causal_model(const fs::path& folder) {
-  return load(kAllCausalModels, kACausalModel, folder);
+std::shared_ptr<const CausalModel> load_causal_model(const fs::path& model) {
+  return load(kAllCausalModels, kACausalModel, model);
 }
 
 std::shared_ptr<const CausalModel> make_causal_model(const fs::path& config_json,

@@ -14,27 +14,26 @@ namespace heed {
 
 class ConfigReader;
 
-// Every architecture by config.json's model_type. load_ takes a checkpoint folder; make_ takes a
-// config.json, or what another file says in its place, and weights from anywhere (those of a
-// training run, say). Error unsupported lists
-// what Heed has, or says that it has the model as another kind; not_found and corrupt_data as the
-// files say.
+// Every architecture by config.json's model_type. load_ takes a checkpoint folder or a GGUF file;
+// make_ takes a config.json, or what another file says in its place, and weights from anywhere
+// (those of a training run, say). Error unsupported lists what Heed has, or says that it has the
+// model as another kind; not_found and corrupt_data as the files say.
 
 enum class ModelKind { encoder, causal, encoder_decoder };
 
-/// What a folder's config.json says the model is.
-ModelKind model_kind(const std::filesystem::path& folder);
+/// What a folder's config.json, or a GGUF file, says the model is.
+ModelKind model_kind(const std::filesystem::path& model);
 
 /// The names that load_encoder knows.
 std::vector<std::string> known_encoders();
 /// Causal language models are encoders too.
-std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& folder);
+std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& model);
 std::shared_ptr<const Encoder> make_encoder(const std::filesystem::path& config_json,
                                             const Params& params);
 std::shared_ptr<const Encoder> make_encoder(const ConfigReader& config, const Params& params);
 
 std::vector<std::string> known_causal_models();
-std::shared_ptr<const CausalModel> load_causal_model(const std::filesystem::path& folder);
+std::shared_ptr<const CausalModel> load_causal_model(const std::filesystem::path& model);
 std::shared_ptr<const CausalModel> make_causal_model(const std::filesystem::path& config_json,
                                                      const Params& params);
 std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "heed/models/config.h"
+#include "heed/io/gguf.h"
+#include "heed/models/model_files.h"
 
 namespace heed {
 namespace {
@@ -28,14 +29,23 @@ std::vector<int32_t> read_ids(const ConfigReader& config, const char* field) {
   return ids;
 }
 
-}  // namespace
-
-SpecialIds SpecialIds::read(const std::filesystem::path& folder) {
-  SpecialIds ids;
+/// Where the ids may stand, what counts first.
+std::vector<ConfigReader> configs_of(const std::filesystem::path& model) {
+  if (is_gguf(model)) return {read_model_config(model)};
+  std::vector<ConfigReader> configs;
   for (const char* name : {"generation_config.json", "config.json"}) {
     std::error_code error;
-    if (!std::filesystem::exists(folder / name, error)) continue;
-    const ConfigReader config = ConfigReader::open(folder / name);
+    if (!std::filesystem::exists(model / name, error)) continue;
+    configs.push_back(ConfigReader::open(model / name));
+  }
+  return configs;
+}
+
+}  // namespace
+
+SpecialIds SpecialIds::read(const std::filesystem::path& model) {
+  SpecialIds ids;
+  for (const ConfigReader& config : configs_of(model)) {
     if (!ids.begin) ids.begin = read_id(config, "bos_token_id");
     if (ids.end.empty()) ids.end = read_ids(config, "eos_token_id");
     if (!ids.decoder_start) ids.decoder_start = read_id(config, "decoder_start_token_id");

@@ -5,6 +5,8 @@
 
 #include "heed/base/error.h"
 #include "heed/io/json.h"
+#include "heed/io/safetensors.h"
+#include "heed/models/gguf_model.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/embed.h"
 #include "heed/text/tokenizer.h"
@@ -28,18 +30,36 @@ bool attempt(ModelSummary& summary, Step&& step) {
 
 void count(ModelSummary& summary) {
   std::map<std::string, ModelSummary::DType> dtypes;
-  for (const auto& [name, entry] : summary.checkpoint.entries()) {
-    ModelSummary::DType& dtype = dtypes[entry.dtype];
-    dtype.name = entry.dtype;
+  for (const ModelSummary::StoredTensor& tensor : summary.tensors) {
+    ModelSummary::DType& dtype = dtypes[tensor.dtype];
+    dtype.name = tensor.dtype;
     ++dtype.tensors;
-    dtype.parameters += entry.shape.numel();
-    dtype.bytes += entry.bytes;
-    summary.parameters += entry.shape.numel();
-    summary.bytes += entry.bytes;
+    dtype.parameters += tensor.shape.numel();
+    dtype.bytes += tensor.bytes;
+    summary.parameters += tensor.shape.numel();
+    summary.bytes += tensor.bytes;
   }
   for (auto& [name, dtype] : dtypes) summary.dtypes.push_back(std::move(dtype));
   std::stable_sort(summary.dtypes.begin(), summary.dtypes.end(),
                    [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+}
+
+void read_tensors(ModelSummary& summary, const Checkpoint& checkpoint) {
+  for (const auto& [name, entry] : checkpoint.entries()) {
+    summary.tensors.push_back(
+        {name, entry.dtype, entry.shape, entry.bytes, entry.file.filename().string()});
+  }
+  summary.metadata = checkpoint.metadata();
+  count(summary);
+}
+
+void read_tensors(ModelSummary& summary, Gguf file, const fs::path& path) {
+  for (const auto& [name, entry] : file.tensors()) {
+    summary.tensors.push_back({name, entry.type, entry.shape,
+                               static_cast<int64_t>(entry.bytes.size()), path.filename().string()});
+  }
+  summary.gguf = std::move(file);
+  count(summary);
 }
 
 /// Files of the folder and the folders in it, but for hidden ones (.git, .cache).
@@ -60,8 +80,7 @@ std::vector<ModelSummary::File> list_files(const fs::path& folder) {
 }
 
 /// What config.json calls the model; the registry says what is wrong with odd files.
-void read_names(ModelSummary& summary, const fs::path& config_json) {
-  const Json config = read_json(config_json);
+void read_names(ModelSummary& summary, const Json& config) {
   if (!config.is_object()) return;
   if (config.contains("model_type") && config["model_type"].is_string()) {
     summary.model_type = config["model_type"].get<std::string>();
@@ -100,9 +119,15 @@ void try_out(ModelSummary& summary, const fs::path& folder) {
 }  // namespace
 
 ModelSummary inspect_model(const fs::path& path) {
+  ModelSummary summary;
+  if (is_gguf(path)) {
+    read_tensors(summary, Gguf::open(path), path);
+    attempt(summary, [&] { read_names(summary, gguf_config(*summary.gguf).json()); });
+    if (summary.obstacles.empty()) try_out(summary, path);
+    return summary;
+  }
   if (!fs::is_directory(path)) {
-    ModelSummary summary{.checkpoint = Checkpoint::open(path)};
-    count(summary);
+    read_tensors(summary, Checkpoint::open(path));
     summary.obstacles.emplace_back(
         "a file of tensors alone does not run; give the folder with its config.json");
     return summary;
@@ -114,10 +139,9 @@ ModelSummary inspect_model(const fs::path& path) {
   } catch (const Error& error) {
     odd_modules = error.what();
   }
-  ModelSummary summary{.checkpoint = Checkpoint::open(encoder_folder)};
-  count(summary);
+  read_tensors(summary, Checkpoint::open(encoder_folder));
   summary.files = list_files(path);
-  attempt(summary, [&] { read_names(summary, encoder_folder / "config.json"); });
+  attempt(summary, [&] { read_names(summary, read_json(encoder_folder / "config.json")); });
   // without names there is no architecture to try, and the obstacle has been told
   if (summary.obstacles.empty()) try_out(summary, encoder_folder);
   if (!odd_modules.empty()) {

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <filesystem>
+
+#include "heed/models/config.h"
+#include "heed/nn/params.h"
+
+namespace heed {
+
+// A model's files, whatever their form: a folder with config.json and model.safetensors (or its
+// shards), or one GGUF file. Internal: not installed.
+
+/// What config.json or the GGUF file's metadata say. Error not_found if the path is neither.
+ConfigReader read_model_config(const std::filesystem::path& model);
+
+/// The weights, mapped. Errors as Checkpoint::open's and gguf_params'.
+Params open_model_params(const std::filesystem::path& model);
+
+}  // namespace heed
