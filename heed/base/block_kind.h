@@ -18,6 +18,7 @@ namespace heed {
 ///     q5_k  the same with 32 bytes of fifth bits before the 128
 ///     q6_k  128 bytes, 64 bytes of upper bits, 16 signed bytes s, d: w = (d s) (q - 32)
 enum class BlockKind : uint8_t { f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k };
+inline constexpr size_t kBlockKinds = 11;
 
 namespace internal {
 struct BlockLayout {
@@ -25,7 +26,7 @@ struct BlockLayout {
   int64_t size;  // numbers
   int64_t bytes;
 };
-inline constexpr std::array<BlockLayout, 11> kBlockLayouts{{{"f32", 1, 4},
+inline constexpr std::array<BlockLayout, kBlockKinds> kBlockLayouts{{{"f32", 1, 4},
                                                             {"f16", 1, 2},
                                                             {"bf16", 1, 2},
                                                             {"q4_0", 32, 18},

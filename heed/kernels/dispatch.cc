@@ -75,6 +75,8 @@ constexpr auto kOps = std::to_array<std::string_view>({
     "activation",
     "attention",
     "attention_backward",
+    "block_product",
+    "blocks",
     "cross_entropy",
     "dropout",
     "elementwise",

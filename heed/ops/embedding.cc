@@ -7,6 +7,7 @@
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/kernels/elementwise.h"
+#include "heed/ops/block_rows.h"
 #include "heed/ops/chunks.h"
 #include "heed/tensor/dims.h"
 
@@ -33,6 +34,22 @@ void check_ids(std::span<const int32_t> ids, int64_t vocab) {
                       std::to_string(ids[i]) + " stands at position " + std::to_string(i));
     }
   }
+}
+
+/// y[i] = copy(ids[i]) of a table [V, C].
+template <class F>
+Tensor pick_rows(const Tensor& ids, int64_t vocab, int64_t width, const F& copy) {
+  const Tensor wanted = ids.contiguous();
+  const auto list = wanted.span<int32_t>();
+  check_ids(list, vocab);
+  Shape shape = ids.shape();
+  shape.push_back(width);
+  const Tensor y = Tensor::empty(shape);
+  float* to = y.data<float>();
+  parallel_rows(wanted.numel(), width, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) copy(list[static_cast<size_t>(i)], to + i * width);
+  });
+  return y;
 }
 
 /// sums[ids[i]] += dy[i], rows of a unit stride. Threads share the columns, so that every element
@@ -70,22 +87,19 @@ Tensor embedding(const Tensor& table, const Tensor& ids) {
   }
   const Tensor plain = table.detach();
   const Tensor rows = table.stride(1) == 1 || table.size(1) <= 1 ? plain : plain.contiguous();
-  const Tensor wanted = ids.contiguous();
-  const auto list = wanted.span<int32_t>();
-  check_ids(list, table.size(0));
-  Shape shape = ids.shape();
-  shape.push_back(table.size(1));
-  const Tensor y = Tensor::empty(shape);
-  const int64_t width = table.size(1);
-  float* to = y.data<float>();
-  parallel_rows(wanted.numel(), width, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      copy_row(rows, list[static_cast<size_t>(i)], to + i * width);
-    }
-  });
+  const Tensor y = pick_rows(ids, table.size(0), table.size(1),
+                             [&](int32_t id, float* to) { copy_row(rows, id, to); });
   if (!recording({&table})) return y;
-  return record(y, {table}, [wanted](const Tensor& dy, Gradients& gradients) {
+  return record(y, {table}, [wanted = ids.contiguous()](const Tensor& dy, Gradients& gradients) {
     embedding_backward(wanted, dy, gradients);
+  });
+}
+
+Tensor embedding(const BlockMatrix& table, const Tensor& ids) {
+  Dims("embedding").bind("ids", ids, "...", DType::i32);
+  const kernels::BlockRows rows = internal::block_rows(table);
+  return pick_rows(ids, table.rows, table.columns, [&](int32_t id, float* to) {
+    kernels::dequantize(rows, id, 1, to, table.columns);
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "heed/tensor/block_matrix.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed {
@@ -9,5 +10,7 @@ namespace heed {
 /// it picks rows of that: masked positions, a text's first token. Backward adds dy's rows to the
 /// gradient's, in the order of ids; rows that are not named are not touched.
 Tensor embedding(const Tensor& table, const Tensor& ids);
+/// The same of a table in blocks (heed/ops/blocks.h), de-quantised row by row. No gradient.
+Tensor embedding(const BlockMatrix& table, const Tensor& ids);
 
 }  // namespace heed

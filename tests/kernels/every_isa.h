@@ -15,7 +15,7 @@ namespace heed::kernels {
 /// instructions in scalar code.
 inline std::vector<Isa> tested_isas() {
   std::vector<Isa> isas = available_isas();
-  if (isas.back() == Isa::avx512) {
+  if (!isas.empty() && isas.back() == Isa::avx512) {
     internal::emulate_tiles(true);
     isas.push_back(Isa::amx);
   }
