@@ -13,7 +13,7 @@ class CausalModel : public Encoder {
   Tensor hidden(const Tensor& ids, const Run& run = {}) const { return (*this)({.ids = ids}, run); }
 
   /// The rows that states are compared with, [V, C]: logits = state W^T. A loss that never stores
-  /// the logits takes it as it is.
+  /// the logits takes it as it is. Undefined where the model has it in blocks.
   virtual const Tensor& output_weight() const = 0;
   /// states [..., C] -> [..., V], what softmax makes the next token's probabilities of.
   virtual Tensor logits(const Tensor& states) const = 0;

@@ -14,10 +14,12 @@
 namespace heed {
 namespace {
 
-/// GPT-2 keeps a product's matrix as [K, N], the other way round than nn.Linear.
+/// GPT-2 keeps a product's matrix as [K, N], the other way round than nn.Linear; in blocks it is
+/// [N, K], as GGUF files have it.
 LinearWeights conv1d(const Params& params, int64_t inputs, int64_t outputs) {
-  return {params.tensor("weight", {inputs, outputs}).transpose(0, 1),
-          params.tensor("bias", {outputs})};
+  const Tensor bias = params.tensor("bias", {outputs});
+  if (auto blocks = params.blocks("weight", outputs, inputs)) return {std::move(*blocks), bias};
+  return {params.tensor("weight", {inputs, outputs}).transpose(0, 1), bias};
 }
 
 AttentionWeights attention_weights(const Params& params, int64_t width) {
@@ -25,8 +27,7 @@ AttentionWeights attention_weights(const Params& params, int64_t width) {
   AttentionWeights weights;
   LinearWeights* const parts[] = {&weights.query, &weights.key, &weights.value};
   for (int i = 0; i < 3; ++i) {
-    *parts[i] = {qkv.weight.slice(0, i * width, (i + 1) * width),
-                 qkv.bias.slice(0, i * width, (i + 1) * width)};
+    *parts[i] = qkv.slice(i * width, (i + 1) * width);
   }
   weights.output = conv1d(params / "c_proj", width, width);
   return weights;
@@ -91,9 +92,11 @@ Gpt2::Gpt2(const Gpt2Config& config, const Params& all)
     blocks_[static_cast<size_t>(i)] = Gpt2Block(params / "h" / i, config, i);
   });
   final_norm_ = LayerNorm(params / "ln_f", config.width, config.epsilon);
-  output_weight_ = config.tied ? words_.table()
-                               : (all / "lm_head").tensor("weight", {config.vocab, config.width});
-  output_ = Linear({output_weight_, Tensor()});
+  const LinearWeights output =
+      config.tied ? words_.weights()
+                  : LinearWeights(all / "lm_head", config.width, config.vocab, /*with_bias=*/false);
+  output_weight_ = output.weight;
+  output_ = Linear(output);
 }
 
 Tensor Gpt2::operator()(const EncoderInput& input, const Run& run) const {

@@ -52,7 +52,7 @@ MultiHeadAttention::MultiHeadAttention(const AttentionWeights& weights, int64_t 
                                        AttentionInputs inputs, std::optional<float> scale)
     : inputs_(inputs), heads_(heads), scale_(scale), output_(weights.output) {
   const LinearWeights &q = weights.query, &k = weights.key, &v = weights.value;
-  const int64_t width = q.weight.size(0);
+  const int64_t width = q.outputs();
   if (heads < 1 || width % heads != 0) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("attention: the width must be a multiple of the heads, found width {} "

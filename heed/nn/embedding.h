@@ -1,24 +1,30 @@
 #pragma once
 
-#include "heed/nn/params.h"
+#include "heed/nn/linear.h"
 #include "heed/ops/embedding.h"
 
 namespace heed {
 
-/// A row of "weight" [V, C] for each id, equal to nn.Embedding. The table stays where it is (a
-/// mapped file, a parameter in training), and only the rows asked for are read.
+/// A row of "weight" [V, C] for each id, equal to nn.Embedding. The table stays where and as it is
+/// (a mapped file, quantised or not, a parameter in training), and only the rows asked for are
+/// read.
 class Embedding {
  public:
   Embedding() = default;
   Embedding(const Params& params, int64_t vocab, int64_t width)
-      : table_(params.tensor("weight", {vocab, width})) {}
+      : weights_(params, width, vocab, /*with_bias=*/false) {}
 
   /// ids [...] i32 -> [..., C] f32. Error invalid_argument names an id outside the vocabulary.
-  Tensor operator()(const Tensor& ids) const { return embedding(table_, ids); }
-  const Tensor& table() const { return table_; }
+  Tensor operator()(const Tensor& ids) const {
+    return weights_.blocks ? embedding(*weights_.blocks, ids) : embedding(weights_.weight, ids);
+  }
+  /// Undefined where the table is in blocks.
+  const Tensor& table() const { return weights_.weight; }
+  /// The table as the matrix of an output product that is tied to it.
+  const LinearWeights& weights() const { return weights_; }
 
  private:
-  Tensor table_;
+  LinearWeights weights_;
 };
 
 }  // namespace heed

@@ -1,28 +1,37 @@
 #pragma once
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "heed/nn/params.h"
+#include "heed/ops/block_linear.h"
 #include "heed/ops/linear.h"
 
 namespace heed {
 
 /// A matrix and its bias as a checkpoint names them: "weight" [N, K] and "bias" [N].
 struct LinearWeights {
-  Tensor weight;
-  Tensor bias;  // may be absent
+  Tensor weight;                      // absent where blocks stand for it
+  Tensor bias;                        // may be absent
+  std::optional<BlockMatrix> blocks;  // the matrix as it is stored, to be multiplied so
 
   LinearWeights() = default;
   LinearWeights(Tensor weight_, Tensor bias_)
       : weight(std::move(weight_)), bias(std::move(bias_)) {}
-  LinearWeights(const Params& params, int64_t inputs, int64_t outputs, bool with_bias = true)
-      : weight(params.tensor("weight", {outputs, inputs})),
-        bias(with_bias ? params.tensor("bias", {outputs}) : Tensor()) {}
+  LinearWeights(BlockMatrix weight_, Tensor bias_)
+      : bias(std::move(bias_)), blocks(std::move(weight_)) {}
+  LinearWeights(const Params& params, int64_t inputs, int64_t outputs, bool with_bias = true);
+
+  int64_t outputs() const { return blocks ? blocks->rows : weight.size(0); }
+  int64_t inputs() const { return blocks ? blocks->columns : weight.size(1); }
+  /// Outputs [begin, end): a part of several that are stored as one.
+  LinearWeights slice(int64_t begin, int64_t end) const;
 };
 
 /// y = activation(x W^T + b), equal to nn.Linear; x [..., K] -> [..., N]. Weights that are traced
-/// (trained) are kept as they are and get their gradients, others are packed once; a gradient
-/// passes on to x either way.
+/// (trained) are kept as they are and get their gradients, those in blocks are multiplied in that
+/// form, others are packed once; a gradient passes on to x either way.
 class Linear {
  public:
   Linear() = default;
@@ -33,7 +42,8 @@ class Linear {
   static Linear stacked(const std::vector<LinearWeights>& parts) { return Linear(parts); }
 
   Tensor operator()(const Tensor& x, Activation activation = Activation::none) const {
-    return trained() ? linear(x, weights_, biases_, activation) : product_(x, activation);
+    if (trained()) return linear(x, weights_, biases_, activation);
+    return blocks_.outputs() > 0 ? blocks_(x, activation) : product_(x, activation);
   }
   bool trained() const { return !weights_.empty(); }
   /// Of a trained layer that is not stacked.
@@ -42,7 +52,9 @@ class Linear {
  private:
   explicit Linear(const std::vector<LinearWeights>& parts);
 
+  // one of these
   PackedLinear product_;
+  BlockLinear blocks_;
   std::vector<Tensor> weights_, biases_;  // of a trained layer
 };
 

@@ -7,6 +7,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/ops/blocks.h"
 
 namespace heed {
 namespace {
@@ -61,6 +62,7 @@ struct Params::State {
   std::shared_ptr<const Source> source;
   std::mutex mutex;
   std::set<std::string> asked;
+  std::set<std::string> kept;  // of those: used where they lie
   bool trained = false;
 };
 
@@ -106,21 +108,40 @@ Tensor Params::tensor(std::string_view name, const Shape& shape) const {
 
 Tensor Params::maybe(std::string_view name, const Shape& shape) const {
   const std::string full = full_name(name);
-  Tensor found = state_->source->find(full);
-  if (!found) return found;
-  if (found.shape() != shape) {
-    throw Error(
-        ErrorCode::corrupt_data,
-        fmt::format("weights: {} must be {} but is {} in {}; the configuration does not "
-                    "belong to these weights",
-                    full, to_string(shape), to_string(found.shape()), state_->source->describe()));
+  const Tensor found = state_->source->find(full);
+  if (!found) {
+    const auto quantized = state_->source->blocks(full);
+    if (!quantized) return found;
+    check_shape(full, shape, {quantized->rows, quantized->columns});
+    return given(full, dequantize(*quantized));
   }
+  check_shape(full, shape, found.shape());
   if (!is_computed(found.dtype())) {
     throw Error(ErrorCode::unsupported,
                 fmt::format("weights: {} is {} in {}; Heed computes f32, bf16 and f16", full,
                             to_string(found.dtype()), state_->source->describe()));
   }
   return given(full, found);
+}
+
+std::optional<BlockMatrix> Params::blocks(std::string_view name, int64_t rows,
+                                          int64_t columns) const {
+  const std::string full = full_name(name);
+  const std::optional<BlockMatrix> found = state_->source->blocks(full);
+  if (!found) return found;
+  check_shape(full, {rows, columns}, {found->rows, found->columns});
+  const std::scoped_lock lock(state_->mutex);
+  state_->asked.insert(full);
+  state_->kept.insert(full);
+  return found;
+}
+
+void Params::check_shape(const std::string& full, const Shape& needed, const Shape& found) const {
+  if (found == needed) return;
+  throw Error(ErrorCode::corrupt_data,
+              fmt::format("weights: {} must be {} but is {} in {}; the configuration does not "
+                          "belong to these weights",
+                          full, to_string(needed), to_string(found), state_->source->describe()));
 }
 
 Tensor Params::given(const std::string& full, const Tensor& weight) const {
@@ -136,7 +157,8 @@ bool Params::trained() const {
 }
 
 bool Params::contains(std::string_view name) const {
-  return state_->source->find(full_name(name)).defined();
+  const std::string full = full_name(name);
+  return state_->source->find(full).defined() || state_->source->blocks(full).has_value();
 }
 
 bool Params::covers(std::string_view full) const {
@@ -147,7 +169,7 @@ bool Params::covers(std::string_view full) const {
 void Params::release() const {
   const std::scoped_lock lock(state_->mutex);
   for (const std::string& name : state_->asked) {
-    if (covers(name)) state_->source->release(name);
+    if (covers(name) && !state_->kept.contains(name)) state_->source->release(name);
   }
 }
 

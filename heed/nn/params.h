@@ -45,10 +45,14 @@ class Params {
 
   /// The weight prefix.name as stored with that shape. Error not_found names the full path and the
   /// closest names there are; Error corrupt_data names needed and found shapes; Error unsupported
-  /// names a dtype that Heed does not compute (f32, bf16 and f16 it does).
+  /// names a dtype that Heed does not compute (f32, bf16 and f16 it does). Quantised weights are
+  /// given as f32, in memory of their own.
   Tensor tensor(std::string_view name, const Shape& shape) const;
   /// The same, undefined if absent.
   Tensor maybe(std::string_view name, const Shape& shape) const;
+  /// The matrix prefix.name [N, K] as it is stored, where the source serves it so; absent
+  /// otherwise. Error corrupt_data as above. Its memory is kept by release().
+  std::optional<BlockMatrix> blocks(std::string_view name, int64_t rows, int64_t columns) const;
   bool contains(std::string_view name) const;
   const std::string& prefix() const { return prefix_; }
 
@@ -65,6 +69,7 @@ class Params {
   std::string full_name(std::string_view name) const;
   /// Notes that the weight is used.
   Tensor given(const std::string& full, const Tensor& weight) const;
+  void check_shape(const std::string& full, const Shape& needed, const Shape& found) const;
   bool covers(std::string_view full) const;
   std::shared_ptr<State> state_;
   std::string prefix_;
