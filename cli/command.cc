@@ -51,9 +51,11 @@ void add_model_option(CLI::App& command, Context& context) {
   const char* chosen = std::getenv("HEED_MODEL");
   context.model = chosen != nullptr && *chosen != '\0' ? chosen : kDefaultModel;
   command
-      .add_option("--model", context.model,
-                  "A model's name in the hub's cache, or its folder. HEED_MODEL sets the default.")
-      ->type_name("NAME|FOLDER");
+      .add_option(
+          "--model", context.model,
+          "A model's name in the hub's cache, its folder, or a GGUF file. HEED_MODEL sets the "
+          "default.")
+      ->type_name("NAME|FOLDER|FILE.gguf");
 }
 
 void add_batch_option(CLI::App& command, Context& context) {

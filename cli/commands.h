@@ -22,6 +22,7 @@ void add_classify(CLI::App& root, Context& context);
 void add_ner(CLI::App& root, Context& context);
 void add_train(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
+void add_convert(CLI::App& root, Context& context);
 void add_doctor(CLI::App& root, Context& context);
 void add_completions(CLI::App& root, Context& context);
 

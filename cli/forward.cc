@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/dtype_option.h"
 #include "cli/id_rows.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
@@ -35,6 +36,7 @@ struct Options {
   std::string pad_side = "right";
   std::vector<std::string> want{"last_hidden_state"};
   bool truncate = false;
+  std::string dtype;
   std::string save;
 };
 
@@ -115,7 +117,7 @@ void run_forward(const Context& context, const Options& options) {
                 "--decoder-ids: needs an encoder-decoder model, and Heed has none yet");
   }
   const std::filesystem::path folder = find_model(context.model);
-  const auto encoder = load_encoder(folder);
+  const auto encoder = load_encoder(folder, {.dtype = dtype_of(options.dtype)});
   check_wanted(*encoder, options.want);
   ForwardRequest request = read_request(context, options, folder, encoder->facts());
   NamedTensors arrays;
@@ -169,6 +171,7 @@ void add_forward(CLI::App& root, Context& context) {
                   "pooler_output, and logits of a causal language model, by commas.")
       ->delimiter(',')
       ->capture_default_str();
+  add_dtype_option(command, options->dtype, "What the model's matrices become while it is loaded.");
   command.add_flag("--truncate", options->truncate,
                    "Cut what is longer than the model's positions.");
   command.add_option("--save", options->save, "Write the arrays to F.npz.")->type_name("F.npz");

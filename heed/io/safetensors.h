@@ -1,10 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "heed/base/progress.h"
 #include "heed/tensor/named_tensors.h"
 
 namespace heed {
@@ -51,5 +54,20 @@ class Checkpoint {
 /// UTF-8 and undefined tensors.
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
+
+/// A tensor that is made when its turn to be written has come.
+struct PendingTensor {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;
+  std::function<Tensor()> make;
+};
+
+/// The same for more tensors than memory need hold: one at a time. Progress in bytes of tensors.
+/// What `make` throws leaves nothing behind.
+void stream_safetensors(const std::filesystem::path& path,
+                        const std::vector<PendingTensor>& tensors,
+                        const std::map<std::string, std::string>& metadata = {},
+                        const Progress& progress = {});
 
 }  // namespace heed

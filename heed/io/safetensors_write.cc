@@ -13,44 +13,46 @@ namespace heed {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
-using Named = NamedTensors::value_type;
 
-int64_t bytes_of(const Tensor& tensor) { return tensor.numel() * size_of(tensor.dtype()); }
+int64_t bytes_of(const PendingTensor& tensor) {
+  return tensor.shape.numel() * size_of(tensor.dtype);
+}
+
+[[noreturn]] void fail(const std::string& name, const char* found) {
+  throw Error(ErrorCode::invalid_argument,
+              "write_safetensors: tensor " + in_quotes(name) + " " + found);
+}
 
 /// Pointers to the tensors, wider elements first.
-std::vector<const Named*> in_file_order(const NamedTensors& tensors) {
-  std::vector<const Named*> order;
-  for (const Named& named : tensors) order.push_back(&named);
-  std::stable_sort(order.begin(), order.end(), [](const Named* a, const Named* b) {
-    return size_of(a->second.dtype()) > size_of(b->second.dtype());
+std::vector<const PendingTensor*> in_file_order(const std::vector<PendingTensor>& tensors) {
+  std::vector<const PendingTensor*> order;
+  for (const PendingTensor& tensor : tensors) order.push_back(&tensor);
+  std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
+    return size_of(a->dtype) > size_of(b->dtype);
   });
   return order;
 }
 
-void check(const NamedTensors& tensors) {
+void check(const std::vector<PendingTensor>& tensors) {
   std::set<std::string_view> names;
-  for (const auto& [name, tensor] : tensors) {
-    const auto fail = [&, n = name](const char* found) {
-      throw Error(ErrorCode::invalid_argument,
-                  "write_safetensors: tensor " + in_quotes(n) + " " + found);
-    };
-    if (!tensor.defined()) fail("is undefined");
-    if (name == "__metadata__") fail("has the name the format keeps for itself");
-    if (!names.insert(name).second) fail("is given twice");
+  for (const PendingTensor& tensor : tensors) {
+    if (tensor.name == "__metadata__") {
+      fail(tensor.name, "has the name the format keeps for itself");
+    }
+    if (!names.insert(tensor.name).second) fail(tensor.name, "is given twice");
   }
 }
 
-std::string header_of(const std::vector<const Named*>& order,
+std::string header_of(const std::vector<const PendingTensor*>& order,
                       const std::map<std::string, std::string>& metadata) {
   OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t offset = 0;
-  for (const Named* named : order) {
-    const Tensor& tensor = named->second;
-    const int64_t end = offset + bytes_of(tensor);
-    header[named->first] = {
-        {"dtype", internal::format_name(tensor.dtype())},
-        {"shape", std::vector<int64_t>(tensor.shape().begin(), tensor.shape().end())},
+  for (const PendingTensor* tensor : order) {
+    const int64_t end = offset + bytes_of(*tensor);
+    header[tensor->name] = {
+        {"dtype", internal::format_name(tensor->dtype)},
+        {"shape", std::vector<int64_t>(tensor->shape.begin(), tensor->shape.end())},
         {"data_offsets", {offset, end}}};
     offset = end;
   }
@@ -74,17 +76,35 @@ std::string header_of(const std::vector<const Named*>& order,
 
 void write_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata) {
+  std::vector<PendingTensor> pending;
+  for (const auto& [name, tensor] : tensors) {
+    if (!tensor.defined()) fail(name, "is undefined");
+    pending.push_back({name, tensor.dtype(), tensor.shape(), [&t = tensor] { return t; }});
+  }
+  stream_safetensors(path, pending, metadata);
+}
+
+void stream_safetensors(const std::filesystem::path& path,
+                        const std::vector<PendingTensor>& tensors,
+                        const std::map<std::string, std::string>& metadata,
+                        const Progress& progress) {
   check(tensors);
-  const std::vector<const Named*> order = in_file_order(tensors);
+  const std::vector<const PendingTensor*> order = in_file_order(tensors);
   const std::string header = header_of(order, metadata);
   const uint64_t length = header.size();
+  int64_t total = 0;
+  for (const PendingTensor& tensor : tensors) total += bytes_of(tensor);
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(header);
-  for (const Named* named : order) {
-    const Tensor tensor = named->second.contiguous();
-    file.write(
-        std::span<const std::byte>(tensor.raw_data(), static_cast<size_t>(bytes_of(tensor))));
+  int64_t done = 0;
+  for (const PendingTensor* pending : order) {
+    const Tensor tensor = pending->make().contiguous();
+    HEED_ASSERT(tensor.shape() == pending->shape && tensor.dtype() == pending->dtype);
+    const int64_t bytes = bytes_of(*pending);
+    file.write(std::span<const std::byte>(tensor.raw_data(), static_cast<size_t>(bytes)));
+    done += bytes;
+    if (progress) progress(done, total);
   }
   file.commit();
 }

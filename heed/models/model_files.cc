@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "heed/base/error.h"
+#include "heed/models/converted_params.h"
 #include "heed/models/gguf_model.h"
 
 namespace heed {
@@ -22,9 +23,10 @@ ConfigReader read_model_config(const fs::path& model) {
                                                          : "nothing"));
 }
 
-Params open_model_params(const fs::path& model) {
-  if (is_gguf(model)) return gguf_params(Gguf::open(model));
-  return Params::from(Checkpoint::open(model), model.string());
+Params open_model_params(const fs::path& model, std::optional<BlockKind> dtype) {
+  const Params stored = is_gguf(model) ? gguf_params(Gguf::open(model))
+                                       : Params::from(Checkpoint::open(model), model.string());
+  return dtype ? converted_params(stored, *dtype, read_model_config(model)) : stored;
 }
 
 }  // namespace heed

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
+#include "heed/base/block_kind.h"
 #include "heed/models/config.h"
 #include "heed/nn/params.h"
 
@@ -13,7 +15,8 @@ namespace heed {
 /// What config.json or the GGUF file's metadata say. Error not_found if the path is neither.
 ConfigReader read_model_config(const std::filesystem::path& model);
 
-/// The weights, mapped. Errors as Checkpoint::open's and gguf_params'.
-Params open_model_params(const std::filesystem::path& model);
+/// The weights, mapped; with a kind, converted to it one by one when they are asked for
+/// (heed/models/converted_params.h). Errors as Checkpoint::open's and gguf_params'.
+Params open_model_params(const std::filesystem::path& model, std::optional<BlockKind> dtype = {});
 
 }  // namespace heed

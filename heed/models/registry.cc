@@ -135,10 +135,10 @@ Make<Kind> find(std::span<const Entry<Kind>> entries, const char* kind,
 
 template <class Kind>
 std::shared_ptr<const Kind> load(std::span<const Entry<Kind>> entries, const char* kind,
-                                 const fs::path& model) {
+                                 const fs::path& model, const LoadOptions& options) {
   const ConfigReader config = read_model_config(model);
   const Make<Kind> make = find(entries, kind, config);
-  return make(config, open_model_params(model));
+  return make(config, open_model_params(model, options.dtype));
 }
 
 }  // namespace
@@ -154,8 +154,8 @@ ModelKind model_kind(const fs::path& model) {
 
 std::vector<std::string> known_encoders() { return known(kAllEncoders); }
 
-std::shared_ptr<const Encoder> load_encoder(const fs::path& model) {
-  return load(kAllEncoders, kAnEncoder, model);
+std::shared_ptr<const Encoder> load_encoder(const fs::path& model, const LoadOptions& options) {
+  return load(kAllEncoders, kAnEncoder, model, options);
 }
 
 std::shared_ptr<const Encoder> make_encoder(const fs::path& config_json, const Params& params) {
@@ -168,8 +168,9 @@ std::shared_ptr<const Encoder> make_encoder(const ConfigReader& config, const Pa
 
 std::vector<std::string> known_causal_models() { return known(kAllCausalModels); }
 
-std::shared_ptr<const CausalModel> load_causal_model(const fs::path& model) {
-  return load(kAllCausalModels, kACausalModel, model);
+std::shared_ptr<const CausalModel> load_causal_model(const fs::path& model,
+                                                     const LoadOptions& options) {
+  return load(kAllCausalModels, kACausalModel, model, options);
 }
 
 std::shared_ptr<const CausalModel> make_causal_model(const fs::path& config_json,
@@ -185,7 +186,7 @@ std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,
 std::vector<std::string> known_encoder_decoders() { return known(kAllEncoderDecoders); }
 
 std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const fs::path& folder) {
-  return load(kAllEncoderDecoders, kAnEncoderDecoder, folder);
+  return load(kAllEncoderDecoders, kAnEncoderDecoder, folder, {});
 }
 
 std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const fs::path& config_json,

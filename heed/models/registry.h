@@ -2,9 +2,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "heed/base/block_kind.h"
 #include "heed/models/causal.h"
 #include "heed/models/encoder.h"
 #include "heed/models/encoder_decoder.h"
@@ -21,19 +23,27 @@ class ConfigReader;
 
 enum class ModelKind { encoder, causal, encoder_decoder };
 
+struct LoadOptions {
+  /// What matrices are converted to while they are loaded: f32, bf16, f16, q8_0, q4_0 or q4_1;
+  /// absent: they stay what the files hold.
+  std::optional<BlockKind> dtype = {};
+};
+
 /// What a folder's config.json, or a GGUF file, says the model is.
 ModelKind model_kind(const std::filesystem::path& model);
 
 /// The names that load_encoder knows.
 std::vector<std::string> known_encoders();
 /// Causal language models are encoders too.
-std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& model);
+std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& model,
+                                            const LoadOptions& options = {});
 std::shared_ptr<const Encoder> make_encoder(const std::filesystem::path& config_json,
                                             const Params& params);
 std::shared_ptr<const Encoder> make_encoder(const ConfigReader& config, const Params& params);
 
 std::vector<std::string> known_causal_models();
-std::shared_ptr<const CausalModel> load_causal_model(const std::filesystem::path& model);
+std::shared_ptr<const CausalModel> load_causal_model(const std::filesystem::path& model,
+                                                     const LoadOptions& options = {});
 std::shared_ptr<const CausalModel> make_causal_model(const std::filesystem::path& config_json,
                                                      const Params& params);
 std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,

@@ -78,6 +78,8 @@ Params Params::from(std::map<std::string, Tensor> tensors) {
   return Params(std::make_shared<MapSource>(std::move(tensors)));
 }
 
+const std::shared_ptr<const Params::Source>& Params::source() const { return state_->source; }
+
 Params Params::operator/(std::string_view part) const {
   Params result = *this;
   result.prefix_ = full_name(part);

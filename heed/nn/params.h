@@ -40,6 +40,9 @@ class Params {
   static Params from(const Checkpoint& checkpoint, const std::string& description);
   static Params from(std::map<std::string, Tensor> tensors);
 
+  /// What serves the weights; for sources that change what another serves.
+  const std::shared_ptr<const Source>& source() const;
+
   Params operator/(std::string_view part) const;
   Params operator/(int64_t index) const;
 

@@ -1,0 +1,33 @@
+#include "cli/dtype_option.h"
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <vector>
+
+#include "heed/base/error.h"
+
+namespace heed::cli {
+namespace {
+
+constexpr std::array kKinds = {BlockKind::f32,  BlockKind::bf16, BlockKind::f16,
+                               BlockKind::q8_0, BlockKind::q4_0, BlockKind::q4_1};
+
+}  // namespace
+
+void add_dtype_option(CLI::App& command, std::string& dtype, const std::string& description) {
+  std::vector<std::string> names;
+  for (const BlockKind kind : kKinds) names.emplace_back(to_string(kind));
+  command.add_option("--dtype", dtype, description + " Without it they stay what they are.")
+      ->check(CLI::IsMember(names))
+      ->default_str("");
+}
+
+std::optional<BlockKind> dtype_of(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  for (const BlockKind kind : kKinds) {
+    if (to_string(kind) == name) return kind;
+  }
+  HEED_ASSERT(false);
+}
+
+}  // namespace heed::cli
