@@ -26,93 +26,134 @@ constexpr double kSmall = 10;
 constexpr std::array<Rgb, 6> kSeriesColors = {
     {{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {204, 121, 167}, {230, 159, 0}, {128, 128, 128}}};
 
-struct Range {
-  double lowest = std::numeric_limits<double>::infinity();
-  double highest = -std::numeric_limits<double>::infinity();
+/// From numbers to places along a side of the plot.
+class Axis {
+ public:
+  explicit Axis(bool log) : log_(log) {}
 
   void take(double value) {
-    lowest = std::min(lowest, value);
-    highest = std::max(highest, value);
+    lowest_ = std::min(lowest_, measure(value));
+    highest_ = std::max(highest_, measure(value));
   }
-  /// 0 to 1 inside the range.
+  bool has(double value) const { return std::isfinite(measure(value)); }
+  bool empty() const { return !(lowest_ <= highest_); }
+  /// 0 to 1 along the axis.
   double share(double value) const {
-    return highest > lowest ? (value - lowest) / (highest - lowest) : 0.5;
+    return highest_ > lowest_ ? (measure(value) - lowest_) / (highest_ - lowest_) : 0.5;
   }
-};
+  /// Round numbers along the axis, about `count` of them.
+  std::vector<double> ticks(double count) const { return log_ ? factors() : steps(count); }
 
-/// 1, 2 or 5 times a power of ten, so that about `count` of them fill the range.
-double tick_step(const Range& range, double count) {
-  const double rough = std::max((range.highest - range.lowest) / count, 1e-12);
-  const double power = std::pow(10, std::floor(std::log10(rough)));
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (factor * power >= rough) return factor * power;
+ private:
+  double measure(double value) const { return log_ ? std::log10(value) : value; }
+
+  /// Multiples of 1, 2 or 5 times a power of ten.
+  std::vector<double> steps(double count) const {
+    // of a single value too, a step that moves it
+    const double rough = std::max({(highest_ - lowest_) / count, 1e-9 * std::abs(highest_), 1e-12});
+    const double power = std::pow(10, std::floor(std::log10(rough)));
+    double step = 10 * power;
+    for (const double factor : {5.0, 2.0, 1.0}) {
+      if (factor * power >= rough) step = factor * power;
+    }
+    std::vector<double> found;
+    for (double at = std::ceil(lowest_ / step) * step; at <= highest_; at += step) {
+      found.push_back(at);
+    }
+    return found;
   }
-  return 10 * power;
-}
+
+  /// Powers of ten, and 2 and 5 times them where there is room.
+  std::vector<double> factors() const {
+    constexpr double kDecadesWithMore = 2.5, kSlack = 1e-9;
+    std::vector<double> found;
+    for (double power = std::floor(lowest_); power <= highest_; ++power) {
+      for (const double factor : {1.0, 2.0, 5.0}) {
+        if (factor > 1 && highest_ - lowest_ > kDecadesWithMore) break;
+        const double at = power + std::log10(factor);
+        if (at >= lowest_ - kSlack && at <= highest_ + kSlack) {
+          found.push_back(factor * std::pow(10, power));
+        }
+      }
+    }
+    return found;
+  }
+
+  bool log_;
+  double lowest_ = std::numeric_limits<double>::infinity();
+  double highest_ = -std::numeric_limits<double>::infinity();
+};
 
 class ChartDrawing {
  public:
-  ChartDrawing(const LineChart& chart, Theme theme, Canvas& canvas)
-      : chart_(chart), colors_(page_colors(theme)), canvas_(canvas) {
+  /// corner: the chart's upper left one on the page.
+  ChartDrawing(const LineChart& chart, Theme theme, Point corner, Canvas& canvas)
+      : chart_(chart),
+        colors_(page_colors(theme)),
+        corner_(corner),
+        plot_{corner.x + kPlot.x, corner.y + kPlot.y, kPlot.width, kPlot.height},
+        canvas_(canvas),
+        x_(chart.log_x),
+        y_(chart.log_y) {
     for (const LineChart::Series& series : chart.series) {
       for (size_t i = 0; i < series.x.size(); ++i) {
-        if (!std::isfinite(series.y[i])) continue;
+        if (!drawn(series, i)) continue;
         x_.take(series.x[i]);
         y_.take(series.y[i]);
       }
     }
-    if (!(x_.lowest <= x_.highest)) {
+    if (x_.empty()) {
       throw Error(ErrorCode::invalid_argument, "chart: there is no number to draw");
     }
   }
 
   void draw() const {
-    canvas_.rectangle({0, 0, kWidth, kHeight}, colors_.page);
-    canvas_.text(kPlot.x, 24, clean_label(chart_.title),
+    canvas_.text(plot_.x, corner_.y + 24, clean_label(chart_.title),
                  {.size = 13, .color = colors_.ink, .bold = true});
     axes();
-    double name_x = kPlot.x;
+    double name_x = plot_.x;
     for (size_t i = 0; i < chart_.series.size(); ++i) {
       const LineChart::Series& series = chart_.series[i];
       const Rgb color = kSeriesColors.at(i % kSeriesColors.size());
       lines(series, color);
       const std::string name = clean_label(series.name);
-      canvas_.text(name_x, 38, name, {.size = kSmall, .color = color});
+      canvas_.text(name_x, corner_.y + 38, name, {.size = kSmall, .color = color});
       name_x += text_width(name, kSmall, false) + 16;
     }
   }
 
  private:
-  Point place(double x, double y) const {
-    return {kPlot.x + x_.share(x) * kPlot.width, kPlot.y + (1 - y_.share(y)) * kPlot.height};
+  bool drawn(const LineChart::Series& series, size_t i) const {
+    return x_.has(series.x[i]) && y_.has(series.y[i]);
   }
+  double across(double x) const { return plot_.x + x_.share(x) * plot_.width; }
+  double down(double y) const { return plot_.y + (1 - y_.share(y)) * plot_.height; }
 
   void axes() const {
     const TextStyle faint{.size = kSmall, .color = colors_.faint};
     TextStyle under = faint, beside = faint;
     under.anchor = Anchor::middle;
     beside.anchor = Anchor::end;
-    const double y_step = tick_step(y_, 5), x_step = tick_step(x_, 6);
-    for (double y = std::ceil(y_.lowest / y_step) * y_step; y <= y_.highest; y += y_step) {
-      const Point at = place(x_.lowest, y);
-      canvas_.line({at, {kPlot.x + kPlot.width, at.y}}, colors_.line, 0.5);
-      canvas_.text(at.x - 6, at.y + 4, fmt::format("{:.4g}", y), beside);
+    const double right = plot_.x + plot_.width, bottom = plot_.y + plot_.height;
+    for (const double y : y_.ticks(5)) {
+      canvas_.line({{plot_.x, down(y)}, {right, down(y)}}, colors_.line, 0.5);
+      canvas_.text(plot_.x - 6, down(y) + 4, fmt::format("{:.4g}", y), beside);
     }
-    const double bottom = kPlot.y + kPlot.height;
-    for (double x = std::ceil(x_.lowest / x_step) * x_step; x <= x_.highest; x += x_step) {
-      canvas_.text(place(x, y_.lowest).x, bottom + 16, fmt::format("{:.5g}", x), under);
+    for (const double x : x_.ticks(6)) {
+      canvas_.text(across(x), bottom + 16, fmt::format("{:.5g}", x), under);
     }
-    canvas_.line({{kPlot.x, bottom}, {kPlot.x + kPlot.width, bottom}}, colors_.line, 1);
-    canvas_.text(kPlot.x + kPlot.width / 2, bottom + 36, clean_label(chart_.x_axis), under);
+    canvas_.line({{plot_.x, bottom}, {right, bottom}}, colors_.line, 1);
+    canvas_.text(plot_.x + plot_.width / 2, bottom + 36, clean_label(chart_.x_axis), under);
     under.degrees = 90;
-    canvas_.text(16, kPlot.y + kPlot.height / 2, clean_label(chart_.y_axis), under);
+    canvas_.text(corner_.x + 16, plot_.y + plot_.height / 2, clean_label(chart_.y_axis), under);
   }
 
   void lines(const LineChart::Series& series, Rgb color) const {
     std::vector<Point> points;
     for (size_t i = 0; i < series.x.size(); ++i) {
-      if (std::isfinite(series.y[i])) points.push_back(place(series.x[i], series.y[i]));
-      const bool ends = !std::isfinite(series.y[i]) || i + 1 == series.x.size();
+      const bool here = drawn(series, i);
+      if (here) points.push_back({across(series.x[i]), down(series.y[i])});
+      const bool ends = !here || i + 1 == series.x.size();
       if (ends && points.size() > 1) canvas_.line(points, color, 1.5);
       if (ends && points.size() == 1) {
         canvas_.rectangle({points[0].x - 2, points[0].y - 2, 4, 4}, color);
@@ -123,15 +164,18 @@ class ChartDrawing {
 
   const LineChart& chart_;
   const PageColors& colors_;
+  Point corner_;
+  Box plot_;
   Canvas& canvas_;
-  Range x_;
-  Range y_;
+  Axis x_;
+  Axis y_;
 };
 
-std::unique_ptr<Canvas> canvas_for(const std::filesystem::path& path, const std::string& title) {
-  if (path.extension() == ".png") return png_canvas(kWidth, kHeight);
-  if (path.extension() == ".svg") return svg_canvas(kWidth, kHeight, title);
-  if (path.extension() == ".pdf") return pdf_canvas(kWidth, kHeight, title);
+std::unique_ptr<Canvas> canvas_for(const std::filesystem::path& path, Point size,
+                                   const std::string& title) {
+  if (path.extension() == ".png") return png_canvas(size.x, size.y);
+  if (path.extension() == ".svg") return svg_canvas(size.x, size.y, title);
+  if (path.extension() == ".pdf") return pdf_canvas(size.x, size.y, title);
   throw Error(
       ErrorCode::invalid_argument,
       fmt::format("chart {}: the ending must be .png, .svg or .pdf", in_quotes(path.string())));
@@ -140,8 +184,22 @@ std::unique_ptr<Canvas> canvas_for(const std::filesystem::path& path, const std:
 }  // namespace
 
 void save_chart(const LineChart& chart, const std::filesystem::path& path, Theme theme) {
-  const std::unique_ptr<Canvas> canvas = canvas_for(path, clean_label(chart.title));
-  ChartDrawing(chart, theme, *canvas).draw();
+  save_charts({chart}, path, theme);
+}
+
+void save_charts(const std::vector<LineChart>& charts, const std::filesystem::path& path,
+                 Theme theme) {
+  if (charts.empty()) throw Error(ErrorCode::invalid_argument, "chart: there is none to draw");
+  const size_t columns = std::min<size_t>(charts.size(), 2);
+  const size_t rows = (charts.size() + columns - 1) / columns;
+  const Point size{static_cast<double>(columns) * kWidth, static_cast<double>(rows) * kHeight};
+  const std::unique_ptr<Canvas> canvas = canvas_for(path, size, clean_label(charts[0].title));
+  canvas->rectangle({0, 0, size.x, size.y}, page_colors(theme).page);
+  for (size_t i = 0; i < charts.size(); ++i) {
+    const Point corner{static_cast<double>(i % columns) * kWidth,
+                       static_cast<double>(i / columns) * kHeight};
+    ChartDrawing(charts[i], theme, corner, *canvas).draw();
+  }
   write_file(path, canvas->finish());
 }
 

@@ -4,6 +4,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/text/gguf_tokenizer.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/unicode.h"
 
@@ -33,6 +34,9 @@ std::shared_ptr<const Tokenizer> load_vocab_json(const fs::path& folder) {
 }  // namespace
 
 std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& path) {
+  if (is_gguf(path)) {
+    return tokenizer_from_json(gguf_tokenizer_json(Gguf::open(path)), path.string());
+  }
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) {
     if (path.filename() == "vocab.json" || path.filename() == "merges.txt") {

@@ -44,8 +44,8 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   /// From a folder (tokenizer.json, else vocab.txt or vocab.json and merges.txt, with
-  /// tokenizer_config.json if there) or from one of those files. Error not_found / corrupt_data /
-  /// unsupported.
+  /// tokenizer_config.json if there), from one of those files or from a GGUF file. Error not_found
+  /// / corrupt_data / unsupported.
   static std::shared_ptr<const Tokenizer> load(const std::filesystem::path& file_or_folder);
 
   /// Invalid UTF-8 is replaced by U+FFFD, as Python's "replace" does; byte_offsets refer to the

@@ -35,6 +35,7 @@ struct TrainConfig {
   int64_t width = 512;
   int64_t feed_forward = 0;
   bool norm_first = false;
+  bool separate_embeddings = false;
   double dropout = 0.1;
   double mask_part = 0.15;
 

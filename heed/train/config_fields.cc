@@ -60,6 +60,9 @@ std::vector<TrainField> model_fields() {
              "Width of a new model's feed-forward layers, 0 for four times the width.", 0, 1e7),
       text("norm_first", &C::norm_first,
            "A new translator has its norms before attention and feed-forward, not after."),
+      text(
+          "separate_embeddings", &C::separate_embeddings,
+          "A new translator has tables of its own for source, target and output, not one for all."),
       number("dropout", &C::dropout, "Probability that a number is dropped in training.", 0, 0.99),
       number("mask_part", &C::mask_part, "Part of the tokens that mlm hides.", 0.01, 0.9),
   };

@@ -193,6 +193,8 @@ ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokeni
                   {"dim_feedforward", feed_forward_of(settings)},
                   {"max_position_embeddings", settings.block},
                   {"norm_first", settings.norm_first},
+                  {"share_embeddings", !settings.separate_embeddings},
+                  {"tie_word_embeddings", !settings.separate_embeddings},
                   {"dropout", settings.dropout}};
   return start;
 }

@@ -23,6 +23,17 @@ class RowTask : public TaskBase {
   std::string sample_text(int64_t most_tokens) const override;
 
  protected:
+  /// The rows to measure on: what `read` makes of the file settings().validation names, or without
+  /// one a drawn part of `train`, which keeps the rest.
+  template <class Row, class Read>
+  std::vector<Row> validation_rows(std::vector<Row>& train, const Read& read) const {
+    if (!settings().validation.empty()) return read(settings().validation);
+    const RowSplit split =
+        split_rows(static_cast<int64_t>(train.size()), settings().validation_part, settings().seed);
+    std::vector<Row> valid = chosen_rows(train, split.valid);
+    train = chosen_rows(train, split.train);
+    return valid;
+  }
   /// Error invalid_argument without a row for training.
   void set_rows(TokenRows train, TokenRows valid);
   /// The chosen rows as a batch; masked language modelling draws in it.

@@ -29,16 +29,11 @@ class ClassifyTask : public RowTask {
                               [&](TokenizerTrainer& trainer) {
                                 for (const LabeledText& row : train) trainer.add(row.text);
                               }));
-    Texts valid;
-    if (!settings.validation.empty()) {
-      valid = read_labeled_texts(settings.validation, fields_of(settings), bad);
-      check_labels(valid, bad);
-    } else {
-      const RowSplit split =
-          split_rows(static_cast<int64_t>(train.size()), settings.validation_part, settings.seed);
-      valid = chosen_rows(train, split.valid);
-      train = chosen_rows(train, split.train);
-    }
+    const Texts valid = validation_rows(train, [&](const std::string& file) {
+      Texts rows = read_labeled_texts(file, fields_of(settings), bad);
+      check_labels(rows, bad);
+      return rows;
+    });
     begin_from(
         start_encoder(settings, tokenizer(), "BertForSequenceClassification", labels_.names()));
     set_rows(rows_of(train), rows_of(valid));

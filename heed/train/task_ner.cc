@@ -44,15 +44,8 @@ class NerTask : public RowTask {
                                   for (const std::string& word : sentence.words) trainer.add(word);
                                 }
                               }));
-    Sentences valid;
-    if (!settings.validation.empty()) {
-      valid = read_columns(settings.validation, bad);
-    } else {
-      const RowSplit split =
-          split_rows(static_cast<int64_t>(train.size()), settings.validation_part, settings.seed);
-      valid = chosen_rows(train, split.valid);
-      train = chosen_rows(train, split.train);
-    }
+    const Sentences valid =
+        validation_rows(train, [&](const std::string& file) { return read_columns(file, bad); });
     begin_from(start_encoder(settings, tokenizer(), "BertForTokenClassification", tags_.names()));
     set_rows(rows_of(train), rows_of(valid));
   }

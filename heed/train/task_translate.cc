@@ -67,15 +67,8 @@ class TranslateTask : public RowTask {
     model.config["eos_token_id"] = ends_.end;
     model.config["decoder_start_token_id"] = ends_.begin;
     begin_from(std::move(model));
-    std::vector<TextPair> valid;
-    if (!settings.validation.empty()) {
-      valid = read_pairs(settings.validation, bad);
-    } else {
-      const RowSplit split =
-          split_rows(static_cast<int64_t>(train.size()), settings.validation_part, settings.seed);
-      valid = chosen_rows(train, split.valid);
-      train = chosen_rows(train, split.train);
-    }
+    const std::vector<TextPair> valid =
+        validation_rows(train, [&](const std::string& file) { return read_pairs(file, bad); });
     set_rows(rows_of(train), rows_of(valid));
   }
 

@@ -32,6 +32,41 @@ TEST(LineChart, DrawsSeriesTicksAndGaps) {
   EXPECT_EQ(read_file(folder / "loss.png").substr(1, 3), "PNG");
 }
 
+TEST(LineChart, LogarithmicAxesHaveEqualFactorsApart) {
+  const testing::TemporaryFolder folder;
+  const LineChart chart{.title = "Time",
+                        .x_axis = "words",
+                        .y_axis = "ms",
+                        .series = {{"a", {1, 10, 100, 1000}, {2, 0, 20, 200}}},
+                        .log_x = true,
+                        .log_y = true};
+  save_chart(chart, folder / "log.svg", Theme::light);
+  const std::string svg = read_file(folder / "log.svg");
+  // 0 has no place: a point alone, then a line that rises by a factor of 10 over one of 10
+  EXPECT_NE(svg.find("<polyline points=\"381.3"), std::string::npos) << svg;
+  for (const char* tick : {">1</text>", ">10</text>", ">100</text>", ">1000</text>"}) {
+    EXPECT_NE(svg.find(tick), std::string::npos) << tick;
+  }
+}
+
+TEST(LineChart, SeveralStandBesideEachOther) {
+  const testing::TemporaryFolder folder;
+  save_charts({loss_chart(), loss_chart(), loss_chart()}, folder / "three.svg", Theme::light);
+  const std::string svg = read_file(folder / "three.svg");
+  for (const char* corner : {"points=\"64,44 ", "points=\"624,44 ", "points=\"64,384 "}) {
+    EXPECT_NE(svg.find(corner), std::string::npos) << corner;
+  }
+  expect_error(ErrorCode::invalid_argument, {"none"},
+               [&] { save_charts({}, folder / "none.svg", Theme::light); });
+}
+
+TEST(LineChart, DrawsASingleLargeValue) {
+  const testing::TemporaryFolder folder;
+  save_chart({.title = "One", .x_axis = "", .y_axis = "", .series = {{"a", {3e6}, {2e9}}}},
+             folder / "one.svg", Theme::light);
+  EXPECT_GT(std::filesystem::file_size(folder / "one.svg"), 100U);
+}
+
 TEST(LineChart, RefusesOtherEndingsAndNothing) {
   const testing::TemporaryFolder folder;
   expect_error(ErrorCode::invalid_argument, {".png, .svg or .pdf"},

@@ -1,0 +1,360 @@
+// GGUF keeps a tokenizer as lists of pieces and merges and the names of what surrounds them; here
+// the names become what a tokenizer.json spells out.
+
+#include "heed/text/gguf_tokenizer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <unordered_map>
+
+#include "heed/base/error.h"
+#include "heed/base/message.h"
+
+namespace heed {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+/// tokenizer.ggml.token_type.
+enum class TokenType : int64_t { normal = 1, unknown, control, user_defined, unused, byte };
+
+/// Words as GPT-2 cuts them: what ByteLevel does by itself.
+constexpr std::string_view kGpt2Words = "gpt-2";
+/// The same after every digit is cut off.
+constexpr std::string_view kDigitsApart = "smollm";
+
+struct PreTokenizer {
+  std::string_view name;   // the usual one
+  std::string_view regex;  // of tokenizer.json's Split; empty for the two above
+  bool ignore_merges = false;
+  bool begins = false;  // texts begin with the begin token where the file does not say
+};
+
+constexpr std::array kPreTokenizers = {
+    PreTokenizer{kGpt2Words, ""},
+    PreTokenizer{kDigitsApart, ""},
+    PreTokenizer{"llama-bpe",
+                 R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| )"
+                 R"(?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+                 true, true},
+    PreTokenizer{"qwen2", R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| )"
+                          R"(?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
+};
+
+/// Other names that llama.cpp gives to the same.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherNames = {{
+    {"phi-2", kGpt2Words},
+    {"mpt", kGpt2Words},
+    {"olmo", kGpt2Words},
+    {"exaone4", kGpt2Words},
+    {"starcoder", kDigitsApart},
+    {"refact", kDigitsApart},
+    {"command-r", kDigitsApart},
+    {"codeshell", kDigitsApart},
+    {"exaone", kDigitsApart},
+    {"llama3", "llama-bpe"},
+    {"llama-v3", "llama-bpe"},
+    {"deepseek-r1-qwen", "qwen2"},
+    {"kormo", "qwen2"},
+    {"stablelm2", "qwen2"},
+}};
+
+constexpr const char* kSpaceMark = "\xE2\x96\x81";  // U+2581, which SentencePiece has for a space
+
+OrderedJson byte_level(bool use_regex) {
+  return {{"type", "ByteLevel"},
+          {"add_prefix_space", false},
+          {"trim_offsets", true},
+          {"use_regex", use_regex}};
+}
+
+OrderedJson pre_tokenizer_json(const PreTokenizer& pre) {
+  if (pre.name == kGpt2Words) return byte_level(true);
+  OrderedJson steps = OrderedJson::array();
+  if (pre.name == kDigitsApart) {
+    steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
+  } else {
+    steps.push_back({{"type", "Split"},
+                     {"pattern", {{"Regex", pre.regex}}},
+                     {"behavior", "Isolated"},
+                     {"invert", false}});
+  }
+  steps.push_back(byte_level(pre.name == kDigitsApart));
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
+}
+
+/// Reads one file's tokenizer.
+class Converter {
+ public:
+  explicit Converter(const Gguf& file) : file_(file) {
+    const auto kind = file.text(key("model"));
+    if (!kind) fail("metadata 'tokenizer.ggml.model' is needed but absent");
+    if (*kind != "gpt2" && *kind != "llama") {
+      throw Error(ErrorCode::unsupported,
+                  fmt::format("{}: the tokenizer is of kind {}; Heed reads gpt2 and llama",
+                              file.where(), in_quotes(*kind)));
+    }
+    sentence_piece_ = *kind == "llama";
+    const auto pieces = file.texts(key("tokens"));
+    if (!pieces) fail("metadata 'tokenizer.ggml.tokens' is needed but absent");
+    pieces_ = *pieces;
+    types_ = file.integers(key("token_type")).value_or(std::vector<int64_t>());
+    if (!types_.empty() && types_.size() != pieces_.size()) {
+      fail(fmt::format("has {} tokens but {} types of tokens", pieces_.size(), types_.size()));
+    }
+    for (const std::string_view piece : pieces_) {
+      if (!ids_.emplace(piece, static_cast<int64_t>(ids_.size())).second) {
+        fail("has the token " + in_quotes(piece) + " twice");
+      }
+    }
+    if (!sentence_piece_) pre_ = &pre_tokenizer();
+  }
+
+  std::string tokenizer_json() const {
+    OrderedJson document = {{"version", "1.0"},
+                            {"truncation", nullptr},
+                            {"padding", nullptr},
+                            {"added_tokens", added_tokens()},
+                            {"normalizer", sentence_piece_ ? space_marks() : OrderedJson()},
+                            {"pre_tokenizer", OrderedJson()},
+                            {"post_processor", post_processor()},
+                            {"decoder", sentence_piece_ ? marks_decoder() : byte_level(true)},
+                            {"model", model()}};
+    if (pre_ != nullptr) document["pre_tokenizer"] = pre_tokenizer_json(*pre_);
+    return dump(document);
+  }
+
+  std::string config_json() const {
+    OrderedJson config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                          {"clean_up_tokenization_spaces", false},
+                          {"add_bos_token", adds_begin()},
+                          {"add_eos_token", adds_end()}};
+    for (const auto& [field, name] :
+         {std::pair("bos_token", "bos_token_id"), std::pair("eos_token", "eos_token_id"),
+          std::pair("unk_token", "unknown_token_id"), std::pair("pad_token", "padding_token_id")}) {
+      if (const auto id = special(name)) config[field] = pieces_[static_cast<size_t>(*id)];
+    }
+    if (const auto source = file_.text("tokenizer.chat_template"))
+      config["chat_template"] = *source;
+    return dump(config);
+  }
+
+ private:
+  static std::string key(std::string_view name) { return "tokenizer.ggml." + std::string(name); }
+  [[noreturn]] void fail(const std::string& found) const {
+    throw Error(ErrorCode::corrupt_data, file_.where() + ": " + found);
+  }
+
+  std::string dump(const OrderedJson& document) const {
+    try {
+      return document.dump(1) + "\n";
+    } catch (const OrderedJson::type_error&) {
+      fail("its tokens and merges must be UTF-8, and one is not");
+    }
+  }
+
+  const PreTokenizer& pre_tokenizer() const {
+    const std::string_view name = file_.text(key("pre")).value_or("default");
+    const auto* other =
+        std::ranges::find(kOtherNames, name, [](const auto& pair) { return pair.first; });
+    const std::string_view usual = other == kOtherNames.end() ? name : other->second;
+    const auto* found = std::ranges::find(kPreTokenizers, usual, &PreTokenizer::name);
+    if (found != kPreTokenizers.end()) return *found;
+    std::vector<std::string_view> known;
+    for (const PreTokenizer& pre : kPreTokenizers) known.push_back(pre.name);
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: metadata 'tokenizer.ggml.pre' is {}; Heed knows {}; give a folder "
+                            "with the model's tokenizer.json",
+                            file_.where(), in_quotes(name), fmt::join(known, ", ")));
+  }
+
+  TokenType type(size_t id) const {
+    return types_.empty() ? TokenType::normal : static_cast<TokenType>(types_[id]);
+  }
+
+  std::optional<int64_t> special(const char* name) const {
+    const auto id = file_.integer(key(name));
+    if (id && (*id < 0 || *id >= std::ssize(pieces_))) {
+      fail(fmt::format("metadata '{}' is {}, needed an id below {}", key(name), *id,
+                       pieces_.size()));
+    }
+    return id;
+  }
+
+  bool adds_begin() const {
+    const bool usual = sentence_piece_ || pre_->begins;
+    return file_.boolean(key("add_bos_token")).value_or(usual);
+  }
+  bool adds_end() const { return file_.boolean(key("add_eos_token")).value_or(false); }
+
+  OrderedJson added_tokens() const {
+    OrderedJson added = OrderedJson::array();
+    for (size_t id = 0; id < pieces_.size(); ++id) {
+      const TokenType of = type(id);
+      const bool special = of == TokenType::control || of == TokenType::unknown;
+      if (!special && of != TokenType::user_defined) continue;
+      added.push_back({{"id", id},
+                       {"content", pieces_[id]},
+                       {"single_word", false},
+                       {"lstrip", false},
+                       {"rstrip", false},
+                       {"normalized", false},
+                       {"special", special}});
+    }
+    return added;
+  }
+
+  OrderedJson post_processor() const {
+    OrderedJson single = OrderedJson::array();
+    OrderedJson tokens = OrderedJson::object();
+    const auto add_special = [&](const char* name) {
+      const auto id = special(name);
+      if (!id) return;
+      const std::string_view piece = pieces_[static_cast<size_t>(*id)];
+      single.push_back({{"SpecialToken", {{"id", piece}, {"type_id", 0}}}});
+      tokens[std::string(piece)] = {{"id", piece},
+                                    {"ids", OrderedJson::array({*id})},
+                                    {"tokens", OrderedJson::array({piece})}};
+    };
+    const auto add_text = [&](const char* id, int type) {
+      single.push_back({{"Sequence", {{"id", id}, {"type_id", type}}}});
+    };
+    if (adds_begin()) add_special("bos_token_id");
+    add_text("A", 0);
+    if (adds_end()) add_special("eos_token_id");
+    const OrderedJson alone = single;
+    if (adds_begin()) add_special("bos_token_id");
+    add_text("B", 1);
+    if (adds_end()) add_special("eos_token_id");
+    return {{"type", "TemplateProcessing"},
+            {"single", alone},
+            {"pair", std::move(single)},
+            {"special_tokens", std::move(tokens)}};
+  }
+
+  OrderedJson space_marks() const {
+    OrderedJson steps = OrderedJson::array();
+    if (file_.boolean(key("add_space_prefix")).value_or(true)) {
+      steps.push_back({{"type", "Prepend"}, {"prepend", kSpaceMark}});
+    }
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpaceMark}});
+    return {{"type", "Sequence"}, {"normalizers", std::move(steps)}};
+  }
+
+  OrderedJson marks_decoder() const {
+    OrderedJson steps = OrderedJson::array();
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", kSpaceMark}}}, {"content", " "}});
+    steps.push_back({{"type", "ByteFallback"}});
+    steps.push_back({{"type", "Fuse"}});
+    if (file_.boolean(key("add_space_prefix")).value_or(true)) {
+      steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+    }
+    return {{"type", "Sequence"}, {"decoders", std::move(steps)}};
+  }
+
+  OrderedJson model() const {
+    OrderedJson::object_t vocab;  // filled at its end: operator[] searches it
+    vocab.reserve(pieces_.size());
+    for (size_t id = 0; id < pieces_.size(); ++id) vocab.emplace_back(pieces_[id], id);
+    const auto unknown = sentence_piece_ ? special("unknown_token_id") : std::nullopt;
+    return {{"type", "BPE"},
+            {"dropout", nullptr},
+            {"unk_token", unknown ? OrderedJson(pieces_[static_cast<size_t>(*unknown)]) : nullptr},
+            {"continuing_subword_prefix", nullptr},
+            {"end_of_word_suffix", nullptr},
+            {"fuse_unk", sentence_piece_},
+            {"byte_fallback", sentence_piece_},
+            {"ignore_merges", pre_ != nullptr && pre_->ignore_merges},
+            {"vocab", std::move(vocab)},
+            {"merges", sentence_piece_ ? merges_of_scores() : stored_merges()}};
+  }
+
+  OrderedJson stored_merges() const {
+    const auto merges = file_.texts(key("merges"));
+    if (!merges) fail("metadata 'tokenizer.ggml.merges' is needed but absent");
+    OrderedJson out = OrderedJson::array();
+    for (const std::string_view merge : *merges) {
+      // byte-level pieces have no spaces; one that begins a merge would be a piece's first byte
+      const size_t space = merge.find(' ', 1);
+      if (space == std::string_view::npos) {
+        fail("the merge " + in_quotes(merge) + " must be two pieces with a space between them");
+      }
+      out.push_back(OrderedJson::array({merge.substr(0, space), merge.substr(space + 1)}));
+    }
+    return out;
+  }
+
+  /// SentencePiece merges the neighbours whose joint piece has the highest score; equal ones, which
+  /// the leftmost wins there, stand in the order of the shorter left part.
+  OrderedJson merges_of_scores() const {
+    const auto scores = file_.numbers(key("scores"));
+    if (!scores || scores->size() != pieces_.size()) {
+      fail("needed metadata 'tokenizer.ggml.scores', a number for each token");
+    }
+    struct Merge {
+      std::string_view left, right;
+      double score;
+    };
+    std::vector<Merge> merges;
+    for (size_t id = 0; id < pieces_.size(); ++id) {
+      if (type(id) != TokenType::normal) continue;
+      const std::string_view piece = pieces_[id];
+      for (size_t cut = 1; cut < piece.size(); ++cut) {
+        if ((static_cast<unsigned char>(piece[cut]) & 0xC0) == 0x80) continue;  // in a character
+        const std::string_view left = piece.substr(0, cut);
+        const std::string_view right = piece.substr(cut);
+        if (ids_.contains(left) && ids_.contains(right)) {
+          merges.push_back({left, right, (*scores)[id]});
+        }
+      }
+    }
+    std::ranges::stable_sort(merges, std::ranges::greater{}, &Merge::score);
+    OrderedJson out = OrderedJson::array();
+    for (const Merge& merge : merges) {
+      out.push_back(OrderedJson::array({merge.left, merge.right}));
+    }
+    return out;
+  }
+
+  const Gguf& file_;
+  bool sentence_piece_ = false;
+  const PreTokenizer* pre_ = nullptr;  // of byte-level BPE
+  std::vector<std::string_view> pieces_;
+  std::vector<int64_t> types_;  // empty: all are normal
+  std::unordered_map<std::string_view, int64_t> ids_;
+};
+
+/// The steps of a pre_tokenizer without what decides nothing about words.
+nlohmann::json word_steps(const nlohmann::json& pre_tokenizer) {
+  if (!pre_tokenizer.is_object()) return nullptr;
+  nlohmann::json steps = pre_tokenizer.contains("pretokenizers")
+                             ? pre_tokenizer["pretokenizers"]
+                             : nlohmann::json::array({pre_tokenizer});
+  for (nlohmann::json& step : steps) {
+    if (step.value("type", "") != "ByteLevel") continue;
+    step.erase("trim_offsets");
+    if (!step.contains("use_regex")) step["use_regex"] = true;
+  }
+  return steps;
+}
+
+}  // namespace
+
+std::string gguf_tokenizer_json(const Gguf& file) { return Converter(file).tokenizer_json(); }
+
+std::string gguf_tokenizer_config(const Gguf& file) { return Converter(file).config_json(); }
+
+std::string gguf_pre_name(const std::string& pre_tokenizer) {
+  const nlohmann::json steps = word_steps(nlohmann::json::parse(pre_tokenizer));
+  for (const PreTokenizer& pre : kPreTokenizers) {
+    if (word_steps(nlohmann::json(pre_tokenizer_json(pre))) == steps) return std::string(pre.name);
+  }
+  return {};
+}
+
+}  // namespace heed

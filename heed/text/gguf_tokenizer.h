@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+#include "heed/io/gguf.h"
+
+namespace heed {
+
+/// The tokenizer.json of a GGUF file's tokenizer: of kind "gpt2" (byte-level BPE; pre-tokenizers
+/// gpt-2, llama-bpe, qwen2, smollm and their other names) or "llama" (SentencePiece's BPE, whose
+/// scores become an order of merges). Error unsupported for other kinds and pre-tokenizers;
+/// corrupt_data names what is missing or wrong.
+std::string gguf_tokenizer_json(const Gguf& file);
+
+/// The tokenizer_config.json that belongs to it: special tokens and the chat template.
+std::string gguf_tokenizer_config(const Gguf& file);
+
+/// What tokenizer.ggml.pre calls the words that a tokenizer.json cuts ("llama-bpe"), for writing
+/// GGUF files; empty for a pre_tokenizer that has no such name here. pre_tokenizer and the result
+/// are JSON as tokenizer.json has it.
+std::string gguf_pre_name(const std::string& pre_tokenizer);
+
+}  // namespace heed
