@@ -7,17 +7,12 @@
 #include "heed/ops/activation.h"
 #include "heed/ops/elementwise.h"
 #include "heed/ops/normalization.h"
+#include "heed/ops/recurrent.h"
 #include "heed/ops/reduce.h"
 
 namespace heed {
 namespace {
 
-/// Gate i of [B, G C]: [B, C].
-Tensor gate(const Tensor& gates, int64_t i, int64_t width) {
-  return gates.slice(1, i * width, (i + 1) * width);
-}
-
-Tensor sigmoid(const Tensor& x) { return activate(x, Activation::sigmoid); }
 Tensor tanh(const Tensor& x) { return activate(x, Activation::tanh); }
 
 /// Column s [B, 1] of where rows have tokens, and of where they have none.
@@ -62,30 +57,10 @@ RecurrentState RecurrentLayer::start(int64_t batch) const {
 }
 
 RecurrentState RecurrentLayer::operator()(const Tensor& gates, const RecurrentState& state) const {
-  return cell_ == RecurrentCell::lstm ? lstm(gates, state) : gru(gates, state);
-}
-
-RecurrentState RecurrentLayer::lstm(const Tensor& from_inputs, const RecurrentState& state) const {
-  const Tensor gates = add(from_inputs, states_(state.h));  // [B, 4 C]
-  const Tensor input = sigmoid(gate(gates, 0, width_));
-  const Tensor forget = sigmoid(gate(gates, 1, width_));
-  const Tensor cell = tanh(gate(gates, 2, width_));
-  const Tensor output = sigmoid(gate(gates, 3, width_));
-  const Tensor c = add(multiply(forget, state.c), multiply(input, cell));
-  return {.h = multiply(output, tanh(c)), .c = c};
-}
-
-RecurrentState RecurrentLayer::gru(const Tensor& from_inputs, const RecurrentState& state) const {
-  const Tensor from_state = states_(state.h);  // [B, 3 C]
-  const auto sum = [&](int64_t i) {
-    return add(gate(from_inputs, i, width_), gate(from_state, i, width_));
-  };
-  const Tensor reset = sigmoid(sum(0));
-  const Tensor keep = sigmoid(sum(1));
-  const Tensor fresh =
-      tanh(add(gate(from_inputs, 2, width_), multiply(reset, gate(from_state, 2, width_))));
-  const Tensor difference = add(state.h, scale(fresh, -1));
-  return {.h = add(fresh, multiply(keep, difference)), .c = {}};
+  const Tensor from_state = states_(state.h);  // [B, G C]
+  if (cell_ == RecurrentCell::gru) return {.h = gru_cell(gates, from_state, state.h), .c = {}};
+  const LstmState next = lstm_cell(add(gates, from_state), state.c);
+  return {.h = next.h, .c = next.c};
 }
 
 Tensor run_steps(const RecurrentLayer& layer, const Tensor& x, const std::vector<int64_t>& lengths,

@@ -41,9 +41,6 @@ class RecurrentLayer {
   RecurrentState operator()(const Tensor& gates, const RecurrentState& state) const;
 
  private:
-  RecurrentState lstm(const Tensor& from_inputs, const RecurrentState& state) const;
-  RecurrentState gru(const Tensor& from_inputs, const RecurrentState& state) const;
-
   RecurrentCell cell_;
   int64_t width_;
   Linear inputs_;
