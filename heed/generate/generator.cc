@@ -135,7 +135,7 @@ Generated TextGenerator::operator()(std::vector<int32_t> prompt_ids,
                                     const GenerateOptions& options) const {
   const Clock::time_point start = Clock::now();
   if (prompt_ids.empty() && special_.begin) prompt_ids = {*special_.begin};
-  CausalStepper stepper(model_);
+  CachedStepper stepper(model_);
   Generated generated = generate(stepper, prompt_ids, options, special_, tokenizer_, start);
   generated.prompt_ids = std::move(prompt_ids);
   return generated;

@@ -18,12 +18,6 @@ Tensor last_states(const Tensor& states, const std::vector<int64_t>& lengths) {
 
 }  // namespace
 
-Tensor CausalStepper::next(const std::vector<std::vector<int32_t>>& rows,
-                           std::span<const int64_t> /*parents*/) {
-  const EncoderInput input = EncoderInput::from_rows(rows);
-  return model_->logits(last_states((*model_)(input), input.lengths));
-}
-
 Tensor MemoryStepper::next(const std::vector<std::vector<int32_t>>& rows,
                            std::span<const int64_t> /*parents*/) {
   const EncoderInput input = EncoderInput::from_rows(rows);

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "heed/generate/kv_cache.h"
 #include "heed/models/causal.h"
 #include "heed/models/encoder_decoder.h"
 
@@ -24,19 +25,74 @@ class Stepper {
   virtual int64_t max_tokens() const = 0;
 };
 
-/// A causal language model that reads the rows anew at every step.
-class CausalStepper : public Stepper {
- public:
-  explicit CausalStepper(std::shared_ptr<const CausalModel> model) : model_(std::move(model)) {}
-  Tensor next(const std::vector<std::vector<int32_t>>& rows,
-              std::span<const int64_t> parents) override;
-  int64_t max_tokens() const override { return model_->facts().max_tokens; }
-
- private:
-  std::shared_ptr<const CausalModel> model_;
+/// What happens when a text has as many tokens as the model has positions.
+enum class ContextEnd {
+  stop,   // it ends there: max_tokens() says so
+  slide,  // the oldest tokens but the first few are left out, half a window at a time
 };
 
-/// The same of an encoder-decoder that writes from the memory of one source.
+struct CachedStepperOptions {
+  KvCacheOptions cache = {};
+  ContextEnd at_end = ContextEnd::stop;
+  /// Tokens at the beginning that stay when the window slides: where attention rests (Xiao et al.,
+  /// "Efficient streaming language models with attention sinks", 2023).
+  int64_t sinks = 4;
+};
+
+/// The tokens that a text is read by where a window slides: all of the text while it fits into
+/// `positions`; then its first `sinks` and those after a gap, which grows by half of the rest of
+/// the window whenever the window is full. A function of the text's length alone. Error
+/// invalid_argument if there is no room beside the sinks.
+std::vector<int32_t> sliding_window(const std::vector<int32_t>& text, int64_t positions,
+                                    int64_t sinks);
+
+/// A causal language model that keeps keys and values of what it has read: a step reads one token a
+/// row. Rows share the pages of what they have in common, and keep sharing them when beams part.
+///
+/// It remembers the rows of the last call: a new text (no parents) that begins as one of them did
+/// is read from where they differ on. So one stepper, kept from turn to turn, is a session of a
+/// chat. Logits are those of the whole text read anew, but for rounding (and that of the cache's
+/// dtype). With ContextEnd::slide they are, bit for bit in the same sense, those of
+/// sliding_window(row): what is left out is hidden from all tokens, positions are counted without
+/// it, and when the gap grows, what stands after it is read again. One thread at a time.
+class CachedStepper : public Stepper {
+ public:
+  /// Errors as KvCache(); invalid_argument for sinks that leave no room.
+  explicit CachedStepper(std::shared_ptr<const CausalModel> model,
+                         const CachedStepperOptions& options = {});
+  Tensor next(const std::vector<std::vector<int32_t>>& rows,
+              std::span<const int64_t> parents) override;
+  int64_t max_tokens() const override;
+
+  /// Who watches the runs from now on (null: nobody): reports are of the tokens that a run reads.
+  void watch(Observer* observer) { observer_ = observer; }
+  /// Tokens of the last call's rows that had been read before, in that call or in earlier ones.
+  int64_t reused_tokens() const { return reused_tokens_; }
+  /// What the cache takes.
+  int64_t cache_bytes() const { return cache_.bytes(); }
+
+ private:
+  struct Text {
+    std::vector<int32_t> ids;
+    KvRow kept;    // of the first ids
+    Tensor state;  // [C], of the last one, once it is read
+    int64_t left() const { return static_cast<int64_t>(ids.size()) - kept.tokens(); }
+  };
+  Text continued(const std::vector<int32_t>& ids, std::span<const Text> sources) const;
+  void read(const std::vector<Text*>& texts);
+  void read_some(const std::vector<Text*>& texts);
+  void read_all(bool are_new);
+
+  std::shared_ptr<const CausalModel> model_;
+  CachedStepperOptions options_;
+  KvCache cache_;
+  std::vector<Text> texts_;  // of the last call
+  Observer* observer_ = nullptr;
+  int64_t reused_tokens_ = 0;
+};
+
+/// The same of an encoder-decoder that writes from the memory of one source, reading the rows anew
+/// at every step.
 class MemoryStepper : public Stepper {
  public:
   MemoryStepper(std::shared_ptr<const EncoderDecoder> model, Memory memory)

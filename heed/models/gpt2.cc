@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/models/config.h"
+#include "heed/nn/attend.h"
 #include "heed/nn/checkpoint.h"
 #include "heed/tensor/dims.h"
 
@@ -102,8 +103,9 @@ Gpt2::Gpt2(const Gpt2Config& config, const Params& all)
 Tensor Gpt2::operator()(const EncoderInput& input, const Run& run) const {
   const Tensor& ids = input.ids;  // [B, T]
   Dims("gpt2").bind("ids", ids, "B T", DType::i32);
-  const Mask mask = Mask::causal(Align::top_left);
-  Tensor x = run.drop(words_(ids) + positions_(ids.size(1)));  // [B, T, C]
+  const Mask mask = causal_mask(run);
+  const Tensor positions = positions_(ids.size(1), run.first_positions());
+  Tensor x = run.drop(words_(ids) + positions);  // [B, T, C]
   for (int64_t i = 0; i < facts_.layers; ++i) {
     run.reached(i, x);
     x = through_block(blocks_[static_cast<size_t>(i)], x, mask, run.at(i));

@@ -4,14 +4,22 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <optional>
 #include <span>
 
 #include "heed/base/error.h"
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
+#include "heed/models/decoder.h"
 #include "heed/models/gpt2.h"
+#include "heed/models/llama.h"
+#include "heed/models/mistral.h"
 #include "heed/models/model_files.h"
+#include "heed/models/phi3.h"
+#include "heed/models/qwen2.h"
+#include "heed/models/qwen3.h"
 #include "heed/models/recurrent.h"
 #include "heed/models/transformer.h"
 
@@ -37,13 +45,19 @@ std::shared_ptr<const Kind> make(const ConfigReader& config, const Params& param
 
 // Every architecture Heed has: a new one is a line here.
 
-constexpr Entry<CausalModel> kCausalModels[] = {
-    {"gpt2", "GPT2", make<CausalModel, Gpt2, Gpt2Config>},
+/// As CausalModel, and as Encoder.
+template <class Kind>
+constexpr Entry<Kind> kCausalModels[] = {
+    {"gpt2", "GPT2", make<Kind, Gpt2, Gpt2Config>},
+    {"llama", "Llama", make<Kind, Decoder, LlamaConfig>},
+    {"mistral", "Mistral", make<Kind, Decoder, MistralConfig>},
+    {"phi3", "Phi3", make<Kind, Decoder, Phi3Config>},
+    {"qwen2", "Qwen2", make<Kind, Decoder, Qwen2Config>},
+    {"qwen3", "Qwen3", make<Kind, Decoder, Qwen3Config>},
 };
 
-constexpr Entry<Encoder> kEncoders[] = {
+constexpr Entry<Encoder> kEncodersAlone[] = {
     {"bert", "Bert", make<Encoder, Bert, BertConfig>},
-    {"gpt2", "GPT2", make<Encoder, Gpt2, Gpt2Config>},
 };
 
 constexpr Entry<EncoderDecoder> kEncoderDecoders[] = {
@@ -80,8 +94,14 @@ std::vector<std::string> known(std::span<const Entry<Kind>> entries) {
   return names;
 }
 
+constexpr auto kEncoders = [] {
+  std::array<Entry<Encoder>, std::size(kEncodersAlone) + std::size(kCausalModels<Encoder>)> all{};
+  std::ranges::copy(kCausalModels<Encoder>, std::ranges::copy(kEncodersAlone, all.begin()).out);
+  return all;
+}();
+
 constexpr std::span<const Entry<Encoder>> kAllEncoders(kEncoders);
-constexpr std::span<const Entry<CausalModel>> kAllCausalModels(kCausalModels);
+constexpr std::span<const Entry<CausalModel>> kAllCausalModels(kCausalModels<CausalModel>);
 constexpr std::span<const Entry<EncoderDecoder>> kAllEncoderDecoders(kEncoderDecoders);
 
 constexpr const char* kAnEncoder = "an encoder";

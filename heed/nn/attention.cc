@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "heed/base/error.h"
+#include "heed/nn/attend.h"
 #include "heed/nn/extra_keys.h"
 #include "heed/tensor/dims.h"
 
@@ -97,7 +98,7 @@ MultiHeadAttention::Weighted MultiHeadAttention::with_weights(const Tensor& quer
   const Heads heads = project(query, key, value, mask);
   const AttentionOutputs outputs = attention_outputs(
       heads.q, heads.k, heads.v, {.scale = scale_, .mask = heads.mask}, {.weights = true});
-  return {merge(outputs.y), outputs.weights};
+  return {output_(merge_heads(outputs.y)), outputs.weights};
 }
 
 /// Queries [B, T, H, D], keys and values [B, S, H, D] by as few products as the inputs allow.
@@ -144,60 +145,7 @@ MultiHeadAttention::Heads MultiHeadAttention::project(const Tensor& query, const
 Tensor MultiHeadAttention::attend(const Heads& heads, std::string_view kind, const Run& run) const {
   const AttentionOptions options{
       .scale = scale_, .mask = heads.mask, .dropout = run.dropout(&DropoutRates::attention)};
-  if (run.observer == nullptr) return merge(attention(heads.q, heads.k, heads.v, options));
-  return merge(watched(heads, options, kind, run));
-}
-
-/// attention()'s y, bit for bit, however much the observer wants to see.
-Tensor MultiHeadAttention::watched(const Heads& heads, const AttentionOptions& options,
-                                   std::string_view kind, const Run& run) const {
-  Observer& observer = *run.observer;
-  if (observer.wants_value_norms(run.layer, kind)) {
-    observer.value_norms(run.layer, kind, value_norms(heads.v));
-  }
-  const AttentionWant want = observer.wants(run.layer, kind);
-  if (const auto wanted = observer.wants_report(run.layer, kind)) {
-    const AttentionReport report = attention_report(heads.q, heads.k, heads.v, options, *wanted);
-    observer.report(run.layer, kind, report, {heads.q, heads.k, report.lse, options});
-    if (!want.lse && !want.weights && !want.scores) return report.y;
-  }
-  const AttentionOutputs outputs = attention_outputs(heads.q, heads.k, heads.v, options, want);
-  observer.attention(run.layer, kind, outputs);
-  return outputs.y;
-}
-
-/// v [B, H, S, D] -> [B, H, S]. The packed output product has no part for a head alone: the other
-/// heads' values are zeros, and its bias is taken off again.
-Tensor MultiHeadAttention::value_norms(const Tensor& v) const {
-  const int64_t batch = v.size(0), keys = v.size(2), size = v.size(3), width = heads_ * size;
-  const Tensor bias = output_(Tensor::zeros({1, width}));  // [1, C]
-  const Tensor norms = Tensor::empty({batch, heads_, keys});
-  for (int64_t h = 0; h < heads_; ++h) {
-    const Tensor alone = Tensor::zeros({batch, keys, width});
-    for (int64_t b = 0; b < batch; ++b) {
-      for (int64_t s = 0; s < keys; ++s) {
-        std::copy_n(&v.at({b, h, s, 0}), size, &alone.at({b, s, h * size}));
-      }
-    }
-    const Tensor product = output_(alone);  // [B, S, C]
-    for (int64_t b = 0; b < batch; ++b) {
-      for (int64_t s = 0; s < keys; ++s) {
-        double squares = 0;
-        for (int64_t c = 0; c < product.size(2); ++c) {
-          const double x = product.at({b, s, c}) - bias.at({0, c});
-          squares += x * x;
-        }
-        norms.at({b, h, s}) = static_cast<float>(std::sqrt(squares));
-      }
-    }
-  }
-  return norms;
-}
-
-/// y [B, H, T, D], as [B, T, H, D] in memory -> [B, T, C].
-Tensor MultiHeadAttention::merge(const Tensor& y) const {
-  const Tensor rows = y.transpose(1, 2);
-  return output_(rows.reshape({rows.size(0), rows.size(1), rows.size(2) * rows.size(3)}));
+  return heed::attend(heads.q, heads.k, heads.v, options, output_, kind, run);
 }
 
 Tensor mean_over_heads(const Tensor& weights) {

@@ -78,10 +78,6 @@ class MultiHeadAttention {
                 const Mask& mask) const;
   std::vector<Tensor> products(const Tensor& query, const Tensor& key, const Tensor& value) const;
   Tensor attend(const Heads& heads, std::string_view kind, const Run& run) const;
-  Tensor watched(const Heads& heads, const AttentionOptions& options, std::string_view kind,
-                 const Run& run) const;
-  Tensor value_norms(const Tensor& v) const;
-  Tensor merge(const Tensor& y) const;
 
   AttentionInputs inputs_ = AttentionInputs::self;
   int64_t heads_ = 1;

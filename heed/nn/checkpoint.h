@@ -5,6 +5,7 @@
 
 #include "heed/nn/run.h"
 #include "heed/ops/mask.h"
+#include "heed/ops/rotary.h"
 
 namespace heed {
 
@@ -23,6 +24,18 @@ Tensor through_block(const Layer& block, const Tensor& x, const Mask& mask, cons
   return recomputed([&block, mask](const std::vector<Tensor>& inputs,
                                    const Run& its) { return block(inputs[0], mask, its); },
                     {x}, run);
+}
+
+/// The same of a block(x, angles, mask, run) with rotary positions.
+template <class Layer>
+Tensor through_block(const Layer& block, const Tensor& x, const RotaryTable& angles,
+                     const Mask& mask, const Run& run) {
+  if (run.training == nullptr || !run.training->recompute) return block(x, angles, mask, run);
+  return recomputed(
+      [&block, angles, mask](const std::vector<Tensor>& inputs, const Run& its) {
+        return block(inputs[0], angles, mask, its);
+      },
+      {x}, run);
 }
 
 /// The same of a decoder's block(x, memory, mask, memory_mask, run).

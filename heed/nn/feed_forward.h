@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "heed/nn/linear.h"
 #include "heed/nn/run.h"
 
@@ -20,6 +22,24 @@ class FeedForward {
   Linear widen_;
   Linear narrow_;
   Activation activation_ = Activation::relu;
+};
+
+/// (activation(x W_g^T) * x W_u^T) W_d^T (Shazeer, 2020, eq. 6; Llama's with silu): C -> F -> C.
+class GatedFeedForward {
+ public:
+  GatedFeedForward() = default;
+  /// gate_and_up: two matrices [F, C], or one [2 F, C] that has the gate's rows first.
+  GatedFeedForward(const std::vector<LinearWeights>& gate_and_up, const LinearWeights& down,
+                   Activation activation)
+      : gate_and_up_(Linear::stacked(gate_and_up)), down_(down), activation_(activation) {}
+
+  /// x [..., C] -> [..., C].
+  Tensor operator()(const Tensor& x) const { return down_(gated(gate_and_up_(x), activation_)); }
+
+ private:
+  Linear gate_and_up_;
+  Linear down_;
+  Activation activation_ = Activation::silu;
 };
 
 }  // namespace heed

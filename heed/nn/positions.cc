@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "heed/base/error.h"
+#include "heed/ops/reduce.h"
 
 namespace heed {
 
@@ -26,14 +29,21 @@ Tensor sinusoidal_positions(int64_t tokens, int64_t width) {
   return table;
 }
 
-Tensor LearnedPositions::operator()(int64_t tokens) const {
-  if (tokens > count()) {
+Tensor LearnedPositions::operator()(int64_t tokens, const std::vector<int64_t>& first) const {
+  const int64_t longest = std::ranges::max(first) + tokens;
+  if (longest > count()) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("positions: {} tokens are more than the model's {} positions; cut the "
                             "text",
-                            tokens, count()));
+                            longest, count()));
   }
-  return table_.slice(0, 0, tokens).to(DType::f32);
+  const auto rows = [&](int64_t from) { return table_.slice(0, from, from + tokens); };
+  if (std::ranges::adjacent_find(first, std::not_equal_to<>()) == first.end()) {
+    return rows(first[0]).to(DType::f32);
+  }
+  std::vector<Tensor> parts;
+  for (const int64_t from : first) parts.push_back(rows(from).to(DType::f32).unsqueeze(0));
+  return concatenate(parts, 0);
 }
 
 }  // namespace heed

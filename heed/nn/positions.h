@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "heed/nn/params.h"
 
 namespace heed {
@@ -15,8 +17,9 @@ class LearnedPositions {
   LearnedPositions(const Params& params, int64_t positions, int64_t width)
       : table_(params.tensor("weight", {positions, width})) {}
 
-  /// Positions 0 to T - 1 -> [T, C] f32. Error invalid_argument for more than there are.
-  Tensor operator()(int64_t tokens) const;
+  /// T positions from first[b] on for each row b: [T, C] f32 where all begin at the same one, else
+  /// [B, T, C]. Error invalid_argument for more than there are.
+  Tensor operator()(int64_t tokens, const std::vector<int64_t>& first = {0}) const;
   int64_t count() const { return table_.size(0); }
 
  private:

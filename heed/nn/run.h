@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "heed/base/philox.h"
 #include "heed/ops/attention_report.h"
+#include "heed/ops/kv_pages.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed {
@@ -23,13 +26,14 @@ class Observer {
                                                           std::string_view /*kind*/) {
     return std::nullopt;
   }
-  /// The report, and the run that it tells of: for exact tiles and to compare it with another.
+  /// The report, and the run that it tells of: for exact tiles and to compare it with another. In
+  /// a run with a cache its k is undefined: the keys are the cache's.
   virtual void report(int /*layer*/, std::string_view /*kind*/, const AttentionReport&,
                       const AttentionRun&) {}
   /// Whether this layer is to compute value_norms(): H products of S rows.
   virtual bool wants_value_norms(int /*layer*/, std::string_view /*kind*/) { return false; }
   /// |v W_o|, the length of what each key's value is after each head's part of the output product
-  /// (Kobayashi et al., 2020): norms [B, H, S].
+  /// (Kobayashi et al., 2020): norms [B, H, S]; in a run with a cache of the new tokens alone.
   virtual void value_norms(int /*layer*/, std::string_view /*kind*/, const Tensor& /*norms*/) {}
   /// State [B, T, C] after the embeddings (layer 0) and after each block (1 to L).
   virtual void hidden_state(int /*layer*/, const Tensor& /*state*/) {}
@@ -59,9 +63,14 @@ struct Run {
   Observer* observer = nullptr;
   int layer = 0;
   Training* training = nullptr;  // null: inference, nothing is dropped
+  KvStep* cache = nullptr;       // null: the run's tokens are whole texts
 
   /// The run as the blocks of that layer see it.
-  Run at(int64_t block) const { return {observer, static_cast<int>(block), training}; }
+  Run at(int64_t block) const { return {observer, static_cast<int>(block), training, cache}; }
+  /// Where each row's first token stands: [B], or one for all.
+  std::vector<int64_t> first_positions() const {
+    return cache == nullptr ? std::vector<int64_t>{0} : cache->before();
+  }
   /// The next dropout of those numbers; off in inference.
   Dropout dropout(float DropoutRates::*numbers) const {
     return training == nullptr ? Dropout{} : training->next(training->rates.*numbers);

@@ -1,5 +1,6 @@
 #include "heed/ops/activation.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
+#include "heed/kernels/elementwise.h"
 #include "heed/ops/chunks.h"
 #include "heed/tensor/dims.h"
 
@@ -53,6 +55,56 @@ Tensor activate(const Tensor& x, Activation activation) {
                                  dx.data<float>() + begin, end - begin);
     });
     gradients.add(0, dx);
+  });
+}
+
+namespace {
+
+/// dx [..., 2 F] of y = activation(gate) * up, from x = [gate, up] and dy [..., F].
+Tensor gated_backward(const Tensor& x, const Tensor& dy, Activation activation) {
+  const Tensor dx = Tensor::empty(x.shape());
+  const int64_t width = dy.size(-1);
+  parallel_rows(dy.numel() / std::max<int64_t>(width, 1), 4 * width,
+                [&](int64_t begin, int64_t end) {
+                  for (int64_t row = begin; row < end; ++row) {
+                    const float* gate = x.data<float>() + 2 * row * width;
+                    const float* above = dy.data<float>() + row * width;
+                    float* to_gate = dx.data<float>() + 2 * row * width;
+                    float* to_up = to_gate + width;
+                    kernels::activate(activation, gate, to_up, width);
+                    kernels::multiply(to_up, above, to_up, width);
+                    kernels::multiply(gate + width, above, to_gate, width);
+                    kernels::activate_backward(activation, gate, to_gate, to_gate, width);
+                  }
+                });
+  return dx;
+}
+
+}  // namespace
+
+Tensor gated(const Tensor& x, Activation activation) {
+  Dims("gated").bind("x", x, "... C", DType::f32);
+  if (x.size(-1) % 2 != 0) {
+    throw Error(ErrorCode::invalid_argument,
+                "gated: the last dimension must hold two equal halves but is " +
+                    std::to_string(x.size(-1)));
+  }
+  const Tensor in = x.detach().contiguous();
+  Shape shape = x.shape();
+  const int64_t width = shape[-1] /= 2;
+  const Tensor y = Tensor::empty(shape);
+  parallel_rows(y.numel() / std::max<int64_t>(width, 1), 2 * width,
+                [&](int64_t begin, int64_t end) {
+                  for (int64_t row = begin; row < end; ++row) {
+                    const float* gate = in.data<float>() + 2 * row * width;
+                    float* to = y.data<float>() + row * width;
+                    kernels::activate(activation, gate, to, width);
+                    kernels::multiply(to, gate + width, to, width);
+                  }
+                });
+  if (!recording({&x})) return y;
+  return record(y, {x}, [in, activation](const Tensor& dy, Gradients& to) {
+    to.add(0, gated_backward(in, dy, activation));
   });
 }
 

@@ -16,4 +16,9 @@ Activation activation_from_name(std::string_view name);
 /// x^3))) (Hendrycks and Gimpel, 2016).
 Tensor activate(const Tensor& x, Activation activation);
 
+/// activation(gate) * up of x = [gate, up] side by side: [..., 2 F] -> [..., F] f32 ("GLU variants
+/// improve Transformer", Shazeer, 2020; SwiGLU with silu). Records its gradient; kept for backward
+/// is x.
+Tensor gated(const Tensor& x, Activation activation);
+
 }  // namespace heed

@@ -129,20 +129,28 @@ Tensor empty_by_token(const Shape& shape, DType dtype) {
 
 }  // namespace
 
-RotaryTable rotary_table(int64_t positions, int64_t rotary_dim, float base) {
+std::vector<float> rotary_frequencies(int64_t rotary_dim, float base) {
   if (rotary_dim < 0 || rotary_dim % 2 != 0) {
     refuse("the rotated part of a head must be even but is " + std::to_string(rotary_dim));
   }
   if (!(base > 0) || !std::isfinite(base)) {
     refuse("the base must be positive but is " + std::to_string(base));
   }
-  const int64_t pairs = rotary_dim / 2;
+  std::vector<float> frequencies;
+  for (int64_t i = 0; i < rotary_dim; i += 2) {
+    const float exponent = static_cast<float>(i) / static_cast<float>(rotary_dim);
+    frequencies.push_back(1.0F / std::pow(base, exponent));
+  }
+  return frequencies;
+}
+
+RotaryTable rotary_table(int64_t positions, int64_t rotary_dim, float base) {
+  const std::vector<float> frequencies = rotary_frequencies(rotary_dim, base);
+  const auto pairs = static_cast<int64_t>(frequencies.size());
   RotaryTable table{Tensor::empty({positions, pairs}), Tensor::empty({positions, pairs})};
-  for (int64_t i = 0; i < pairs; ++i) {
-    const float exponent = static_cast<float>(2 * i) / static_cast<float>(rotary_dim);
-    const float frequency = 1.0F / std::pow(base, exponent);
-    for (int64_t p = 0; p < positions; ++p) {
-      const float angle = static_cast<float>(p) * frequency;
+  for (int64_t p = 0; p < positions; ++p) {
+    for (int64_t i = 0; i < pairs; ++i) {
+      const float angle = static_cast<float>(p) * frequencies[static_cast<size_t>(i)];
       table.cosines.at({p, i}) = std::cos(angle);
       table.sines.at({p, i}) = std::sin(angle);
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "heed/tensor/tensor.h"
 
@@ -13,9 +14,12 @@ struct RotaryTable {
   Tensor sines;
 };
 
-/// Positions 0 to P - 1, angle p / base^(2i / R) for pair i (Su et al., 2021, sec. 3.2.2), computed
-/// in f32 as the published models do: [P, R/2]. Error invalid_argument for an odd R or a base that
-/// is not positive.
+/// 1 / base^(2i / R) for each of R/2 pairs (Su et al., 2021, sec. 3.2.2): what a pair's angle grows
+/// by from position to position. In f32, as the published models compute it. Error
+/// invalid_argument for an odd R or a base that is not positive.
+std::vector<float> rotary_frequencies(int64_t rotary_dim, float base = 10000.0F);
+
+/// Positions 0 to P - 1 of those frequencies, likewise in f32: [P, R/2]. Errors as above.
 RotaryTable rotary_table(int64_t positions, int64_t rotary_dim, float base = 10000.0F);
 
 /// Which elements of a head make pair i of R/2.

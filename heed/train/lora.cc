@@ -162,6 +162,10 @@ void Lora::write(const std::filesystem::path& folder, const std::string& base_mo
 
 std::vector<std::string> usual_lora_targets(const std::string& model_type) {
   if (model_type == "gpt2") return {"c_attn"};
+  if (model_type == "phi3") return {"qkv_proj"};
+  for (const char* like_llama : {"llama", "mistral", "qwen2", "qwen3"}) {
+    if (model_type == like_llama) return {"q_proj", "v_proj"};
+  }
   if (model_type == "bert") return {"query", "value"};
   return {"linear1", "linear2"};
 }

@@ -216,7 +216,8 @@ DropoutRates dropout_rates_of(const Json& config) {
     return 0.0F;
   };
   DropoutRates rates{.hidden = rate({"hidden_dropout_prob", "resid_pdrop", "dropout"}),
-                     .attention = rate({"attention_probs_dropout_prob", "attn_pdrop", "dropout"})};
+                     .attention = rate({"attention_probs_dropout_prob", "attn_pdrop",
+                                        "attention_dropout", "dropout"})};
   if (config.value("model_type", std::string()) == "transformer2017") {
     rates.feed_forward = rates.hidden;  // nn.Transformer drops there as well
   }

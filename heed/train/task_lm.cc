@@ -32,7 +32,10 @@ class TextTask : public TaskBase {
   explicit TextTask(const TrainConfig& settings) : TaskBase(settings) {
     use(tokenizer_for(settings));
     begin_from(start_causal(settings, tokenizer()));
-    block_ = longest_row(settings, start().config, "n_positions");
+    const Json& config = start().config;
+    block_ =
+        longest_row(settings, config,
+                    config.contains("n_positions") ? "n_positions" : "max_position_embeddings");
     read_data();
   }
 

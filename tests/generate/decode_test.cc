@@ -34,7 +34,7 @@ TEST(Decode, WritesWhatTransformersWritesGreedily) {
     int cases = 0;
     for (const Json& one : Golden(name + "/expected.safetensors").metadata("generated")) {
       if (one["beams"] != 1) continue;
-      CausalStepper stepper(gpt2(name));
+      CachedStepper stepper(gpt2(name));
       const Written written =
           decode(stepper, one["prompt"].get<Ids>(),
                  {.max_new_tokens = one["max_new_tokens"], .end_ids = one["end"].get<Ids>()});
@@ -50,7 +50,7 @@ TEST(BeamSearch, WritesWhatTransformersWrites) {
     int cases = 0;
     for (const Json& one : Golden(name + "/expected.safetensors").metadata("generated")) {
       if (one["beams"] == 1) continue;
-      CausalStepper stepper(gpt2(name));
+      CachedStepper stepper(gpt2(name));
       const Ids end = one["end"].get<Ids>();
       const auto found = beam_search(stepper, one["prompt"].get<Ids>(),
                                      {.beams = one["beams"],
@@ -106,7 +106,7 @@ TEST(BeamSearch, FindsTheBestOfAllTextsOfATranslatorWithEnoughBeams) {
 
 TEST(BeamSearch, OneBeamThatStopsEarlyIsGreedy) {
   for (const std::string& name : kGpt2s) {
-    CausalStepper stepper(gpt2(name));
+    CachedStepper stepper(gpt2(name));
     const Written greedy = decode(stepper, {1, 2}, {.max_new_tokens = 8});
     const auto found =
         beam_search(stepper, {1, 2}, {.beams = 1, .length_penalty = 0, .max_new_tokens = 8});
@@ -117,7 +117,7 @@ TEST(BeamSearch, OneBeamThatStopsEarlyIsGreedy) {
 
 TEST(Decode, ASeedWritesTheSameTextAtAnyNumberOfThreads) {
   const int before = num_threads();
-  CausalStepper stepper(gpt2("gpt2_3x8"));
+  CachedStepper stepper(gpt2("gpt2_3x8"));
   const auto write = [&](uint64_t seed) {
     return decode(stepper, {1, 2},
                   {.max_new_tokens = 20, .sampling = {.temperature = 1.5}, .seed = seed})
@@ -134,7 +134,7 @@ TEST(Decode, ASeedWritesTheSameTextAtAnyNumberOfThreads) {
 }
 
 TEST(Decode, TellsOfEachTokenAndStopsAtTheEndOfThePositions) {
-  CausalStepper stepper(gpt2("gpt2_2x5"));  // 24 positions
+  CachedStepper stepper(gpt2("gpt2_2x5"));  // 24 positions
   Ids seen;
   const Written written =
       decode(stepper, Ids(20, 5),
@@ -147,7 +147,7 @@ TEST(Decode, TellsOfEachTokenAndStopsAtTheEndOfThePositions) {
 }
 
 TEST(Decode, BadRequestsAreNamed) {
-  CausalStepper stepper(gpt2("gpt2_2x5"));
+  CachedStepper stepper(gpt2("gpt2_2x5"));
   constexpr auto kInvalid = ErrorCode::invalid_argument;
   expect_error(kInvalid, {"24 tokens", "24 positions"}, [&] { decode(stepper, Ids(24, 5), {}); });
   expect_error(kInvalid, {"no tokens"}, [&] { decode(stepper, {}, {}); });

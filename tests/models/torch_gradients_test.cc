@@ -62,7 +62,8 @@ TEST_P(ModelGradients, AreAsNearToExactOnesAsTorchs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ModelGradients,
-                         ::testing::Values("gpt2", "transformer", "lstm", "gru", "lstm_attention"),
+                         ::testing::Values("gpt2", "llama", "transformer", "lstm", "gru",
+                                           "lstm_attention"),
                          [](const auto& one) { return std::string(one.param); });
 
 }  // namespace

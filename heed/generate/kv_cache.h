@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "heed/ops/kv_pages.h"
+
+namespace heed {
+
+struct KvCacheOptions {
+  DType dtype = DType::f32;   // f32, bf16 or f16, rounded to nearest
+  int64_t page_tokens = 128;  // attention reads pages of its chunks' size where they lie
+};
+
+class KvPool;
+
+/// Keys and values of a text's first tokens. A value: a copy shares the pages, and who writes into
+/// a shared one gets its own copy of it first.
+class KvRow {
+ public:
+  KvRow() = default;
+  explicit KvRow(std::shared_ptr<KvPool> pool) : pool_(std::move(pool)) {}
+  KvRow(const KvRow& other);
+  KvRow(KvRow&& other) noexcept;
+  KvRow& operator=(KvRow other) noexcept;
+  ~KvRow();
+
+  int64_t tokens() const { return tokens_; }
+  /// The same text's first `tokens`, at most those there are.
+  KvRow first(int64_t tokens) const;
+
+ private:
+  friend class KvRun;
+  void keep(int64_t pages);
+  std::shared_ptr<KvPool> pool_;
+  std::vector<int32_t> pages_;  // all but the last are full
+  int64_t tokens_ = 0;
+};
+
+/// Memory for the keys and values of any number of texts, in pages that they share where they
+/// begin alike. It grows as they do, and pages that no row holds any more are used again. Layers
+/// and heads are what the first run brings. One thread at a time.
+class KvCache {
+ public:
+  /// Error invalid_argument for a dtype that is none of the three, or pages of no tokens.
+  explicit KvCache(const KvCacheOptions& options = {});
+  /// A text of no tokens yet.
+  KvRow row() const { return KvRow(pool_); }
+  /// Pages that rows hold, and what memory all pages take.
+  int64_t pages() const;
+  int64_t bytes() const;
+
+ private:
+  std::shared_ptr<KvPool> pool_;
+};
+
+/// One run of a model over the next tokens of some rows of a cache: what Run::cache points to.
+class KvRun : public KvStep {
+ public:
+  /// counts[i] more tokens of rows[i]; the rows must outlive the run.
+  KvRun(std::vector<KvRow*> rows, const std::vector<int64_t>& counts);
+
+  const std::vector<int64_t>& before() const override { return before_; }
+  const std::vector<int64_t>& after() const override { return after_; }
+  KvPages put(int64_t layer, const Tensor& k, const Tensor& v) override;
+  /// Every layer is through: the rows have the new tokens. Without it they stay as they were.
+  void finish();
+
+ private:
+  std::vector<KvRow*> rows_;
+  std::vector<int64_t> before_, after_;
+  Tensor table_;  // [B, M]
+};
+
+}  // namespace heed
