@@ -75,9 +75,11 @@ Decoder::Decoder(const DecoderConfig& config, const Params& all)
     layers_[static_cast<size_t>(i)] = layer_of(params / "layers" / i, config);
   });
   final_norm_ = RmsNorm(params / "norm", config.width, config.epsilon);
-  output_weight_ = config.tied ? words_.table()
-                               : (all / "lm_head").tensor("weight", {config.vocab, config.width});
-  output_ = Linear({output_weight_, Tensor()});
+  const LinearWeights output =
+      config.tied ? words_.weights()
+                  : LinearWeights(all / "lm_head", config.width, config.vocab, /*with_bias=*/false);
+  output_weight_ = output.weight;
+  output_ = Linear(output);
 }
 
 void Decoder::check_length(const std::vector<int64_t>& first, int64_t tokens) const {

@@ -8,6 +8,11 @@
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
 #include "heed/models/gpt2.h"
+#include "heed/models/llama.h"
+#include "heed/models/mistral.h"
+#include "heed/models/phi3.h"
+#include "heed/models/qwen2.h"
+#include "heed/models/qwen3.h"
 #include "heed/models/recurrent.h"
 #include "heed/models/transformer.h"
 
@@ -36,6 +41,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     try_config<Gpt2Config>(config);
     try_config<TransformerConfig>(config);
     try_config<RecurrentConfig>(config);
+    try_config<LlamaConfig>(config);
+    try_config<MistralConfig>(config);
+    try_config<Phi3Config>(config);
+    try_config<Qwen2Config>(config);
+    try_config<Qwen3Config>(config);
   } catch (const Error&) {
   }
   return 0;
