@@ -65,7 +65,7 @@ def write(model, case):
     prompt = case["prompt"]
     out = model.generate(
         torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long), do_sample=False,
-        num_beams=case["beams"], max_new_tokens=NEW, min_new_tokens=NEW, eos_token_id=2, pad_token_id=0,
+        num_beams=case["beams"], max_new_tokens=NEW, eos_token_id=VOCAB, pad_token_id=0,  # nothing ends a text
         return_dict_in_generate=True, output_scores=True)
     score = out.sequences_scores[0].item() if case["beams"] > 1 else None
     return out.sequences[0, len(prompt):].tolist(), score
