@@ -120,7 +120,8 @@ TEST(Decoder, ReadsNoFurtherThanItsScalingHolds) {
 
 void expect_refused(const std::string& golden, ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  testing::expect_refused(golden, {code, field, value, parts}, load_causal_model);
+  testing::expect_refused(golden, {code, field, value, parts},
+                          [](const auto& folder) { return load_causal_model(folder); });
 }
 
 TEST(DecoderConfig, EveryFieldIsChecked) {

@@ -88,7 +88,8 @@ TEST(Gpt2, BadInputIsNamed) {
 
 void expect_refused(ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  testing::expect_refused("gpt2_2x5", {code, field, value, parts}, load_causal_model);
+  testing::expect_refused("gpt2_2x5", {code, field, value, parts},
+                          [](const auto& folder) { return load_causal_model(folder); });
 }
 
 TEST(Gpt2Config, EveryFieldIsChecked) {
