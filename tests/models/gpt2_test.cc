@@ -111,7 +111,7 @@ TEST(Gpt2Config, EveryFieldIsChecked) {
   constexpr auto kUnsupported = ErrorCode::unsupported;
   expect_refused(kUnsupported, "activation_function", "mish", {"mish", "gelu"});
   expect_refused(kUnsupported, "add_cross_attention", true, {"cross-attention"});
-  expect_refused(kUnsupported, "model_type", "llama", {"llama", "it has: gpt2"});
+  expect_refused(kUnsupported, "model_type", "bloom", {"bloom", "it has: gpt2"});
 }
 
 TEST(Registry, TellsOfTheKindThatHeedHas) {
