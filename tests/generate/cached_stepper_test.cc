@@ -67,6 +67,26 @@ TEST(CachedStepper, StepsGiveWhatReadingAnewGives) {
   }
 }
 
+TEST(CachedStepper, WritesWhatTransformersWrites) {
+  for (const std::string& name : kModels) {
+    if (name.starts_with("gpt2")) continue;  // tests/generate/decode_test.cc
+    const auto model = golden_model(name);
+    for (const Json& one : Golden(name + "/expected.safetensors").metadata("generated")) {
+      const Ids expected = one["ids"].get<Ids>(), prompt = one["prompt"].get<Ids>();
+      ASSERT_EQ(expected.size(), 64u);
+      CachedStepper stepper(model);
+      if (one["beams"] == 1) {
+        EXPECT_EQ(decode(stepper, prompt, {.max_new_tokens = 64}).ids, expected) << name;
+        continue;
+      }
+      const BeamOptions options{.beams = one["beams"], .max_new_tokens = 64};
+      const Written best = beam_search(stepper, prompt, options).front();
+      EXPECT_EQ(best.ids, expected) << name << " " << one;
+      EXPECT_NEAR(best.score, one["score"].get<double>(), 1e-4) << name;
+    }
+  }
+}
+
 TEST(CachedStepper, PagesOfAnySizeGiveTheSameBits) {
   for (const std::string& name : kModels) {
     const auto model = golden_model(name);
