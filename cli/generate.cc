@@ -1,14 +1,18 @@
 // heed generate: what a language model writes after a prompt.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "cli/id_rows.h"
 #include "cli/texts.h"
+#include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/io/hub.h"
 
@@ -18,6 +22,8 @@ namespace {
 struct Options {
   TextInputs inputs;
   std::string ids;
+  std::optional<int64_t> samples;
+  std::optional<int64_t> logprobs;
   GenerationArguments generation;
 };
 
@@ -41,35 +47,128 @@ std::vector<Prompt> read_prompts(const Options& options) {
   return prompts;
 }
 
-void run(const Context& context, const Options& options) {
-  const std::vector<Prompt> prompts = read_prompts(options);
-  const auto start = std::chrono::steady_clock::now();
-  const TextGenerator generator = TextGenerator::load(find_model(context.model));
-  const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
-  GenerateOptions choices = generation_options(context, options.generation);
-  if (!context.json) {
-    choices.on_text = [](std::string_view text) {
-      print(text);
-      flush_output();
-    };
+/// Prints texts in their order while they are written side by side: the first that is not whole
+/// comes as it is written, those after it wait.
+class InOrder {
+ public:
+  explicit InOrder(size_t texts) : texts_(texts) {}
+
+  void add(size_t text, std::string_view piece) {
+    texts_[text].waiting += piece;
+    show();
   }
-  for (const Prompt& prompt : prompts) {
-    const Generated generated =
-        prompt.is_text ? generator(prompt.text, choices) : generator(prompt.ids, choices);
-    if (!context.json) {
-      print("\n");
-      continue;
+  void end(size_t text) {
+    texts_[text].ended = true;
+    show();
+  }
+
+ private:
+  struct Text {
+    std::string waiting;
+    bool ended = false;
+  };
+
+  void show() {
+    for (; current_ < texts_.size(); ++current_) {
+      print(std::exchange(texts_[current_].waiting, {}));
+      if (!texts_[current_].ended) break;
     }
-    OutJson out = {{"prompt", prompt.is_text ? OutJson(prompt.text) : OutJson(nullptr)},
-                   {"prompt_ids", generated.prompt_ids},
-                   {"ids", generated.ids},
-                   {"text", generated.text},
-                   {"finish", to_string(generated.finish)},
-                   {"score", generated.score},
-                   {"timing", timing_json(generated, load.count())}};
-    print_json(out);
+    flush_output();
   }
+
+  std::vector<Text> texts_;
+  size_t current_ = 0;
+};
+
+OutJson likeliest_json(const Generated& generated, const Tokenizer* tokenizer) {
+  OutJson places = OutJson::array();
+  for (const std::vector<TokenLogprob>& place : generated.likeliest) {
+    OutJson tokens = OutJson::array();
+    for (const TokenLogprob& one : place) {
+      OutJson token{{"id", one.id}};
+      if (tokenizer != nullptr) token["token"] = tokenizer->token_of(one.id);
+      token["logprob"] = one.logprob;
+      tokens.push_back(std::move(token));
+    }
+    places.push_back(std::move(tokens));
+  }
+  return places;
 }
+
+class GenerateCommand {
+ public:
+  GenerateCommand(const Context& context, const Options& options)
+      : context_(context), options_(options), prompts_(read_prompts(options)) {
+    const auto start = std::chrono::steady_clock::now();
+    generator_ = TextGenerator::load(find_model(context.model));
+    load_ms_ =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    const bool texts = std::ranges::any_of(prompts_, &Prompt::is_text);
+    tokenizer_ = texts || generator_.has_tokenizer() ? generator_.tokenizer().get() : nullptr;
+    choices_ = generation_options(context, options.generation, generator_.defaults(), tokenizer_);
+    choices_.samples = options.samples.value_or(choices_.samples);
+    choices_.likeliest = options.logprobs.value_or(0);
+  }
+
+  void run() {
+    const auto samples = static_cast<size_t>(std::max<int64_t>(1, choices_.samples));
+    InOrder out(prompts_.size() * samples);
+    // a beam search may find fewer texts than it was asked for, so that it is told of alone
+    const auto batch = choices_.beams > 1 ? size_t{1} : static_cast<size_t>(context_.batch);
+    for (size_t first = 0; first < prompts_.size(); first += batch) {
+      const size_t end = std::min(prompts_.size(), first + batch);
+      std::vector<std::vector<int32_t>> ids;
+      for (size_t i = first; i < end; ++i) ids.push_back(ids_of(prompts_[i]));
+      const auto text_of = [&](int64_t text) {
+        return first * samples + static_cast<size_t>(text);
+      };
+      if (!context_.json) {
+        choices_.on_text = [&](int64_t text, std::string_view piece) {
+          out.add(text_of(text), piece);
+        };
+      }
+      choices_.on_end = [&](int64_t text, const Generated& generated) {
+        const size_t at = text_of(text);
+        out.add(at, context_.json ? to_line(json_of(at / samples, at % samples, generated)) + "\n"
+                                  : std::string("\n"));
+        out.end(at);
+      };
+      const size_t texts = generator_.batch(std::move(ids), choices_).size();
+      for (size_t text = texts; text < (end - first) * samples; ++text) {
+        out.end(first * samples + text);
+      }
+      check_cancelled();
+    }
+  }
+
+ private:
+  std::vector<int32_t> ids_of(const Prompt& prompt) const {
+    return prompt.is_text ? generator_.encode(prompt.text) : prompt.ids;
+  }
+
+  OutJson json_of(size_t prompt, size_t sample, const Generated& generated) const {
+    const Prompt& of = prompts_[prompt];
+    OutJson out{{"prompt", of.is_text ? OutJson(of.text) : OutJson(nullptr)},
+                {"prompt_ids", generated.prompt_ids}};
+    if (choices_.samples > 1) out["sample"] = sample;
+    out["ids"] = generated.ids;
+    out["text"] = generated.text;
+    out["finish"] = to_string(generated.finish);
+    out["score"] = generated.score;
+    if (options_.logprobs) out["logprobs"] = generated.logprobs;
+    if (choices_.likeliest > 0) out["top_logprobs"] = likeliest_json(generated, tokenizer_);
+    out["timing"] = timing_json(generated, load_ms_);
+    return out;
+  }
+
+  const Context& context_;
+  const Options& options_;
+  std::vector<Prompt> prompts_;
+  TextGenerator generator_;
+  const Tokenizer* tokenizer_ = nullptr;
+  GenerateOptions choices_;
+  double load_ms_ = 0;
+};
 
 }  // namespace
 
@@ -79,18 +178,34 @@ void add_generate(CLI::App& root, Context& context) {
       root, context,
       {.name = "generate",
        .summary = "Write on from a text with a language model.",
-       .details = "Prints what follows each prompt as it is written. The same seed writes the same "
-                  "text, whatever the number of threads. Prompt and new tokens together have the "
-                  "model's positions to stand at; a text ends there.",
+       .details = "Prints what follows each prompt as it is written; Ctrl-C ends it there. Options "
+                  "that are not given are as the checkpoint's generation_config.json says. The "
+                  "same seed writes the same text, whatever the number of threads and the other "
+                  "prompts. Prompt and new tokens together have the model's positions to stand at; "
+                  "a text ends there.",
        .example = "heed generate \"To be, or not\" --model out/shakespeare --temperature 0.8 "
                   "--top-k 40 --seed 1"},
-      [&context, options] { run(context, *options); });
+      [&context, options] { GenerateCommand(context, *options).run(); });
   add_text_inputs(command, options->inputs);
   add_model_option(command, context);
   command
       .add_option("--ids", options->ids,
                   "Read token ids from F, a JSON list of lists, instead of texts.")
       ->type_name("F.json");
+  command
+      .add_option("--samples", options->samples,
+                  "Write N texts for each prompt (with beams: the N best).")
+      ->type_name("N")
+      ->default_str("")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+  command
+      .add_option("--logprobs", options->logprobs,
+                  "With --json: the log-probability of each token, and the N likeliest ones at its "
+                  "place.")
+      ->type_name("N")
+      ->default_str("")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+  add_batch_option(command, context);
   add_generation_options(command, context, options->generation);
 }
 

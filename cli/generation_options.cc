@@ -1,58 +1,224 @@
 #include "cli/generation_options.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 #include "cli/command.h"
+#include "heed/base/error.h"
+#include "heed/base/message.h"
 
 namespace heed::cli {
+namespace {
+
+/// Adds options whose default is not told, as it is the checkpoint's.
+class Adder {
+ public:
+  Adder(CLI::App& command, const char* group) : command_(command), group_(group) {}
+
+  template <class T>
+  CLI::Option* operator()(const char* name, T& value, const char* type, const char* text) {
+    return command_.add_option(name, value, text)->type_name(type)->default_str("")->group(group_);
+  }
+  /// Several values with commas between them.
+  CLI::Option* ids(const char* name, std::vector<int32_t>& value, const char* text) {
+    return (*this)(name, value, "IDS", text)->delimiter(',');
+  }
+  /// A text each time that the option is given, whatever it holds.
+  CLI::Option* texts(const char* name, std::vector<std::string>& value, const char* type,
+                     const char* text) {
+    return command_
+        .add_option(
+            name,
+            [&value](const CLI::results_t& values) {
+              value = values;
+              return true;
+            },
+            text)
+        ->type_name(type)
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->default_str("")
+        ->group(group_);
+  }
+
+ private:
+  CLI::App& command_;
+  const char* group_;
+};
+
+void add_length(CLI::App& command, GenerationArguments& arguments) {
+  Adder add(command, "How long a text gets");
+  add("--max-new-tokens", arguments.max_new_tokens, "N",
+      "Write at most N tokens, and no more than the model has positions for (default: 100).");
+  add("--min-new-tokens", arguments.min_new_tokens, "N", "Do not end before N tokens.");
+  add.texts("--stop", arguments.stop, "TEXT",
+            "End a text before TEXT, which is not printed; may be given several times.");
+  add.ids("--eos-token-id", arguments.eos_token_id,
+          "End a text with one of these tokens instead of what the checkpoint says.");
+  add.ids("--forced-eos-token-id", arguments.forced_eos_token_id,
+          "Take one of these as the last token there is room for.");
+}
+
+void add_choice(CLI::App& command, GenerationArguments& arguments) {
+  Adder add(command, "Which token comes next");
+  add("--temperature", arguments.temperature, "X",
+      "Draw tokens from softmax(logits / X); 0 takes the likeliest one, always. Without it, the "
+      "next five mean a temperature of 1.");
+  add("--top-k", arguments.top_k, "N", "Draw from the N likeliest tokens alone; 0 is all.");
+  add("--top-p", arguments.top_p, "X",
+      "Draw from the likeliest tokens whose probabilities reach X together.");
+  add("--min-p", arguments.min_p, "X",
+      "Draw from tokens with at least X of the likeliest one's probability.");
+  add("--typical-p", arguments.typical_p, "X",
+      "Draw from the tokens whose -ln p is nearest to the entropy, until they reach X.");
+  add("--epsilon-cutoff", arguments.epsilon_cutoff, "X",
+      "Draw from tokens with a probability of at least X.");
+  add("--eta-cutoff", arguments.eta_cutoff, "X",
+      "The same, with a bound that falls where the entropy is high.");
+}
+
+void add_rules(CLI::App& command, GenerationArguments& arguments) {
+  Adder add(command, "What comes less, or not at all");
+  add("--repetition-penalty", arguments.repetition_penalty, "X",
+      "Divide the logits of tokens that came before by X (those below 0: multiply).");
+  add("--presence-penalty", arguments.presence_penalty, "X",
+      "Take X from the logits of tokens that were written before.");
+  add("--frequency-penalty", arguments.frequency_penalty, "X",
+      "Take X from a token's logit for each time it was written.");
+  add("--no-repeat-ngram-size", arguments.no_repeat_ngram_size, "N",
+      "Never write the same N tokens in a row twice.");
+  add.texts("--bad-words", arguments.bad_words, "TEXT",
+            "Never write TEXT, nor with a space before it; may be given several times.");
+  add.texts("--logit-bias", arguments.logit_bias, "ID=X",
+            "Add X to a token's logit (-inf forbids it); may be given several times.");
+  add.ids("--suppress-tokens", arguments.suppress_tokens, "Never write these tokens.");
+  add.ids("--begin-suppress-tokens", arguments.begin_suppress_tokens,
+          "Do not begin with these tokens.");
+  add("--forced-bos-token-id", arguments.forced_bos_token_id, "ID",
+      "Write this token first, after a prompt of a single one.");
+}
+
+void add_beams(CLI::App& command, GenerationArguments& arguments) {
+  Adder add(command, "Several texts at once");
+  add("--beams", arguments.beams, "N",
+      "Follow the N likeliest texts at once and give the best (no temperature).")
+      ->check(CLI::Range(int64_t{1}, int64_t{1024}));
+  add("--length-penalty", arguments.length_penalty, "X",
+      "A text's score is divided by its length to the power of X: above 0 favours long texts.");
+  add("--early-stopping", arguments.early_stopping, "on|off|never",
+      "End a beam search as soon as N texts have ended (on), when no growing text would be better "
+      "now (off) or could ever be (never).")
+      ->check(CLI::IsMember({"on", "off", "never"}));
+}
+
+SequenceBias parse_bias(const std::string& text) {
+  const size_t sign = text.find('=');
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  int32_t id = 0;
+  float bias = 0;
+  const char* middle = begin + std::min(sign, text.size());
+  const auto read_id = std::from_chars(begin, middle, id);
+  const bool has_bias = sign != std::string::npos;
+  const auto read_bias = std::from_chars(has_bias ? middle + 1 : end, end, bias);
+  if (!has_bias || read_id.ec != std::errc() || read_id.ptr != middle || id < 0 ||
+      read_bias.ec != std::errc() || read_bias.ptr != end) {
+    throw Error(ErrorCode::invalid_argument,
+                "generate: --logit-bias needed ID=NUMBER, found " + in_quotes(text));
+  }
+  return {{id}, bias};
+}
+
+/// As a text's beginning has it and as it stands after a space.
+std::vector<std::vector<int32_t>> cut_words(const std::vector<std::string>& words,
+                                            const Tokenizer* tokenizer) {
+  std::vector<std::vector<int32_t>> all;
+  for (const std::string& word : words) {
+    if (tokenizer == nullptr) {
+      throw Error(ErrorCode::unsupported,
+                  "generate: --bad-words need a tokenizer, which the model's folder does not have");
+    }
+    for (const std::string& form : {word, " " + word}) {
+      std::vector<int32_t> ids = tokenizer->encode(form, {.add_special = false}).ids;
+      if (!ids.empty()) all.push_back(std::move(ids));
+    }
+  }
+  return all;
+}
+
+template <class To, class From>
+void set(To& to, const std::optional<From>& from) {
+  if (from) to = *from;
+}
+template <class To, class From>
+void set(To& to, const std::vector<From>& from) {
+  if (!from.empty()) to = from;
+}
+
+/// Sampling as the checkpoint has it, as far as the arguments do not choose another way.
+SamplingOptions sampling_options(const GenerationArguments& arguments,
+                                 const SamplingOptions& defaults) {
+  const bool names_choice = arguments.top_k || arguments.top_p || arguments.min_p ||
+                            arguments.typical_p || arguments.epsilon_cutoff || arguments.eta_cutoff;
+  const bool beams = arguments.beams.value_or(1) > 1;
+  SamplingOptions options = defaults;
+  if (arguments.temperature == 0.0 || (beams && !arguments.temperature)) options = {};
+  if (options.temperature == 0 && names_choice) options.temperature = 1;
+  set(options.temperature, arguments.temperature);
+  set(options.top_k, arguments.top_k);
+  set(options.top_p, arguments.top_p);
+  set(options.min_p, arguments.min_p);
+  set(options.typical_p, arguments.typical_p);
+  set(options.epsilon_cutoff, arguments.epsilon_cutoff);
+  set(options.eta_cutoff, arguments.eta_cutoff);
+  return options;
+}
+
+void set_rules(const GenerationArguments& arguments, const Tokenizer* tokenizer,
+               ScoreRules& rules) {
+  set(rules.min_new_tokens, arguments.min_new_tokens);
+  set(rules.repetition_penalty, arguments.repetition_penalty);
+  set(rules.presence_penalty, arguments.presence_penalty);
+  set(rules.frequency_penalty, arguments.frequency_penalty);
+  set(rules.no_repeat_ngram_size, arguments.no_repeat_ngram_size);
+  set(rules.suppress_tokens, arguments.suppress_tokens);
+  set(rules.begin_suppress_tokens, arguments.begin_suppress_tokens);
+  set(rules.forced_bos_token_id, arguments.forced_bos_token_id);
+  set(rules.forced_eos_token_id, arguments.forced_eos_token_id);
+  for (const std::string& text : arguments.logit_bias) {
+    rules.sequence_bias.push_back(parse_bias(text));
+  }
+  for (auto& word : cut_words(arguments.bad_words, tokenizer)) {
+    rules.bad_words_ids.push_back(std::move(word));
+  }
+}
+
+}  // namespace
 
 void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments) {
-  GenerateOptions& options = arguments.options;
-  command
-      .add_option("--max-new-tokens", options.max_new_tokens,
-                  "Write at most N tokens, and no more than the model has positions for.")
-      ->type_name("N");
-  command
-      .add_option("--temperature", options.sampling.temperature,
-                  "Draw tokens from softmax(logits / X); 0 takes the likeliest one, always.")
-      ->type_name("X");
-  command
-      .add_option("--top-k", options.sampling.top_k,
-                  "Draw from the N likeliest tokens alone; 0 is all.")
-      ->type_name("N");
-  command
-      .add_option("--top-p", options.sampling.top_p,
-                  "Draw from the likeliest tokens whose probabilities reach X together.")
-      ->type_name("X");
-  command
-      .add_option("--beams", options.beams,
-                  "Follow the N likeliest texts at once and give the best (no temperature).")
-      ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1024}));
-  command
-      .add_option("--length-penalty", options.length_penalty,
-                  "A text's score is divided by its length to the power of X: above 0 favours long "
-                  "texts.")
-      ->type_name("X");
-  command
-      .add_option("--early-stopping", arguments.early_stopping,
-                  "End a beam search as soon as N texts have ended (on), when no growing text "
-                  "would be better now (off) or could ever be (never).")
-      ->check(CLI::IsMember({"on", "off", "never"}));
-  command
-      .add_option("--eos-token-id", arguments.end_ids,
-                  "End a text with one of these tokens instead of what the checkpoint says.")
-      ->delimiter(',')
-      ->default_str("")
-      ->type_name("IDS");
+  add_length(command, arguments);
+  add_choice(command, arguments);
+  add_rules(command, arguments);
+  add_beams(command, arguments);
   add_seed_option(command, context);
 }
 
-GenerateOptions generation_options(const Context& context, const GenerationArguments& arguments) {
-  GenerateOptions options = arguments.options;
+GenerateOptions generation_options(const Context& context, const GenerationArguments& arguments,
+                                   const GenerateOptions& defaults, const Tokenizer* tokenizer) {
+  GenerateOptions options = defaults;
   options.seed = context.seed;
-  if (!arguments.end_ids.empty()) options.end_ids = arguments.end_ids;
+  if (arguments.max_new_tokens) options.room = {*arguments.max_new_tokens, 0};
+  options.sampling = sampling_options(arguments, defaults.sampling);
+  set_rules(arguments, tokenizer, options.rules);
+  if (options.sampling.temperature > 0 && !arguments.beams) options.beams = 1;
+  set(options.beams, arguments.beams);
+  set(options.length_penalty, arguments.length_penalty);
+  set(options.stop, arguments.stop);
+  set(options.end_ids, arguments.eos_token_id);
   if (arguments.early_stopping == "on") options.early_stopping = EarlyStopping::on;
+  if (arguments.early_stopping == "off") options.early_stopping = EarlyStopping::off;
   if (arguments.early_stopping == "never") options.early_stopping = EarlyStopping::never;
   return options;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/json_out.h"
 #include "heed/generate/generator.h"
@@ -13,17 +15,27 @@ namespace heed::cli {
 
 struct Context;
 
-/// What `generate` and `translate` let choose, by the names of generation_config.json.
+/// What `generate`, `chat` and `translate` let choose, by the names of generation_config.json; what
+/// is absent is as the checkpoint says.
 struct GenerationArguments {
-  GenerateOptions options;
-  std::vector<int32_t> end_ids;
-  std::string early_stopping = "off";
+  std::optional<int64_t> max_new_tokens, min_new_tokens, top_k, no_repeat_ngram_size, beams;
+  std::optional<double> temperature, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff;
+  std::optional<double> repetition_penalty, presence_penalty, frequency_penalty, length_penalty;
+  std::optional<int32_t> forced_bos_token_id;
+  std::vector<int32_t> forced_eos_token_id, eos_token_id, suppress_tokens, begin_suppress_tokens;
+  std::vector<std::string> logit_bias;  // "ID=X"
+  std::vector<std::string> bad_words;
+  std::vector<std::string> stop;
+  std::string early_stopping;
 };
 
 void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments);
 
-/// The choices, with the seed that the context has.
-GenerateOptions generation_options(const Context& context, const GenerationArguments& arguments);
+/// The checkpoint's choices with the arguments over them, and the seed that the context has. The
+/// tokenizer cuts bad words; it may be null where there are none. Error invalid_argument names an
+/// argument that is not what it should be.
+GenerateOptions generation_options(const Context& context, const GenerationArguments& arguments,
+                                   const GenerateOptions& defaults, const Tokenizer* tokenizer);
 
 /// {"load_ms": ..., "prompt_tokens": ..., "prompt_ms": ..., "new_tokens": ..., "generate_ms": ...}
 OutJson timing_json(const Generated& generated, double load_ms);

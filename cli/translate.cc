@@ -16,7 +16,7 @@ namespace {
 
 struct Options {
   TextInputs inputs;
-  GenerationArguments generation{.options = {.beams = 4}};
+  GenerationArguments generation;
 };
 
 void run(const Context& context, const Options& options) {
@@ -24,7 +24,8 @@ void run(const Context& context, const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   const Translator translator = Translator::load(find_model(context.model));
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
-  const GenerateOptions choices = generation_options(context, options.generation);
+  const GenerateOptions choices = generation_options(
+      context, options.generation, translator.defaults(), translator.tokenizer().get());
   ProgressBar bar(context, "translating", "texts");
   for (size_t i = 0; i < texts.size(); ++i) {
     const Generated translated = translator(texts[i], choices);

@@ -14,6 +14,7 @@
 #include "heed/generate/decode.h"
 #include "heed/generate/generator.h"
 #include "heed/generate/kv_cache.h"
+#include "heed/generate/rules.h"
 #include "heed/generate/sampling.h"
 #include "heed/generate/stepper.h"
 #include "heed/io/gguf.h"

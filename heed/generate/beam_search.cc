@@ -7,15 +7,24 @@
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/generate/ranking.h"
 
 namespace heed {
 namespace {
 
-/// A text that still grows by one more token.
+/// A text that grows.
+struct Beam {
+  std::vector<int32_t> ids;  // with the prompt
+  double score = 0;          // the sum of its log-probabilities after rules
+  Written written;           // its new tokens, and what the model said of them
+};
+
+/// A beam with one more token.
 struct Candidate {
   int64_t parent = 0;
   int32_t id = 0;
-  double score = 0;  // the sum of log-probabilities
+  double score = 0;
+  bool ends = false;
 };
 
 class Search {
@@ -23,14 +32,18 @@ class Search {
   Search(Stepper& stepper, const std::vector<int32_t>& prompt, const BeamOptions& options)
       : stepper_(stepper),
         options_(options),
-        room_(room_after(stepper, prompt, options.max_new_tokens)),
-        rows_{prompt},
-        scores_{0},
-        prompt_tokens_(std::ssize(prompt)) {}
+        room_(room_after(stepper, prompt, options.room)),
+        beams_{{.ids = prompt, .score = 0, .written = {}}},
+        prompt_tokens_(std::ssize(prompt)) {
+    check_rules(options.rules);
+  }
 
   std::vector<Written> run() {
     for (length_ = 1; length_ <= room_; ++length_) {
       check_cancelled();
+      std::vector<std::vector<int32_t>> rows;
+      for (const Beam& beam : beams_) rows.push_back(beam.ids);
+      logits_ = stepper_.next(rows, parents_);
       const std::vector<Candidate> candidates = likeliest();
       end_some(candidates);
       if (length_ == room_ || !go_on(candidates) || !worth_going_on()) break;
@@ -39,39 +52,73 @@ class Search {
   }
 
  private:
-  bool ends(const Candidate& candidate) const {
-    return std::ranges::find(options_.end_ids, candidate.id) != options_.end_ids.end();
-  }
-
   double penalty(int64_t length) const {
     return std::pow(static_cast<double>(length), options_.length_penalty);
   }
 
   bool full() const { return std::ssize(ended_) == options_.beams; }
 
+  /// A row's log-probabilities as the rules change them.
+  std::vector<float> scores_of(const Beam& beam, const Tensor& logits, double whole) const {
+    std::vector<float> scores;
+    scores.reserve(static_cast<size_t>(logits.numel()));
+    for (const float logit : logits.span<const float>()) {
+      scores.push_back(static_cast<float>(logit - whole));
+    }
+    apply_rules(scores,
+                {.ids = beam.ids,
+                 .prompt_tokens = prompt_tokens_,
+                 .most_tokens = prompt_tokens_ + room_,
+                 .end_ids = options_.end_ids},
+                options_.rules);
+    return scores;
+  }
+
   /// The likeliest continuations, so many that `beams` go on whatever end tokens are among them.
   std::vector<Candidate> likeliest() {
-    const Tensor logits = stepper_.next(rows_, parents_);  // [R, V]
-    const int64_t vocab = logits.size(1);
+    const auto end_ids = std::max<int64_t>(1, std::ssize(options_.end_ids));
+    const auto keep = static_cast<size_t>((end_ids + 1) * options_.beams);
     std::vector<Candidate> all;
-    all.reserve(static_cast<size_t>(logits.numel()));
-    for (int64_t r = 0; r < logits.size(0); ++r) {
-      const auto row = logits.select(0, r).span<float>();
-      const double whole = log_sum_exp(row);
-      if (std::isnan(whole)) pick_token(row, {}, 0);  // tells what is wrong
-      const double score = scores_[static_cast<size_t>(r)] - whole;
-      for (int64_t id = 0; id < vocab; ++id) {
-        all.push_back({r, static_cast<int32_t>(id), score + row[static_cast<size_t>(id)]});
+    wholes_.clear();
+    for (int64_t r = 0; r < std::ssize(beams_); ++r) {
+      const Tensor logits = logits_.select(0, r);  // [V]
+      wholes_.push_back(checked_log_sum_exp(logits));
+      const Beam& beam = beams_[static_cast<size_t>(r)];
+      const std::vector<float> scores = scores_of(beam, logits, wholes_.back());
+      Ranking ranking(scores);
+      for (size_t place = 0; place < std::min(keep, ranking.size()); ++place) {
+        all.push_back({r, ranking.id(place), beam.score + ranking.score(place)});
       }
     }
-    const auto end_ids = std::max<int64_t>(1, std::ssize(options_.end_ids));
-    const int64_t keep = std::min<int64_t>(std::ssize(all), (end_ids + 1) * options_.beams);
-    std::ranges::partial_sort(all, all.begin() + keep, [](const Candidate& a, const Candidate& b) {
+    std::ranges::sort(all, [](const Candidate& a, const Candidate& b) {
       if (a.score != b.score) return a.score > b.score;
       return a.parent != b.parent ? a.parent < b.parent : a.id < b.id;
     });
-    all.resize(static_cast<size_t>(keep));
+    if (all.size() > keep) all.resize(keep);
+    if (all.empty() && ended_.empty()) refuse_nothing_left();
+    for (Candidate& one : all) one.ends = ends(one);
     return all;
+  }
+
+  bool ends(const Candidate& candidate) const {
+    const auto& end_ids = options_.end_ids;
+    if (std::ranges::find(end_ids, candidate.id) != end_ids.end()) return true;
+    if (!options_.stops) return false;
+    std::vector<int32_t> ids = beams_[static_cast<size_t>(candidate.parent)].written.ids;
+    ids.push_back(candidate.id);
+    return options_.stops(ids);
+  }
+
+  Written grown(const Candidate& candidate) const {
+    const Tensor logits = logits_.select(0, candidate.parent);
+    const double whole = wholes_[static_cast<size_t>(candidate.parent)];
+    Written written = beams_[static_cast<size_t>(candidate.parent)].written;
+    written.ids.push_back(candidate.id);
+    written.logprobs.push_back(static_cast<float>(logits.at({candidate.id}) - whole));
+    if (options_.likeliest > 0) {
+      written.likeliest.push_back(likeliest_tokens(logits, whole, options_.likeliest));
+    }
+    return written;
   }
 
   /// Those of the first `beams` candidates that end are among the best, if their scores are.
@@ -80,32 +127,28 @@ class Search {
     const auto most = std::min<size_t>(candidates.size(), static_cast<size_t>(options_.beams));
     for (size_t i = 0; i < most; ++i) {
       const Candidate& one = candidates[i];
-      if (!ends(one) && length_ < room_) continue;
-      const auto& row = rows_[static_cast<size_t>(one.parent)];
-      Written written{.ids = {row.begin() + prompt_tokens_, row.end()},
-                      .finish = ends(one) ? Finish::stop : Finish::length,
-                      .score = one.score / penalty(length_)};
-      written.ids.push_back(one.id);
-      ended_.push_back(std::move(written));
+      if (!one.ends && length_ < room_) continue;
+      ended_.push_back(grown(one));
+      ended_.back().finish = one.ends ? Finish::stop : Finish::length;
+      ended_.back().score = one.score / penalty(length_);
     }
     std::ranges::stable_sort(ended_, std::greater<>(), &Written::score);
     if (std::ssize(ended_) > options_.beams) ended_.resize(static_cast<size_t>(options_.beams));
   }
 
-  /// The first `beams` candidates that do not end become the rows; whether there are any.
+  /// The first `beams` candidates that do not end become the beams; whether there are any.
   bool go_on(const std::vector<Candidate>& candidates) {
-    std::vector<std::vector<int32_t>> rows;
+    std::vector<Beam> beams;
     parents_.clear();
-    scores_.clear();
     for (const Candidate& one : candidates) {
-      if (ends(one) || std::ssize(rows) == options_.beams) continue;
-      rows.push_back(rows_[static_cast<size_t>(one.parent)]);
-      rows.back().push_back(one.id);
+      if (one.ends || std::ssize(beams) == options_.beams) continue;
+      Beam& beam = beams.emplace_back(
+          Beam{beams_[static_cast<size_t>(one.parent)].ids, one.score, grown(one)});
+      beam.ids.push_back(one.id);
       parents_.push_back(one.parent);
-      scores_.push_back(one.score);
     }
-    rows_ = std::move(rows);
-    return !rows_.empty();
+    beams_ = std::move(beams);
+    return !beams_.empty();
   }
 
   bool worth_going_on() const {
@@ -113,17 +156,18 @@ class Search {
     if (options_.early_stopping == EarlyStopping::on) return false;
     const bool grows =
         options_.early_stopping == EarlyStopping::never && options_.length_penalty > 0;
-    return scores_.front() / penalty(grows ? room_ : length_) > ended_.back().score;
+    return beams_.front().score / penalty(grows ? room_ : length_) > ended_.back().score;
   }
 
   Stepper& stepper_;
   const BeamOptions& options_;
   int64_t room_;
   int64_t length_ = 0;  // of a candidate without the prompt
-  std::vector<std::vector<int32_t>> rows_;
+  std::vector<Beam> beams_;
   std::vector<int64_t> parents_;
-  std::vector<double> scores_;
   int64_t prompt_tokens_;
+  Tensor logits_;               // [beams, V] of this step
+  std::vector<double> wholes_;  // their log_sum_exp
   std::vector<Written> ended_;  // best first
 };
 

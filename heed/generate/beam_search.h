@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "heed/generate/decode.h"
@@ -19,14 +21,19 @@ struct BeamOptions {
   int64_t beams = 4;
   double length_penalty = 1;  // scores are divided by length ^ penalty: above 0 favours long texts
   EarlyStopping early_stopping = EarlyStopping::off;
-  int64_t max_new_tokens = 100;
-  std::vector<int32_t> end_ids;
+  Room room = {};
+  std::vector<int32_t> end_ids = {};
+  ScoreRules rules = {};  // of log-probabilities, as transformers has it
+  int64_t likeliest = 0;  // as in DecodeOptions
+  /// Whether a text ends with its last token besides end_ids; takes the new tokens.
+  std::function<bool(std::span<const int32_t> ids)> stops = {};
 };
 
 /// The `beams` texts with the best scores that were found, best first: score = sum of the tokens'
-/// log-probabilities / length ^ length_penalty, the end token counted. At every step the likeliest
-/// `beams` continuations of the likeliest `beams` texts are kept (Graves, 2012; Sutskever et al.,
-/// 2014); equal to transformers' generate(num_beams). Errors as decode().
+/// log-probabilities after rules / length ^ length_penalty, the end token counted. At every step
+/// the likeliest `beams` continuations of the likeliest `beams` texts are kept (Graves, 2012;
+/// Sutskever et al., 2014); equal to transformers' generate(num_beams). Errors as decode(), and
+/// cancelled between tokens.
 std::vector<Written> beam_search(Stepper& stepper, const std::vector<int32_t>& prompt,
                                  const BeamOptions& options);
 

@@ -5,17 +5,19 @@
 #include <chrono>
 #include <cmath>
 
+#include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/generate/generation_config.h"
+#include "heed/generate/narrator.h"
 #include "heed/models/registry.h"
-#include "heed/text/text_stream.h"
 
 namespace heed {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+double ms_between(Clock::time_point start, Clock::time_point end) {
+  return std::chrono::duration<double, std::milli>(end - start).count();
 }
 
 /// A stepper that notes when its first answer came.
@@ -29,85 +31,155 @@ class TimedStepper : public Stepper {
     return logits;
   }
   int64_t max_tokens() const override { return stepper_.max_tokens(); }
-  Clock::time_point first() const { return *first_; }
+  /// Now, if none came.
+  Clock::time_point first() const { return first_.value_or(Clock::now()); }
 
  private:
   Stepper& stepper_;
   std::optional<Clock::time_point> first_;
 };
 
-/// The new tokens as text while they come.
-class Narrator {
+[[noreturn]] void refuse(const std::string& what) {
+  throw Error(ErrorCode::invalid_argument, "generate: " + what);
+}
+
+void check(const GenerateOptions& options, bool has_tokenizer) {
+  if (options.beams < 1) refuse(fmt::format("beams must be at least 1 but are {}", options.beams));
+  if (options.samples < 1) {
+    refuse(fmt::format("samples must be at least 1 but are {}", options.samples));
+  }
+  if (options.beams > 1 && options.sampling.temperature != 0) {
+    refuse(
+        fmt::format("beams take the likeliest texts and no temperature, but beams are {} and "
+                    "temperature is {}",
+                    options.beams, options.sampling.temperature));
+  }
+  if (options.beams > 1 && options.samples > options.beams) {
+    refuse(fmt::format("{} beams give at most {} samples, but samples are {}", options.beams,
+                       options.beams, options.samples));
+  }
+  if (options.beams == 1 && options.samples > 1 && options.sampling.temperature == 0) {
+    refuse(
+        fmt::format("temperature 0 writes one text, always, but samples are {}; give a "
+                    "temperature above 0, or beams",
+                    options.samples));
+  }
+  if (options.likeliest < 0) refuse("alternatives must be 0 or more");
+  for (const std::string& stop : options.stop) {
+    if (stop.empty()) refuse("a stop string must have at least one character");
+  }
+  if (!options.stop.empty() && !has_tokenizer) {
+    throw Error(ErrorCode::unsupported,
+                "generate: stop strings need a tokenizer, which the model's folder does not have");
+  }
+}
+
+/// Several prompts' texts, from their tokens to what is told of them.
+class Writing {
  public:
-  Narrator(std::shared_ptr<const Tokenizer> tokenizer, const GenerateOptions& options)
-      : options_(options) {
-    if (tokenizer != nullptr) stream_.emplace(std::move(tokenizer));
+  Writing(Stepper& stepper, const GenerateOptions& options, std::vector<int32_t> end_ids,
+          std::shared_ptr<const Tokenizer> tokenizer, Clock::time_point start)
+      : stepper_(stepper),
+        options_(options),
+        end_ids_(options.end_ids.value_or(std::move(end_ids))),
+        tokenizer_(std::move(tokenizer)),
+        start_(start) {
+    check(options, tokenizer_ != nullptr);
   }
 
-  void add(int32_t id) {
-    if (stream_) tell(stream_->add(id));
-  }
-  std::string finish() {
-    if (stream_) tell(stream_->finish());
-    return std::move(text_);
+  std::vector<Generated> write(const std::vector<std::vector<int32_t>>& prompts) {
+    prompts_ = &prompts;
+    if (options_.beams > 1) {
+      for (const auto& prompt : prompts) search(prompt);
+      return std::move(done_);
+    }
+    done_.resize(prompts.size() * static_cast<size_t>(options_.samples));
+    for (size_t i = 0; i < done_.size(); ++i) {
+      narrators_.push_back(narrator(static_cast<int64_t>(i)));
+    }
+    decode_batch(
+        stepper_, prompts,
+        {.room = options_.room,
+         .end_ids = end_ids_,
+         .rules = options_.rules,
+         .sampling = options_.sampling,
+         .seed = options_.seed,
+         .samples = options_.samples,
+         .likeliest = options_.likeliest,
+         .on_token = [this](int64_t text,
+                            int32_t id) { return narrators_[static_cast<size_t>(text)].add(id); },
+         .on_end = [this](int64_t text, const Written& written) { end(text, written); }});
+    return std::move(done_);
   }
 
  private:
-  void tell(const std::string& piece) {
-    if (!piece.empty() && options_.on_text) options_.on_text(piece);
-    text_ += piece;
+  Narrator narrator(int64_t text) const {
+    if (!options_.on_text) return {tokenizer_, options_.stop, {}};
+    return {tokenizer_, options_.stop,
+            [this, text](std::string_view piece) { options_.on_text(text, piece); }};
   }
 
+  /// Whether a stop string ends the tokens' text.
+  bool stops(std::span<const int32_t> ids) const {
+    Narrator plain(tokenizer_, options_.stop, {});
+    bool goes_on = true;
+    for (const int32_t id : ids) goes_on = goes_on && plain.add(id);
+    return !goes_on;
+  }
+
+  void search(const std::vector<int32_t>& prompt) {
+    BeamOptions beam{.beams = options_.beams,
+                     .length_penalty = options_.length_penalty,
+                     .early_stopping = options_.early_stopping,
+                     .room = options_.room,
+                     .end_ids = end_ids_,
+                     .rules = options_.rules,
+                     .likeliest = options_.likeliest};
+    if (!options_.stop.empty()) {
+      beam.stops = [this](std::span<const int32_t> ids) { return stops(ids); };
+    }
+    std::vector<Written> best = beam_search(stepper_, prompt, beam);
+    if (std::ssize(best) > options_.samples) best.resize(static_cast<size_t>(options_.samples));
+    for (Written& one : best) {
+      const auto text = std::ssize(done_);
+      Narrator telling = narrator(text);
+      for (const int32_t id : one.ids) telling.add(id);
+      done_.push_back(generated(prompt, one, telling));
+      if (options_.on_end) options_.on_end(text, done_.back());
+    }
+  }
+
+  void end(int64_t text, const Written& written) {
+    const auto at = static_cast<size_t>(text);
+    const auto prompt = static_cast<size_t>(text / options_.samples);
+    done_[at] = generated((*prompts_)[prompt], written, narrators_[at]);
+    done_[at].score /= std::pow(static_cast<double>(std::max<size_t>(1, written.ids.size())),
+                                options_.length_penalty);
+    if (options_.on_end) options_.on_end(text, done_[at]);
+  }
+
+  Generated generated(const std::vector<int32_t>& prompt, const Written& written,
+                      Narrator& narrator) const {
+    return {.prompt_ids = prompt,
+            .ids = written.ids,
+            .text = narrator.finish(),
+            .finish = written.finish,
+            .score = written.score,
+            .logprobs = written.logprobs,
+            .likeliest = written.likeliest,
+            .prompt_ms = ms_between(start_, stepper_.first()),
+            .generate_ms = ms_between(stepper_.first(), Clock::now())};
+  }
+
+  TimedStepper stepper_;
   const GenerateOptions& options_;
-  std::optional<TextStream> stream_;
-  std::string text_;
+  std::vector<int32_t> end_ids_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  Clock::time_point start_;
+  const std::vector<std::vector<int32_t>>* prompts_ = nullptr;
+  std::vector<Narrator> narrators_;
+  std::vector<Generated> done_;
 };
-
-Written write(Stepper& stepper, const std::vector<int32_t>& prompt, const GenerateOptions& options,
-              const std::vector<int32_t>& end_ids, Narrator& narrator) {
-  if (options.beams <= 1) {
-    Written written = decode(stepper, prompt,
-                             {.max_new_tokens = options.max_new_tokens,
-                              .end_ids = end_ids,
-                              .sampling = options.sampling,
-                              .seed = options.seed,
-                              .on_token = [&](int32_t id) { narrator.add(id); }});
-    written.score /= std::pow(static_cast<double>(written.ids.size()), options.length_penalty);
-    return written;
-  }
-  if (options.sampling.temperature != 0) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("generate: beams take the likeliest texts and no temperature, but "
-                            "beams are {} and temperature is {}",
-                            options.beams, options.sampling.temperature));
-  }
-  Written best = beam_search(stepper, prompt,
-                             {.beams = options.beams,
-                              .length_penalty = options.length_penalty,
-                              .early_stopping = options.early_stopping,
-                              .max_new_tokens = options.max_new_tokens,
-                              .end_ids = end_ids})
-                     .front();
-  for (const int32_t id : best.ids) narrator.add(id);
-  return best;
-}
-
-/// `start`: when reading the prompt began.
-Generated generate(Stepper& plain, const std::vector<int32_t>& prompt,
-                   const GenerateOptions& options, const SpecialIds& special,
-                   const std::shared_ptr<const Tokenizer>& tokenizer, Clock::time_point start) {
-  TimedStepper stepper(plain);
-  Narrator narrator(tokenizer, options);
-  Written written =
-      write(stepper, prompt, options, options.end_ids.value_or(special.end), narrator);
-  Generated generated{.ids = std::move(written.ids),
-                      .text = narrator.finish(),
-                      .finish = written.finish,
-                      .score = written.score};
-  generated.generate_ms = ms_since(stepper.first());
-  generated.prompt_ms = ms_since(start) - generated.generate_ms;
-  return generated;
-}
 
 }  // namespace
 
@@ -115,6 +187,7 @@ TextGenerator TextGenerator::load(const std::filesystem::path& folder) {
   TextGenerator generator;
   generator.model_ = load_causal_model(folder);
   generator.special_ = SpecialIds::read(folder);
+  generator.defaults_ = read_generation_config(folder);
   try {
     generator.tokenizer_ = Tokenizer::load(folder);
   } catch (const Error& error) {
@@ -123,28 +196,57 @@ TextGenerator TextGenerator::load(const std::filesystem::path& folder) {
   return generator;
 }
 
-Generated TextGenerator::operator()(std::string_view prompt, const GenerateOptions& options) const {
+const std::shared_ptr<const Tokenizer>& TextGenerator::tokenizer() const {
   if (tokenizer_ == nullptr) {
     throw Error(ErrorCode::unsupported,
                 "generate: the model's folder has no tokenizer files, so that it takes ids alone");
   }
-  return (*this)(tokenizer_->encode(prompt).ids, options);
+  return tokenizer_;
+}
+
+std::vector<int32_t> TextGenerator::encode(std::string_view prompt) const {
+  std::vector<int32_t> ids = tokenizer()->encode(prompt).ids;
+  if (ids.empty() && special_.begin) ids = {*special_.begin};
+  return ids;
+}
+
+Generated TextGenerator::operator()(std::string_view prompt, const GenerateOptions& options) const {
+  return (*this)(encode(prompt), options);
 }
 
 Generated TextGenerator::operator()(std::vector<int32_t> prompt_ids,
                                     const GenerateOptions& options) const {
+  GenerateOptions one = options;
+  one.samples = 1;
+  std::vector<std::vector<int32_t>> prompts;
+  prompts.push_back(std::move(prompt_ids));
+  return std::move(batch(std::move(prompts), one).front());
+}
+
+std::unique_ptr<Stepper> TextGenerator::stepper() const {
+  return std::make_unique<CachedStepper>(model_);
+}
+
+std::vector<Generated> TextGenerator::batch(std::vector<std::vector<int32_t>> prompts,
+                                            const GenerateOptions& options) const {
+  return batch(*stepper(), std::move(prompts), options);
+}
+
+std::vector<Generated> TextGenerator::batch(Stepper& stepper,
+                                            std::vector<std::vector<int32_t>> prompts,
+                                            const GenerateOptions& options) const {
   const Clock::time_point start = Clock::now();
-  if (prompt_ids.empty() && special_.begin) prompt_ids = {*special_.begin};
-  CachedStepper stepper(model_);
-  Generated generated = generate(stepper, prompt_ids, options, special_, tokenizer_, start);
-  generated.prompt_ids = std::move(prompt_ids);
-  return generated;
+  for (std::vector<int32_t>& prompt : prompts) {
+    if (prompt.empty() && special_.begin) prompt = {*special_.begin};
+  }
+  return Writing(stepper, options, special_.end, tokenizer_, start).write(prompts);
 }
 
 Translator Translator::load(const std::filesystem::path& folder) {
   Translator translator;
   translator.model_ = load_encoder_decoder(folder);
   translator.special_ = SpecialIds::read(folder);
+  translator.defaults_ = read_generation_config(folder, {.beams = 4});
   translator.tokenizer_ = Tokenizer::load(folder);
   if (!translator.special_.decoder_start) {
     throw Error(ErrorCode::corrupt_data,
@@ -160,10 +262,12 @@ Generated Translator::operator()(std::string_view text, const GenerateOptions& o
   std::vector<int32_t> source =
       special_.as_source(tokenizer_->encode(text, {.add_special = false}).ids);
   MemoryStepper stepper(model_, model_->encode(EncoderInput::from_rows({source})));
-  Generated generated =
-      generate(stepper, {*special_.decoder_start}, options, special_, tokenizer_, start);
-  generated.prompt_ids = std::move(source);
-  return generated;
+  const std::vector<std::vector<int32_t>> prompts(1, {*special_.decoder_start});
+  std::vector<Generated> written =
+      Writing(stepper, options, special_.end, tokenizer_, start).write(prompts);
+  check_cancelled();
+  written.front().prompt_ids = std::move(source);
+  return std::move(written.front());
 }
 
 }  // namespace heed

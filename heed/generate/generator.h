@@ -16,63 +16,105 @@
 
 namespace heed {
 
+struct Generated;
+
 /// How a text is written, by the names of generation_config.json.
 struct GenerateOptions {
-  int64_t max_new_tokens = 100;
+  Room room = {};
+  ScoreRules rules = {};
   SamplingOptions sampling = {};
   uint64_t seed = 0;
-  int64_t beams = 1;  // above 1: beam_search()
+  int64_t samples = 1;  // num_return_sequences: texts for each prompt
+  int64_t beams = 1;    // num_beams; above 1: beam_search()
   double length_penalty = 1;
   EarlyStopping early_stopping = EarlyStopping::off;
+  int64_t likeliest = 0;               // alternatives told of at each place
+  std::vector<std::string> stop = {};  // stop_strings: a text ends before the first one in it
   std::optional<std::vector<int32_t>> end_ids = {};  // instead of the checkpoint's
-  /// Whole characters as they come; with beams all at once.
-  std::function<void(std::string_view text)> on_text = {};
+  /// Whole characters as they come, of the text of that number (samples of a prompt stand
+  /// together); with beams all at once. What may be the start of a stop string waits.
+  std::function<void(int64_t text, std::string_view piece)> on_text = {};
+  std::function<void(int64_t text, const Generated& generated)> on_end = {};  // of each text
 };
 
 struct Generated {
   std::vector<int32_t> prompt_ids;
-  std::vector<int32_t> ids;  // the new tokens, with the end token if there is one
-  std::string text;          // of the new tokens, special ones left out
+  std::vector<int32_t> ids;  // the new tokens, with the end token or a stop string's if it has one
+  std::string text;          // of the new tokens, special ones left out, before a stop string
   Finish finish = Finish::length;
-  double score = 0;        // the sum of log-probabilities / number of tokens ^ length_penalty
-  double prompt_ms = 0;    // reading the prompt (or the source) up to the first new token
-  double generate_ms = 0;  // all tokens after that
+  double score = 0;             // the sum of log-probabilities / number of tokens ^ length_penalty
+  std::vector<float> logprobs;  // of each new token, by the model, before rules and temperature
+  std::vector<std::vector<TokenLogprob>> likeliest;  // at each place, if wanted
+  double prompt_ms = 0;    // reading the prompts (or the source) up to the first new token
+  double generate_ms = 0;  // all of the text's tokens after that
 };
 
 /// Text from text by a causal language model. Safe to use from many threads.
 class TextGenerator {
  public:
   /// From a folder. Without tokenizer files it takes ids alone. Errors as load_causal_model(),
-  /// Tokenizer::load() and SpecialIds::read().
+  /// Tokenizer::load(), SpecialIds::read() and read_generation_config().
   static TextGenerator load(const std::filesystem::path& folder);
 
-  /// What follows a prompt; an empty one begins with the model's begin token, if it has one. Errors
-  /// as decode(); invalid_argument for beams with a temperature; unsupported for a text without
-  /// a tokenizer.
-  Generated operator()(std::string_view prompt, const GenerateOptions& options = {}) const;
-  Generated operator()(std::vector<int32_t> prompt_ids, const GenerateOptions& options = {}) const;
+  /// What the checkpoint's generation_config.json says, for what it does not say our own defaults.
+  const GenerateOptions& defaults() const { return defaults_; }
+  const CausalModel& model() const { return *model_; }
+  const SpecialIds& special() const { return special_; }
+  bool has_tokenizer() const { return tokenizer_ != nullptr; }
+  /// Error unsupported without tokenizer files.
+  const std::shared_ptr<const Tokenizer>& tokenizer() const;
+
+  /// A prompt's ids; an empty one begins with the model's begin token, if it has one. Error as
+  /// tokenizer().
+  std::vector<int32_t> encode(std::string_view prompt) const;
+
+  /// What follows a prompt: the first, or best, of its samples. Errors as batch().
+  Generated operator()(std::string_view prompt, const GenerateOptions& options) const;
+  Generated operator()(std::string_view prompt) const { return (*this)(prompt, defaults_); }
+  Generated operator()(std::vector<int32_t> prompt_ids, const GenerateOptions& options) const;
+
+  /// What follows each of several prompts, which are read and written on together: `samples` texts
+  /// a prompt, which stand together, each the same as alone; with beams the best ones, which may be
+  /// fewer. Where a stop is asked for, what was written by then (beams: Error cancelled). Errors as
+  /// decode() and beam_search(); invalid_argument for beams with a temperature, for several samples
+  /// of what is written greedily and for more of them than beams; unsupported for stop strings
+  /// without a tokenizer.
+  std::vector<Generated> batch(std::vector<std::vector<int32_t>> prompts,
+                               const GenerateOptions& options) const;
+  /// The same with a stepper that remembers what it has read, for one call after another.
+  std::vector<Generated> batch(Stepper& stepper, std::vector<std::vector<int32_t>> prompts,
+                               const GenerateOptions& options) const;
+  std::unique_ptr<Stepper> stepper() const;
 
  private:
   std::shared_ptr<const CausalModel> model_;
   std::shared_ptr<const Tokenizer> tokenizer_;  // may be null
   SpecialIds special_;
+  GenerateOptions defaults_;
 };
 
 /// Text to text by an encoder-decoder: the source as SpecialIds::as_source() says. Safe to use from
 /// many threads.
 class Translator {
  public:
-  /// Errors as load_encoder_decoder(), Tokenizer::load() and SpecialIds::read(); corrupt_data if
-  /// the files name no token that a translation begins with.
+  /// Errors as load_encoder_decoder(), Tokenizer::load(), SpecialIds::read() and
+  /// read_generation_config(); corrupt_data if the files name no token that a translation begins
+  /// with.
   static Translator load(const std::filesystem::path& folder);
 
-  /// prompt_ids are the source's. Errors as decode(), and as EncoderDecoder::encode().
-  Generated operator()(std::string_view text, const GenerateOptions& options = {}) const;
+  /// What the checkpoint says; 4 beams where it neither names beams nor samples.
+  const GenerateOptions& defaults() const { return defaults_; }
+  const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
+
+  /// prompt_ids are the source's. Errors as TextGenerator::batch(), and as
+  /// EncoderDecoder::encode(); cancelled where a stop is asked for.
+  Generated operator()(std::string_view text, const GenerateOptions& options) const;
 
  private:
   std::shared_ptr<const EncoderDecoder> model_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   SpecialIds special_;
+  GenerateOptions defaults_;
 };
 
 }  // namespace heed

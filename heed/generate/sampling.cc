@@ -4,80 +4,191 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <vector>
 
 #include "heed/base/error.h"
 #include "heed/base/philox.h"
+#include "heed/generate/ranking.h"
+#include "heed/ops/cross_entropy.h"
 
 namespace heed {
 namespace {
 
-int32_t likeliest(std::span<const float> logits) {
-  return static_cast<int32_t>(std::ranges::max_element(logits) - logits.begin());
+void check_scores(std::span<const float> scores) {
+  bool broken = false;
+  for (const float score : scores) broken |= std::isnan(score);
+  if (!broken) return;
+  throw Error(ErrorCode::corrupt_data,
+              "generate: the model's logits are not numbers (NaN); its weights are broken, or its "
+              "training diverged");
 }
 
-void check_logits(std::span<const float> logits) {
-  for (const float logit : logits) {
-    if (!std::isnan(logit)) continue;
-    throw Error(ErrorCode::corrupt_data,
-                "generate: the model's logits are not numbers (NaN); its weights are broken, or "
-                "its training diverged");
+/// The tokens that may still come, with weights that are their probabilities up to a factor.
+class Candidates {
+ public:
+  Candidates(std::span<const float> scores, double temperature)
+      : ranking_(scores), temperature_(temperature) {
+    if (ranking_.size() == 0) refuse_nothing_left();
+    top_ = ranking_.score(0);
   }
+
+  void keep_top_k(int64_t k) {
+    if (k == 0 || static_cast<size_t>(k) >= ranking_.size()) return;
+    auto size = static_cast<size_t>(k);
+    const float last = ranking_.score(size - 1);
+    while (size < ranking_.size() && ranking_.score(size) == last) ++size;
+    ranking_.cut(size);
+  }
+
+  void keep_top_p(double p) {
+    if (p >= 1) return;
+    const double enough = p * total();
+    double sum = 0;
+    size_t size = 0;
+    do sum += weight_at(size++);
+    while (sum < enough && size < ranking_.size());
+    ranking_.cut(size);
+  }
+
+  /// Those of at least that weight; the likeliest has 1.
+  void keep_weights_from(double least) {
+    size_t size = 1;
+    while (size < ranking_.size() && weight_at(size) >= least) ++size;
+    ranking_.cut(size);
+  }
+
+  /// Those of at least that probability, and all that are as likely as the likeliest.
+  void keep_probabilities_from(double least) { keep_weights_from(std::min(1.0, least * total())); }
+
+  void keep_typical(double mass) {
+    if (mass >= 1) return;
+    const double whole = total(), surprise_of_top = std::log(whole), even = entropy();
+    const auto strangeness = [&](int32_t id) {  // how far -ln p is from the entropy
+      return std::abs(surprise_of_top - exponent(id) - even);
+    };
+    std::vector<int32_t> ids(ranking_.ids().begin(), ranking_.ids().end());
+    std::ranges::sort(ids, {}, [&](int32_t id) { return std::pair(strangeness(id), id); });
+    double sum = 0;
+    size_t last = 0;
+    for (; last + 1 < ids.size(); ++last) {
+      sum += weight_of(ids[last]) / whole;
+      if (sum >= mass) break;
+    }
+    const double most = strangeness(ids[last]);
+    ranking_.keep_if([&](int32_t id) { return strangeness(id) <= most; });
+  }
+
+  /// Of the probabilities, in nats.
+  double entropy() const {
+    const double whole = total();
+    double sum = 0;
+    for (const int32_t id : ranking_.ids()) {
+      const double p = weight_of(id) / whole;
+      if (p > 0) sum += p * (std::log(whole) - exponent(id));
+    }
+    return sum;
+  }
+
+  int32_t at(double draw) {
+    const double reach = draw * total();
+    double sum = 0;
+    size_t place = 0;
+    for (; place + 1 < ranking_.size(); ++place) {
+      sum += weight_at(place);
+      if (sum > reach) break;
+    }
+    return ranking_.id(place);
+  }
+
+ private:
+  double exponent(int32_t id) const { return (ranking_.score_of(id) - top_) / temperature_; }
+  double weight_of(int32_t id) const { return std::exp(exponent(id)); }
+  double weight_at(size_t place) { return weight_of(ranking_.id(place)); }
+  double total() const {
+    double sum = 0;
+    for (const int32_t id : ranking_.ids()) sum += weight_of(id);
+    return sum;
+  }
+
+  Ranking ranking_;
+  double temperature_;
+  double top_ = 0;
+};
+
+[[noreturn]] void refuse(const char* name, const char* needed, double found) {
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("generate: {} must be {} but is {}", name, needed, found));
 }
 
-/// Candidates from the likeliest on.
-std::vector<int32_t> in_order(std::span<const float> logits, int64_t top_k) {
-  std::vector<int32_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  const auto before = [&](int32_t a, int32_t b) {
-    const float x = logits[static_cast<size_t>(a)], y = logits[static_cast<size_t>(b)];
-    return x > y || (x == y && a < b);
-  };
-  if (top_k > 0 && top_k < std::ssize(ids)) {
-    std::nth_element(ids.begin(), ids.begin() + top_k, ids.end(), before);
-    ids.resize(static_cast<size_t>(top_k));
+void check_temperature(const SamplingOptions& options) {
+  if (!(options.temperature >= 0) || std::isinf(options.temperature)) {
+    refuse("temperature", "a number from 0 (the likeliest token) on", options.temperature);
   }
-  std::ranges::sort(ids, before);
-  return ids;
+  if (options.temperature > 0) return;
+  const SamplingOptions none;
+  const std::pair<const char*, bool> given[] = {
+      {"top-k", options.top_k != none.top_k},
+      {"top-p", options.top_p != none.top_p},
+      {"min-p", options.min_p != none.min_p},
+      {"typical-p", options.typical_p != none.typical_p},
+      {"epsilon-cutoff", options.epsilon_cutoff != none.epsilon_cutoff},
+      {"eta-cutoff", options.eta_cutoff != none.eta_cutoff}};
+  for (const auto& [name, is_given] : given) {
+    if (!is_given) continue;
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("generate: temperature 0 takes the likeliest token, always, so that {} "
+                    "has nothing to choose from; give a temperature above 0 or leave {} out",
+                    name, name));
+  }
 }
 
 }  // namespace
 
+void refuse_nothing_left() {
+  throw Error(ErrorCode::invalid_argument,
+              "generate: no token can come next: what is suppressed, forbidden or forced leaves "
+              "none; allow more");
+}
+
 void check_sampling(const SamplingOptions& options) {
-  const auto refuse = [](const char* name, const char* needed, double found) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("generate: {} must be {} but is {}", name, needed, found));
+  const auto check_share = [](const char* name, double value) {
+    if (!(value > 0 && value <= 1)) refuse(name, "above 0 and at most 1", value);
   };
-  if (!(options.temperature >= 0) || std::isinf(options.temperature)) {
-    refuse("temperature", "a number from 0 (the likeliest token) on", options.temperature);
-  }
+  const auto check_part = [](const char* name, double value) {
+    if (!(value >= 0 && value < 1)) refuse(name, "from 0 (all tokens) to below 1", value);
+  };
   if (options.top_k < 0) {
     refuse("top-k", "0 (all tokens) or more", static_cast<double>(options.top_k));
   }
-  if (!(options.top_p > 0 && options.top_p <= 1)) {
-    refuse("top-p", "above 0 and at most 1", options.top_p);
+  check_share("top-p", options.top_p);
+  if (!(options.min_p >= 0 && options.min_p <= 1)) {
+    refuse("min-p", "from 0 (all tokens) to 1", options.min_p);
   }
+  check_share("typical-p", options.typical_p);
+  check_part("epsilon-cutoff", options.epsilon_cutoff);
+  check_part("eta-cutoff", options.eta_cutoff);
+  check_temperature(options);
 }
 
-int32_t pick_token(std::span<const float> logits, const SamplingOptions& options, double draw) {
-  check_logits(logits);
-  if (options.temperature == 0) return likeliest(logits);
-  const std::vector<int32_t> ids = in_order(logits, options.top_k);
-  const double top = logits[static_cast<size_t>(ids.front())];
-  std::vector<double> sums;  // of the probabilities up to each candidate, times the whole
-  double sum = 0;
-  for (const int32_t id : ids) {
-    sum += std::exp((logits[static_cast<size_t>(id)] - top) / options.temperature);
-    sums.push_back(sum);
+int32_t pick_token(std::span<const float> scores, const SamplingOptions& options, double draw) {
+  check_scores(scores);
+  if (options.temperature == 0) {
+    const auto likeliest = std::ranges::max_element(scores);
+    if (*likeliest == -INFINITY) refuse_nothing_left();
+    return static_cast<int32_t>(likeliest - scores.begin());
   }
-  const auto first_reaching = [&](double part) {
-    const auto at = std::ranges::lower_bound(sums, part) - sums.begin();
-    return std::min(static_cast<size_t>(at), sums.size() - 1);
-  };
-  const size_t last = options.top_p < 1 ? first_reaching(options.top_p * sum) : sums.size() - 1;
-  const auto picked = std::ranges::upper_bound(sums, draw * sums[last]) - sums.begin();
-  return ids[std::min(static_cast<size_t>(picked), last)];
+  Candidates candidates(scores, options.temperature);
+  candidates.keep_top_k(options.top_k);
+  candidates.keep_top_p(options.top_p);
+  if (options.min_p > 0) candidates.keep_weights_from(options.min_p);
+  candidates.keep_typical(options.typical_p);
+  if (options.epsilon_cutoff > 0) candidates.keep_probabilities_from(options.epsilon_cutoff);
+  if (options.eta_cutoff > 0) {
+    const double eta = options.eta_cutoff;
+    candidates.keep_probabilities_from(
+        std::min(eta, std::sqrt(eta) * std::exp(-candidates.entropy())));
+  }
+  return candidates.at(draw);
 }
 
 double sampling_draw(uint64_t seed, int64_t step) {
@@ -85,11 +196,12 @@ double sampling_draw(uint64_t seed, int64_t step) {
   return static_cast<double>((uint64_t{words[0]} << 32 | words[1]) >> 11) * 0x1p-53;
 }
 
-double log_sum_exp(std::span<const float> logits) {
-  const double top = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - top);
-  return top + std::log(sum);
+double log_sum_exp(const Tensor& logits) {
+  const auto all = logits.span<const float>();
+  const auto top = static_cast<int32_t>(std::ranges::max_element(all) - all.begin());
+  const Tensor loss = cross_entropy(logits.detach().reshape({1, -1}),
+                                    Tensor::from(std::vector<int32_t>{top}, {1}), {.sum = true});
+  return double{*loss.data<float>()} + all[static_cast<size_t>(top)];
 }
 
 }  // namespace heed

@@ -18,7 +18,8 @@ class Stepper {
   virtual ~Stepper() = default;
   /// Logits [R, V] of the token after each row. From the second call on row i is row parents[i] of
   /// the call before with one more token (parents is empty at the first call), so that a cache
-  /// follows the rows. Error invalid_argument for a row longer than max_tokens().
+  /// follows the rows; a row may have no child, or several. Error invalid_argument for a row longer
+  /// than max_tokens(); cancelled where a stop is asked for meanwhile.
   virtual Tensor next(const std::vector<std::vector<int32_t>>& rows,
                       std::span<const int64_t> parents) = 0;
   /// Tokens that a row may have.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "heed/base/error.h"
 
 namespace heed {
@@ -13,6 +15,8 @@ std::string shown(const Json& value) {
   if (text.size() > 60) text = text.substr(0, 57) + "...";
   return text;
 }
+
+constexpr int64_t kMostId = std::numeric_limits<int32_t>::max();
 
 }  // namespace
 
@@ -74,6 +78,23 @@ bool ConfigReader::boolean(const char* field, std::optional<bool> fallback) cons
   if (!has(field) && fallback) return *fallback;
   if (!has(field) || !document_[field].is_boolean()) refuse(field, "true or false");
   return document_[field].get<bool>();
+}
+
+std::optional<int32_t> ConfigReader::id(const char* field) const {
+  if (!has(field)) return std::nullopt;
+  return static_cast<int32_t>(integer(field, 0, kMostId));
+}
+
+std::vector<int32_t> ConfigReader::ids(const char* field) const {
+  if (!has(field)) return {};
+  const Json& value = document_[field];
+  if (!value.is_array()) return {*id(field)};
+  std::vector<int32_t> ids;
+  for (const Json& one : value) {
+    if (!one.is_number_integer() || one < 0 || one > kMostId) refuse(field, "ids of tokens");
+    ids.push_back(one.get<int32_t>());
+  }
+  return ids;
 }
 
 }  // namespace heed

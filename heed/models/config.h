@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "heed/io/json.h"
 
@@ -26,6 +27,10 @@ class ConfigReader {
                 std::optional<double> fallback = {}) const;
   std::string text(const char* field, std::optional<std::string> fallback = {}) const;
   bool boolean(const char* field, std::optional<bool> fallback = {}) const;
+  /// A token's id, if the field is there.
+  std::optional<int32_t> id(const char* field) const;
+  /// One id or a list of them; none if the field is absent.
+  std::vector<int32_t> ids(const char* field) const;
   const Json& json() const { return document_; }
   const std::string& where() const { return where_; }
 

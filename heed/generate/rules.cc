@@ -1,0 +1,175 @@
+#include "heed/generate/rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "heed/base/error.h"
+
+namespace heed {
+namespace {
+
+[[noreturn]] void refuse(const char* name, const char* needed, double found) {
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("generate: {} must be {} but is {}", name, needed, found));
+}
+
+/// The scores of a step, with ids checked where they come from outside.
+class Scores {
+ public:
+  Scores(std::span<float> scores, const TextState& text) : scores_(scores), text_(text) {}
+
+  void add(const char* rule, int32_t id, float bias) { at(rule, id) += bias; }
+  void forbid(const char* rule, std::span<const int32_t> ids) {
+    for (const int32_t id : ids) at(rule, id) = -INFINITY;
+  }
+  void forbid_end() {
+    for (const int32_t id : text_.end_ids) {
+      if (id >= 0 && static_cast<size_t>(id) < scores_.size()) {
+        scores_[static_cast<size_t>(id)] = -INFINITY;
+      }
+    }
+  }
+  void force(const char* rule, std::span<const int32_t> ids) {
+    std::ranges::fill(scores_, -INFINITY);
+    for (const int32_t id : ids) at(rule, id) = 0;
+  }
+
+  /// Each token that stands in the text, once.
+  void penalize_repetition(double penalty) {
+    const auto factor = static_cast<float>(penalty);
+    std::vector<bool> done(scores_.size());
+    for (const int32_t id : text_.ids) {
+      const auto place = static_cast<size_t>(id);
+      if (place >= scores_.size() || done[place]) continue;
+      done[place] = true;
+      float& score = scores_[place];
+      score = score < 0 ? score * factor : score / factor;
+    }
+  }
+
+  void penalize_written(double presence, double frequency) {
+    std::map<int32_t, int64_t> counts;
+    for (const int32_t id : text_.ids.subspan(static_cast<size_t>(text_.prompt_tokens))) {
+      ++counts[id];
+    }
+    for (const auto& [id, count] : counts) {
+      scores_[static_cast<size_t>(id)] -=
+          static_cast<float>(presence + frequency * static_cast<double>(count));
+    }
+  }
+
+  /// Whatever has followed an earlier copy of the text's last n - 1 tokens.
+  void forbid_repeated(int64_t n) {
+    const auto ids = text_.ids;
+    if (std::ssize(ids) < n) return;
+    const auto last = ids.last(static_cast<size_t>(n - 1));
+    for (size_t at = 0; at + static_cast<size_t>(n) <= ids.size(); ++at) {
+      const auto window = ids.subspan(at, static_cast<size_t>(n));
+      const auto id = static_cast<size_t>(window.back());
+      if (id < scores_.size() && std::ranges::equal(window.first(last.size()), last)) {
+        scores_[id] = -INFINITY;
+      }
+    }
+  }
+
+  /// Whether the text ends with all but the last of them.
+  bool about_to_finish(std::span<const int32_t> row) const {
+    const auto before = row.first(row.size() - 1);
+    return before.size() <= text_.ids.size() &&
+           std::ranges::equal(text_.ids.last(before.size()), before);
+  }
+
+ private:
+  float& at(const char* rule, int32_t id) {
+    if (id < 0 || static_cast<size_t>(id) >= scores_.size()) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("generate: {} has the token {}, but the model's tokens are 0 to {}",
+                              rule, id, scores_.size() - 1));
+    }
+    return scores_[static_cast<size_t>(id)];
+  }
+
+  std::span<float> scores_;
+  const TextState& text_;
+};
+
+/// The end alone is no bad word, as transformers has it.
+bool is_end(const std::vector<int32_t>& word, const TextState& text) {
+  return word.size() == 1 && std::ranges::find(text.end_ids, word[0]) != text.end_ids.end();
+}
+
+/// Where the first token comes that may be picked.
+int64_t first_picked(const TextState& text, const ScoreRules& rules) {
+  return text.prompt_tokens > 1 || !rules.forced_bos_token_id ? text.prompt_tokens
+                                                              : text.prompt_tokens + 1;
+}
+
+}  // namespace
+
+bool ScoreRules::none() const {
+  return sequence_bias.empty() && repetition_penalty == 1 && presence_penalty == 0 &&
+         frequency_penalty == 0 && no_repeat_ngram_size == 0 && bad_words_ids.empty() &&
+         min_length == 0 && min_new_tokens == 0 && !forced_bos_token_id &&
+         forced_eos_token_id.empty() && suppress_tokens.empty() && begin_suppress_tokens.empty();
+}
+
+void check_rules(const ScoreRules& rules) {
+  const double penalty = rules.repetition_penalty;
+  if (!(penalty > 0) || std::isinf(penalty)) {
+    refuse("repetition-penalty", "a number above 0", penalty);
+  }
+  for (const auto& [name, value] : {std::pair("presence-penalty", rules.presence_penalty),
+                                    std::pair("frequency-penalty", rules.frequency_penalty)}) {
+    if (!std::isfinite(value)) refuse(name, "a number", value);
+  }
+  for (const auto& [name, value] : {std::pair("no-repeat-ngram-size", rules.no_repeat_ngram_size),
+                                    std::pair("min-length", rules.min_length),
+                                    std::pair("min-new-tokens", rules.min_new_tokens)}) {
+    if (value < 0) refuse(name, "0 or more", static_cast<double>(value));
+  }
+  for (const SequenceBias& one : rules.sequence_bias) {
+    if (one.ids.empty()) refuse("sequence-bias", "of at least one token", 0);
+    if (std::isnan(one.bias) || one.bias == INFINITY) {
+      refuse("sequence-bias", "a number or -inf", one.bias);
+    }
+  }
+  for (const std::vector<int32_t>& word : rules.bad_words_ids) {
+    if (word.empty()) refuse("bad-words-ids", "of at least one token", 0);
+  }
+}
+
+void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRules& rules) {
+  Scores scores(scores_, text);
+  const auto length = std::ssize(text.ids);
+  for (const SequenceBias& one : rules.sequence_bias) {
+    if (scores.about_to_finish(one.ids)) scores.add("sequence-bias", one.ids.back(), one.bias);
+  }
+  if (rules.repetition_penalty != 1) scores.penalize_repetition(rules.repetition_penalty);
+  if (rules.presence_penalty != 0 || rules.frequency_penalty != 0) {
+    scores.penalize_written(rules.presence_penalty, rules.frequency_penalty);
+  }
+  if (rules.no_repeat_ngram_size > 0) scores.forbid_repeated(rules.no_repeat_ngram_size);
+  for (const std::vector<int32_t>& word : rules.bad_words_ids) {
+    if (!is_end(word, text) && scores.about_to_finish(word)) {
+      scores.add("bad-words-ids", word.back(), -INFINITY);
+    }
+  }
+  if (length < std::max(rules.min_length, text.prompt_tokens + rules.min_new_tokens)) {
+    scores.forbid_end();
+  }
+  if (length == 1 && rules.forced_bos_token_id) {
+    scores.force("forced-bos-token-id", std::span(&*rules.forced_bos_token_id, 1));
+  }
+  if (length == text.most_tokens - 1 && !rules.forced_eos_token_id.empty()) {
+    scores.force("forced-eos-token-id", rules.forced_eos_token_id);
+  }
+  scores.forbid("suppress-tokens", rules.suppress_tokens);
+  if (length == first_picked(text, rules)) {
+    scores.forbid("begin-suppress-tokens", rules.begin_suppress_tokens);
+  }
+}
+
+}  // namespace heed
