@@ -20,8 +20,8 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
-#include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/base/message.h"
@@ -32,26 +32,6 @@ namespace {
 
 constexpr int kOurFault = 1;
 constexpr int kUsersFault = 2;
-
-volatile std::sig_atomic_t stop_signal = 0;
-
-/// The first signal asks the work to stop, so that temporary files go; the second one kills.
-extern "C" void on_stop_signal(int signal) {
-  stop_signal = signal;
-  request_cancel();
-}
-
-void install_signal_handlers() {
-  struct sigaction stop = {};
-  stop.sa_handler = on_stop_signal;
-  stop.sa_flags = static_cast<int>(SA_RESETHAND);  // no SA_RESTART: a read of a pipe ends too
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction inherited = {};
-    sigaction(signal, nullptr, &inherited);
-    if (inherited.sa_handler != SIG_IGN) sigaction(signal, &stop, nullptr);  // nohup keeps working
-  }
-  std::signal(SIGPIPE, SIG_IGN);  // print() sees the closed pipe; see end_by_closed_pipe
-}
 
 /// A stream that the caller closed would give its number to the next file opened, and what is
 /// printed would land in there. Reading from or writing to these fails, as it should.
@@ -80,8 +60,8 @@ int report(const Context& context, const char* message, int status) {
 
 void add_all_commands(CLI::App& root, Context& context) {
   for (const auto add : {add_look, add_explain, add_tokens, add_tokenizer, add_embed, add_forward,
-                         add_generate, add_translate, add_attend, add_classify, add_ner, add_train,
-                         add_inspect, add_convert, add_doctor, add_completions})
+                         add_generate, add_score, add_translate, add_attend, add_classify, add_ner,
+                         add_train, add_inspect, add_convert, add_doctor, add_completions})
     add(root, context);
 }
 
@@ -133,7 +113,8 @@ int run(Context& context) {
     std::fprintf(stderr, "heed: %s%s\n", level == LogLevel::warning ? "warning: " : "",
                  printable(message).c_str());
   });
-  install_signal_handlers();
+  install_stop_handlers();
+  std::signal(SIGPIPE, SIG_IGN);  // print() sees the closed pipe; see end_by_closed_pipe
   try {
     if (context.threads > 0) set_num_threads(static_cast<int>(context.threads));
     context.action();
@@ -143,7 +124,7 @@ int run(Context& context) {
     end_by_closed_pipe();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cancelled) {
-      return report(context, "interrupted", 128 + (stop_signal != 0 ? stop_signal : SIGINT));
+      return report(context, "interrupted", 128 + (stop_signal() != 0 ? stop_signal() : SIGINT));
     }
     return report(context, error.what(), kUsersFault);
   } catch (const std::bad_alloc&) {

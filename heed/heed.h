@@ -16,6 +16,7 @@
 #include "heed/generate/kv_cache.h"
 #include "heed/generate/rules.h"
 #include "heed/generate/sampling.h"
+#include "heed/generate/score.h"
 #include "heed/generate/stepper.h"
 #include "heed/io/gguf.h"
 #include "heed/io/gguf_write.h"

@@ -108,9 +108,8 @@ TEST(BeamSearch, OneBeamThatStopsEarlyIsGreedy) {
   for (const std::string& name : kGpt2s) {
     CachedStepper stepper(gpt2(name));
     const Written greedy = decode(stepper, {1, 2}, {.room = {.max_new_tokens = 8}});
-    const auto found =
-        beam_search(stepper, {1, 2},
-                    {.beams = 1, .length_penalty = 0, .room = {.max_new_tokens = 8}});
+    const auto found = beam_search(
+        stepper, {1, 2}, {.beams = 1, .length_penalty = 0, .room = {.max_new_tokens = 8}});
     EXPECT_EQ(found[0].ids, greedy.ids) << name;
     EXPECT_NEAR(found[0].score, greedy.score, 1e-5) << name;
   }

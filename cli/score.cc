@@ -1,0 +1,148 @@
+// heed score: how likely a language model finds texts.
+
+#include "heed/generate/score.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/commands.h"
+#include "cli/id_rows.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "cli/texts.h"
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/generate/generator.h"
+#include "heed/io/hub.h"
+#include "heed/lens/labels.h"
+
+namespace heed::cli {
+namespace {
+
+struct Options {
+  TextInputs inputs;
+  std::string ids;
+  bool whole = false;
+  ScoreOptions score;
+};
+
+/// A text, or the ids of one.
+struct Scored {
+  std::string text;
+  std::vector<int32_t> ids;
+  bool is_text = true;
+};
+
+std::string read_whole(const TextInputs& inputs) {
+  const bool piped = inputs.texts == std::vector<std::string>{"-"};
+  if (piped == inputs.file.empty() && (piped || inputs.texts.empty())) {
+    return piped ? read_standard_input() : read_file(inputs.file);
+  }
+  throw Error(ErrorCode::invalid_argument,
+              "score: --whole takes one text from --file F or from standard input (-)");
+}
+
+std::vector<Scored> read_inputs(const Options& options) {
+  std::vector<Scored> all;
+  if (!options.ids.empty()) {
+    if (!options.inputs.texts.empty() || !options.inputs.file.empty()) {
+      throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
+    }
+    for (auto& row : read_id_rows(options.ids)) all.push_back({"", std::move(row), false});
+  } else if (options.whole) {
+    all.push_back({read_whole(options.inputs), {}});
+  } else {
+    for (std::string& text : read_texts(options.inputs)) all.push_back({std::move(text), {}});
+  }
+  return all;
+}
+
+OutJson logprobs_json(const TextScore& score) {
+  OutJson all = OutJson::array();
+  for (const float logprob : score.logprobs) {
+    all.push_back(std::isnan(logprob) ? OutJson(nullptr) : OutJson(logprob));
+  }
+  return all;
+}
+
+/// "  23.41   -38.2      12  The text": perplexity, log-probability, tokens.
+std::string line(double perplexity, double sum, int64_t tokens, const std::string& text, int width,
+                 bool unicode) {
+  const std::string numbers =
+      tokens == 0 ? fmt::format("{:>10} {:>11} {:>7}", "-", "-", 0)
+                  : fmt::format("{:>10.4g} {:>11.2f} {:>7}", perplexity, sum, tokens);
+  return shorten(numbers + "  " + clean_label(text), width, unicode) + "\n";
+}
+
+void run(const Context& context, const Options& options) {
+  std::vector<Scored> inputs = read_inputs(options);
+  const TextGenerator generator = TextGenerator::load(find_model(context.model));
+  const TerminalStyle style = terminal_style(context.no_color);
+  if (!context.json) {
+    print(fmt::format("{:>10} {:>11} {:>7}\n", "perplexity", "ln p", "tokens"));
+  }
+  TextScore all;
+  for (Scored& one : inputs) {
+    if (one.is_text) one.ids = generator.encode(one.text);
+    ScoreOptions how = options.score;
+    ProgressBar bar(context, "scoring", "tokens");
+    how.progress = bar.callback();
+    const TextScore score = score_text(generator.model(), one.ids, how);
+    clear_progress();
+    all.sum += score.sum;
+    all.tokens += score.tokens;
+    if (context.json) {
+      print_json({{"text", one.is_text ? OutJson(one.text) : OutJson(nullptr)},
+                  {"ids", one.ids},
+                  {"logprobs", logprobs_json(score)},
+                  {"logprob", score.sum},
+                  {"perplexity", score.perplexity()}});
+    } else {
+      print(
+          line(score.perplexity(), score.sum, score.tokens, one.text, style.width, style.unicode));
+    }
+    flush_output();
+  }
+  if (!context.json && inputs.size() > 1) {
+    print(line(all.perplexity(), all.sum, all.tokens, "(all of them)", style.width, style.unicode));
+  }
+}
+
+}  // namespace
+
+void add_score(CLI::App& root, Context& context) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& command = add_command(
+      root, context,
+      {.name = "score",
+       .summary = "Tell how likely a language model finds texts.",
+       .details = "Prints each text's perplexity, e to the power of the mean of -ln p over its "
+                  "tokens (the first is not counted: it stands after none), the sum of ln p, and "
+                  "how many tokens that is over. A long text is read in windows that overlap.",
+       .example = "heed score \"The cat sat on the mat.\" \"Mat the on sat cat the.\" --model "
+                  "out/shakespeare"},
+      [&context, options] { run(context, *options); });
+  add_text_inputs(command, options->inputs);
+  add_model_option(command, context);
+  command
+      .add_option("--ids", options->ids,
+                  "Read token ids from F, a JSON list of lists, instead of texts.")
+      ->type_name("F.json");
+  command.add_flag("--whole", options->whole,
+                   "Take --file or standard input for one text, line ends and all.");
+  command
+      .add_option("--context", options->score.context,
+                  "Read N tokens at once, at most as many as the model has positions.")
+      ->type_name("N");
+  command
+      .add_option("--stride", options->score.stride,
+                  "Of a longer text, score N more tokens in each window; 0 is half the context.")
+      ->type_name("N");
+}
+
+}  // namespace heed::cli
