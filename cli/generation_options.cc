@@ -209,7 +209,10 @@ GenerateOptions generation_options(const Context& context, const GenerationArgum
                                    const GenerateOptions& defaults, const Tokenizer* tokenizer) {
   GenerateOptions options = defaults;
   options.seed = context.seed;
-  if (arguments.max_new_tokens) options.room = {*arguments.max_new_tokens, 0};
+  if (arguments.max_new_tokens) {
+    options.max_new_tokens = *arguments.max_new_tokens;
+    options.max_length = 0;
+  }
   options.sampling = sampling_options(arguments, defaults.sampling);
   set_rules(arguments, tokenizer, options.rules);
   if (options.sampling.temperature > 0 && !arguments.beams) options.beams = 1;

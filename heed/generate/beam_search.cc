@@ -32,7 +32,7 @@ class Search {
   Search(Stepper& stepper, const std::vector<int32_t>& prompt, const BeamOptions& options)
       : stepper_(stepper),
         options_(options),
-        room_(room_after(stepper, prompt, options.room)),
+        room_(room_after(stepper, prompt, options.max_new_tokens, options.max_length)),
         beams_{{.ids = prompt, .score = 0, .written = {}}},
         prompt_tokens_(std::ssize(prompt)) {
     check_rules(options.rules);

@@ -21,7 +21,8 @@ struct BeamOptions {
   int64_t beams = 4;
   double length_penalty = 1;  // scores are divided by length ^ penalty: above 0 favours long texts
   EarlyStopping early_stopping = EarlyStopping::off;
-  Room room = {};
+  int64_t max_new_tokens = 100;
+  int64_t max_length = 0;  // as in DecodeOptions
   std::vector<int32_t> end_ids = {};
   ScoreRules rules = {};  // of log-probabilities, as transformers has it
   int64_t likeliest = 0;  // as in DecodeOptions

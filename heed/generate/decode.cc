@@ -35,7 +35,7 @@ class Batch {
     check_rules(options.rules);
     HEED_ASSERT(options.samples >= 1);
     for (const Row& prompt : prompts) {
-      const int64_t room = room_after(stepper, prompt, options.room);
+      const int64_t room = room_after(stepper, prompt, options.max_new_tokens, options.max_length);
       for (int64_t sample = 0; sample < options.samples; ++sample) {
         live_.push_back({.number = std::ssize(live_),
                          .seed = sample == 0
@@ -148,11 +148,12 @@ std::string_view to_string(Finish finish) {
   HEED_ASSERT(false);
 }
 
-int64_t room_after(const Stepper& stepper, const std::vector<int32_t>& prompt, const Room& room) {
-  if (room.max_new_tokens < 1) {
+int64_t room_after(const Stepper& stepper, const std::vector<int32_t>& prompt,
+                   int64_t max_new_tokens, int64_t max_length) {
+  if (max_new_tokens < 1) {
     throw Error(
         ErrorCode::invalid_argument,
-        fmt::format("generate: max-new-tokens must be at least 1 but is {}", room.max_new_tokens));
+        fmt::format("generate: max-new-tokens must be at least 1 but is {}", max_new_tokens));
   }
   if (prompt.empty()) {
     throw Error(ErrorCode::invalid_argument,
@@ -160,16 +161,16 @@ int64_t room_after(const Stepper& stepper, const std::vector<int32_t>& prompt, c
                 "with; give some text");
   }
   const int64_t positions = stepper.max_tokens();
-  const bool shorter = room.max_length > 0 && room.max_length < positions;
-  const int64_t left = (shorter ? room.max_length : positions) - std::ssize(prompt);
+  const bool shorter = max_length > 0 && max_length < positions;
+  const int64_t left = (shorter ? max_length : positions) - std::ssize(prompt);
   if (left < 1) {
-    const std::string why = shorter ? fmt::format("max_length is {}", room.max_length)
+    const std::string why = shorter ? fmt::format("max_length is {}", max_length)
                                     : fmt::format("the model has {} positions", positions);
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("generate: a prompt of {} tokens leaves no room for more, as {}; {}",
                             prompt.size(), why, shorter ? "give max-new-tokens" : "shorten it"));
   }
-  return std::min(left, room.max_new_tokens);
+  return std::min(left, max_new_tokens);
 }
 
 Written decode(Stepper& stepper, const std::vector<int32_t>& prompt, const DecodeOptions& options) {

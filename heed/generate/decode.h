@@ -31,14 +31,9 @@ struct Written {
   std::vector<std::vector<TokenLogprob>> likeliest = {};  // at each id's place, if wanted
 };
 
-/// How long a text may get.
-struct Room {
+struct DecodeOptions {
   int64_t max_new_tokens = 100;
   int64_t max_length = 0;  // with the prompt; 0: the model's positions
-};
-
-struct DecodeOptions {
-  Room room = {};
   std::vector<int32_t> end_ids = {};
   ScoreRules rules = {};
   SamplingOptions sampling = {};
@@ -52,7 +47,8 @@ struct DecodeOptions {
 
 /// New tokens that there is room for after a prompt. Error invalid_argument for an empty prompt,
 /// one longer than the model reads or than max_length, and for max_new_tokens below 1.
-int64_t room_after(const Stepper& stepper, const std::vector<int32_t>& prompt, const Room& room);
+int64_t room_after(const Stepper& stepper, const std::vector<int32_t>& prompt,
+                   int64_t max_new_tokens, int64_t max_length);
 
 /// Token by token, each picked from what the model says of the text so far (greedily, or by
 /// sampling). Error as room_after(), check_sampling(), check_rules(), pick_token(). Where a stop is

@@ -111,12 +111,6 @@ EarlyStopping early_stopping(const ConfigReader& file, EarlyStopping fallback) {
   return value.get<bool>() ? EarlyStopping::on : EarlyStopping::off;
 }
 
-Room room(const ConfigReader& file, const Room& fallback) {
-  if (file.has("max_new_tokens")) return {file.integer("max_new_tokens", 1, kMost), 0};
-  if (file.has("max_length")) return {kMost, file.integer("max_length", 1, kMost)};
-  return fallback;
-}
-
 ScoreRules rules(const ConfigReader& file) {
   return {.sequence_bias = biases(file),
           .repetition_penalty = file.number("repetition_penalty", 1e-6, kLargest, 1.0),
@@ -166,7 +160,12 @@ GenerateOptions read_generation_config(const ConfigReader& file, GenerateOptions
   base.samples = file.integer("num_return_sequences", 1, kMost, base.samples);
   base.length_penalty = file.number("length_penalty", -kLargest, kLargest, base.length_penalty);
   base.early_stopping = early_stopping(file, base.early_stopping);
-  base.room = room(file, base.room);
+  if (file.has("max_new_tokens")) {
+    base.max_new_tokens = file.integer("max_new_tokens", 1, kMost);
+  } else if (file.has("max_length")) {
+    base.max_new_tokens = kMost;
+    base.max_length = file.integer("max_length", 1, kMost);
+  }
   base.rules = rules(file);
   base.stop = strings(file, "stop_strings");
   return base;

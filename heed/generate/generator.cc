@@ -99,7 +99,8 @@ class Writing {
     }
     decode_batch(
         stepper_, prompts,
-        {.room = options_.room,
+        {.max_new_tokens = options_.max_new_tokens,
+         .max_length = options_.max_length,
          .end_ids = end_ids_,
          .rules = options_.rules,
          .sampling = options_.sampling,
@@ -131,7 +132,8 @@ class Writing {
     BeamOptions beam{.beams = options_.beams,
                      .length_penalty = options_.length_penalty,
                      .early_stopping = options_.early_stopping,
-                     .room = options_.room,
+                     .max_new_tokens = options_.max_new_tokens,
+                     .max_length = options_.max_length,
                      .end_ids = end_ids_,
                      .rules = options_.rules,
                      .likeliest = options_.likeliest};

@@ -20,7 +20,8 @@ struct Generated;
 
 /// How a text is written, by the names of generation_config.json.
 struct GenerateOptions {
-  Room room = {};
+  int64_t max_new_tokens = 100;
+  int64_t max_length = 0;  // with the prompt; 0: the model's positions
   ScoreRules rules = {};
   SamplingOptions sampling = {};
   uint64_t seed = 0;

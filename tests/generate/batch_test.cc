@@ -31,7 +31,7 @@ void expect_same(const Generated& a, const Generated& b) {
 
 TEST(Batch, EachTextIsWhatItIsAlone) {
   const std::vector<Ids> prompts = {{1, 2, 3}, {4}, {5, 6, 7, 8, 9, 10, 11}, {4}, Ids(20, 3)};
-  const GenerateOptions options{.room = {.max_new_tokens = 12},
+  const GenerateOptions options{.max_new_tokens = 12,
                                 .rules = {.repetition_penalty = 1.2, .no_repeat_ngram_size = 3},
                                 .sampling = {.temperature = 1.5, .top_k = 12},
                                 .seed = 7,
@@ -44,13 +44,12 @@ TEST(Batch, EachTextIsWhatItIsAlone) {
     for (size_t s = 0; s < 3; ++s) expect_same(together[3 * p + s], alone[s]);
     expect_same(together[3 * p], generator()(prompts[p], options));
   }
-  EXPECT_NE(together[0].ids, together[1].ids) << "samples differ";
+  EXPECT_NE(together[6].ids, together[7].ids) << "samples differ";
   expect_same(together[3], together[9]);
 }
 
 TEST(Batch, WholeCharactersComeTextByText) {
-  GenerateOptions options{
-      .room = {.max_new_tokens = 9}, .sampling = {.temperature = 1.5}, .samples = 2};
+  GenerateOptions options{.max_new_tokens = 9, .sampling = {.temperature = 1.5}, .samples = 2};
   std::vector<std::string> told(4);
   std::vector<int> ended;
   options.on_text = [&](int64_t text, std::string_view piece) {
@@ -64,7 +63,7 @@ TEST(Batch, WholeCharactersComeTextByText) {
 }
 
 TEST(Batch, ModelsOwnLogProbabilitiesComeWithAlternatives) {
-  const GenerateOptions plain{.room = {.max_new_tokens = 6}, .likeliest = 3};
+  const GenerateOptions plain{.max_new_tokens = 6, .likeliest = 3};
   const Generated greedy = generator()(Ids{1, 2}, plain);
   ASSERT_EQ(greedy.likeliest.size(), greedy.ids.size());
   double sum = 0;
@@ -77,15 +76,14 @@ TEST(Batch, ModelsOwnLogProbabilitiesComeWithAlternatives) {
   }
   EXPECT_NEAR(greedy.score, sum / static_cast<double>(greedy.ids.size()), 1e-6);
   // rules and temperature change what is picked, not what the model says of it
-  const Generated ruled = generator()(Ids{1, 2}, {.room = {.max_new_tokens = 1},
+  const Generated ruled = generator()(Ids{1, 2}, {.max_new_tokens = 1,
                                                   .rules = {.suppress_tokens = {greedy.ids[0]}},
                                                   .sampling = {.temperature = 9},
                                                   .likeliest = 3});
   EXPECT_EQ(ruled.likeliest[0][0].id, greedy.ids[0]);
   EXPECT_NE(ruled.ids[0], greedy.ids[0]);
   // a beam search tells the same of the same text
-  const Generated beams =
-      generator()(Ids{1, 2}, {.room = {.max_new_tokens = 6}, .beams = 3, .likeliest = 2});
+  const Generated beams = generator()(Ids{1, 2}, {.max_new_tokens = 6, .beams = 3, .likeliest = 2});
   ASSERT_EQ(beams.logprobs.size(), beams.ids.size());
   double score = 0;
   for (const float one : beams.logprobs) score += one;
@@ -95,7 +93,7 @@ TEST(Batch, ModelsOwnLogProbabilitiesComeWithAlternatives) {
 
 TEST(Batch, BeamsGiveTheirBestTexts) {
   const auto best =
-      generator().batch({{1, 2}, {3}}, {.room = {.max_new_tokens = 6}, .samples = 2, .beams = 4});
+      generator().batch({{1, 2}, {3}}, {.max_new_tokens = 6, .samples = 2, .beams = 4});
   ASSERT_EQ(best.size(), 4U);
   EXPECT_GE(best[0].score, best[1].score);
   EXPECT_EQ(best[2].prompt_ids, Ids{3});
@@ -103,7 +101,7 @@ TEST(Batch, BeamsGiveTheirBestTexts) {
 
 TEST(Batch, AStopKeepsWhatWasWritten) {
   int seen = 0;
-  GenerateOptions options{.room = {.max_new_tokens = 20}};
+  GenerateOptions options{.max_new_tokens = 20};
   options.on_text = [&](int64_t, std::string_view) {
     if (++seen == 3) request_cancel();
   };
@@ -127,7 +125,7 @@ TEST(Batch, BadRequestsAreNamed) {
   refuse({"repetition-penalty", "0"}, {.rules = {.repetition_penalty = 0}});
   refuse({"min-new-tokens", "-1"}, {.rules = {.min_new_tokens = -1}});
   refuse({"suppress-tokens", "99"}, {.rules = {.suppress_tokens = {99}}});
-  refuse({"max_length is 1", "give max-new-tokens"}, {.room = {100, 1}});
+  refuse({"max_length is 1", "give max-new-tokens"}, {.max_length = 1});
   std::vector<SequenceBias> all;
   for (int32_t id = 0; id < 23; ++id) all.push_back({{id}, -INFINITY});
   refuse({"no token can come next"}, {.rules = {.sequence_bias = all}});
@@ -162,7 +160,7 @@ TEST(Narrator, StopStringsEndATextWhereverTokensAreCut) {
   };
   const std::vector<Case> cases = {{{"cd"}, "abcdef", "ab", 4},     {{"aab"}, "aaabc", "a", 4},
                                    {{"x", "c"}, "abcd", "ab", 3},   {{"abc", "b"}, "abcd", "a", 2},
-                                   {{"bd"}, "abcbd", "abc", 5},     {{"zz"}, "abz", "abz", 3},
+                                   {{"bd"}, "abcbd", "abc", 5},     {{"uu"}, "abu", "abu", 3},
                                    {{"abab"}, "abaabab", "aba", 7}, {{"a"}, "abc", "", 1}};
   for (const Case& one : cases) {
     std::string told;

@@ -35,9 +35,9 @@ TEST(Decode, WritesWhatTransformersWritesGreedily) {
     for (const Json& one : Golden(name + "/expected.safetensors").metadata("generated")) {
       if (one["beams"] != 1) continue;
       CachedStepper stepper(gpt2(name));
-      const Written written = decode(
-          stepper, one["prompt"].get<Ids>(),
-          {.room = {.max_new_tokens = one["max_new_tokens"]}, .end_ids = one["end"].get<Ids>()});
+      const Written written =
+          decode(stepper, one["prompt"].get<Ids>(),
+                 {.max_new_tokens = one["max_new_tokens"], .end_ids = one["end"].get<Ids>()});
       EXPECT_EQ(written.ids, one["ids"].get<Ids>()) << name << " " << one;
       ++cases;
     }
@@ -56,7 +56,7 @@ TEST(BeamSearch, WritesWhatTransformersWrites) {
                                      {.beams = one["beams"],
                                       .length_penalty = one["length_penalty"],
                                       .early_stopping = early_stopping_of(one["early_stopping"]),
-                                      .room = {.max_new_tokens = one["max_new_tokens"]},
+                                      .max_new_tokens = one["max_new_tokens"],
                                       .end_ids = end});
       ASSERT_EQ(std::ssize(found), one["beams"].get<int64_t>());
       EXPECT_EQ(found[0].ids, one["ids"].get<Ids>()) << name << " " << one;
@@ -97,7 +97,7 @@ TEST(BeamSearch, FindsTheBestOfAllTextsOfATranslatorWithEnoughBeams) {
                                    {.beams = 23 * 23,
                                     .length_penalty = 0,
                                     .early_stopping = EarlyStopping::never,
-                                    .room = {.max_new_tokens = 3},
+                                    .max_new_tokens = 3,
                                     .end_ids = {2}});
     EXPECT_EQ(found[0].ids, Ids(best.ids.begin() + 1, best.ids.end())) << name;
     EXPECT_NEAR(found[0].score, best.score, 1e-5) << name;
@@ -107,9 +107,9 @@ TEST(BeamSearch, FindsTheBestOfAllTextsOfATranslatorWithEnoughBeams) {
 TEST(BeamSearch, OneBeamThatStopsEarlyIsGreedy) {
   for (const std::string& name : kGpt2s) {
     CachedStepper stepper(gpt2(name));
-    const Written greedy = decode(stepper, {1, 2}, {.room = {.max_new_tokens = 8}});
-    const auto found = beam_search(
-        stepper, {1, 2}, {.beams = 1, .length_penalty = 0, .room = {.max_new_tokens = 8}});
+    const Written greedy = decode(stepper, {1, 2}, {.max_new_tokens = 8});
+    const auto found =
+        beam_search(stepper, {1, 2}, {.beams = 1, .length_penalty = 0, .max_new_tokens = 8});
     EXPECT_EQ(found[0].ids, greedy.ids) << name;
     EXPECT_NEAR(found[0].score, greedy.score, 1e-5) << name;
   }
@@ -120,7 +120,7 @@ TEST(Decode, ASeedWritesTheSameTextAtAnyNumberOfThreads) {
   CachedStepper stepper(gpt2("gpt2_3x8"));
   const auto write = [&](uint64_t seed) {
     return decode(stepper, {1, 2},
-                  {.room = {.max_new_tokens = 20}, .sampling = {.temperature = 1.5}, .seed = seed})
+                  {.max_new_tokens = 20, .sampling = {.temperature = 1.5}, .seed = seed})
         .ids;
   };
   const Ids one = write(1);
@@ -136,15 +136,15 @@ TEST(Decode, ASeedWritesTheSameTextAtAnyNumberOfThreads) {
 TEST(Decode, TellsOfEachTokenAndStopsAtTheEndOfThePositions) {
   CachedStepper stepper(gpt2("gpt2_2x5"));  // 24 positions
   Ids seen;
-  const Written written = decode(
-      stepper, Ids(20, 5), {.room = {.max_new_tokens = 50}, .on_token = [&](int64_t, int32_t id) {
-                              seen.push_back(id);
-                              return true;
-                            }});
+  const Written written =
+      decode(stepper, Ids(20, 5), {.max_new_tokens = 50, .on_token = [&](int64_t, int32_t id) {
+                                     seen.push_back(id);
+                                     return true;
+                                   }});
   EXPECT_EQ(written.ids.size(), 4u);
   EXPECT_EQ(written.finish, Finish::length);
   EXPECT_EQ(seen, written.ids);
-  const auto found = beam_search(stepper, Ids(20, 5), {.beams = 2, .room = {.max_new_tokens = 50}});
+  const auto found = beam_search(stepper, Ids(20, 5), {.beams = 2, .max_new_tokens = 50});
   EXPECT_EQ(found[0].ids.size(), 4u);
 }
 
@@ -154,7 +154,7 @@ TEST(Decode, BadRequestsAreNamed) {
   expect_error(kInvalid, {"24 tokens", "24 positions"}, [&] { decode(stepper, Ids(24, 5), {}); });
   expect_error(kInvalid, {"no tokens"}, [&] { decode(stepper, {}, {}); });
   expect_error(kInvalid, {"max-new-tokens", "0"},
-               [&] { decode(stepper, {1}, {.room = {.max_new_tokens = 0}}); });
+               [&] { decode(stepper, {1}, {.max_new_tokens = 0}); });
   expect_error(kInvalid, {"temperature"},
                [&] { decode(stepper, {1}, {.sampling = {.temperature = -1}}); });
   expect_error(kInvalid, {"beams", "0"}, [&] { beam_search(stepper, {1}, {.beams = 0}); });

@@ -76,7 +76,9 @@ TEST(GenerationGoldens, TextsAreThoseThatTransformersWrites) {
     const TextGenerator& generator = models.at(one["model"].get<std::string>());
     const Generated written = generator(one["prompt"].get<Ids>(), options);
     EXPECT_EQ(written.ids, one["ids"].get<Ids>()) << one;
-    if (one.contains("score")) EXPECT_NEAR(written.score, one["score"].get<double>(), 1e-4) << one;
+    if (one.contains("score")) {
+      EXPECT_NEAR(written.score, one["score"].get<double>(), 1e-4) << one;
+    }
     for (const std::string& stop : options.stop) {
       EXPECT_EQ(written.text.find(stop), std::string::npos) << one;
     }
