@@ -112,7 +112,9 @@ void try_out(ModelSummary& summary, const fs::path& folder) {
   offer(states && reads, "embed");
   offer(reads, "tokens");
   offer(states, "forward");
-  offer(states && model_kind(folder) == ModelKind::causal, "generate");
+  const bool writes = states && model_kind(folder) == ModelKind::causal;
+  offer(writes, "generate");
+  offer(writes, "score");
   offer(summary.pair_facts && reads, "translate");
 }
 

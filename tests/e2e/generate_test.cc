@@ -87,6 +87,96 @@ TEST(Generate, StopsWhereItsPositionsEndAndReadsFiles) {
       << "an empty prompt begins with the begin token";
 }
 
+TEST(Generate, SamplesAndLogProbabilitiesAreInJson) {
+  const LetterModel model("gpt2_2x5");
+  const auto lines = json_lines(
+      run_on(model, {"generate", "ab", "cd", "--json", "--samples", "3", "--top-p", "0.95",
+                     "--max-new-tokens", "6", "--seed", "5", "--logprobs", "2", "--batch", "1"}));
+  ASSERT_EQ(lines.size(), 6u);
+  EXPECT_EQ(lines[4]["prompt"], "cd");
+  EXPECT_EQ(lines[4]["sample"], 1);
+  EXPECT_EQ(lines[4]["logprobs"].size(), lines[4]["ids"].size());
+  EXPECT_EQ(lines[4]["top_logprobs"][0].size(), 2u);
+  EXPECT_TRUE(lines[4]["top_logprobs"][0][1].contains("token"));
+  const auto alone = json_lines(run_on(model, {"generate", "cd", "--json", "--top-p", "0.95",
+                                               "--max-new-tokens", "6", "--seed", "5"}));
+  EXPECT_EQ(alone[0]["ids"], lines[3]["ids"]) << "the first sample of a batch is the text alone";
+}
+
+TEST(Generate, EndsBeforeAStopString) {
+  const LetterModel model("gpt2_2x5");
+  const auto whole = json_lines(run_on(
+      model, {"generate", "ab", "--json", "--max-new-tokens", "9", "--suppress-tokens", "22"}));
+  const std::string text = whole[0]["text"];
+  ASSERT_EQ(text.size(), 9u);
+  const std::string stop = text.substr(4, 2);
+  const std::vector<std::string> choices = {
+      "generate", "ab",    "--max-new-tokens",  "9", "--stop", stop,
+      "--stop",   "never", "--suppress-tokens", "22"};
+  std::vector<std::string> as_json = choices;
+  as_json.emplace_back("--json");
+  const auto cut = json_lines(run_on(model, as_json));
+  EXPECT_EQ(cut[0]["text"], text.substr(0, text.find(stop)));
+  EXPECT_EQ(cut[0]["finish"], "stop");
+  EXPECT_EQ(run_on(model, choices).out, cut[0]["text"].get<std::string>() + "\n");
+}
+
+TEST(Generate, TakesWhatTheCheckpointSaysUnlessToldOtherwise) {
+  const LetterModel model("gpt2_2x5");
+  write_file(
+      model.path() / "generation_config.json",
+      R"({"do_sample": true, "temperature": 1.7, "max_new_tokens": 4, "guidance_scale": 2})");
+  const std::vector<std::string> plain = {"generate", "ab", "--json", "--seed", "3"};
+  const Result by_file = run_on(model, plain);
+  EXPECT_NE(by_file.err.find("guidance_scale is nothing that Heed does"), std::string::npos);
+  const Json drawn = json_lines(by_file)[0];
+  EXPECT_LE(drawn["ids"].size(), 4u);
+  std::vector<std::string> greedy = plain;
+  greedy.insert(greedy.end(),
+                {"--temperature", "0", "--max-new-tokens", "7", "--eos-token-id", "21"});
+  EXPECT_EQ(json_lines(run_on(model, greedy))[0]["ids"].size(), 7u);
+  write_file(model.path() / "generation_config.json", R"({"top_k": "many", "do_sample": true})");
+  expect_fault(run_on(model, plain), "top_k must be an integer");
+}
+
+TEST(Generate, RulesComeFromTheirOptions) {
+  const LetterModel model("gpt2_2x5");
+  const auto text_of = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"generate", "ab", "--json", "--max-new-tokens", "8"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return json_lines(run_on(model, arguments))[0]["text"].get<std::string>();
+  };
+  const std::string plain = text_of({"--suppress-tokens", "22"});
+  const std::string first(1, plain[0]);
+  EXPECT_EQ(text_of({"--suppress-tokens", "22", "--bad-words", first}).find(first),
+            std::string::npos);
+  EXPECT_EQ(text_of({"--logit-bias", "3=1000"}), "cccccccc");
+  const std::string varied = text_of({"--suppress-tokens", "22", "--no-repeat-ngram-size", "1"});
+  for (const char letter : varied) EXPECT_EQ(std::ranges::count(varied, letter), 1) << varied;
+}
+
+TEST(Score, TellsLogProbabilitiesAndPerplexity) {
+  const LetterModel model("gpt2_2x5");
+  const auto lines = json_lines(run_on(model, {"score", "ab c", "a", "--json"}));
+  ASSERT_EQ(lines.size(), 2u);
+  ASSERT_EQ(lines[0]["logprobs"].size(), 4u);
+  EXPECT_TRUE(lines[0]["logprobs"][0].is_null());
+  double sum = 0;
+  for (size_t i = 1; i < 4; ++i) sum += lines[0]["logprobs"][i].get<double>();
+  EXPECT_NEAR(lines[0]["perplexity"].get<double>(), std::exp(-sum / 3), 1e-3);
+  EXPECT_TRUE(lines[1]["perplexity"].is_null());
+  const Result table = run_on(model, {"score", "ab c", "de f"});
+  EXPECT_NE(table.out.find("(all of them)"), std::string::npos) << table.out;
+  const TemporaryFolder folder;
+  write_file(folder / "long.txt", "abc\ndef abcdef abcdefabcdefabcdef\nabc");
+  const auto whole =
+      json_lines(run_on(model, {"score", "--whole", "--file", (folder / "long.txt").string(),
+                                "--context", "8", "--stride", "3", "--json"}));
+  ASSERT_EQ(whole.size(), 1u);
+  expect_fault(run_on(model, {"score", "a", "--context", "1"}), "context must be at least 2");
+  expect_fault(run_on(model, {"score", "a", "--whole"}), "--whole takes one text");
+}
+
 TEST(Generate, FaultsAreOneLine) {
   const LetterModel model("gpt2_2x5");
   const LetterModel translator("transformer_2x6");
@@ -94,6 +184,11 @@ TEST(Generate, FaultsAreOneLine) {
   expect_fault(run_on(model, {"generate", std::string(24, 'a')}), "24 tokens leaves no room");
   expect_fault(run_on(model, {"generate", "a", "--temperature", "-1"}), "temperature");
   expect_fault(run_on(model, {"generate", "a", "--top-p", "2"}), "top-p");
+  expect_fault(run_on(model, {"generate", "a", "--top-p", "0.5", "--temperature", "0"}),
+               "nothing to choose from");
+  expect_fault(run_on(model, {"generate", "a", "--logit-bias", "3"}), "ID=NUMBER");
+  expect_fault(run_on(model, {"generate", "a", "--samples", "2"}), "one text, always");
+  expect_fault(run_on(model, {"generate", "a", "--stop", ""}), "at least one character");
   expect_fault(run_on(model, {"generate", "a", "--beams", "2", "--temperature", "1"}),
                "no temperature");
   expect_fault(run_on(model, {"generate", "a", "--max-new-tokens", "0"}), "max-new-tokens");
@@ -128,7 +223,7 @@ TEST(Translate, NeedsToKnowHowATranslationBegins) {
 TEST(Inspect, TellsWhatDecodersRun) {
   const LetterModel model("gpt2_2x5");
   EXPECT_EQ(json_lines(run_heed({"inspect", model.name(), "--json"}))[0]["commands"],
-            Json({"look", "embed", "tokens", "forward", "generate"}));
+            Json({"look", "embed", "tokens", "forward", "generate", "score"}));
   const LetterModel translator("transformer_3x7");
   const Json pair = json_lines(run_heed({"inspect", translator.name(), "--json"}))[0];
   EXPECT_EQ(pair["commands"], Json({"tokens", "translate"}));
