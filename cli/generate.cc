@@ -24,6 +24,8 @@ struct Options {
   std::string ids;
   std::optional<int64_t> samples;
   std::optional<int64_t> logprobs;
+  std::string context_end = "stop";
+  SessionArguments session;
   GenerationArguments generation;
 };
 
@@ -100,7 +102,7 @@ class GenerateCommand {
   GenerateCommand(const Context& context, const Options& options)
       : context_(context), options_(options), prompts_(read_prompts(options)) {
     const auto start = std::chrono::steady_clock::now();
-    generator_ = TextGenerator::load(find_model(context.model));
+    generator_ = TextGenerator::load(find_model(context.model), load_options(options.session));
     load_ms_ =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     const bool texts = std::ranges::any_of(prompts_, &Prompt::is_text);
@@ -115,6 +117,8 @@ class GenerateCommand {
     InOrder out(prompts_.size() * samples);
     // a beam search may find fewer texts than it was asked for, so that it is told of alone
     const auto batch = choices_.beams > 1 ? size_t{1} : static_cast<size_t>(context_.batch);
+    const auto stepper = generator_.stepper(stepper_options(
+        options_.session, options_.context_end == "slide" ? ContextEnd::slide : ContextEnd::stop));
     for (size_t first = 0; first < prompts_.size(); first += batch) {
       const size_t end = std::min(prompts_.size(), first + batch);
       std::vector<std::vector<int32_t>> ids;
@@ -133,7 +137,7 @@ class GenerateCommand {
                                   : std::string("\n"));
         out.end(at);
       };
-      const size_t texts = generator_.batch(std::move(ids), choices_).size();
+      const size_t texts = generator_.batch(*stepper, std::move(ids), choices_).size();
       for (size_t text = texts; text < (end - first) * samples; ++text) {
         out.end(first * samples + text);
       }
@@ -205,6 +209,12 @@ void add_generate(CLI::App& root, Context& context) {
       ->type_name("N")
       ->default_str("")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+  command
+      .add_option("--context-end", options->context_end,
+                  "Where the model's positions end: stop, or slide, leaving out the oldest tokens "
+                  "but the first four.")
+      ->check(CLI::IsMember({"stop", "slide"}));
+  add_session_options(command, options->session);
   add_batch_option(command, context);
   add_generation_options(command, context, options->generation);
 }

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "cli/command.h"
+#include "cli/dtype_option.h"
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 
@@ -196,6 +197,26 @@ void set_rules(const GenerationArguments& arguments, const Tokenizer* tokenizer,
 }
 
 }  // namespace
+
+void add_session_options(CLI::App& command, SessionArguments& arguments) {
+  add_dtype_option(command, arguments.dtype,
+                   "What the model's matrices become while it is loaded.");
+  command
+      .add_option("--cache-dtype", arguments.cache_dtype,
+                  "Keep keys and values of what was read in f32, or in half the memory.")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}));
+}
+
+LoadOptions load_options(const SessionArguments& arguments) {
+  return {.dtype = dtype_of(arguments.dtype)};
+}
+
+CachedStepperOptions stepper_options(const SessionArguments& arguments, ContextEnd at_end) {
+  CachedStepperOptions options{.at_end = at_end};
+  if (arguments.cache_dtype == "bf16") options.cache.dtype = DType::bf16;
+  if (arguments.cache_dtype == "f16") options.cache.dtype = DType::f16;
+  return options;
+}
 
 void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments) {
   add_length(command, arguments);

@@ -29,6 +29,16 @@ struct GenerationArguments {
   std::string early_stopping;
 };
 
+/// How a model is loaded and what it remembers.
+struct SessionArguments {
+  std::string dtype;
+  std::string cache_dtype = "f32";
+};
+
+void add_session_options(CLI::App& command, SessionArguments& arguments);
+LoadOptions load_options(const SessionArguments& arguments);
+CachedStepperOptions stepper_options(const SessionArguments& arguments, ContextEnd at_end);
+
 void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments);
 
 /// The checkpoint's choices with the arguments over them, and the seed that the context has. The

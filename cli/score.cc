@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/dtype_option.h"
 #include "cli/id_rows.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
@@ -28,6 +29,7 @@ struct Options {
   TextInputs inputs;
   std::string ids;
   bool whole = false;
+  std::string dtype;
   ScoreOptions score;
 };
 
@@ -81,7 +83,8 @@ std::string line(double perplexity, double sum, int64_t tokens, const std::strin
 
 void run(const Context& context, const Options& options) {
   std::vector<Scored> inputs = read_inputs(options);
-  const TextGenerator generator = TextGenerator::load(find_model(context.model));
+  const TextGenerator generator =
+      TextGenerator::load(find_model(context.model), {.dtype = dtype_of(options.dtype)});
   const TerminalStyle style = terminal_style(context.no_color);
   if (!context.json) {
     print(fmt::format("{:>10} {:>11} {:>7}\n", "perplexity", "ln p", "tokens"));
@@ -129,6 +132,7 @@ void add_score(CLI::App& root, Context& context) {
       [&context, options] { run(context, *options); });
   add_text_inputs(command, options->inputs);
   add_model_option(command, context);
+  add_dtype_option(command, options->dtype, "What the model's matrices become while it is loaded.");
   command
       .add_option("--ids", options->ids,
                   "Read token ids from F, a JSON list of lists, instead of texts.")

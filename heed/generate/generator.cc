@@ -9,7 +9,6 @@
 #include "heed/base/error.h"
 #include "heed/generate/generation_config.h"
 #include "heed/generate/narrator.h"
-#include "heed/models/registry.h"
 
 namespace heed {
 namespace {
@@ -185,13 +184,13 @@ class Writing {
 
 }  // namespace
 
-TextGenerator TextGenerator::load(const std::filesystem::path& folder) {
+TextGenerator TextGenerator::load(const std::filesystem::path& model, const LoadOptions& options) {
   TextGenerator generator;
-  generator.model_ = load_causal_model(folder);
-  generator.special_ = SpecialIds::read(folder);
-  generator.defaults_ = read_generation_config(folder);
+  generator.model_ = load_causal_model(model, options);
+  generator.special_ = SpecialIds::read(model);
+  generator.defaults_ = read_generation_config(model);
   try {
-    generator.tokenizer_ = Tokenizer::load(folder);
+    generator.tokenizer_ = Tokenizer::load(model);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::not_found) throw;
   }
@@ -225,8 +224,8 @@ Generated TextGenerator::operator()(std::vector<int32_t> prompt_ids,
   return std::move(batch(std::move(prompts), one).front());
 }
 
-std::unique_ptr<Stepper> TextGenerator::stepper() const {
-  return std::make_unique<CachedStepper>(model_);
+std::unique_ptr<CachedStepper> TextGenerator::stepper(const CachedStepperOptions& options) const {
+  return std::make_unique<CachedStepper>(model_, options);
 }
 
 std::vector<Generated> TextGenerator::batch(std::vector<std::vector<int32_t>> prompts,

@@ -11,6 +11,7 @@
 
 #include "heed/generate/beam_search.h"
 #include "heed/generate/decode.h"
+#include "heed/models/registry.h"
 #include "heed/models/special_ids.h"
 #include "heed/text/tokenizer.h"
 
@@ -53,9 +54,9 @@ struct Generated {
 /// Text from text by a causal language model. Safe to use from many threads.
 class TextGenerator {
  public:
-  /// From a folder. Without tokenizer files it takes ids alone. Errors as load_causal_model(),
-  /// Tokenizer::load(), SpecialIds::read() and read_generation_config().
-  static TextGenerator load(const std::filesystem::path& folder);
+  /// From a folder or a GGUF file. Without a tokenizer it takes ids alone. Errors as
+  /// load_causal_model(), Tokenizer::load(), SpecialIds::read() and read_generation_config().
+  static TextGenerator load(const std::filesystem::path& model, const LoadOptions& options = {});
 
   /// What the checkpoint's generation_config.json says, for what it does not say our own defaults.
   const GenerateOptions& defaults() const { return defaults_; }
@@ -85,7 +86,7 @@ class TextGenerator {
   /// The same with a stepper that remembers what it has read, for one call after another.
   std::vector<Generated> batch(Stepper& stepper, std::vector<std::vector<int32_t>> prompts,
                                const GenerateOptions& options) const;
-  std::unique_ptr<Stepper> stepper() const;
+  std::unique_ptr<CachedStepper> stepper(const CachedStepperOptions& options = {}) const;
 
  private:
   std::shared_ptr<const CausalModel> model_;
