@@ -7,6 +7,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -26,7 +27,7 @@ constexpr int64_t kParts = kStep / kLanes;  // vectors of a step
 // Scales are widened for so many steps at a time, two floats a step, into scratch: one broadcast
 // from memory each is then all that a step pays for them.
 constexpr int64_t kMaxSteps = 32;
-constexpr int64_t kScales = 2 * kMaxSteps;
+constexpr int64_t kScales = 2 * kMaxSteps + 8;  // some are stored by fours of blocks
 
 using Words = hn::RebindToUnsigned<Floats>;
 using WordVector = hn::Vec<Words>;
@@ -93,14 +94,37 @@ struct Unpacker;
 template <BlockKind kKind>
 struct StepBlocks {
   static constexpr int64_t kBytes = block_bytes(kKind);
-  /// Four f16 from a block's beginning on, of which the first two are kept.
+  /// The first two f16 of each block, which need not both be scales.
   static HWY_INLINE void scales(const std::byte* row, int64_t first, int64_t steps, float* to) {
+    const std::byte* at = row + first * kBytes;
+    int64_t i = 0;
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+    // one by one, widening costs a third of the time of a row's product with q4_1
+    const hn::FixedTag<float, 8> eight;
+    const hn::FixedTag<uint16_t, 32> line;
+    const hn::Rebind<hwy::float16_t, decltype(eight)> some;
+    constexpr int64_t kTogether = std::min<int64_t>(4, (64 - 4) / kBytes + 1);  // in 64 bytes
+    static_assert(kTogether * kBytes >= 64);  // which are all theirs
+    HWY_ALIGN static constexpr std::array<uint16_t, 32> kStarts = [] {
+      std::array<uint16_t, 32> starts{};
+      for (size_t j = 0; j < 8; ++j) {
+        starts[j] = static_cast<uint16_t>(j / 2 % size_t{kTogether} * size_t{kBytes / 2} + j % 2);
+      }
+      return starts;
+    }();
+    const auto starts = hn::Load(line, kStarts.data());
+    for (; i + kTogether <= steps; i += kTogether, at += kTogether * kBytes) {
+      const auto bytes = hn::LoadU(line, reinterpret_cast<const uint16_t*>(at));
+      const decltype(bytes) pairs{_mm512_permutexvar_epi16(starts.raw, bytes.raw)};
+      const auto halves = hn::LowerHalf(hn::LowerHalf(pairs));
+      hn::StoreU(hn::PromoteTo(eight, hn::BitCast(some, halves)), eight, to + 2 * i);
+    }
+#endif
     const hn::FixedTag<float, 4> f;
     const hn::FixedTag<float, 2> two;
     const hn::Rebind<uint16_t, decltype(f)> bits;
     const hn::Rebind<hwy::float16_t, decltype(f)> halves;
-    const std::byte* at = row + first * kBytes;
-    for (int64_t i = 0; i < steps; ++i, at += kBytes) {
+    for (; i < steps; ++i, at += kBytes) {
       const auto start = hn::LoadU(bits, reinterpret_cast<const uint16_t*>(at));
       hn::StoreU(hn::LowerHalf(two, hn::PromoteTo(f, hn::BitCast(halves, start))), two, to + 2 * i);
     }
