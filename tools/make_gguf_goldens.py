@@ -71,7 +71,12 @@ def write_types():
 def write_model(path):
     import torch
     import transformers
+    from tokenizers import pre_tokenizers
     tokenizer = transformers.AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    # transformers passes over tokenizer.ggml.pre: these are SmolLM's words, digits one by one
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
     model = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name,
                                                               dtype=torch.float32).eval()
     written = []
@@ -80,7 +85,8 @@ def write_model(path):
         with torch.no_grad():
             all_ids = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=64,
                                      do_sample=False)
-        written.append({"prompt": prompt, "ids": all_ids[0, ids.shape[1]:].tolist()})
+        written.append({"prompt": prompt, "prompt_ids": ids[0].tolist(),
+                        "ids": all_ids[0, ids.shape[1]:].tolist()})
     texts = [{"text": text, "ids": tokenizer(text, add_special_tokens=False)["input_ids"]}
              for text in TEXTS]
     (FOLDER / "smollm2.json").write_text(json.dumps({

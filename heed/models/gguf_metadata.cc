@@ -159,6 +159,12 @@ void add_gpt2(const ConfigReader& config, const Fields& fields) {
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh") {
     config.refuse("activation_function", "gelu_new for a GGUF file");
   }
+  if (!config.boolean("scale_attn_weights", true)) {
+    config.refuse("scale_attn_weights", "true for a GGUF file");
+  }
+  if (config.boolean("scale_attn_by_inverse_layer_idx", false)) {
+    config.refuse("scale_attn_by_inverse_layer_idx", "false for a GGUF file");
+  }
   fields.integer("context_length", "n_positions");
   const int64_t width = fields.integer("embedding_length", "n_embd");
   fields.integer("block_count", "n_layer");

@@ -60,6 +60,20 @@ TEST(Inspect, FaultsAreOneLine) {
       << broken.err;
 }
 
+TEST(Inspect, AGgufFileIsListedWithItsMetadata) {
+  const std::string path = (golden_folder() / "gguf/types.gguf").string();
+  const Json json = inspect_json(path, true);
+  EXPECT_EQ(json["tensor_count"], 11);
+  EXPECT_EQ(json["metadata"]["general.architecture"], "types");
+  EXPECT_EQ(json["dtypes"]["Q6_K"], (Json{{"tensors", 1}, {"parameters", 768}, {"bytes", 630}}));
+  EXPECT_EQ(json["tensors"][0]["shape"], Json({3, 256}));
+  EXPECT_TRUE(json["commands"].empty());
+  EXPECT_NE(json["obstacles"].dump().find("general.architecture is 'types'"), std::string::npos);
+  const Result text = run_heed({"inspect", path, "--tensors"});
+  EXPECT_NE(text.out.find("general.architecture"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("Q5_K"), std::string::npos) << text.out;
+}
+
 TEST(Inspect, MiniLM) {
   const auto model = model_folder();
   HEED_NEED_MODEL(model);

@@ -1,5 +1,5 @@
 // A GGUF file from anywhere: parsed, its metadata read as every type, every tensor read to its last
-// byte, and what a model makes of it.
+// byte, and what a model and a tokenizer make of it.
 
 #include <cstdint>
 #include <cstring>
@@ -9,6 +9,7 @@
 #include "heed/base/error.h"
 #include "heed/io/gguf.h"
 #include "heed/models/gguf_model.h"
+#include "heed/text/gguf_tokenizer.h"
 
 namespace {
 
@@ -46,6 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       attempt([&, &name = name] { file.matrix(name); });
     }
     attempt([&] { gguf_config(file); });
+    attempt([&] { gguf_tokenizer_json(file); });
+    attempt([&] { gguf_tokenizer_config(file); });
     attempt([&] {
       const Params params = gguf_params(file);
       for (const std::string& name : params.unused()) params.contains(name);
