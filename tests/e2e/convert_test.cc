@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "heed/io/json.h"
 #include "heed/io/npy.h"
 #include "tests/e2e/program.h"

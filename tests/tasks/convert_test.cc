@@ -139,7 +139,7 @@ TEST_F(Convert, DTypes) {
   const Checkpoint folder = Checkpoint::open(folder_ / "bf16");
   for (const auto& [name, entry] : folder.entries()) EXPECT_EQ(entry.dtype, "BF16") << name;
   EXPECT_EQ(read_json(folder_ / "bf16/config.json")["torch_dtype"], "bfloat16");
-  expect_error(ErrorCode::unsupported, {"hold no q4_0", "--dtype f32"},
+  expect_error(ErrorCode::unsupported, {"hold no q8_0", "--dtype f32"},
                [&] { convert_model(folder_ / "a.gguf", folder_ / "no"); });
   EXPECT_FALSE(fs::exists(folder_ / "no"));
 }
