@@ -117,12 +117,12 @@ class TakeMembers {
   std::vector<std::string> path_;
 };
 
-template <class... Callback>
-Json parse(std::string_view text, std::string_view where, Callback&&... callback) {
+template <class Document = Json, class... Callback>
+Document parse(std::string_view text, std::string_view where, Callback&&... callback) {
   if (text.empty()) fail(where, "nothing: 0 bytes");
   check_depth(text, where);
   try {
-    return Json::parse(text, std::forward<Callback>(callback)...);
+    return Document::parse(text, std::forward<Callback>(callback)...);
   } catch (const Json::parse_error& error) {
     const size_t byte = error.byte > 0 ? error.byte - 1 : 0;  // nlohmann counts from 1
     fail(where,
@@ -141,6 +141,10 @@ Json parse_json(std::string_view text, std::string_view where, DuplicateKeys dup
 
 Json parse_json(std::string_view text, std::string_view where, LargeObject large) {
   return parse(text, where, TakeMembers(std::move(large)));
+}
+
+OrderedJson parse_ordered_json(std::string_view text, std::string_view where) {
+  return parse<OrderedJson>(text, where);
 }
 
 Json read_json(const std::filesystem::path& path) {

@@ -10,6 +10,8 @@
 namespace heed {
 
 using Json = nlohmann::json;
+/// With the members of objects in the order of the text.
+using OrderedJson = nlohmann::ordered_json;
 
 /// What a key that occurs twice in one object means. JSON leaves it open; Python, which writes the
 /// files of the hub, keeps the last.
@@ -19,6 +21,10 @@ enum class DuplicateKeys { keep_last, refuse };
 /// offset, line and column.
 Json parse_json(std::string_view text, std::string_view where,
                 DuplicateKeys duplicates = DuplicateKeys::keep_last);
+
+/// The same where the order of members says something; of equal keys the last value stays, in the
+/// first one's place.
+OrderedJson parse_ordered_json(std::string_view text, std::string_view where);
 
 /// An object with so many members that keeping them would be slow: a vocabulary.
 struct LargeObject {

@@ -1,15 +1,12 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "heed/io/json.h"
 #include "heed/text/train_bpe.h"
 #include "heed/text/train_tokenizer.h"
 
 namespace heed {
-
-/// Members in the order in which the library writes them.
-using OrderedJson = nlohmann::ordered_json;
 
 /// Of the pieces that continue a word in a trained WordPiece.
 inline constexpr const char* kContinuingPrefix = "##";

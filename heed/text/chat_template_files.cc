@@ -1,0 +1,110 @@
+// Where checkpoints keep their chat templates.
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "heed/base/error.h"
+#include "heed/base/file.h"
+#include "heed/base/message.h"
+#include "heed/io/json.h"
+#include "heed/text/chat_template.h"
+
+namespace heed {
+namespace fs = std::filesystem;
+
+namespace {
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+/// What transformers hands to templates of what tokenizer_config.json says.
+OrderedJson special_tokens_of(const OrderedJson& config) {
+  constexpr std::array<const char*, 7> kTokens = {
+      "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"};
+  OrderedJson out = OrderedJson::object();
+  for (const char* name : kTokens) {
+    if (!config.contains(name)) continue;
+    const OrderedJson& token = config[name];
+    if (token.is_string()) out[name] = token;
+    if (token.is_object() && token.contains("content") && token["content"].is_string()) {
+      out[name] = token["content"];
+    }
+  }
+  return out;
+}
+
+/// A document of the folder; an empty object if there is none.
+OrderedJson document(const fs::path& path) {
+  if (!is_there(path)) return OrderedJson::object();
+  OrderedJson out = parse_ordered_json(read_file(path), path.string());
+  if (out.is_object()) return out;
+  throw Error(ErrorCode::corrupt_data, fmt::format("{}: needed an object", path.string()));
+}
+
+/// The text of a template in tokenizer_config.json: one, or a list of {"name", "template"}. "" if
+/// there is none of that name.
+std::string text_of(const OrderedJson& found, std::string_view name, const std::string& where) {
+  if (found.is_null()) return {};
+  if (found.is_string()) return name == "default" ? found.get<std::string>() : std::string();
+  const auto is_text = [](const OrderedJson& item, const char* key) {
+    return item.is_object() && item.contains(key) && item[key].is_string();
+  };
+  for (const OrderedJson& item : found) {
+    if (!is_text(item, "name") || !is_text(item, "template")) {
+      throw Error(
+          ErrorCode::corrupt_data,
+          fmt::format("{}: chat_template: needed a text, or a list of name and template", where));
+    }
+    if (item["name"] == std::string(name)) return item["template"].get<std::string>();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<ChatTemplate> ChatTemplate::in_folder(const fs::path& folder) {
+  const fs::path config_path = folder / "tokenizer_config.json";
+  const OrderedJson config = document(config_path);
+  OrderedJson tokens = special_tokens_of(document(folder / "special_tokens_map.json"));
+  tokens.update(special_tokens_of(config));
+  const std::string variables = tokens.dump();
+  if (const fs::path file = folder / "chat_template.jinja"; is_there(file)) {
+    return ChatTemplate(read_file(file), variables, file.string());
+  }
+  std::string where = config_path.string();
+  OrderedJson found = config.value("chat_template", OrderedJson());
+  if (found.is_null()) {
+    const fs::path file = folder / "chat_template.json";
+    found = document(file).value("chat_template", OrderedJson());
+    where = file.string();
+  }
+  const std::string source = text_of(found, "default", where);
+  if (source.empty()) return std::nullopt;
+  ChatTemplate out(source, variables, where + ": chat_template");
+  if (const std::string tool_use = text_of(found, "tool_use", where); !tool_use.empty()) {
+    out.tool_parts_ = ChatTemplate(tool_use, variables, where + ": chat_template tool_use").parts_;
+  }
+  return out;
+}
+
+std::optional<ChatTemplate> ChatTemplate::find(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return in_folder(path);
+  if (path.extension() == ".jinja") return ChatTemplate(read_file(path), "", path.string());
+  return in_folder(path.parent_path());
+}
+
+ChatTemplate ChatTemplate::load(const fs::path& path) {
+  if (auto found = find(path)) return *std::move(found);
+  throw Error(ErrorCode::not_found,
+              fmt::format("{}: needed a chat template (chat_template.jinja, or in "
+                          "tokenizer_config.json or the file's metadata), found none; a base model "
+                          "has none: generate takes its prompt as it is",
+                          path.string()));
+}
+
+}  // namespace heed
