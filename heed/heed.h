@@ -95,6 +95,7 @@
 #include "heed/tensor/block_matrix.h"
 #include "heed/tensor/dims.h"
 #include "heed/tensor/tensor.h"
+#include "heed/text/chat_template.h"
 #include "heed/text/text_stream.h"
 #include "heed/text/tokenizer.h"
 #include "heed/text/train_tokenizer.h"

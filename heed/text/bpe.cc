@@ -69,6 +69,7 @@ class Bpe final : public Model {
     read_merges(options, where);
     if (options.unknown) unknown_ = need(*options.unknown, "the unknown token", where);
     for (char32_t c = 0; c < common_.size(); ++c) common_[c] = look_up({&c, 1});
+    cuts_ = may_cut();
     if (!options.byte_fallback) return;
     for (int byte = 0; byte < 256; ++byte) {
       bytes_.push_back(vocabulary.find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
@@ -76,20 +77,47 @@ class Bpe final : public Model {
   }
 
   void tokenize(std::u32string_view word, ModelOutput& out) const override {
-    const int32_t id = word.size() <= vocabulary_.longest_chars() ? look_up(word) : -1;
-    if (id >= 0 && (ignore_merges_ || is_whole(id, word, out))) {
-      out.tokens.push_back({id, 0, static_cast<uint32_t>(word.size())});
-      return;
+    if (!cuts_) return tokenize_part(word, 0, out);
+    uint32_t begin = 0;
+    for (uint32_t i = 1; i < word.size(); ++i) {
+      if (word[i] != kWordStart || word[i - 1] == kWordStart) continue;
+      tokenize_part(word.substr(begin, i - begin), begin, out);
+      begin = i;
     }
-    merge(word, out);
-    for (const MergeSymbol& symbol : out.symbols) {
-      if (symbol.id >= 0) out.tokens.push_back({symbol.id, symbol.begin, symbol.end});
-    }
+    tokenize_part(word.substr(begin), begin, out);
   }
 
   std::string_view kind() const override { return "BPE"; }
 
  private:
+  static constexpr char32_t kWordStart = 0x2581;
+
+  /// The part of a word that begins at character `from` of it.
+  void tokenize_part(std::u32string_view word, uint32_t from, ModelOutput& out) const {
+    const int32_t id = word.size() <= vocabulary_.longest_chars() ? look_up(word) : -1;
+    if (id >= 0 && (ignore_merges_ || is_whole(id, word, out))) {
+      out.tokens.push_back({id, from, from + static_cast<uint32_t>(word.size())});
+      return;
+    }
+    merge(word, out);
+    for (const MergeSymbol& symbol : out.symbols) {
+      if (symbol.id >= 0) out.tokens.push_back({symbol.id, from + symbol.begin, from + symbol.end});
+    }
+  }
+
+  /// Whether no piece has the mark of a word's start after another character, and the mark itself
+  /// is a piece: then nothing that merging does reaches over a word's start.
+  bool may_cut() const {
+    if (ignore_merges_ || !prefix_.empty() || !suffix_.empty()) return false;
+    if (look_up({&kWordStart, 1}) < 0) return false;
+    for (int32_t id = 0; id < vocabulary_.size(); ++id) {
+      const std::u32string piece = decode_utf8(vocabulary_.piece(id)).chars;
+      const size_t after = std::min(piece.find_first_not_of(kWordStart), piece.size());
+      if (piece.find(kWordStart, after) != std::u32string::npos) return false;
+    }
+    return true;
+  }
+
   /// Whether the merges make a piece of its own characters: most words of a text are such pieces
   /// and need no merging once this is known. Found out when first asked; every thread finds the
   /// same.
@@ -234,6 +262,7 @@ class Bpe final : public Model {
   std::u32string suffix_;
   bool fuse_unknown_;
   bool ignore_merges_;
+  bool cuts_ = false;  // words at kWordStart
   int32_t unknown_ = -1;
   std::array<int32_t, 0x180>
       common_{};                // ids of the first characters, all byte-level ones among them

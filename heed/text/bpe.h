@@ -22,8 +22,10 @@ struct BpeOptions {
 
 /// Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): starts from characters and merges
 /// the neighbours whose pair comes first in the list of merges, leftmost first, until no pair is in
-/// it. O(n log n) in a word's length. `where` names the file in errors. Error corrupt_data for a
-/// merge or an unknown token whose piece the vocabulary lacks. Keeps a reference to the vocabulary.
+/// it. O(n log n) in a word's length; where no merge crosses the start of a word as SentencePiece
+/// marks it (U+2581), a whole text is cut there first, with the same result. `where` names the file
+/// in errors. Error corrupt_data for a merge or an unknown token whose piece the vocabulary lacks.
+/// Keeps a reference to the vocabulary.
 std::unique_ptr<const Model> bpe(const Vocabulary& vocabulary, const BpeOptions& options,
                                  std::string_view where);
 

@@ -30,25 +30,6 @@ struct ByteTables {
 constexpr ByteTables kTables;
 static_assert(kTables.chars[' '] == kSpaceOfBytes);
 
-// Copies the text piece by piece; write(text, piece, out) appends what a piece becomes.
-template <class Write>
-void rewrite_pieces(PiecedText& text, size_t expected_chars, Write write) {
-  AlignedText out;
-  out.chars.reserve(expected_chars);
-  out.from.reserve(expected_chars);
-  for (Piece& piece : text.pieces) {
-    const auto begin = static_cast<uint32_t>(out.size());
-    if (piece.added_id >= 0) {
-      out.append(text.text, piece.begin, piece.end);
-    } else {
-      write(text.text, piece, out);
-    }
-    piece.begin = begin;
-    piece.end = static_cast<uint32_t>(out.size());
-  }
-  text.text = std::move(out);
-}
-
 void prefix_spaces(PiecedText& text) {
   rewrite_pieces(text, text.text.size() + text.pieces.size(),
                  [](const AlignedText& old, const Piece& piece, AlignedText& out) {
@@ -93,24 +74,22 @@ class ByteLevel final : public PreTokenizer {
 
 class ByteLevelDecoder final : public Decoder {
  public:
-  std::string decode(std::span<const std::string_view> tokens) const override {
-    std::string out;
-    for (const std::string_view token : tokens) append(token, out);
-    return out;
+  void apply(std::vector<std::string>& tokens) const override {
+    std::string bytes;
+    for (std::string& token : tokens) {
+      if (bytes_of(token, bytes)) token.swap(bytes);
+    }
   }
 
  private:
-  static void append(std::string_view token, std::string& out) {
-    const size_t before = out.size();
+  static bool bytes_of(std::string_view token, std::string& bytes) {
+    bytes.clear();
     for (const char32_t c : decode_utf8(token).chars) {
       const int byte = byte_of_char(c);
-      if (byte < 0) {
-        out.resize(before);
-        out += token;
-        return;
-      }
-      out += static_cast<char>(byte);
+      if (byte < 0) return false;
+      bytes += static_cast<char>(byte);
     }
+    return true;
   }
 };
 

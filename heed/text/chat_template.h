@@ -71,6 +71,7 @@ class ChatTemplate {
  private:
   struct Parts;
   static std::optional<ChatTemplate> in_folder(const std::filesystem::path& folder);
+  static std::optional<ChatTemplate> in_gguf(const std::filesystem::path& path);
   std::string run(const std::function<jinja::Value()>& messages, const ChatOptions& options) const;
   std::shared_ptr<const Parts> parts_;
   std::shared_ptr<const Parts> tool_parts_;  // of the template for conversations with tools, if any

@@ -8,8 +8,10 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/io/gguf.h"
 #include "heed/io/json.h"
 #include "heed/text/chat_template.h"
+#include "heed/text/unicode.h"
 
 namespace heed {
 namespace fs = std::filesystem;
@@ -64,7 +66,38 @@ std::string text_of(const OrderedJson& found, std::string_view name, const std::
   return {};
 }
 
+/// The same tokens of a GGUF file, which has their ids.
+OrderedJson special_tokens_of(const Gguf& file) {
+  constexpr std::array<std::pair<const char*, const char*>, 4> kTokens = {
+      {{"bos_token", "tokenizer.ggml.bos_token_id"},
+       {"eos_token", "tokenizer.ggml.eos_token_id"},
+       {"unk_token", "tokenizer.ggml.unknown_token_id"},
+       {"pad_token", "tokenizer.ggml.padding_token_id"}}};
+  OrderedJson out = OrderedJson::object();
+  const auto pieces = file.texts("tokenizer.ggml.tokens");
+  for (const auto& [name, key] : kTokens) {
+    const auto id = file.integer(key);
+    if (!id || !pieces || *id < 0 || *id >= static_cast<int64_t>(pieces->size())) continue;
+    const std::string_view piece = (*pieces)[static_cast<size_t>(*id)];
+    if (is_valid_utf8(piece)) out[name] = std::string(piece);
+  }
+  return out;
+}
+
 }  // namespace
+
+std::optional<ChatTemplate> ChatTemplate::in_gguf(const fs::path& path) {
+  const Gguf file = Gguf::open(path);
+  const auto source = file.text("tokenizer.chat_template");
+  if (!source) return std::nullopt;
+  const std::string variables = special_tokens_of(file).dump();
+  const std::string where = path.string() + ": tokenizer.chat_template";
+  ChatTemplate out(std::string(*source), variables, where);
+  if (const auto tool_use = file.text("tokenizer.chat_template.tool_use")) {
+    out.tool_parts_ = ChatTemplate(std::string(*tool_use), variables, where + ".tool_use").parts_;
+  }
+  return out;
+}
 
 std::optional<ChatTemplate> ChatTemplate::in_folder(const fs::path& folder) {
   const fs::path config_path = folder / "tokenizer_config.json";
@@ -94,6 +127,7 @@ std::optional<ChatTemplate> ChatTemplate::in_folder(const fs::path& folder) {
 std::optional<ChatTemplate> ChatTemplate::find(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return in_folder(path);
+  if (is_gguf(path)) return in_gguf(path);
   if (path.extension() == ".jinja") return ChatTemplate(read_file(path), "", path.string());
   return in_folder(path.parent_path());
 }

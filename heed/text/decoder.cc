@@ -1,7 +1,10 @@
 #include "heed/text/decoder.h"
 
 #include <array>
+#include <charconv>
 #include <utility>
+
+#include "heed/base/error.h"
 
 namespace heed {
 namespace {
@@ -33,22 +36,17 @@ void clean_up(std::string& token) {
 
 class Spaced final : public Decoder {
  public:
-  std::string decode(std::span<const std::string_view> tokens) const override {
-    std::string text;
-    for (size_t i = 0; i < tokens.size(); ++i) {
-      if (i > 0) text += ' ';
-      text += tokens[i];
-    }
-    return text;
+  void apply(std::vector<std::string>& tokens) const override {
+    for (size_t i = 1; i < tokens.size(); ++i) tokens[i].insert(0, 1, ' ');
   }
 };
 
 class Fuse final : public Decoder {
  public:
-  std::string decode(std::span<const std::string_view> tokens) const override {
+  void apply(std::vector<std::string>& tokens) const override {
     std::string text;
-    for (const std::string_view token : tokens) text += token;
-    return text;
+    for (const std::string& token : tokens) text += token;
+    tokens.assign(1, std::move(text));
   }
 };
 
@@ -57,24 +55,15 @@ class WordPieceDecoder final : public Decoder {
   WordPieceDecoder(std::string prefix, bool cleanup)
       : prefix_(std::move(prefix)), cleanup_(cleanup) {}
 
-  std::string decode(std::span<const std::string_view> tokens) const override {
-    std::string text;
-    std::string token;
+  void apply(std::vector<std::string>& tokens) const override {
     for (size_t i = 0; i < tokens.size(); ++i) {
-      std::string_view piece = tokens[i];
-      token.clear();
-      if (i > 0) {
-        if (piece.starts_with(prefix_)) {
-          piece.remove_prefix(prefix_.size());
-        } else {
-          token += ' ';
-        }
+      if (i > 0 && tokens[i].starts_with(prefix_)) {
+        tokens[i].erase(0, prefix_.size());
+      } else if (i > 0) {
+        tokens[i].insert(0, 1, ' ');
       }
-      token += piece;
-      if (cleanup_) clean_up(token);
-      text += token;
+      if (cleanup_) clean_up(tokens[i]);
     }
-    return text;
   }
 
  private:
@@ -82,12 +71,114 @@ class WordPieceDecoder final : public Decoder {
   bool cleanup_;
 };
 
+class ReplaceDecoder final : public Decoder {
+ public:
+  ReplaceDecoder(std::string pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (std::string& token : tokens) replace_all(token, pattern_, content_);
+  }
+
+ private:
+  std::string pattern_;
+  std::string content_;
+};
+
+class StripDecoder final : public Decoder {
+ public:
+  StripDecoder(std::string content, int32_t start, int32_t stop)
+      : content_(std::move(content)), start_(start), stop_(stop) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (std::string& token : tokens) {
+      std::string_view rest = token;
+      for (int32_t i = 0; i < start_ && rest.starts_with(content_); ++i) {
+        rest.remove_prefix(content_.size());
+      }
+      for (int32_t i = 0; i < stop_ && rest.ends_with(content_); ++i) {
+        rest.remove_suffix(content_.size());
+      }
+      if (rest.size() < token.size()) token = std::string(rest);
+    }
+  }
+
+ private:
+  std::string content_;
+  int32_t start_;
+  int32_t stop_;
+};
+
+class ByteFallback final : public Decoder {
+ public:
+  void apply(std::vector<std::string>& tokens) const override {
+    for (std::string& token : tokens) {
+      if (const int byte = byte_of_piece(token); byte >= 0) token = static_cast<char>(byte);
+    }
+  }
+};
+
+class MetaspaceDecoder final : public Decoder {
+ public:
+  MetaspaceDecoder(std::string replacement, bool drop_first)
+      : replacement_(std::move(replacement)), drop_first_(drop_first) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      replace_all(tokens[i], replacement_, i == 0 && drop_first_ ? "" : " ");
+    }
+  }
+
+ private:
+  std::string replacement_;
+  bool drop_first_;
+};
+
+class DecoderSequence final : public Decoder {
+ public:
+  explicit DecoderSequence(std::vector<DecoderPtr> steps) : steps_(std::move(steps)) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (const auto& step : steps_) step->apply(tokens);
+  }
+
+ private:
+  std::vector<DecoderPtr> steps_;
+};
+
 }  // namespace
+
+std::string Decoder::decode(std::span<const std::string_view> tokens) const {
+  std::vector<std::string> parts(tokens.begin(), tokens.end());
+  apply(parts);
+  std::string text;
+  for (const std::string& part : parts) text += part;
+  return text;
+}
+
+int byte_of_piece(std::string_view piece) {
+  if (piece.size() != 6 || !piece.starts_with("<0x") || piece.back() != '>') return -1;
+  int byte = 0;
+  const auto [end, error] = std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
+  return error == std::errc() && end == piece.data() + 5 && byte >= 0 ? byte : -1;
+}
 
 DecoderPtr spaced_decoder() { return std::make_unique<Spaced>(); }
 DecoderPtr fuse_decoder() { return std::make_unique<Fuse>(); }
 DecoderPtr word_piece_decoder(std::string prefix, bool cleanup) {
   return std::make_unique<WordPieceDecoder>(std::move(prefix), cleanup);
+}
+DecoderPtr replace_decoder(std::string pattern, std::string content) {
+  HEED_ASSERT(!pattern.empty());
+  return std::make_unique<ReplaceDecoder>(std::move(pattern), std::move(content));
+}
+DecoderPtr strip_decoder(std::string content, int32_t start, int32_t stop) {
+  HEED_ASSERT(!content.empty());
+  return std::make_unique<StripDecoder>(std::move(content), start, stop);
+}
+DecoderPtr byte_fallback_decoder() { return std::make_unique<ByteFallback>(); }
+DecoderPtr metaspace_decoder(std::string replacement, bool drop_first) {
+  HEED_ASSERT(!replacement.empty());
+  return std::make_unique<MetaspaceDecoder>(std::move(replacement), drop_first);
+}
+DecoderPtr sequence_decoder(std::vector<DecoderPtr> steps) {
+  return std::make_unique<DecoderSequence>(std::move(steps));
 }
 
 }  // namespace heed

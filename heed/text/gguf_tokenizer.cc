@@ -29,25 +29,61 @@ constexpr std::string_view kGpt2Words = "gpt-2";
 constexpr std::string_view kDigitsApart = "smollm";
 
 struct PreTokenizer {
-  std::string_view name;   // the usual one
-  std::string_view regex;  // of tokenizer.json's Split; empty for the two above
+  std::string_view name;  // the usual one
+  /// Of tokenizer.json's Splits, one after the other; none for the two above.
+  std::array<std::string_view, 5> regexes = {};
   bool ignore_merges = false;
   bool begins = false;  // texts begin with the begin token where the file does not say
 };
 
+// The regular expressions of the models' own tokenizer.json.
+constexpr std::string_view kGpt2Regex =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kLlama3Regex =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| )"
+    R"(?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kQwen2Regex =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| )"
+    R"(?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kQwen35Regex =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| )"
+    R"(?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kTekkenRegex =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
+    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kGpt4oRegex =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kDeepSeek3Regex =
+    R"re([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|)re"
+    R"([^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|)"
+    R"(\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
+
 constexpr std::array kPreTokenizers = {
-    PreTokenizer{kGpt2Words, ""},
-    PreTokenizer{kDigitsApart, ""},
-    PreTokenizer{"llama-bpe",
-                 R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| )"
-                 R"(?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-                 true, true},
-    PreTokenizer{"qwen2", R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| )"
-                          R"(?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"},
+    PreTokenizer{kGpt2Words},
+    PreTokenizer{kDigitsApart},
+    PreTokenizer{"llama-bpe", {kLlama3Regex}, true, true},
+    PreTokenizer{"qwen2", {kQwen2Regex}},
+    PreTokenizer{"default", {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Regex, R"(\p{N}+)", kThreeDigits}},
+    PreTokenizer{"dbrx", {kLlama3Regex}},
+    PreTokenizer{"qwen35", {kQwen35Regex}},
+    PreTokenizer{"tekken", {kTekkenRegex}, true, true},
+    PreTokenizer{"gpt-4o", {kGpt4oRegex}},
+    PreTokenizer{"falcon", {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2Regex, kThreeDigits}},
+    PreTokenizer{"deepseek-coder",
+                 {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)",
+                  "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", R"(\p{N})"}},
+    PreTokenizer{"deepseek-v3",
+                 {R"(\p{N}{1,3})", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+", kDeepSeek3Regex}},
 };
 
 /// Other names that llama.cpp gives to the same.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherNames = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 26> kOtherNames = {{
     {"phi-2", kGpt2Words},
     {"mpt", kGpt2Words},
     {"olmo", kGpt2Words},
@@ -62,6 +98,18 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kOtherNa
     {"deepseek-r1-qwen", "qwen2"},
     {"kormo", "qwen2"},
     {"stablelm2", "qwen2"},
+    {"megrez", "qwen2"},
+    {"hunyuan", "qwen2"},
+    {"grok-2", "qwen2"},
+    {"jais", kGpt2Words},
+    {"trillion", kGpt2Words},
+    {"minerva-7b", kDigitsApart},
+    {"falcon3", "llama-bpe"},
+    {"pixtral", "llama-bpe"},
+    {"smaug-bpe", "dbrx"},
+    {"chatglm-bpe", "dbrx"},
+    {"glm4", "dbrx"},
+    {"llama4", "gpt-4o"},
 }};
 
 constexpr const char* kSpaceMark = "\xE2\x96\x81";  // U+2581, which SentencePiece has for a space
@@ -79,10 +127,13 @@ OrderedJson pre_tokenizer_json(const PreTokenizer& pre) {
   if (pre.name == kDigitsApart) {
     steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
   } else {
-    steps.push_back({{"type", "Split"},
-                     {"pattern", {{"Regex", pre.regex}}},
-                     {"behavior", "Isolated"},
-                     {"invert", false}});
+    for (const std::string_view regex : pre.regexes) {
+      if (regex.empty()) continue;
+      steps.push_back({{"type", "Split"},
+                       {"pattern", {{"Regex", regex}}},
+                       {"behavior", "Isolated"},
+                       {"invert", false}});
+    }
   }
   steps.push_back(byte_level(pre.name == kDigitsApart));
   return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};

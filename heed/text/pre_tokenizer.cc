@@ -104,6 +104,45 @@ class Split final : public PreTokenizer {
   bool invert_;
 };
 
+class Metaspace final : public PreTokenizer {
+ public:
+  explicit Metaspace(const MetaspaceOptions& options) : options_(options) {}
+  void apply(PiecedText& text) const override {
+    rewrite_pieces(text, text.text.size() + text.pieces.size(),
+                   [this](const AlignedText& old, const Piece& piece, AlignedText& out) {
+                     if (prepends(old, piece)) {
+                       out.push_back(options_.replacement, old.from[piece.begin]);
+                     }
+                     for (uint32_t i = piece.begin; i < piece.end; ++i) {
+                       const bool space = old.chars[i] == U' ';
+                       out.push_back(space ? options_.replacement : old.chars[i], old.from[i]);
+                     }
+                   });
+    if (!options_.split) return;
+    cut_pieces(text,
+               [this](std::u32string_view chars, const Piece& piece, std::vector<Piece>& out) {
+                 uint32_t begin = piece.begin;
+                 for (uint32_t i = piece.begin + 1; i < piece.end; ++i) {
+                   if (chars[i] != options_.replacement) continue;
+                   out.push_back({begin, i});
+                   begin = i;
+                 }
+                 if (begin < piece.end) out.push_back({begin, piece.end});
+               });
+  }
+
+ private:
+  bool prepends(const AlignedText& old, const Piece& piece) const {
+    const char32_t first = old.chars[piece.begin];
+    if (first == U' ' || first == options_.replacement) return false;
+    using Prepend = MetaspaceOptions::Prepend;
+    return options_.prepend == Prepend::always ||
+           (options_.prepend == Prepend::first && old.from[piece.begin].start == 0);
+  }
+
+  MetaspaceOptions options_;
+};
+
 class PreTokenizerSequence final : public PreTokenizer {
  public:
   explicit PreTokenizerSequence(std::vector<PreTokenizerPtr> steps) : steps_(std::move(steps)) {}
@@ -125,6 +164,9 @@ PreTokenizerPtr punctuation_pre_tokenizer(SplitBehavior behavior) {
 }
 PreTokenizerPtr split_pre_tokenizer(Regex pattern, SplitBehavior behavior, bool invert) {
   return std::make_unique<Split>(std::move(pattern), behavior, invert);
+}
+PreTokenizerPtr metaspace_pre_tokenizer(const MetaspaceOptions& options) {
+  return std::make_unique<Metaspace>(options);
 }
 PreTokenizerPtr sequence_pre_tokenizer(std::vector<PreTokenizerPtr> steps) {
   return std::make_unique<PreTokenizerSequence>(std::move(steps));

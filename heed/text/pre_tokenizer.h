@@ -26,6 +26,15 @@ PreTokenizerPtr whitespace_split_pre_tokenizer();
 PreTokenizerPtr punctuation_pre_tokenizer(SplitBehavior behavior);
 /// Cuts at the pattern's matches, or (`invert`) at what lies between them.
 PreTokenizerPtr split_pre_tokenizer(Regex pattern, SplitBehavior behavior, bool invert);
+/// SentencePiece's way: spaces become `replacement`, one stands in front of each piece (or only of
+/// the first, or of none), and words begin with it (unless `split` is false).
+struct MetaspaceOptions {
+  enum class Prepend { always, first, never };
+  char32_t replacement = U'\u2581';
+  Prepend prepend = Prepend::always;
+  bool split = true;
+};
+PreTokenizerPtr metaspace_pre_tokenizer(const MetaspaceOptions& options);
 PreTokenizerPtr sequence_pre_tokenizer(std::vector<PreTokenizerPtr> steps);
 
 }  // namespace heed

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "heed/text/aligned_text.h"
@@ -42,6 +43,26 @@ void cut_pieces(PiecedText& text, Cut cut) {
     }
   }
   text.pieces = std::move(out);
+}
+
+/// Copies the text piece by piece; write(text, piece, out) appends what a piece that may be
+/// rewritten becomes.
+template <class Write>
+void rewrite_pieces(PiecedText& text, size_t expected_chars, Write write) {
+  AlignedText out;
+  out.chars.reserve(expected_chars);
+  out.from.reserve(expected_chars);
+  for (Piece& piece : text.pieces) {
+    const auto begin = static_cast<uint32_t>(out.size());
+    if (piece.added_id >= 0) {
+      out.append(text.text, piece.begin, piece.end);
+    } else {
+      write(text.text, piece, out);
+    }
+    piece.begin = begin;
+    piece.end = static_cast<uint32_t>(out.size());
+  }
+  text.text = std::move(out);
 }
 
 }  // namespace heed

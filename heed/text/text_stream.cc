@@ -13,9 +13,11 @@ TextStream::TextStream(std::shared_ptr<const Tokenizer> tokenizer, bool skip_spe
 std::string TextStream::add(int32_t id) {
   const std::array<int32_t, 2> ids = {before_.value_or(id), id};
   const std::span<const int32_t> both(ids);
-  const std::string alone = tokenizer_->decode_bytes(both.last(1), skip_special_);
-  if (alone.empty()) return {};
-  std::string added = alone;
+  std::string added = tokenizer_->decode_bytes(both.last(1), skip_special_);
+  // a space at the start of a text is dropped, and still the text has begun; a special token that
+  // is left out has begun nothing
+  const bool left_out = added.empty() && !tokenizer_->decode_bytes(both.last(1), false).empty();
+  if (left_out) return {};
   if (before_) {
     const size_t known = tokenizer_->decode_bytes(both.first(1), skip_special_).size();
     added = tokenizer_->decode_bytes(both, skip_special_).substr(known);

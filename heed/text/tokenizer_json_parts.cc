@@ -109,6 +109,45 @@ PreTokenizerPtr read_digits(const JsonField& json) {
                              /*invert=*/false);
 }
 
+/// A setting of one character.
+char32_t read_char(const JsonField& json) {
+  const std::u32string chars = chars_of(json);
+  if (chars.size() != 1) json.fail("one character");
+  return chars[0];
+}
+
+/// Whether a space stands in front; files from before 2024 say so with add_prefix_space.
+MetaspaceOptions::Prepend read_prepend(const JsonField& json) {
+  using Prepend = MetaspaceOptions::Prepend;
+  if (!json.has("prepend_scheme")) {
+    const bool adds = !json.has("add_prefix_space") || json["add_prefix_space"].boolean();
+    return adds ? Prepend::always : Prepend::never;
+  }
+  const std::string scheme = json["prepend_scheme"].string();
+  if (scheme == "always") return Prepend::always;
+  if (scheme == "first") return Prepend::first;
+  if (scheme != "never") json["prepend_scheme"].fail("always, first or never");
+  return Prepend::never;
+}
+
+PreTokenizerPtr read_metaspace(const JsonField& json) {
+  return metaspace_pre_tokenizer({.replacement = read_char(json["replacement"]),
+                                  .prepend = read_prepend(json),
+                                  .split = !json.has("split") || json["split"].boolean()});
+}
+
+DecoderPtr read_replace_decoder(const JsonField& json) {
+  const JsonField pattern = json["pattern"];
+  if (!pattern.has("String")) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: needed a String; Heed does not decode by regular expressions",
+                            pattern.path()));
+  }
+  const std::string text = pattern["String"].string();
+  if (text.empty()) pattern["String"].fail("a string that is not empty");
+  return replace_decoder(text, json["content"].string());
+}
+
 std::optional<TrimOffsets> read_trim(const JsonField& json) {
   const auto set = [&](const char* name) { return !json.has(name) || json[name].boolean(); };
   if (!set("trim_offsets")) return std::nullopt;
@@ -170,6 +209,7 @@ PreTokenizerPtr read_pre_tokenizer(const JsonField& json) {
   if (type == "Split") return read_split(json);
   if (type == "ByteLevel") return read_byte_level(json);
   if (type == "Digits") return read_digits(json);
+  if (type == "Metaspace") return read_metaspace(json);
   if (type == "Sequence") {
     std::vector<PreTokenizerPtr> steps;
     for (const JsonField& step : json["pretokenizers"].items()) {
@@ -179,8 +219,8 @@ PreTokenizerPtr read_pre_tokenizer(const JsonField& json) {
   }
   json.unsupported(
       "the pre_tokenizer",
-      "BertPreTokenizer, ByteLevel, Digits, Punctuation, Sequence, Split, Whitespace and "
-      "WhitespaceSplit");
+      "BertPreTokenizer, ByteLevel, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace "
+      "and WhitespaceSplit");
 }
 
 Template read_post_processor(const JsonField& json) {
@@ -216,7 +256,26 @@ DecoderPtr read_decoder(const JsonField& json) {
   if (type == "WordPiece") {
     return word_piece_decoder(json["prefix"].string(), json["cleanup"].boolean());
   }
-  json.unsupported("the decoder", "ByteLevel, Fuse and WordPiece");
+  if (type == "Replace") return read_replace_decoder(json);
+  if (type == "ByteFallback") return byte_fallback_decoder();
+  if (type == "Strip") {
+    std::string content;
+    append_utf8(content, read_char(json["content"]));
+    return strip_decoder(content, json["start"].index(), json["stop"].index());
+  }
+  if (type == "Metaspace") {
+    std::string replacement;
+    append_utf8(replacement, read_char(json["replacement"]));
+    return metaspace_decoder(replacement, read_prepend(json) != MetaspaceOptions::Prepend::never);
+  }
+  if (type == "Sequence") {
+    std::vector<DecoderPtr> steps;
+    for (const JsonField& step : json["decoders"].items()) steps.push_back(read_decoder(step));
+    return sequence_decoder(std::move(steps));
+  }
+  json.unsupported("the decoder",
+                   "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip and "
+                   "WordPiece");
 }
 
 std::vector<AddedToken> read_added_tokens(const JsonField& json) {

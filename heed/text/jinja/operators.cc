@@ -22,7 +22,8 @@ namespace {
                           b.type_name()));
 }
 
-int64_t checked(bool overflow, int64_t result) {
+/// By reference: which of the arguments is evaluated first is not said.
+int64_t checked(bool overflow, const int64_t& result) {
   if (overflow) throw Fault("an integer beyond 64 bits");
   return result;
 }
