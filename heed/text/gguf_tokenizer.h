@@ -7,7 +7,7 @@
 namespace heed {
 
 /// The tokenizer.json of a GGUF file's tokenizer: of kind "gpt2" (byte-level BPE; pre-tokenizers
-/// gpt-2, llama-bpe, qwen2, smollm and their other names) or "llama" (SentencePiece's BPE, whose
+/// as docs/tokenizers.md lists them) or "llama" (SentencePiece's BPE, whose
 /// scores become an order of merges). Error unsupported for other kinds and pre-tokenizers;
 /// corrupt_data names what is missing or wrong.
 std::string gguf_tokenizer_json(const Gguf& file);

@@ -55,6 +55,9 @@ TEST_F(GgufTokenizer, WordsAsThePreTokenizerCutsThem) {
   EXPECT_EQ(ids("llama-bpe", true), (std::vector<int32_t>{0, 3, 6, 7}));
   EXPECT_EQ(ids("llama3", false), (std::vector<int32_t>{3, 6, 7}));
   EXPECT_EQ(ids("qwen2", true), (std::vector<int32_t>{3, 4, 5, 7}));
+  EXPECT_EQ(ids("default", true), (std::vector<int32_t>{3, 6, 7}));
+  EXPECT_EQ(ids("deepseek-coder", true), (std::vector<int32_t>{3, 4, 5, 7}));
+  EXPECT_EQ(ids("gpt-4o", true), (std::vector<int32_t>{3, 6, 7}));
 }
 
 TEST_F(GgufTokenizer, WhetherTextsBeginWithATokenIsTheFilesToSay) {
@@ -70,8 +73,9 @@ TEST_F(GgufTokenizer, WhetherTextsBeginWithATokenIsTheFilesToSay) {
 TEST_F(GgufTokenizer, WhatIsMissingOrUnknown) {
   expect_failure(ErrorCode::corrupt_data, GgufWriter(), {"tokenizer.ggml.model", "absent"});
   expect_failure(ErrorCode::unsupported, start("t5"), {"'t5'", "gpt2 and llama"});
-  expect_failure(ErrorCode::unsupported, start(), {"tokenizer.ggml.pre", "'default'", "smollm"});
-  expect_failure(ErrorCode::unsupported, complete("new-one"), {"'new-one'"});
+  expect_failure(ErrorCode::unsupported, complete("new-one"),
+                 {"tokenizer.ggml.pre", "'new-one'", "default", "smollm"});
+  expect_failure(ErrorCode::corrupt_data, start(), {"tokenizer.ggml.merges", "absent"});
   GgufWriter bare = start();
   bare.add_text("tokenizer.ggml.pre", "gpt-2");
   expect_failure(ErrorCode::corrupt_data, bare, {"tokenizer.ggml.merges", "absent"});
