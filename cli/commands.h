@@ -16,6 +16,7 @@ void add_tokenizer(CLI::App& root, Context& context);
 void add_embed(CLI::App& root, Context& context);
 void add_forward(CLI::App& root, Context& context);
 void add_generate(CLI::App& root, Context& context);
+void add_chat(CLI::App& root, Context& context);
 void add_score(CLI::App& root, Context& context);
 void add_translate(CLI::App& root, Context& context);
 void add_attend(CLI::App& root, Context& context);

@@ -11,6 +11,7 @@
 #include "heed/base/parallel.h"
 #include "heed/base/progress.h"
 #include "heed/generate/beam_search.h"
+#include "heed/generate/chat.h"
 #include "heed/generate/decode.h"
 #include "heed/generate/generator.h"
 #include "heed/generate/kv_cache.h"

@@ -1,0 +1,38 @@
+#include "cli/line_reader.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "heed/base/cancel.h"
+#include "heed/base/error.h"
+
+namespace heed::cli {
+
+LineReader::Ended LineReader::next(std::string& line) {
+  while (true) {
+    const size_t end = pending_.find('\n');
+    if (end != std::string::npos || (at_end_ && !pending_.empty())) {
+      line = pending_.substr(0, end);
+      pending_.erase(0, end == std::string::npos ? end : end + 1);
+      if (!line.empty() && line.back() == '\r') line.pop_back();
+      return Ended::line;
+    }
+    if (at_end_) return Ended::input;
+    if (cancel_requested()) return Ended::interrupt;
+    std::array<char, 1 << 12> buffer;
+    const ssize_t size = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (size > 0) {
+      pending_.append(buffer.data(), static_cast<size_t>(size));
+    } else if (size == 0) {
+      at_end_ = true;
+    } else if (errno != EINTR) {
+      throw Error(ErrorCode::io_failure,
+                  std::string("standard input: cannot read: ") + std::strerror(errno));
+    }
+  }
+}
+
+}  // namespace heed::cli

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace heed::cli {
+
+/// Lines of standard input as they come, without their ends.
+class LineReader {
+ public:
+  enum class Ended { line, input, interrupt };
+  /// The next line; `interrupt` where a signal asked for a stop while none was there, `input` at
+  /// the end of input. What stands before the end without a line end is a line. Error io_failure.
+  Ended next(std::string& line);
+
+ private:
+  std::string pending_;
+  bool at_end_ = false;
+};
+
+}  // namespace heed::cli
