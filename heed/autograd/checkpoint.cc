@@ -29,14 +29,16 @@ Tensor checkpoint(const Block& block, const std::vector<Tensor>& inputs) {
   std::vector<Tensor> plain;
   for (const Tensor& input : inputs) plain.push_back(input.detach());
   Tensor y;
+  Taken captured;
   {
     const NoGrad off;
     y = block(plain);
   }
   // recorded whatever the inputs are: what the block captured may be traced
-  return record(y, inputs, [block, plain](const Tensor& dy, Gradients& to) {
-    backward_again(block, plain, dy, to);
-  });
+  return record(
+      y, inputs,
+      [block, plain](const Tensor& dy, Gradients& to) { backward_again(block, plain, dy, to); },
+      std::move(captured).traces());
 }
 
 }  // namespace heed

@@ -4,7 +4,10 @@
 #include <atomic>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <string>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "heed/autograd/accumulate.h"
@@ -14,6 +17,7 @@ namespace heed {
 namespace {
 
 thread_local int recording_off = 0;
+thread_local Taken* taken = nullptr;
 
 class Node;
 
@@ -37,10 +41,12 @@ class NodeQueue {
 /// One recorded result, or a leaf.
 class Node : public Trace, public std::enable_shared_from_this<Node> {
  public:
-  Node(const Tensor& result, std::vector<Input> inputs, Backward backward)
+  Node(const Tensor& result, std::vector<Input> inputs, Backward backward,
+       std::vector<std::shared_ptr<Trace>> also = {})
       : shape_(result.shape()),
         strides_(dense_strides(result.shape(), result.strides())),
         inputs_(std::move(inputs)),
+        also_(std::move(also)),
         backward_(std::move(backward)) {
     static std::atomic<uint64_t> count{0};
     order_ = count.fetch_add(1, std::memory_order_relaxed);
@@ -52,6 +58,8 @@ class Node : public Trace, public std::enable_shared_from_this<Node> {
   std::shared_ptr<Trace> of(View view) override;
   std::shared_ptr<Trace> of_copy(const Tensor& copy) override;
 
+  /// Every node that its gradient is handed to, as often as it is.
+  std::vector<std::shared_ptr<Node>> sources() const;
   /// Every node comes after those it was made from.
   uint64_t order() const { return order_; }
   bool is_leaf() const { return leaf_; }
@@ -72,6 +80,7 @@ class Node : public Trace, public std::enable_shared_from_this<Node> {
   Shape shape_;
   Shape strides_;
   std::vector<Input> inputs_;
+  std::vector<std::shared_ptr<Trace>> also_;
   Backward backward_;
   Tensor gradient_;
   uint64_t order_ = 0;
@@ -102,20 +111,22 @@ Input input_of(const Tensor& x) {
 }
 
 std::shared_ptr<Trace> copy_node(const Tensor& copy, Input from) {
+  if (recording_off != 0) {
+    if (taken != nullptr) taken->note(from.node);
+    return nullptr;
+  }
   return std::make_shared<Node>(copy, std::vector<Input>{std::move(from)},
                                 [](const Tensor& dy, Gradients& to) { to.add(0, dy); });
 }
 
-std::shared_ptr<Trace> ViewTrace::of_copy(const Tensor& copy) {
-  return recording_off == 0 ? copy_node(copy, input_) : nullptr;
-}
+std::shared_ptr<Trace> ViewTrace::of_copy(const Tensor& copy) { return copy_node(copy, input_); }
 
 std::shared_ptr<Trace> Node::of(View view) {
   return std::make_shared<ViewTrace>(Input{shared_from_this(), {std::move(view)}});
 }
 
 std::shared_ptr<Trace> Node::of_copy(const Tensor& copy) {
-  return recording_off == 0 ? copy_node(copy, {shared_from_this(), {}}) : nullptr;
+  return copy_node(copy, {shared_from_this(), {}});
 }
 
 /// A long chain goes one node at a time, not by recursion.
@@ -128,6 +139,15 @@ Node::~Node() {
     std::ranges::move(input.node->inputs_, std::back_inserter(going));
     input.node->inputs_.clear();
   }
+}
+
+std::vector<std::shared_ptr<Node>> Node::sources() const {
+  std::vector<std::shared_ptr<Node>> all;
+  for (const Input& input : inputs_) {
+    if (input.node != nullptr) all.push_back(input.node);
+  }
+  for (const auto& trace : also_) all.push_back(std::static_pointer_cast<Node>(trace));
+  return all;
 }
 
 /// A copy of a tensor laid out alike, or zeros for an undefined one.
@@ -205,6 +225,7 @@ class NodeGradients : public Gradients {
 void Node::run(NodeQueue& queue) {
   const Backward step = std::exchange(backward_, nullptr);
   const std::vector<Input> inputs = std::exchange(inputs_, {});
+  also_.clear();
   const Tensor dy = std::exchange(gradient_, Tensor());
   if (!step) {
     throw Error(ErrorCode::invalid_argument,
@@ -214,6 +235,52 @@ void Node::run(NodeQueue& queue) {
   NodeGradients to(inputs, queue);
   step(dy, to);
 }
+
+/// How often backward has still to come by each leaf of a graph.
+class LeafVisits {
+ public:
+  LeafVisits(const std::shared_ptr<Node>& last, const LeafDone& done) : done_(done) {
+    std::unordered_set<const Node*> seen;
+    std::vector<std::shared_ptr<Node>> open;
+    const auto meet = [&](const std::shared_ptr<Node>& node) {
+      if (node->is_leaf()) {
+        ++left(node);
+      } else if (seen.insert(node.get()).second) {
+        open.push_back(node);
+      }
+    };
+    meet(last);
+    while (!open.empty()) {
+      const auto node = std::move(open.back());
+      open.pop_back();
+      for (const auto& source : node->sources()) meet(source);
+    }
+  }
+
+  void came_by(const std::vector<std::shared_ptr<Node>>& sources) {
+    for (const auto& source : sources) {
+      if (source->is_leaf() && --left(source) == 0) done_(*source);
+    }
+  }
+
+  /// Leaves behind records that got no gradient.
+  void finish() {
+    for (const auto& [leaf, count] : visits_) {
+      if (count > 0) done_(*leaf);
+    }
+  }
+
+ private:
+  int64_t& left(const std::shared_ptr<Node>& leaf) {
+    const auto [place, is_new] = places_.emplace(leaf.get(), visits_.size());
+    if (is_new) visits_.emplace_back(leaf, 0);
+    return visits_[place->second].second;
+  }
+
+  const LeafDone& done_;
+  std::unordered_map<const Node*, size_t> places_;
+  std::vector<std::pair<std::shared_ptr<Node>, int64_t>> visits_;  // in the order of meeting
+};
 
 const Node& leaf_node(const Tensor& x) {
   const auto* node = dynamic_cast<const Node*>(x.trace().get());
@@ -227,20 +294,28 @@ const Node& leaf_node(const Tensor& x) {
 }  // namespace
 
 bool recording(std::initializer_list<const Tensor*> inputs) {
+  if (recording_off != 0 && taken != nullptr) {
+    for (const Tensor* x : inputs) taken->note(input_of(*x).node);
+  }
   return recording_off == 0 && std::ranges::any_of(inputs, [](auto* x) { return x->traced(); });
 }
 
 bool recording(const std::vector<Tensor>& inputs) {
+  if (recording_off != 0 && taken != nullptr) {
+    for (const Tensor& x : inputs) taken->note(input_of(x).node);
+  }
   return recording_off == 0 && std::ranges::any_of(inputs, &Tensor::traced);
 }
 
 bool recording() { return recording_off == 0; }
 
-Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward) {
+Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward,
+              std::vector<std::shared_ptr<Trace>> also) {
   std::vector<Input> from;
   from.reserve(inputs.size());
   for (const Tensor& input : inputs) from.push_back(input_of(input));
-  return y.with_trace(std::make_shared<Node>(y, std::move(from), std::move(backward)));
+  return y.with_trace(
+      std::make_shared<Node>(y, std::move(from), std::move(backward), std::move(also)));
 }
 
 Tensor leaf(const Tensor& x) {
@@ -264,7 +339,7 @@ void backward(const Tensor& loss) {
   backward(loss, Tensor::full({1}, 1.0F).reshape(loss.shape()));
 }
 
-void backward(const Tensor& y, const Tensor& dy) {
+void backward(const Tensor& y, const Tensor& dy, const LeafDone& done) {
   const Input start = input_of(y);
   if (start.node == nullptr) {
     throw Error(ErrorCode::invalid_argument,
@@ -279,7 +354,22 @@ void backward(const Tensor& y, const Tensor& dy) {
   NodeQueue queue;
   start.node->add(start.views, dy);
   queue.push(start.node);
-  while (!queue.empty()) queue.pop()->run(queue);
+  std::optional<LeafVisits> visits;
+  if (done) visits.emplace(start.node, done);
+  while (!queue.empty()) {
+    const std::shared_ptr<Node> node = queue.pop();
+    const auto sources = done ? node->sources() : std::vector<std::shared_ptr<Node>>();
+    node->run(queue);
+    if (done) visits->came_by(sources);
+  }
+  if (done) visits->finish();
+}
+
+Taken::Taken() : before_(taken) { taken = this; }
+Taken::~Taken() { taken = before_; }
+void Taken::note(const std::shared_ptr<Trace>& trace) {
+  if (trace == nullptr || std::ranges::find(traces_, trace) != traces_.end()) return;
+  traces_.push_back(trace);
 }
 
 NoGrad::NoGrad() { ++recording_off; }

@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <initializer_list>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "heed/tensor/tensor.h"
@@ -33,6 +35,10 @@ class Gradients {
 /// backward. Runs at most once, with recording off.
 using Backward = std::function<void(const Tensor& dy, Gradients& to)>;
 
+/// Told of a leaf, by its trace, when its gradient is final: nothing that backward has still to run
+/// adds to it.
+using LeafDone = std::function<void(const Trace& leaf)>;
+
 /// Whether an operation on these tensors (undefined ones allowed) has to be recorded: recording is
 /// on in this thread and one of them is traced.
 bool recording(std::initializer_list<const Tensor*> inputs);
@@ -41,8 +47,10 @@ bool recording(const std::vector<Tensor>& inputs);
 bool recording();
 
 /// y, traced as the result of an operation on inputs. y must fill a block of memory of its own, in
-/// any order of dimensions. backward must capture no traced tensor that came from y.
-Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward);
+/// any order of dimensions. backward must capture no traced tensor that came from y. also: traces
+/// of what backward hands gradients to by itself, beside the inputs.
+Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward,
+              std::vector<std::shared_ptr<Trace>> also = {});
 
 /// A parameter: the same elements, whose gradients are kept and summed up until they are cleared.
 Tensor leaf(const Tensor& x);
@@ -54,8 +62,9 @@ void clear_gradient(const Tensor& x);
 /// Gradients of a loss (one element) for every leaf it came from; frees what was kept for it. Error
 /// invalid_argument if the loss is not one element, was not recorded, or was used already.
 void backward(const Tensor& loss);
-/// The same from dy, the gradient of any y, of its shape.
-void backward(const Tensor& y, const Tensor& dy);
+/// The same from dy, the gradient of any y, of its shape. done is told once of each leaf that y
+/// came from, as early as the graph allows.
+void backward(const Tensor& y, const Tensor& dy, const LeafDone& done = {});
 
 /// While one lives, this thread records nothing.
 class NoGrad {
@@ -64,6 +73,23 @@ class NoGrad {
   ~NoGrad();
   NoGrad(const NoGrad&) = delete;
   NoGrad& operator=(const NoGrad&) = delete;
+};
+
+/// While one lives, notes what operations on this thread take that is traced, although nothing is
+/// recorded: what they would hand gradients to if they were run again.
+class Taken {
+ public:
+  Taken();
+  ~Taken();
+  Taken(const Taken&) = delete;
+  Taken& operator=(const Taken&) = delete;
+  void note(const std::shared_ptr<Trace>& trace);
+  /// Each once, in the order in which they were taken first.
+  std::vector<std::shared_ptr<Trace>> traces() && { return std::move(traces_); }
+
+ private:
+  Taken* before_;
+  std::vector<std::shared_ptr<Trace>> traces_;
 };
 
 /// While one lives, this thread records, inside of a backward step too.

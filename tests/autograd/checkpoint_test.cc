@@ -23,7 +23,7 @@ struct Layer {
 
   Tensor operator()(const Tensor& x, const Mask&, const Run& run) const {
     const Tensor h = multiply(layer_norm(x, gain, {}, 1e-5F), factor);
-    return add(x, dropout(activate(h, Activation::gelu), run.dropout(&DropoutRates::hidden)));
+    return add(x, dropout(activate(h, Activation::gelu), run.dropout(&DropoutRates::hidden, 6)));
   }
 };
 
@@ -64,6 +64,32 @@ TEST(Checkpoint, RecordsForWhatTheBlockCapturedAlone) {
   EXPECT_TRUE(y.traced());
   backward(y, Tensor::full({2}, 1));
   expect_same_bits(gradient(weight), x, "dweight");
+}
+
+TEST(Checkpoint, LeavesThatBlocksCapturedAreToldOfWhenAllBlocksAreDone) {
+  const Tensor x = leaf(random_tensor({4, 6}, 3));
+  const Layer layers[2];
+  Training training{.seed = 5, .recompute = true};
+  const heed::Run recomputing{.training = &training};
+  Tensor y = through_block(layers[0], x, {}, recomputing);
+  y = through_block(layers[1], y, {}, recomputing);
+  y = through_block(layers[0], y, {}, recomputing);  // the first one's weights once more
+  std::vector<const Trace*> order;
+  std::vector<Tensor> then;
+  backward(y, random_tensor({4, 6}, 4), [&](const Trace& leaf) {
+    order.push_back(&leaf);
+    for (const Tensor& one : {layers[0].gain, layers[0].factor, layers[1].gain, layers[1].factor}) {
+      if (one.trace().get() == &leaf) then.push_back(gradient(one).clone());
+    }
+  });
+  const auto trace = [](const Tensor& of) -> const Trace* { return of.trace().get(); };
+  EXPECT_EQ(order,
+            (std::vector<const Trace*>{trace(layers[1].gain), trace(layers[1].factor), trace(x),
+                                       trace(layers[0].gain), trace(layers[0].factor)}));
+  ASSERT_EQ(then.size(), 4U);
+  expect_same_bits(then[0], gradient(layers[1].gain), "gain 1");
+  expect_same_bits(then[2], gradient(layers[0].gain), "gain 0");
+  expect_same_bits(then[3], gradient(layers[0].factor), "factor 0");
 }
 
 TEST(Checkpoint, WithoutRecordingOrWithoutAnythingTracedNothingHappens) {

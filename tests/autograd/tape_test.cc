@@ -191,5 +191,49 @@ TEST(Tape, AddsInPlaceWhereFewElementsChange) {
   EXPECT_EQ(numbers(gradient(whole)), (std::vector<float>{0, 0, 0, 1}));
 }
 
+/// Leaves in the order in which they were told of, each with its gradient of that moment.
+struct Told {
+  std::vector<Tensor> leaves;
+  std::vector<size_t> order;
+  std::vector<std::vector<float>> gradients;
+
+  void back(const Tensor& y) {
+    backward(y, Tensor::full({1}, 1).reshape(y.shape()), [&](const Trace& trace) {
+      for (size_t i = 0; i < leaves.size(); ++i) {
+        if (leaves[i].trace().get() != &trace) continue;
+        order.push_back(i);
+        gradients.push_back(numbers(gradient(leaves[i])));
+      }
+    });
+  }
+};
+
+TEST(Tape, TellsOfEachLeafAsSoonAsItsGradientIsFinal) {
+  Told told{.leaves = {leaf(Tensor::from({2, 3}, {2})), leaf(Tensor::from({5, 7}, {2})),
+                       leaf(Tensor::from({1, 2}, {2}))},
+            .order = {},
+            .gradients = {}};
+  const Tensor &a = told.leaves[0], &b = told.leaves[1], &c = told.leaves[2];
+  told.back(sum(times(times(times(a, b), a), c)));  // c is last to be used, a is used twice
+  EXPECT_EQ(told.order, (std::vector<size_t>{2, 0, 1}));
+  EXPECT_EQ(told.gradients[0], (std::vector<float>{20, 63}));
+  EXPECT_EQ(told.gradients[1], (std::vector<float>{20, 84}));
+  EXPECT_EQ(told.gradients[2], (std::vector<float>{4, 18}));
+}
+
+TEST(Tape, TellsOfLeavesBehindARecordThatHandsNothingOn) {
+  Told told{.leaves = {leaf(Tensor::from({2}, {1})), leaf(Tensor::from({3}, {1}))},
+            .order = {},
+            .gradients = {}};
+  const Tensor inner = times(told.leaves[0], told.leaves[0]);
+  const Tensor y = record(Tensor::from({4}, {1}), {inner, told.leaves[1]},
+                          [](const Tensor& dy, Gradients& to) { to.add(1, dy); });
+  backward(y, Tensor::full({1}, 1), [&](const Trace& trace) {
+    told.order.push_back(&trace == told.leaves[0].trace().get() ? 0 : 1);
+  });
+  EXPECT_EQ(told.order, (std::vector<size_t>{1, 0}));
+  EXPECT_FALSE(gradient(told.leaves[0]).defined());
+}
+
 }  // namespace
 }  // namespace heed
