@@ -143,8 +143,9 @@ MultiHeadAttention::Heads MultiHeadAttention::project(const Tensor& query, const
 }
 
 Tensor MultiHeadAttention::attend(const Heads& heads, std::string_view kind, const Run& run) const {
-  const AttentionOptions options{
-      .scale = scale_, .mask = heads.mask, .dropout = run.dropout(&DropoutRates::attention)};
+  const AttentionOptions options{.scale = scale_,
+                                 .mask = heads.mask,
+                                 .dropout = run.dropout(&DropoutRates::attention, heads.q.size(1))};
   return heed::attend(heads.q, heads.k, heads.v, options, output_, kind, run);
 }
 

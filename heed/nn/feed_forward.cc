@@ -6,13 +6,15 @@
 namespace heed {
 
 Tensor FeedForward::operator()(const Tensor& x, const Run& run) const {
-  const Dropout dropout = run.dropout(&DropoutRates::feed_forward);
   if (widen_.trained() && narrow_.trained()) {
     const LinearWeights first = widen_.trained_weights(), second = narrow_.trained_weights();
+    const int64_t per_row = numbers_per_row(x) / x.size(-1) * first.weight.size(0);
     return feed_forward(x, {first.weight, first.bias, second.weight, second.bias}, activation_,
-                        dropout);
+                        run.dropout(&DropoutRates::feed_forward, per_row));
   }
-  return narrow_(heed::dropout(widen_(x, activation_), dropout));
+  const Tensor hidden = widen_(x, activation_);
+  return narrow_(
+      heed::dropout(hidden, run.dropout(&DropoutRates::feed_forward, numbers_per_row(hidden))));
 }
 
 }  // namespace heed

@@ -40,7 +40,8 @@ Tensor RotaryAttention::operator()(const Tensor& x, const RotaryTable& angles, c
   const Tensor v = all.slice(1, queries + keys, queries + 2 * keys);
   if (query_norm_) q = query_norm_(q);
   if (key_norm_) k = key_norm_(k);
-  const AttentionOptions options{.mask = mask, .dropout = run.dropout(&DropoutRates::attention)};
+  const AttentionOptions options{.mask = mask,
+                                 .dropout = run.dropout(&DropoutRates::attention, queries)};
   return attend(turned(q, angles), turned(k, angles), v, options, output_, "self", run);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -53,9 +54,18 @@ struct Training {
   uint64_t seed = 0;       // of this step
   uint64_t drawn = 0;      // seeds that the step has taken
   bool recompute = false;  // keep each block's input alone and compute it again in backward
+  int64_t first_row = 0;   // of a part of a batch: what is dropped is what the whole batch drops
 
-  Dropout next(float rate) { return {rate, derived_seed(seed, drawn++)}; }
+  /// per_row: heads, or numbers, that each row of the batch has.
+  Dropout next(float rate, int64_t per_row) {
+    return {rate, derived_seed(seed, drawn++), first_row * per_row};
+  }
 };
+
+/// Numbers of x [B, ...] that belong to a row of the batch.
+inline int64_t numbers_per_row(const Tensor& x) {
+  return x.numel() / std::max(int64_t{1}, x.size(0));
+}
 
 /// What a run carries beside the tensors. Layers hand it on; only attention and the block
 /// boundaries look into it.
@@ -71,13 +81,16 @@ struct Run {
   std::vector<int64_t> first_positions() const {
     return cache == nullptr ? std::vector<int64_t>{0} : cache->before();
   }
-  /// The next dropout of those numbers; off in inference.
-  Dropout dropout(float DropoutRates::*numbers) const {
-    return training == nullptr ? Dropout{} : training->next(training->rates.*numbers);
+  /// The next dropout of those numbers, of which a row of the batch has per_row (of attention's
+  /// weights: heads); off in inference.
+  Dropout dropout(float DropoutRates::*numbers, int64_t per_row) const {
+    return training == nullptr ? Dropout{} : training->next(training->rates.*numbers, per_row);
   }
-  /// x [...] with the hidden rate's share of it dropped; x itself in inference.
+  /// x [B, ...] with the hidden rate's share of it dropped; x itself in inference.
   Tensor drop(const Tensor& x) const {
-    return training == nullptr ? x : heed::dropout(x, dropout(&DropoutRates::hidden));
+    return training == nullptr
+               ? x
+               : heed::dropout(x, dropout(&DropoutRates::hidden, numbers_per_row(x)));
   }
   /// A block boundary: `blocks` blocks are done, and the state is x [B, T, C].
   void reached(int64_t blocks, const Tensor& x) const {

@@ -11,7 +11,8 @@ namespace {
 
 TEST(Dropout, IsTheLawBitForBitAtEveryLengthAndPlace) {
   const std::vector<float> x = random_floats(700, 1);
-  for (const int64_t first : {int64_t{0}, int64_t{4}, int64_t{1} << 34, (int64_t{1} << 34) - 40}) {
+  for (const int64_t first :
+       {int64_t{0}, int64_t{4}, int64_t{7}, int64_t{1} << 34, (int64_t{1} << 34) - 41}) {
     for (const float probability : {0.1F, 0.5F, 0.999F}) {
       const Dropout dropout{probability, 0x123456789abcdefU};
       for (const int64_t n : {0, 1, 3, 7, 15, 16, 17, 63, 64, 65, 200, 699}) {
@@ -32,9 +33,12 @@ TEST(Dropout, AnElementDependsOnItsIndexAlone) {
   const std::vector<float> ones(400, 1.0F);
   std::vector<float> whole(400);
   kernels::dropout(dropout, 0, ones.data(), whole.data(), 400);
-  for (const int64_t first : {4, 100, 396}) {
+  for (const int64_t first : {3, 4, 100, 105, 396}) {
     std::vector<float> part(size_t(400 - first));
     kernels::dropout(dropout, first, ones.data(), part.data(), 400 - first);
+    EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + first));
+    const Dropout of_part{.probability = 0.3F, .seed = 9, .first = first};
+    kernels::dropout(of_part, 0, ones.data(), part.data(), 400 - first);
     EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + first));
   }
 }

@@ -77,7 +77,7 @@ HWY_INLINE void drop_tile(const Dropout& dropout, int64_t head, int64_t first_qu
   for (int64_t at = 0; at < width; at += kLanes) {
     for (int64_t quad = first_key / 4; quad * 4 < first_key + n; ++quad) {
       WordVector x[4];
-      draws(dropout.seed, static_cast<uint32_t>(head),
+      draws(dropout.seed, static_cast<uint32_t>(dropout.first + head),
             hn::Iota(w, static_cast<uint32_t>(first_query + at)),
             hn::Set(w, static_cast<uint32_t>(quad)), x);
       for (int64_t i = 0; i < 4; ++i) {
@@ -110,7 +110,7 @@ HWY_INLINE void drop_factors(const Dropout& dropout, int64_t head, int64_t first
   }
   for (int64_t row = 0; row < rows; row += kLanes / quads) {
     WordVector x[4];
-    draws(dropout.seed, static_cast<uint32_t>(head),
+    draws(dropout.seed, static_cast<uint32_t>(dropout.first + head),
           hn::Add(hn::Load(w, row_of), hn::Set(w, static_cast<uint32_t>(first_query + row))),
           hn::Load(w, quad_of), x);
     FloatVector kept[4];

@@ -35,6 +35,7 @@ HWY_INLINE void element_words(uint64_t seed, uint64_t quad, uint32_t* words) {
 
 }  // namespace
 
+/// first + dropout.first: a multiple of 4.
 void drop(const Dropout& dropout, int64_t first, const float* x, float* y, int64_t n) {
   const Floats d;
   const Words w;
@@ -42,7 +43,7 @@ void drop(const Dropout& dropout, int64_t first, const float* x, float* y, int64
   const FloatVector factor = hn::Set(d, dropout.factor());
   HWY_ALIGN uint32_t words[4 * kLanes];
   for (int64_t at = 0; at < n; at += 4 * kLanes) {
-    element_words(dropout.seed, static_cast<uint64_t>((first + at) / 4), words);
+    element_words(dropout.seed, static_cast<uint64_t>((dropout.first + first + at) / 4), words);
     for_vectors(std::min(n - at, 4 * kLanes), [&](int64_t i, int64_t lanes) HWY_ATTR {
       const auto dropped = hn::RebindMask(d, hn::Lt(hn::Load(w, words + i), bound));
       const FloatVector kept = hn::Mul(load(d, x + at + i, lanes), factor);
@@ -59,7 +60,9 @@ namespace heed::kernels {
 
 void dropout(const Dropout& dropout, int64_t first, const float* x, float* y, int64_t n) {
   if (active_isa() == Isa::reference) return ref::dropout(dropout, first, x, y, n);
-  HEED_DISPATCH(drop)(dropout, first, x, y, n);
+  const int64_t odd = std::min(n, (4 - (dropout.first + first) % 4) % 4);  // up to a whole quad
+  ref::dropout(dropout, first, x, y, odd);
+  HEED_DISPATCH(drop)(dropout, first + odd, x + odd, y + odd, n - odd);
 }
 
 }  // namespace heed::kernels
