@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/io/adapter.h"
 #include "heed/io/json.h"
 #include "heed/io/safetensors_format.h"
 
@@ -131,6 +132,27 @@ struct Checkpoint::Impl {
   std::map<std::string, Entry> entries;
   std::map<fs::path, Source> sources;
   std::map<std::string, std::string> metadata;
+  std::shared_ptr<const internal::Adapter> adapter;
+
+  /// A base model's tensors, and what an adapter puts beside them.
+  void add_adapted(const fs::path& folder) {
+    const fs::path base = adapter_base(folder);
+    if (is_adapter(base)) {
+      throw Error(ErrorCode::unsupported, "adapter " + folder.string() + ": its base model " +
+                                              base.string() + " is an adapter too");
+    }
+    const Checkpoint whole = Checkpoint::open(base);
+    auto added = std::make_shared<internal::Adapter>(folder);
+    const std::string before = added->fit(whole.entries());
+    for (const auto& [name, entry] : whole.entries()) entries[before + name] = entry;
+    for (const auto& [name, in_file] : added->own()) {
+      entries[name] = added->file().entries().at(in_file);
+    }
+    metadata = whole.metadata();
+    sources = whole.impl_->sources;
+    sources.insert(added->file().impl_->sources.begin(), added->file().impl_->sources.end());
+    adapter = std::move(added);
+  }
 
   void add(const fs::path& file, Source source) {
     const auto bytes = std::span<const std::byte>(source.content->data(),
@@ -191,8 +213,12 @@ struct Checkpoint::Impl {
 };
 
 Checkpoint Checkpoint::open(const fs::path& file_or_folder) {
-  const fs::path file = resolve(file_or_folder);
   auto impl = std::make_shared<Impl>();
+  if (is_adapter(file_or_folder)) {
+    impl->add_adapted(file_or_folder);
+    return Checkpoint(std::move(impl));
+  }
+  const fs::path file = resolve(file_or_folder);
   if (file.string().ends_with(".index.json")) {
     impl->add_shards(file);
   } else {
@@ -216,6 +242,11 @@ bool Checkpoint::contains(const std::string& name) const { return impl_->entries
 const std::map<std::string, std::string>& Checkpoint::metadata() const { return impl_->metadata; }
 
 Tensor Checkpoint::load(const std::string& name) const {
+  const Tensor stored = load_stored(name);
+  return impl_->adapter ? impl_->adapter->applied(name, stored) : stored;
+}
+
+Tensor Checkpoint::load_stored(const std::string& name) const {
   const auto found = impl_->entries.find(name);
   if (found == impl_->entries.end()) fail_unknown(name, impl_->entries);
   const Entry& entry = found->second;

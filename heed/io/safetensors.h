@@ -13,8 +13,9 @@
 namespace heed {
 
 /// The tensors of a checkpoint by name, mapped, not read: one .safetensors file, or a folder with
-/// model.safetensors or model.safetensors.index.json and its shards. The files must not be cut
-/// while they are in use (replacing them, as safe writers do, is fine).
+/// model.safetensors or model.safetensors.index.json and its shards, or one with a low-rank adapter
+/// in PEFT's layout, whose base model's tensors are then given as the adapter changes them. The
+/// files must not be cut while they are in use (replacing them, as safe writers do, is fine).
 class Checkpoint {
  public:
   struct Entry {
@@ -45,6 +46,7 @@ class Checkpoint {
 
  private:
   struct Impl;
+  Tensor load_stored(const std::string& name) const;
   explicit Checkpoint(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };

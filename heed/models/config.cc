@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "heed/base/error.h"
+#include "heed/io/adapter.h"
 
 namespace heed {
 namespace {
@@ -29,7 +30,8 @@ ConfigReader::ConfigReader(Json document, std::string where)
 }
 
 ConfigReader ConfigReader::open(const std::filesystem::path& path) {
-  return {read_json(path), path.string()};
+  const std::filesystem::path file = model_file(path.parent_path(), path.filename().string());
+  return {read_json(file), file.string()};
 }
 
 bool ConfigReader::has(const char* field) const {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "heed/base/error.h"
+#include "heed/io/adapter.h"
 #include "heed/models/converted_params.h"
 #include "heed/models/gguf_model.h"
 
@@ -13,7 +14,9 @@ namespace fs = std::filesystem;
 ConfigReader read_model_config(const fs::path& model) {
   if (is_gguf(model)) return gguf_config(Gguf::open(model));
   std::error_code error;
-  if (fs::exists(model / "config.json", error)) return ConfigReader::open(model / "config.json");
+  if (fs::exists(model_file(model, "config.json"), error)) {
+    return ConfigReader::open(model / "config.json");
+  }
   throw Error(ErrorCode::not_found,
               fmt::format("model {}: needed a folder with config.json and model.safetensors, or a "
                           ".gguf file, found {}",

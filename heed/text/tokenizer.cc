@@ -4,6 +4,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/io/adapter.h"
 #include "heed/text/gguf_tokenizer.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/unicode.h"
@@ -48,6 +49,7 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& path) {
   if (const fs::path json = path / "tokenizer.json"; fs::exists(json, ignored)) return load(json);
   if (const fs::path vocab = path / "vocab.txt"; fs::exists(vocab, ignored)) return load(vocab);
   if (fs::exists(path / "vocab.json", ignored)) return load_vocab_json(path);
+  if (is_adapter(path)) return load(adapter_base(path));
   throw Error(ErrorCode::not_found,
               fmt::format("tokenizer of {}: needed tokenizer.json, vocab.txt, or vocab.json with "
                           "merges.txt, found none of them",

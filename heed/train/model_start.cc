@@ -6,6 +6,7 @@
 #include <set>
 
 #include "heed/base/error.h"
+#include "heed/io/adapter.h"
 #include "heed/io/hub.h"
 #include "heed/io/safetensors.h"
 
@@ -28,7 +29,7 @@ void check_vocabulary(const Json& config, const Tokenizer& tokenizer,
 ModelStart from_checkpoint(const TrainConfig& settings, const Tokenizer& tokenizer) {
   ModelStart start;
   start.folder = find_model(settings.model);
-  start.config = read_json(start.folder / "config.json");
+  start.config = read_json(model_file(start.folder, "config.json"));
   if (!start.config.is_object()) {
     throw Error(ErrorCode::corrupt_data,
                 (start.folder / "config.json").string() + ": needed an object");

@@ -10,6 +10,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/parallel.h"
+#include "heed/io/adapter.h"
 #include "heed/io/hub.h"
 #include "heed/text/pipeline.h"
 #include "heed/train/checkpoint.h"
@@ -61,7 +62,8 @@ TaskTokenizer load(const fs::path& path) {
     return chosen;
   }
   for (const char* name : kTokenizerFiles) {
-    if (fs::exists(path / name)) chosen.files[name] = read_file(path / name);
+    const fs::path file = model_file(path, name);
+    if (fs::exists(file)) chosen.files[name] = read_file(file);
   }
   return chosen;
 }

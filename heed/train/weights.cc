@@ -15,6 +15,13 @@ bool is_head(std::string_view name) {
   return name.starts_with("classifier.") || name.starts_with("cls.");
 }
 
+/// A model's folder from wherever a command is run; the name of a cached one as it is.
+std::string path_of(const std::string& model) {
+  std::error_code error;
+  return std::filesystem::is_directory(model, error) ? std::filesystem::absolute(model).string()
+                                                     : model;
+}
+
 }  // namespace
 
 ParameterOptions TrainedWeights::options(const TrainConfig& settings, const InitRule& rule) const {
@@ -30,9 +37,10 @@ ParameterOptions TrainedWeights::options(const TrainConfig& settings, const Init
 TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& start,
                                const InitRule& rule)
     : freeze_(settings.freeze),
-      model_(settings.model),
+      model_(path_of(settings.model)),
       merge_(settings.lora_merge),
       store_(start.weights, options(settings, rule)) {
+  for (const auto& [name, tensor] : start.weights) in_base_.insert(name);
   if (settings.lora_rank == 0) return;
   LoraOptions lora{.rank = settings.lora_rank,
                    .alpha = settings.lora_alpha > 0 ? settings.lora_alpha
@@ -96,9 +104,12 @@ void TrainedWeights::write_result(const std::filesystem::path& folder) const {
                       {{"format", "pt"}});
     return;
   }
-  NamedTensors heads;
-  for (const auto& [name, tensor] : store_.trained()) heads.emplace_back(name, tensor.detach());
-  lora_->write(folder, model_, heads);
+  NamedTensors beside =
+      store_.tensors();  // what was trained, and what the base model does not have
+  std::erase_if(beside, [&](const auto& entry) {
+    return in_base_.contains(entry.first) && !store_[entry.first].traced();
+  });
+  lora_->write(folder, model_, beside);
 }
 
 }  // namespace heed

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,7 @@ class TrainedWeights {
   std::vector<std::string> freeze_;
   std::string model_;
   bool merge_ = false;
+  std::set<std::string> in_base_;
   ParameterStore store_;
   std::shared_ptr<const Lora> lora_;
 };

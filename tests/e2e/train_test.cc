@@ -182,6 +182,17 @@ TEST_F(Train, LowRankAdaptersMergeOrStayApart) {
   ASSERT_EQ(apart.status, 0) << apart.err;
   EXPECT_TRUE(std::filesystem::exists(folder_ / "apart" / "adapter_model.safetensors"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "apart" / "model.safetensors"));
+  const Result over_base = run_heed({"classify", "a b c", "--model", path("apart"), "--json"});
+  ASSERT_EQ(over_base.status, 0) << over_base.err;
+  const Json one = lines_in(classes.out).at(0), other = lines_in(over_base.out).at(0);
+  EXPECT_EQ(one["label"], other["label"]);
+  EXPECT_NEAR(one["score"].get<double>(), other["score"].get<double>(), 1e-5);
+  const Result inspected = run_heed({"inspect", path("apart")});
+  EXPECT_EQ(inspected.status, 0) << inspected.err;
+  std::filesystem::rename(folder_ / "bert", folder_ / "elsewhere");
+  const Result alone = run_heed({"classify", "a b c", "--model", path("apart")});
+  EXPECT_EQ(alone.status, 2);
+  EXPECT_NE(alone.err.find("its base model is not here"), std::string::npos) << alone.err;
 }
 
 TEST_F(Train, AFinderOfNamesFindsThem) {

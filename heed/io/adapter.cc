@@ -1,0 +1,191 @@
+#include "heed/io/adapter.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "heed/base/error.h"
+#include "heed/base/message.h"
+#include "heed/base/parallel.h"
+#include "heed/io/hub.h"
+#include "heed/io/json.h"
+
+namespace heed {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfig = "adapter_config.json";
+constexpr const char* kWeights = "adapter_model.safetensors";
+constexpr std::string_view kBefore = "base_model.model.";
+constexpr std::string_view kWeight = ".weight";
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+Json read_config(const fs::path& folder) {
+  Json config = read_json(folder / kConfig);
+  if (config.is_object()) return config;
+  throw Error(ErrorCode::corrupt_data, (folder / kConfig).string() + ": needed an object");
+}
+
+/// Takes a part out of a text that may have it.
+void cut_out(std::string& text, std::string_view part) {
+  const size_t at = text.find(part);
+  if (at != std::string::npos) text.erase(at, part.size());
+}
+
+/// y [rows, columns] += factor left [rows, R] right [R, columns].
+void add_product(const Tensor& y, const Tensor& left, const Tensor& right, float factor) {
+  const int64_t columns = y.size(1), rank = left.size(1);
+  parallel_for(y.size(0), [&](int64_t row, int) {
+    std::vector<float> sums(static_cast<size_t>(columns));
+    for (int64_t r = 0; r < rank; ++r) {
+      const float by = left.data<float>()[row * rank + r];
+      const float* from = right.data<float>() + r * columns;
+      for (int64_t c = 0; c < columns; ++c) sums[static_cast<size_t>(c)] += by * from[c];
+    }
+    float* to = y.data<float>() + row * columns;
+    for (int64_t c = 0; c < columns; ++c) to[c] += factor * sums[static_cast<size_t>(c)];
+  });
+}
+
+}  // namespace
+
+bool is_adapter(const fs::path& folder) {
+  return is_there(folder / kConfig) && !is_there(folder / "model.safetensors") &&
+         !is_there(folder / "model.safetensors.index.json");
+}
+
+fs::path adapter_base(const fs::path& folder) {
+  const std::string base = read_config(folder).value("base_model_name_or_path", std::string());
+  if (!base.empty() && is_there(folder / base) && !is_there(base)) return folder / base;
+  try {
+    if (!base.empty()) return find_model(base);
+  } catch (const Error& error) {
+    throw Error(error.code(), "adapter " + folder.string() + ": its base model is not here: " +
+                                  error.what() + "; or name another place in its " + kConfig);
+  }
+  throw Error(ErrorCode::corrupt_data, (folder / kConfig).string() +
+                                           ": needed base_model_name_or_path, found none: it is "
+                                           "not known what model the adapter changes");
+}
+
+fs::path model_file(const fs::path& folder, const std::string& name) {
+  if (is_there(folder / name) || !is_adapter(folder)) return folder / name;
+  return adapter_base(folder) / name;
+}
+
+namespace internal {
+
+Adapter::Adapter(const fs::path& folder)
+    : file_(Checkpoint::open(folder / kWeights)), where_(folder.string()) {
+  const Json config = read_config(folder);
+  const auto refuse = [&](const std::string& found) {
+    throw Error(ErrorCode::unsupported, "adapter " + where_ + ": needed a plain LoRA, found " +
+                                            printable(found) +
+                                            "; merge it with PEFT's "
+                                            "merge_and_unload and save the whole model");
+  };
+  const Json kind = config.value("peft_type", Json("LORA"));
+  if (kind != "LORA") refuse("peft_type " + kind.dump());
+  if (config.value("use_dora", Json(false)) == true) refuse("use_dora");
+  for (const char* pattern : {"rank_pattern", "alpha_pattern"}) {
+    if (!config.value(pattern, Json::object()).empty()) refuse(pattern);
+  }
+  const Json alpha = config.value("lora_alpha", Json());
+  if (!alpha.is_number()) refuse("lora_alpha " + alpha.dump());
+  alpha_ = alpha.get<double>();
+  root_of_rank_ = config.value("use_rslora", Json(false)) == true;
+  transposed_ = config.value("fan_in_fan_out", Json(false)) == true;
+  sort_names(folder);
+}
+
+void Adapter::sort_names(const fs::path& folder) {
+  for (const auto& [in_file, entry] : file_.entries()) {
+    std::string name = in_file;
+    if (name.starts_with(kBefore)) name.erase(0, kBefore.size());
+    cut_out(name, ".default");  // how PEFT calls an adapter that was not given a name
+    if (name.ends_with(".lora_A.weight")) {
+      cut_out(name, ".lora_A");
+      products_[name] = in_file.substr(0, in_file.rfind(".lora_A"));
+    } else if (name.ends_with(".lora_B.weight")) {
+      const std::string pair = in_file.substr(0, in_file.rfind(".lora_B")) + ".lora_A" +
+                               in_file.substr(in_file.rfind(".lora_B") + 7);
+      if (!file_.contains(pair)) {
+        throw Error(ErrorCode::corrupt_data, (folder / kWeights).string() + ": needed " +
+                                                 in_quotes(pair) + " beside " + in_quotes(in_file));
+      }
+    } else if (name.find("lora_") != std::string::npos) {
+      throw Error(ErrorCode::unsupported, (folder / kWeights).string() + ": holds " +
+                                              in_quotes(in_file) +
+                                              ", which is no low-rank update of a product");
+    } else {
+      cut_out(name, ".modules_to_save");
+      own_[name] = in_file;
+    }
+  }
+}
+
+std::string Adapter::fit(const std::map<std::string, Checkpoint::Entry>& base) {
+  std::string before;
+  std::map<std::string, std::string> fitted;
+  for (const auto& [name, in_file] : products_) {
+    size_t cut = 0;
+    while (cut != std::string::npos && !base.contains(name.substr(cut))) {
+      const size_t point = name.find('.', cut);
+      cut = point == std::string::npos ? point : point + 1;
+    }
+    if (cut != std::string::npos) {
+      before = name.substr(0, cut);
+      fitted[name] = in_file;
+      continue;
+    }
+    const auto longer = std::ranges::find_if(
+        base, [&](const auto& entry) { return entry.first.ends_with("." + name); });
+    if (longer == base.end()) {
+      throw Error(ErrorCode::corrupt_data, "adapter " + where_ + ": its base model has no " +
+                                               in_quotes(name) + ": it is for another model");
+    }
+    fitted[longer->first] = in_file;
+  }
+  for (const auto& [name, in_file] : fitted) {
+    if (name.starts_with(before) && base.contains(name.substr(before.size()))) continue;
+    throw Error(ErrorCode::corrupt_data, "adapter " + where_ + ": " + in_quotes(name) +
+                                             " stands elsewhere in its base model than the others");
+  }
+  products_ = std::move(fitted);
+  return before;
+}
+
+Tensor Adapter::applied(const std::string& name, const Tensor& weight) const {
+  const auto product = products_.find(name);
+  if (product == products_.end()) return weight;
+  const auto factor_of = [&](std::string_view part) {
+    const std::string plain = product->second + std::string(part) + std::string(kWeight);
+    const bool named = !file_.contains(plain);
+    return file_.load(named ? product->second + std::string(part) + ".default.weight" : plain)
+        .to(DType::f32);
+  };
+  const Tensor a = factor_of(".lora_A"), b = factor_of(".lora_B");  // [R, K], [N, R]
+  const Tensor left = (transposed_ ? a.transpose(0, 1) : b).contiguous();
+  const Tensor right = (transposed_ ? b.transpose(0, 1) : a).contiguous();
+  const bool fits = a.rank() == 2 && b.rank() == 2 && weight.rank() == 2 &&
+                    left.size(1) == right.size(0) && weight.size(0) == left.size(0) &&
+                    weight.size(1) == right.size(1);
+  if (!fits) {
+    throw Error(ErrorCode::corrupt_data,
+                "adapter " + where_ + ": " + in_quotes(name) + " is " + to_string(weight.shape()) +
+                    " in its base model, which updates of " + to_string(a.shape()) + " and " +
+                    to_string(b.shape()) + " do not fit");
+  }
+  const auto rank = static_cast<double>(a.size(0));
+  const Tensor y = weight.to(DType::f32).clone();
+  add_product(y, left, right,
+              static_cast<float>(alpha_ / (root_of_rank_ ? std::sqrt(rank) : rank)));
+  return y;
+}
+
+}  // namespace internal
+}  // namespace heed
