@@ -6,6 +6,10 @@ install(TARGETS heed EXPORT heedTargets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT heedTargets NAMESPACE heed:: DESTINATION ${heed_package})
+set(HEED_HAS_MPI OFF)
+if(TARGET PkgConfig::ompi)
+  set(HEED_HAS_MPI ON)
+endif()
 configure_package_config_file(cmake/heedConfig.cmake.in ${PROJECT_BINARY_DIR}/heedConfig.cmake
   INSTALL_DESTINATION ${heed_package})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/heedConfigVersion.cmake

@@ -10,6 +10,7 @@
 #include "heed/base/log.h"
 #include "heed/base/parallel.h"
 #include "heed/base/progress.h"
+#include "heed/dist/group.h"
 #include "heed/generate/beam_search.h"
 #include "heed/generate/chat.h"
 #include "heed/generate/decode.h"
