@@ -26,6 +26,7 @@
 #include "heed/base/log.h"
 #include "heed/base/message.h"
 #include "heed/base/parallel.h"
+#include "heed/train/together.h"
 
 namespace heed::cli {
 namespace {
@@ -122,6 +123,8 @@ int run(Context& context) {
     return 0;
   } catch (const OutputClosed&) {
     end_by_closed_pipe();
+  } catch (const OtherProcessFailed&) {
+    return 0;  // a launcher would end the one that tells, before it has
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cancelled) {
       return report(context, "interrupted", 128 + (stop_signal() != 0 ? stop_signal() : SIGINT));

@@ -27,7 +27,8 @@ void install(int signal) {
 }  // namespace
 
 void install_stop_handlers() {
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) install(signal);
+  // SIGUSR1 is what mpirun hands on without killing, and what Slurm sends before a job's time is up
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) install(signal);
 }
 
 int stop_signal() { return last_signal; }

@@ -2,8 +2,8 @@
 
 namespace heed::cli {
 
-/// SIGINT, SIGTERM and SIGHUP ask the work to stop (request_cancel()), so that temporary files go;
-/// the second one kills. Those that were ignored stay so (nohup).
+/// SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask the work to stop (request_cancel()), so that temporary
+/// files go; the second one kills. Those that were ignored stay so (nohup).
 void install_stop_handlers();
 
 /// The signal that asked for a stop, or 0.

@@ -4,13 +4,18 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <memory>
 
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/train_show.h"
+#include "heed/base/log.h"
+#include "heed/base/parallel.h"
+#include "heed/dist/group.h"
 #include "heed/train/config.h"
+#include "heed/train/together.h"
 #include "heed/train/trainer.h"
 
 namespace heed::cli {
@@ -69,9 +74,27 @@ void add_setting(CLI::App& command, const TrainField& field, Options& options) {
   }
 }
 
-void run_train(const Context& context, const TrainConfig& settings, bool resume) {
+/// Each process of several takes its share of the machine, unless told otherwise; one of them
+/// talks.
+void settle(const Context& context, const Group& group) {
+  if (group.size() == 1) return;
+  const bool told = context.threads > 0 || std::getenv("HEED_NUM_THREADS") != nullptr;
+  if (!told) set_num_threads(group.processors());
+  if (!group.is_first()) set_log_sink({});
+}
+
+void run_train(const Context& context, const Options& options, bool seed_given) {
+  const std::unique_ptr<Group> group = make_group();
+  settle(context, *group);
+  const TrainConfig settings =
+      together(*group, [&] { return settings_of(context, options, seed_given); });
+  if (!group->is_first()) {
+    TrainListener silent;
+    train(settings, options.resume, silent, *group);
+    return;
+  }
   TrainShow show(context, settings);
-  show.ended(train(settings, resume, show));
+  show.ended(train(settings, options.resume, show, *group));
 }
 
 }  // namespace
@@ -86,13 +109,13 @@ void add_train(CLI::App& root, Context& context) {
                   "of names.",
        .details = "A short YAML holds the settings, or flags of the same names, which win over it. "
                   "Ctrl-C finishes the step and saves; --resume goes on to the same bits as a run "
-                  "without a stop. The result is a folder as on the hub: other commands take it as "
+                  "without a stop. Under mpirun -n N, N processes share the work. The result is a "
+                  "folder as on the hub: other commands take it as "
                   "--model, and transformers loads it.",
        .example = "heed train lm --data shakespeare.txt --tokenizer characters --width 128 --out "
                   "shakespeare"},
       [&context, options, seed_option] {
-        run_train(context, settings_of(context, *options, (*seed_option)->count() > 0),
-                  options->resume);
+        run_train(context, *options, (*seed_option)->count() > 0);
       });
   // checked with the settings, so that a misspelt option before it is told of first
   command.add_option("TASK", options->task, "lm, translate, classify, ner or mlm.");

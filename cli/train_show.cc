@@ -60,12 +60,14 @@ void TrainShow::started(const TrainFacts& facts, const TrainTask& /*task*/) {
                 {"trained", facts.trained},
                 {"total_steps", facts.total_steps},
                 {"first_step", facts.first_step},
-                {"skipped_rows", facts.skipped_rows}});
+                {"skipped_rows", facts.skipped_rows},
+                {"processes", facts.processes}});
     return flush_output();
   }
   say(fmt::format(
-      "training {} of {} numbers for {} updates{}{}", facts.trained, facts.parameters,
+      "training {} of {} numbers for {} updates{}{}{}", facts.trained, facts.parameters,
       facts.total_steps,
+      facts.processes > 1 ? fmt::format(" by {} processes", facts.processes) : "",
       facts.first_step > 0 ? fmt::format(", from update {} on", facts.first_step) : "",
       facts.skipped_rows > 0 ? fmt::format("; {} bad rows left out", facts.skipped_rows) : ""));
 }

@@ -97,7 +97,9 @@ void Optimizer::step(double learning_rate, double gradient_factor) {
   drop_gradients();
 }
 
-double Optimizer::gradient_norm() {
+double Optimizer::gradient_norm() { return std::sqrt(gradient_squares()); }
+
+double Optimizer::gradient_squares() {
   take_gradients();
   parallel_for(static_cast<int64_t>(chunks_.size()), [&](int64_t task, int) {
     const auto i = static_cast<size_t>(task);
@@ -110,7 +112,7 @@ double Optimizer::gradient_norm() {
   drop_gradients();
   double sum = 0;
   for (const double part : sums_) sum += part;
-  return std::sqrt(sum);
+  return sum;
 }
 
 NamedTensors Optimizer::state() const {

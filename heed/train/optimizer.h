@@ -65,6 +65,8 @@ class Optimizer {
   /// Euclidean norm of all gradients together, summed in f64 in an order that depends on shapes
   /// alone.
   double gradient_norm();
+  /// Its square: the sum over all of them.
+  double gradient_squares();
 
   /// All that it knows beside the weights, by name: "<parameter>.exp_avg", "<parameter>.step" and
   /// so on, PyTorch's words. Views: the next step changes them.

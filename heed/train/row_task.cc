@@ -37,12 +37,17 @@ TrainBatch RowTask::batch_of(const TokenRows& rows, const std::vector<int64_t>& 
   return gather(rows, chosen);
 }
 
-std::vector<std::vector<int64_t>> RowTask::valid_batches(int64_t most) const {
+std::vector<std::vector<int64_t>> RowTask::valid_batches(int64_t most, ProcessPart part) const {
   auto batches = ordered_batches(valid_.lengths(), limits());
   if (most > 0 && static_cast<int64_t>(batches.size()) > most) {
     batches.resize(static_cast<size_t>(most));
   }
-  return batches;
+  std::vector<std::vector<int64_t>> own;
+  for (auto i = static_cast<size_t>(part.rank); i < batches.size();
+       i += static_cast<size_t>(part.size)) {
+    own.push_back(std::move(batches[i]));
+  }
+  return own;
 }
 
 }  // namespace heed

@@ -42,8 +42,8 @@ class RowTask : public TaskBase {
   BatchLimits limits() const;
   /// Of a batch, the mean over its targets.
   Tensor loss_of(const EncoderHead& model, const TrainBatch& batch, const Run& run) const;
-  /// The validation data, in batches.
-  std::vector<std::vector<int64_t>> valid_batches(int64_t most) const;
+  /// The validation data, in batches; of several processes each has every so manieth.
+  std::vector<std::vector<int64_t>> valid_batches(int64_t most, ProcessPart part) const;
   const TokenRows& valid() const { return valid_; }
 
  private:

@@ -45,13 +45,19 @@ fs::path prepared(const TrainConfig& settings) {
 }  // namespace
 
 RunFolder::RunFolder(const TrainConfig& settings, bool resume)
-    : path_(prepared(settings)), checkpoints_(path_ / kCheckpoints, settings.keep) {
+    : path_(prepared(settings)),
+      checkpoints_(std::make_unique<CheckpointFolder>(path_ / kCheckpoints, settings.keep)) {
   remove_leftovers(path_);  // no other process writes here: checkpoints_ holds the lock
-  if (resume || checkpoints_.steps().empty()) return;
+  if (resume || checkpoints_->steps().empty()) return;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("train: {} holds a run already; --resume goes on with it, another --out "
                           "starts a new one",
                           path_.string()));
+}
+
+CheckpointFolder& RunFolder::checkpoints() const {
+  HEED_ASSERT(checkpoints_ != nullptr);
+  return *checkpoints_;
 }
 
 void RunFolder::write_model_files(const TrainTask& task, const fs::path& folder) const {

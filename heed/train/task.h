@@ -19,13 +19,21 @@
 
 namespace heed {
 
+inline constexpr int32_t kNoTarget = -100;  // a place that does not count
+
 /// A batch of any task.
 struct TrainBatch {
   EncoderInput input;  // what the model reads
   Tensor decoder_ids;  // [B, T] i32, what an encoder-decoder has written so far
-  Tensor targets;      // [B, T] or [B] i32; -100: none
+  Tensor targets;      // [B, T] or [B] i32
   int64_t count = 0;   // targets there are
   int64_t tokens = 0;  // real tokens that the model reads
+};
+
+/// Of several processes, the one that asks.
+struct ProcessPart {
+  int rank = 0;
+  int size = 1;
 };
 
 /// How good a model is on the validation data.
@@ -57,8 +65,10 @@ class TrainTask {
   virtual bool can_evaluate() const = 0;
   /// The names in Evaluation::more.
   virtual std::vector<std::string> judged_by() const = 0;
-  /// On the validation data: most_batches of it, 0: all.
-  virtual Evaluation evaluate(int64_t most_batches) const = 0;
+  /// Sums over the validation data, most_batches of it, 0: all: what evaluation() takes. Each of
+  /// several processes gets the sums over its part of the batches, to be added up.
+  virtual std::vector<double> measure(int64_t most_batches, ProcessPart part) const = 0;
+  virtual Evaluation evaluation(const std::vector<double>& sums) const = 0;
 
   /// What is looked at while it trains; null for an encoder-decoder.
   virtual const Encoder* encoder() const = 0;

@@ -53,10 +53,10 @@ class ClassifyTask : public RowTask {
     return loss_of(*model_, batch, run);
   }
 
-  Evaluation evaluate(int64_t most_batches) const override {
+  std::vector<double> measure(int64_t most_batches, ProcessPart part) const override {
     const NoGrad off;
     double loss = 0, right = 0, count = 0;
-    for (const auto& chosen : valid_batches(most_batches)) {
+    for (const auto& chosen : valid_batches(most_batches, part)) {
       const TrainBatch batch = gather(valid(), chosen);
       const Judged judged = judge(model_->logits(batch.input), batch.targets);
       const auto targets = batch.targets.span<int32_t>();
@@ -65,8 +65,11 @@ class ClassifyTask : public RowTask {
       loss += judged.loss_sum;
       count += static_cast<double>(judged.count);
     }
-    const double accuracy = right / count;
-    return {.loss = loss / count, .more = {{"accuracy", accuracy}}, .score = accuracy};
+    return {loss, count, right};
+  }
+  Evaluation evaluation(const std::vector<double>& sums) const override {
+    const double accuracy = sums[2] / sums[1];
+    return {.loss = sums[0] / sums[1], .more = {{"accuracy", accuracy}}, .score = accuracy};
   }
 
   std::vector<std::string> judged_by() const override { return {"accuracy"}; }

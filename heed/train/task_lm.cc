@@ -57,20 +57,24 @@ class TextTask : public TaskBase {
   }
 
   bool can_evaluate() const override { return windows_in_order(valid_, block_) > 0; }
-  Evaluation evaluate(int64_t most_batches) const override {
+  std::vector<double> measure(int64_t most_batches, ProcessPart part) const override {
     const NoGrad off;
     const int64_t rows = windows_in_order(valid_, block_);
     double sum = 0;
-    int64_t count = 0;
+    double count = 0;
     for (int64_t first = 0, done = 0; first < rows && (most_batches == 0 || done < most_batches);
          first += settings().batch, ++done) {
+      if (done % part.size != part.rank) continue;
       const TrainBatch batch = as_batch(windows_in_order(valid_, first, settings().batch, block_));
       const Tensor mean = cross_entropy(model_->hidden(batch.input.ids), model_->output_weight(),
                                         {}, batch.targets, {});
       sum += static_cast<double>(*mean.data<float>()) * static_cast<double>(batch.count);
-      count += batch.count;
+      count += static_cast<double>(batch.count);
     }
-    const double loss = sum / static_cast<double>(count);
+    return {sum, count};
+  }
+  Evaluation evaluation(const std::vector<double>& sums) const override {
+    const double loss = sums[0] / sums[1];
     return {.loss = loss, .more = {{"perplexity", std::exp(loss)}}, .score = -loss};
   }
 

@@ -82,16 +82,19 @@ class MaskedTask : public RowTask {
     return loss_of(*model_, batch, run);
   }
 
-  Evaluation evaluate(int64_t most_batches) const override {
+  std::vector<double> measure(int64_t most_batches, ProcessPart part) const override {
     const NoGrad off;
     double sum = 0, count = 0;
-    for (const auto& chosen : valid_batches(most_batches)) {
+    for (const auto& chosen : valid_batches(most_batches, part)) {
       const TrainBatch batch = batch_of(valid(), chosen, kValidationEpoch);
       if (batch.count == 0) continue;
       sum += static_cast<double>(*loss(batch, {}).data<float>()) * static_cast<double>(batch.count);
       count += static_cast<double>(batch.count);
     }
-    const double mean = count > 0 ? sum / count : 0;
+    return {sum, count};
+  }
+  Evaluation evaluation(const std::vector<double>& sums) const override {
+    const double mean = sums[1] > 0 ? sums[0] / sums[1] : 0;
     return {.loss = mean, .more = {{"perplexity", std::exp(mean)}}, .score = -mean};
   }
 

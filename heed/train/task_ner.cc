@@ -59,11 +59,11 @@ class NerTask : public RowTask {
     return loss_of(*model_, batch, run);
   }
 
-  Evaluation evaluate(int64_t most_batches) const override {
+  std::vector<double> measure(int64_t most_batches, ProcessPart part) const override {
     const NoGrad off;
     double loss = 0, count = 0;
     NameCounts names;
-    for (const auto& chosen : valid_batches(most_batches)) {
+    for (const auto& chosen : valid_batches(most_batches, part)) {
       const TrainBatch batch = gather(valid(), chosen);
       const Tensor logits = model_->logits(batch.input);  // [B, T, N]
       const Judged judged = judge(logits.reshape({-1, tags_.size()}), batch.targets);
@@ -71,8 +71,12 @@ class NerTask : public RowTask {
       count += static_cast<double>(judged.count);
       count_names(judged, batch.targets, names);
     }
+    return {loss, count, names.found, names.right, names.wanted};
+  }
+  Evaluation evaluation(const std::vector<double>& sums) const override {
+    const NameCounts names{.found = sums[2], .right = sums[3], .wanted = sums[4]};
     return {
-        .loss = loss / count,
+        .loss = sums[0] / sums[1],
         .more = {{"precision", names.precision()}, {"recall", names.recall()}, {"f1", names.f1()}},
         .score = names.f1()};
   }

@@ -18,8 +18,6 @@
 namespace heed {
 namespace {
 
-constexpr int32_t kNoTarget = -100;
-
 /// The id of the first name that the tokenizer has.
 int32_t special_id(const Tokenizer& tokenizer, std::initializer_list<const char*> names,
                    const char* what) {
@@ -80,16 +78,19 @@ class TranslateTask : public RowTask {
     return loss_of(batch, run, static_cast<float>(settings().label_smoothing));
   }
 
-  Evaluation evaluate(int64_t most_batches) const override {
+  std::vector<double> measure(int64_t most_batches, ProcessPart part) const override {
     const NoGrad off;
     double sum = 0, count = 0;
-    for (const auto& chosen : valid_batches(most_batches)) {
+    for (const auto& chosen : valid_batches(most_batches, part)) {
       const TrainBatch batch = batch_of(valid(), chosen, 0);
       sum += static_cast<double>(*loss_of(batch, {}, 0).data<float>()) *
              static_cast<double>(batch.count);
       count += static_cast<double>(batch.count);
     }
-    const double mean = sum / count;
+    return {sum, count};
+  }
+  Evaluation evaluation(const std::vector<double>& sums) const override {
+    const double mean = sums[0] / sums[1];
     return {.loss = mean, .more = {{"perplexity", std::exp(mean)}}, .score = -mean};
   }
   std::vector<std::string> judged_by() const override { return {"perplexity"}; }

@@ -10,8 +10,6 @@
 namespace heed {
 namespace {
 
-constexpr int32_t kNoTarget = -100;
-
 Tensor class_targets(const TokenRows& rows, const std::vector<int64_t>& chosen) {
   Tensor targets = Tensor::empty({static_cast<int64_t>(chosen.size())}, DType::i32);
   int32_t* to = targets.data<int32_t>();

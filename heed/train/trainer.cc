@@ -8,16 +8,15 @@
 #include <fstream>
 #include <limits>
 
-#include "heed/autograd/tape.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
-#include "heed/ops/precision.h"
 #include "heed/tensor/storage.h"
 #include "heed/train/checkpoint.h"
-#include "heed/train/fault.h"
-#include "heed/train/optimizer.h"
 #include "heed/train/run_folder.h"
 #include "heed/train/schedule.h"
+#include "heed/train/sharded_optimizer.h"
+#include "heed/train/together.h"
+#include "heed/train/update.h"
 #include "heed/train/weights.h"
 
 namespace heed {
@@ -48,10 +47,11 @@ bool is_better(const Evaluation& a, const Evaluation& b) {
   return a.score > b.score || (a.score == b.score && a.loss < b.loss);
 }
 
-/// The settings; refuses a schedule that cannot be served before anything is written.
-const TrainConfig& checked(const ScheduleOptions& schedule, const TrainConfig& settings) {
+/// The folder, once it is sure that the schedule can be served: nothing is written before that.
+RunFolder open_folder(const TrainConfig& settings, const ScheduleOptions& schedule, bool resume,
+                      bool writes) {
   learning_rate(schedule, 0);
-  return settings;
+  return writes ? RunFolder(settings, resume) : RunFolder(settings.out);
 }
 
 int64_t model_width(const Json& config) {
@@ -82,50 +82,44 @@ struct Tally {
   double seconds = 0;
 };
 
-/// What a step found.
-struct StepResult {
-  double loss = 0;
-  double norm = 0;
-  int64_t tokens = 0;
-  std::string fault;  // empty: all numbers are finite
-};
-
 class Trainer {
  public:
-  Trainer(const TrainConfig& settings, bool resume, TrainListener& listener)
+  Trainer(const TrainConfig& settings, bool resume, TrainListener& listener, Group& group)
       : settings_(settings),
         listener_(listener),
+        group_(group),
         bad_(settings.skip_bad),
-        task_(make_task(settings, bad_)),
+        task_(together(group, [&] { return make_task(settings, bad_); })),
         total_(steps_of(settings, task_->batches_per_epoch())),
         schedule_(schedule_options(settings, total_, model_width(task_->start().config))),
-        folder_(checked(schedule_, settings), resume),
-        weights_(settings, task_->start(), task_->init_rule()) {
-    const std::optional<TrainingState> state = resume ? earlier() : std::nullopt;
-    folder_.write_model_files(*task_, folder_.path());
-    folder_.write_settings(settings);
-    rebuild();
-    weights_.check();
-    optimizer_ =
-        make_optimizer(optimizer_options(settings), groups_of(settings, weights_.trained()));
-    if (state) take_up(*state);
-    metrics_ = std::make_unique<MetricsWriter>(folder_.path(), metric_options());
+        folder_(together(
+            group, [&] { return open_folder(settings, schedule_, resume, group.is_first()); })),
+        weights_(together(
+            group, [&] { return TrainedWeights(settings, task_->start(), task_->init_rule()); })) {
+    const std::optional<TrainingState> state = find_state(resume);
+    together(group, [&] {
+      prepare(state);
+      return true;
+    });
+    if (group.size() > 1) share_start();
   }
 
   TrainResult run();
 
  private:
+  // the start
+  std::optional<TrainingState> find_state(bool resume);
+  void prepare(const std::optional<TrainingState>& state);
+  void share_start();
+  // the loop
   TrainEnd go_on();
-  // one update
-  StepResult step();
-  void backward_all(const std::vector<TrainBatch>& batches, StepResult& result);
-  std::string fault_in(const TrainBatch& batch, int64_t micro) const;
-  Training training_of(int64_t micro) const;
+  UpdateResult step();
   void rebuild() { task_->build(folder_.config_json(), weights_.params()); }
   // what happens between updates
-  void report(const StepResult& result, double seconds);
-  void leave_out(const StepResult& result);
+  void report(const UpdateResult& result, double seconds);
+  void leave_out(const UpdateResult& result);
   void watch();
+  Evaluation measure() const;
   void evaluate();
   void save(bool best);
   bool is_due(int64_t every) const { return every > 0 && step_ % every == 0; }
@@ -139,6 +133,7 @@ class Trainer {
 
   TrainConfig settings_;
   TrainListener& listener_;
+  Group& group_;
   BadRows bad_;
   std::unique_ptr<TrainTask> task_;
   int64_t total_ = 0;
@@ -146,8 +141,9 @@ class Trainer {
   RunFolder folder_;
 
   TrainedWeights weights_;
-  std::unique_ptr<Optimizer> optimizer_;
-  std::unique_ptr<MetricsWriter> metrics_;
+  std::unique_ptr<ShardedOptimizer> optimizer_;
+  std::unique_ptr<Updater> update_;
+  std::unique_ptr<MetricsWriter> metrics_;  // of process 0
 
   int64_t step_ = 0;  // updates made
   DataPosition at_;
@@ -155,70 +151,69 @@ class Trainer {
   int64_t worse_ = 0;    // evaluations since the best
   int64_t skipped_ = 0;  // updates left out
   int64_t saved_step_ = -1;
+  bool stopped_elsewhere_ = false;
   std::optional<Evaluation> best_;
   Tally tally_;
   double step_seconds_ = 0;  // of all steps of this process
   int64_t own_steps_ = 0;
 };
 
-/// The random numbers of a batch depend on the run's seed and the step alone.
-Training Trainer::training_of(int64_t micro) const {
-  const uint64_t of_step = derived_seed(settings_.seed, static_cast<uint64_t>(step_));
-  return {.rates = dropout_rates_of(task_->start().config),
-          .seed = derived_seed(of_step, static_cast<uint64_t>(micro)),
-          .recompute = settings_.recompute};
+/// Where an earlier run of this folder is: told by the process that writes.
+std::optional<TrainingState> Trainer::find_state(bool resume) {
+  std::optional<TrainingState> state;
+  if (group_.size() > 1) check_same_everywhere(group_, identity(), "data, model or settings");
+  std::string from = together(group_, [&]() -> std::string {
+    if (!group_.is_first()) return "";
+    if (resume) state = earlier();
+    folder_.write_model_files(*task_, folder_.path());
+    folder_.write_settings(settings_);
+    return state ? folder_.checkpoints().path_of(state->step).string() : "";
+  });
+  from = group_.broadcast_text(from);
+  return together(group_, [&] {
+    return group_.is_first() || from.empty() ? std::move(state) : load_checkpoint(from);
+  });
 }
 
-/// Gradients of the mean over all targets of all batches, whatever batch they are in.
-void Trainer::backward_all(const std::vector<TrainBatch>& batches, StepResult& result) {
-  const ComputePrecision rounded(settings_.precision == "bf16" ? Precision::bf16 : Precision::f32);
-  int64_t targets = 0;
-  for (const TrainBatch& batch : batches) targets += batch.count;
-  for (size_t i = 0; i < batches.size(); ++i) {
-    const TrainBatch& batch = batches[i];
-    result.tokens += batch.tokens;
-    if (batch.count == 0) continue;
-    const auto micro = static_cast<int64_t>(i);
-    const double share = static_cast<double>(batch.count) / static_cast<double>(targets);
-    Training training = training_of(micro);
-    const Tensor loss = task_->loss(batch, {.training = &training});
-    const auto value = static_cast<double>(*loss.data<float>());
-    result.loss += share * value;
-    if (!std::isfinite(value)) {
-      result.fault = fault_in(batch, micro);
-      return;
-    }
-    backward(loss, Tensor::full({1}, static_cast<float>(share)).reshape(loss.shape()));
+void Trainer::prepare(const std::optional<TrainingState>& state) {
+  rebuild();
+  weights_.check();
+  optimizer_ = std::make_unique<ShardedOptimizer>(optimizer_options(settings_),
+                                                  groups_of(settings_, weights_.trained()), group_);
+  if (state) take_up(*state);
+  update_ = std::make_unique<Updater>(settings_, *task_, weights_, *optimizer_, group_,
+                                      [this] { rebuild(); });
+  if (group_.is_first()) {
+    metrics_ = std::make_unique<MetricsWriter>(folder_.path(), metric_options());
   }
-  result.norm = optimizer_->gradient_norm();
-  if (!std::isfinite(result.norm)) result.fault = fault_in(batches.back(), 0);
 }
 
-std::string Trainer::fault_in(const TrainBatch& batch, int64_t micro) const {
-  Training training = training_of(micro);
-  return first_fault(*task_, batch, {.training = &training}, weights_.store());
+/// The bits of process 0: another machine's logarithm may round otherwise.
+void Trainer::share_start() {
+  NamedTensors all = weights_.store().tensors();
+  for (const auto& adapter : weights_.trained()) all.push_back(adapter);
+  for (const auto& [name, tensor] : all) {
+    const auto bytes = static_cast<size_t>(tensor.numel() * size_of(tensor.dtype()));
+    group_.broadcast(std::span(tensor.raw_data(), bytes));
+  }
 }
 
-StepResult Trainer::step() {
-  StepResult result;
+UpdateResult Trainer::step() {
   std::vector<TrainBatch> batches;
   for (int64_t i = 0; i < settings_.accumulate; ++i) batches.push_back(task_->next(at_));
-  if (weights_.computed()) rebuild();
-  backward_all(batches, result);
-  if (result.fault.empty()) {
-    const double factor = settings_.clip > 0 ? clip_factor(result.norm, settings_.clip) : 1;
-    optimizer_->step(learning_rate(schedule_, step_), factor);
-  }
-  weights_.clear_gradients();
+  const UpdateResult result = (*update_)(batches, step_, learning_rate(schedule_, step_));
+  stopped_elsewhere_ = result.stop;
   ++step_;
   return result;
 }
 
-void Trainer::leave_out(const StepResult& result) {
+void Trainer::leave_out(const UpdateResult& result) {
   ++skipped_;
   const std::string what =
       fmt::format("step {} (batch {} of epoch {}): {}", step_, at_.batch, at_.epoch, result.fault);
   if (skipped_ > settings_.skip_nan) {
+    group_.end_in_order();  // all come here
+    if (!group_.is_first()) throw OtherProcessFailed();
     throw Error(ErrorCode::corrupt_data,
                 fmt::format("train: {}; the last checkpoint is before it; lower the learning rate, "
                             "or --skip-nan N leaves out N such updates",
@@ -227,7 +222,7 @@ void Trainer::leave_out(const StepResult& result) {
   listener_.skipped(step_, what);
 }
 
-void Trainer::report(const StepResult& result, double seconds) {
+void Trainer::report(const UpdateResult& result, double seconds) {
   tally_.loss += result.loss;
   tally_.norm += result.norm;
   tally_.tokens += result.tokens;
@@ -246,6 +241,7 @@ void Trainer::report(const StepResult& result, double seconds) {
       .seconds_left = each * static_cast<double>(total_ - step_),
       .memory_bytes = resident_bytes()};
   tally_ = {};
+  if (!group_.is_first()) return;
   metrics_->write(step_, {{"loss", status.loss},
                           {"learning_rate", status.learning_rate},
                           {"gradient_norm", status.gradient_norm},
@@ -254,13 +250,24 @@ void Trainer::report(const StepResult& result, double seconds) {
 }
 
 void Trainer::watch() {
+  if (!group_.is_first()) return;
   if (weights_.computed()) rebuild();
   listener_.watched(step_, *task_);
 }
 
+/// Every process measures its part of the data; all know the whole.
+Evaluation Trainer::measure() const {
+  const std::vector<double> mine =
+      task_->measure(settings_.eval_batches, {group_.rank(), group_.size()});
+  const std::vector<double> all = group_.all_gather(mine);
+  std::vector<double> sums(mine.size());
+  for (size_t i = 0; i < all.size(); ++i) sums[i % sums.size()] += all[i];
+  return task_->evaluation(sums);
+}
+
 void Trainer::evaluate() {
   if (weights_.computed()) rebuild();
-  const Evaluation result = task_->evaluate(settings_.eval_batches);
+  const Evaluation result = measure();
   const bool best = std::isfinite(result.score) && (!best_ || is_better(result, *best_));
   if (best) {
     best_step_ = step_;
@@ -269,7 +276,7 @@ void Trainer::evaluate() {
   worse_ = best ? 0 : worse_ + 1;
   Metrics numbers{{"valid_loss", result.loss}};
   numbers.insert(numbers.end(), result.more.begin(), result.more.end());
-  metrics_->write(step_, numbers);
+  if (group_.is_first()) metrics_->write(step_, numbers);
   listener_.evaluated(step_, result, best);
   if (best || settings_.save_every == 0) save(best);
 }
@@ -327,20 +334,23 @@ MetricsWriter::Options Trainer::metric_options() const {
 
 void Trainer::save(bool best) {
   if (saved_step_ == step_ && !best) return;
+  saved_step_ = step_;
+  NamedTensors optimizer = optimizer_->state();
+  if (!group_.is_first()) return;
   metrics_->sync();
   const TrainingState state{.step = step_,
                             .weights = weights_.kept(),
-                            .optimizer = optimizer_->state(),
+                            .optimizer = std::move(optimizer),
                             .progress = progress(),
                             .run = identity()};
   const auto path = folder_.checkpoints().save(
       state, best, [&](const auto& folder) { folder_.write_model_files(*task_, folder); });
-  saved_step_ = step_;
   listener_.saved(step_, path);
 }
 
 /// The result is the best by the validation data where one was kept.
 void Trainer::finish() {
+  if (!group_.is_first()) return;
   const auto best = folder_.checkpoints().best();
   if (best && best_step_ != step_) {
     copy_tensors(load_checkpoint(*best).weights, weights_.kept(), "weights");
@@ -354,9 +364,9 @@ TrainEnd Trainer::go_on() {
                                  : std::max(int64_t{1}, total_ / kUsualEvaluations);
   const auto given_up = [&] { return settings_.patience > 0 && worse_ >= settings_.patience; };
   while (step_ < total_ && !given_up()) {
-    if (cancel_requested()) return TrainEnd::interrupted;
+    if (group_.size() == 1 ? cancel_requested() : stopped_elsewhere_) return TrainEnd::interrupted;
     const auto start = Clock::now();
-    const StepResult result = step();
+    const UpdateResult result = step();
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     step_seconds_ += seconds;
     ++own_steps_;
@@ -378,7 +388,8 @@ TrainResult Trainer::run() {
                      .trained = count_of(weights_.trained()),
                      .total_steps = total_,
                      .first_step = step_,
-                     .skipped_rows = bad_.count()},
+                     .skipped_rows = bad_.count(),
+                     .processes = group_.size()},
                     *task_);
   if (settings_.watch_every > 0 && step_ == 0) watch();
   const TrainEnd end = go_on();
@@ -404,9 +415,10 @@ class KeptMemory {
 
 }  // namespace
 
-TrainResult train(const TrainConfig& settings, bool resume, TrainListener& listener) {
+TrainResult train(const TrainConfig& settings, bool resume, TrainListener& listener, Group& group) {
   const KeptMemory kept;
-  return Trainer(settings, resume, listener).run();
+  TrainListener nobody;
+  return Trainer(settings, resume, group.is_first() ? listener : nobody, group).run();
 }
 
 }  // namespace heed

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "heed/dist/group.h"
 #include "heed/train/config.h"
 #include "heed/train/task.h"
 
@@ -18,6 +19,7 @@ struct TrainFacts {
   int64_t total_steps = 0;
   int64_t first_step = 0;  // updates made before (a resumed run)
   int64_t skipped_rows = 0;
+  int processes = 1;
 };
 
 /// How it goes: means since the last report.
@@ -32,7 +34,7 @@ struct TrainStatus {
   int64_t memory_bytes = 0;  // resident
 };
 
-/// Who hears of a run. Methods are called between steps on the calling thread.
+/// Who hears of a run. Methods are called between steps on the calling thread, in process 0 alone.
 class TrainListener {
  public:
   virtual ~TrainListener() = default;
@@ -64,6 +66,11 @@ struct TrainResult {
 /// same bits as a run without a stop. Errors: invalid_argument for settings or data that cannot be
 /// served, a folder that holds a run already, a resumed run that changed; corrupt_data for a loss
 /// that is no number, with the batch and the first layer that broke.
-TrainResult train(const TrainConfig& settings, bool resume, TrainListener& listener);
+///
+/// Several processes, each of which calls this alike, share out every batch, the optimiser's state
+/// and the validation data; the batch is the same whatever their number, and so is the result but
+/// for the rounding of sums. Process 0 writes; all must see its folder. An Error in one of them is
+/// to end its process, and with it all.
+TrainResult train(const TrainConfig& settings, bool resume, TrainListener& listener, Group& group);
 
 }  // namespace heed

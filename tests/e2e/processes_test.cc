@@ -1,0 +1,286 @@
+// heed train under mpirun: several processes on this machine.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <thread>
+
+#include "heed/base/file.h"
+#include "heed/io/csv.h"
+#include "heed/io/json.h"
+#include "heed/io/safetensors.h"
+#include "tests/e2e/program.h"
+#include "tests/random_bert.h"
+
+namespace heed::testing {
+namespace {
+
+#ifdef HEED_MPIRUN
+
+using Arguments = std::vector<std::string>;
+
+/// As many processes as a test asks for, whoever runs it.
+Invocation anyone() {
+  return {.input = "",
+          .environment = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
+                          {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"},
+                          {"OMPI_MCA_rmaps_base_oversubscribe", "1"}},
+          .output_file = ""};
+}
+
+/// Sentences of many lengths.
+std::string text_of(int lines) {
+  std::string text;
+  for (int i = 0; i < lines; ++i) {
+    text += i % 3 == 0   ? "the cat sat.\n"
+            : i % 3 == 1 ? "a dog ran.\n"
+                         : "so it was and will be.\n";
+  }
+  return text;
+}
+
+class Processes : public ::testing::Test {
+ protected:
+  Processes() {
+    write_file(folder_ / "text.txt", text_of(300));
+    std::string rows = "text,label\n", pairs;
+    for (int i = 0; i < 90; ++i) {
+      std::string words = "a";
+      for (int n = 0; n < i % 7; ++n) words += " b";
+      rows += words + (i % 2 == 0 ? " c,letters\n" : " x30 x31,words\n");
+      pairs += words + "\tx " + words + " y\n";
+    }
+    write_file(folder_ / "rows.csv", rows);
+    write_file(folder_ / "pairs.tsv", pairs);
+    std::filesystem::create_directory(folder_ / "bert");
+    write_random_bert(folder_ / "bert", 32);
+  }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  static Arguments under_mpirun(int processes, const Arguments& arguments) {
+    Arguments command{HEED_MPIRUN, "-n", std::to_string(processes), HEED_PROGRAM};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return command;
+  }
+  static Result run(int processes, const Arguments& arguments) {
+    if (processes == 1) return run_heed(arguments);
+    return Process(under_mpirun(processes, arguments), anyone()).wait();
+  }
+
+  Arguments language_model(const std::string& out, const std::string& steps) const {
+    return {"train",          "lm",         "--data",          path("text.txt"),
+            "--tokenizer",    "characters", "--layers",        "2",
+            "--heads",        "2",          "--width",         "32",
+            "--block",        "16",         "--batch",         "6",
+            "--steps",        steps,        "--dropout",       "0.1",
+            "--save-every",   "5",          "--eval-every",    "10",
+            "--eval-batches", "5",          "--learning-rate", "1e-3",
+            "--accumulate",   "2",          "--schedule",      "constant",
+            "--out",          path(out)};
+  }
+  Arguments classifier(const std::string& out, const Arguments& more) const {
+    Arguments all{"train",   "classify",   "--data",  path("rows.csv"),
+                  "--model", path("bert"), "--steps", "12",
+                  "--block", "16",         "--out",   path(out)};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
+  std::filesystem::path checkpoint(const std::string& run, int step) const {
+    const std::string digits = std::to_string(step);
+    return folder_ / run / "checkpoints" / ("step-" + std::string(8 - digits.size(), '0') + digits);
+  }
+  std::string bytes_of(const std::string& run, int step, const char* file) const {
+    return read_file(checkpoint(run, step) / file);
+  }
+
+  /// |a - b| / |b| of all numbers of a file. (Tensor by tensor it would tell of noise: gradients of
+  /// keys' biases are zero but for rounding, and Adam makes whole steps of them.)
+  static double distance(const std::filesystem::path& a, const std::filesystem::path& b) {
+    const Checkpoint one = Checkpoint::open(a), other = Checkpoint::open(b);
+    EXPECT_EQ(one.entries().size(), other.entries().size());
+    double apart = 0, size = 0;
+    for (const auto& [name, entry] : one.entries()) {
+      const Tensor x = one.load(name), y = other.load(name);
+      EXPECT_EQ(x.shape(), y.shape()) << name;
+      if (x.dtype() != DType::f32) {
+        EXPECT_EQ(x.at<int64_t>({0}), y.at<int64_t>({0})) << name;
+        continue;
+      }
+      for (int64_t i = 0; i < x.numel(); ++i) {
+        const double d = double{x.data<float>()[i]} - y.data<float>()[i];
+        apart += d * d;
+        size += double{y.data<float>()[i]} * y.data<float>()[i];
+      }
+    }
+    return std::sqrt(apart / size);
+  }
+
+  double last_validation_loss(const std::string& run) const {
+    double loss = 0;
+    const std::string content = read_file(folder_ / run / "metrics.jsonl");
+    for (const std::string_view line : lines_of(content)) {
+      const Json json = parse_json(line, run);
+      if (json.contains("valid_loss")) loss = json["valid_loss"];
+    }
+    return loss;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Processes, AFixedNumberGivesTheSameBitsAndAnotherTheSameNumbers) {
+  ASSERT_EQ(run(1, language_model("one", "20")).status, 0);
+  const Result three = run(3, language_model("three", "20"));
+  ASSERT_EQ(three.status, 0) << three.err;
+  EXPECT_NE(three.err.find("by 3 processes"), std::string::npos) << three.err;
+  ASSERT_EQ(run(3, language_model("again", "20")).status, 0);
+  for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+    EXPECT_EQ(bytes_of("three", 20, file), bytes_of("again", 20, file)) << file;
+    EXPECT_LT(distance(checkpoint("three", 20) / file, checkpoint("one", 20) / file), 1e-5) << file;
+  }
+  EXPECT_NEAR(last_validation_loss("three"), last_validation_loss("one"), 1e-5);
+  EXPECT_EQ(read_file(folder_ / "three" / "config.json"),
+            read_file(folder_ / "one" / "config.json"));
+}
+
+TEST_F(Processes, RowsOfManyLengthsWeighTheSame) {
+  const Arguments pairs{"train",
+                        "translate",
+                        "--data",
+                        path("pairs.tsv"),
+                        "--tokenizer",
+                        "characters",
+                        "--layers",
+                        "1",
+                        "--heads",
+                        "2",
+                        "--width",
+                        "16",
+                        "--block",
+                        "24",
+                        "--steps",
+                        "10",
+                        "--batch",
+                        "5",
+                        "--dropout",
+                        "0.2",
+                        "--optimizer",
+                        "sgd",
+                        "--learning-rate",
+                        "0.1",
+                        "--label-smoothing",
+                        "0.1",
+                        "--out"};
+  for (const int processes : {1, 4}) {
+    Arguments command = pairs;
+    command.push_back(path("pairs" + std::to_string(processes)));
+    const Result got = run(processes, command);
+    ASSERT_EQ(got.status, 0) << got.err;
+  }
+  EXPECT_LT(distance(checkpoint("pairs4", 10) / "model.safetensors",
+                     checkpoint("pairs1", 10) / "model.safetensors"),
+            1e-5);
+}
+
+TEST_F(Processes, OptimisersAdaptersAndFewRowsAreServed) {
+  // no Adam over all weights: it makes whole steps of the rounding in gradients of keys' biases
+  const std::vector<Arguments> kinds{
+      {"--optimizer", "adafactor", "--learning-rate", "1e-3", "--batch", "7", "--clip", "0.01"},
+      {"--optimizer", "sgd", "--learning-rate", "0.1", "--batch", "7"},
+      {"--lora-rank", "2", "--lora-targets", "value", "--learning-rate", "1e-3", "--batch", "7"},
+      {"--optimizer", "sgd", "--learning-rate", "0.1", "--batch", "2", "--recompute", "--freeze",
+       "bert.embeddings"}};
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    const std::string one = "one" + std::to_string(i), many = "many" + std::to_string(i);
+    ASSERT_EQ(run(1, classifier(one, kinds[i])).status, 0);
+    const Result got = run(3, classifier(many, kinds[i]));
+    ASSERT_EQ(got.status, 0) << got.err;
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+      EXPECT_LT(distance(checkpoint(many, 12) / file, checkpoint(one, 12) / file), 1e-5)
+          << kinds[i].at(1) << " " << file;
+    }
+  }
+}
+
+TEST_F(Processes, ARunGoesOnWithAnotherNumberOfProcesses) {
+  ASSERT_EQ(run(2, language_model("whole", "20")).status, 0);
+  ASSERT_EQ(run(2, language_model("parts", "10")).status, 0);
+  Arguments rest = language_model("parts", "20");
+  rest.emplace_back("--resume");
+  std::filesystem::copy(folder_ / "parts", folder_ / "moved",
+                        std::filesystem::copy_options::recursive);
+  const Result same = run(2, rest);
+  ASSERT_EQ(same.status, 0) << same.err;
+  EXPECT_EQ(bytes_of("parts", 20, "model.safetensors"), bytes_of("whole", 20, "model.safetensors"));
+  rest[rest.size() - 2] = path("moved");
+  const Result three = run(3, rest);
+  ASSERT_EQ(three.status, 0) << three.err;
+  EXPECT_LT(distance(checkpoint("moved", 20) / "model.safetensors",
+                     checkpoint("whole", 20) / "model.safetensors"),
+            1e-5);
+}
+
+/// Waits until a started run has written its checkpoint of that step.
+bool wait_for(const std::filesystem::path& folder) {
+  for (int i = 0; i < 6000 && !std::filesystem::exists(folder); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return std::filesystem::exists(folder);
+}
+
+TEST_F(Processes, ASignalStopsAllAtTheSameStepAndSaves) {
+  Process process(under_mpirun(2, language_model("stopped", "100000")), anyone());
+  ASSERT_TRUE(wait_for(checkpoint("stopped", 5)));
+  kill(process.id(), SIGUSR1);  // mpirun hands it on to all
+  const Result got = process.wait();
+  EXPECT_EQ(got.status, 0) << got.err;
+  EXPECT_NE(got.err.find("--resume goes on"), std::string::npos) << got.err;
+}
+
+TEST_F(Processes, TheDeathOfOneEndsAllAndTheLastCheckpointServes) {
+  const std::string pid_file = path("pid");
+  // process 1 tells its number before it becomes heed
+  const std::string line =
+      "[ \"$OMPI_COMM_WORLD_RANK\" = 1 ] && echo $$ > " + pid_file + "; exec \"$0\" \"$@\"";
+  Arguments command{HEED_MPIRUN, "-n", "3", "/bin/bash", "-c", line, HEED_PROGRAM};
+  const Arguments train = language_model("killed", "100000");
+  command.insert(command.end(), train.begin(), train.end());
+  Process process(command, anyone());
+  ASSERT_TRUE(wait_for(checkpoint("killed", 5)));
+  kill(static_cast<pid_t>(std::stol(read_file(pid_file))), SIGKILL);
+  EXPECT_NE(process.wait().status, 0);
+  Arguments rest = language_model("killed", "10");
+  rest.emplace_back("--resume");
+  const Result got = run(2, rest);
+  EXPECT_EQ(got.status, 0) << got.err;
+}
+
+TEST_F(Processes, AFaultIsToldOnce) {
+  Arguments wrong = language_model("wrong", "5");
+  wrong[3] = path("none.txt");
+  const Result got = run(3, wrong);
+  EXPECT_NE(got.status, 0);
+  const size_t first = got.err.find("none.txt");
+  ASSERT_NE(first, std::string::npos) << got.err;
+  EXPECT_EQ(got.err.find("none.txt", first + 1), std::string::npos) << got.err;
+}
+
+#else
+
+TEST(Processes, WithoutMpiSeveralAreRefused) {
+  const Result got =
+      run_heed({"train", "lm", "--data", "x", "--out", "y"},
+               {.input = "", .environment = {{"OMPI_COMM_WORLD_SIZE", "2"}}, .output_file = ""});
+  EXPECT_EQ(got.status, 2);
+  EXPECT_NE(got.err.find("without MPI"), std::string::npos) << got.err;
+}
+
+#endif
+
+}  // namespace
+}  // namespace heed::testing
