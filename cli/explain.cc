@@ -13,8 +13,10 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/picture_options.h"
+#include "cli/progress.h"
 #include "cli/texts.h"
 #include "heed/base/error.h"
+#include "heed/base/log.h"
 #include "heed/io/number_table.h"
 #include "heed/lens/picture.h"
 #include "heed/lessons/attention_walk.h"
@@ -31,6 +33,7 @@ struct Options {
   bool causal = false;
   int64_t heads = 1;
   std::string scale;
+  bool run = false;
   PictureOptions picture;
 
   bool for_own_numbers() const {
@@ -115,6 +118,30 @@ std::vector<Step> walk_own_numbers(const Options& options) {
                          .scale = parse_scale(options.scale)});
 }
 
+/// Curves where the format can hold them, else the maps.
+void save_walk(const Options& options, std::string_view title, const std::vector<Step>& steps) {
+  const std::string& file = options.picture.save;
+  const std::vector<LineChart> charts = lesson_charts(steps);
+  const bool draws = file.ends_with(".png") || file.ends_with(".svg") || file.ends_with(".pdf");
+  if (charts.empty() || !draws) {
+    save_if_asked(options.picture, lesson_picture(title, "heed explain " + options.lesson, steps));
+    return;
+  }
+  save_charts(charts, file, options.picture.file_theme());
+  log(LogLevel::info, "wrote " + file);
+}
+
+std::vector<Step> walk_lesson(const Lesson& lesson, const Options& options,
+                              const Context& context) {
+  if (!options.run) return lesson.walk();
+  if (lesson.run == nullptr) {
+    fail(options.lesson + " is computed as you read it; --run belongs to the lesson recurrent");
+  }
+  if (!options.picture.save.empty()) check_picture_ending(options.picture.save);
+  ProgressBar bar(context, "training", "updates");
+  return lesson.run({.seed = context.seed, .progress = bar.callback()});
+}
+
 void explain(const Options& options, const Context& context) {
   const bool own = options.lesson == kOwnNumbers;
   const Lesson* lesson = find_lesson(options.lesson);
@@ -122,13 +149,14 @@ void explain(const Options& options, const Context& context) {
     fail("there is no lesson '" + options.lesson + "'" + suggest(options.lesson, lesson_names()) +
          fmt::format("; the lessons are {}", fmt::join(lesson_names(), ", ")));
   }
+  if (own && options.run) fail("--run belongs to the lesson recurrent");
   if (!own && options.for_own_numbers()) {
     fail("--input, --wq, --wk, --wv, --causal, --heads and --scale belong to the lesson attention");
   }
-  const std::vector<Step> steps = own ? walk_own_numbers(options) : lesson->walk();
+  const std::vector<Step> steps =
+      own ? walk_own_numbers(options) : walk_lesson(*lesson, options, context);
   const std::string_view title = own ? "Attention, step by step" : lesson->title;
-  const std::string caption = "heed explain " + options.lesson;
-  save_if_asked(options.picture, lesson_picture(title, caption, steps));
+  save_walk(options, title, steps);
   if (context.json) {
     print_json(walk_json(options.lesson, steps));
     return;
@@ -147,7 +175,8 @@ void add_explain(CLI::App& root, Context& context) {
        .details = "Without a name it lists the lessons. The lesson \"attention\" walks through "
                   "your own numbers: a .csv (or .npy) with one row a word; a first line of names "
                   "and a first column of words are recognised. Matrices multiply from the right "
-                  "(x W), so each has as many rows as the input has columns.",
+                  "(x W), so each has as many rows as the input has columns. The lesson "
+                  "\"recurrent\" shows a recording; --run measures it anew, some minutes.",
        .example = "heed explain journey"},
       [options, &context] {
         if (options->lesson.empty()) {
@@ -172,7 +201,12 @@ void add_explain(CLI::App& root, Context& context) {
       .add_option("--scale", options->scale,
                   "Factor on the scores: none, or X. Default: 1 / sqrt(size of a head).")
       ->type_name("none|X");
-  add_picture_options(command, options->picture);
+  CLI::Option* const run =
+      command.add_flag("--run", options->run,
+                       "Train and measure what the lesson recurrent shows of a recording, anew.");
+  add_seed_option(command, context);
+  command.get_option("--seed")->needs(run);
+  add_picture_options(command, options->picture, "Of the lesson recurrent, pictures show curves.");
 }
 
 }  // namespace heed::cli

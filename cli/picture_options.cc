@@ -34,7 +34,7 @@ void save_if_asked(const PictureOptions& options, const Picture& picture,
     all.insert(all.end(), arrays.begin(), arrays.end());
     write_npz(options.save, all);
   } else {
-    save_picture(picture, options.save, options.theme == "dark" ? Theme::dark : Theme::light);
+    save_picture(picture, options.save, options.file_theme());
   }
   log(LogLevel::info, "wrote " + options.save);
 }

@@ -18,6 +18,8 @@ struct PictureOptions {
   std::string save;   // the file's name; empty: none
   std::string theme;  // empty: light for files, the terminal's for the terminal
   bool numbers = false;
+
+  Theme file_theme() const { return theme == "dark" ? Theme::dark : Theme::light; }
 };
 
 /// Adds the three; `more` is a further sentence on what --save writes.

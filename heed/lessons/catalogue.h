@@ -18,5 +18,7 @@ std::vector<Step> walk_causal();
 std::vector<Step> walk_positions();
 std::vector<Step> walk_block();
 std::vector<Step> walk_training();
+std::vector<Step> walk_recurrent();
+std::vector<Step> run_recurrent(const LessonRun& how);
 
 }  // namespace heed::lessons_internal

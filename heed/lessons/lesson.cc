@@ -44,6 +44,10 @@ const std::vector<Lesson>& lessons() {
        "A head learns a lookup task by backpropagation: gradient, loss, and heat maps before, "
        "during and after.",
        walk_training},
+      {"recurrent", "Recurrent: one word after another, or all at once",
+       "LSTM, GRU, both with additive attention and a Transformer copy words and agree at a "
+       "distance: accuracy, time and gradient against length.",
+       walk_recurrent, run_recurrent},
   };
   return all;
 }
@@ -72,6 +76,28 @@ Picture lesson_picture(std::string_view title, std::string_view caption,
     if (step.heat_map) picture.maps.push_back(heat_map_of(step));
   }
   return picture;
+}
+
+std::vector<LineChart> lesson_charts(const std::vector<Step>& steps) {
+  std::vector<LineChart> charts;
+  for (const Step& step : steps) {
+    if (!step.curves) continue;
+    charts.push_back({.title = step.name,
+                      .x_axis = step.curves->x_axis,
+                      .y_axis = step.curves->y_axis,
+                      .series = {},
+                      .log_x = step.curves->log_x,
+                      .log_y = step.curves->log_y});
+    for (int64_t c = 0; c < step.values.size(1); ++c) {
+      LineChart::Series series{.name = step.columns[static_cast<size_t>(c)], .x = {}, .y = {}};
+      for (int64_t r = 0; r < step.values.size(0); ++r) {
+        series.x.push_back(std::stod(step.rows[static_cast<size_t>(r)]));
+        series.y.push_back(step.values.at({r, c}));
+      }
+      charts.back().series.push_back(std::move(series));
+    }
+  }
+  return charts;
 }
 
 }  // namespace heed

@@ -1,14 +1,25 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "heed/base/progress.h"
+#include "heed/lens/line_chart.h"
 #include "heed/lens/picture.h"
 #include "heed/tensor/tensor.h"
 
 namespace heed {
+
+/// How a step's columns are drawn as curves over its rows, whose labels are numbers.
+struct StepCurves {
+  std::string x_axis;
+  std::string y_axis;
+  bool log_x = false;
+  bool log_y = false;
+};
 
 /// One number, vector or table of a walk: what it is called, how it is computed, and what to see.
 struct Step {
@@ -24,7 +35,14 @@ struct Step {
   bool heat_map = false;             // also drawn as a picture
   std::optional<float> lowest;       // of the colours, as in HeatMap
   std::optional<float> highest;
+  std::optional<StepCurves> curves;
   bool numbers = true;  // false: in text only the picture is shown (large tables)
+};
+
+/// How a lesson that takes minutes is measured anew.
+struct LessonRun {
+  uint64_t seed = 0;
+  Progress progress;  // may be empty
 };
 
 /// A walk through one idea of attention with true numbers, computed by the operators that run
@@ -34,6 +52,9 @@ struct Lesson {
   std::string_view title;    // a heading
   std::string_view summary;  // one sentence, for the list
   std::vector<Step> (*walk)();
+  /// Where walk() shows a recording: the same, measured here and now. Error cancelled as soon as a
+  /// stop is asked for (heed/base/cancel.h). Else null.
+  std::vector<Step> (*run)(const LessonRun& how) = nullptr;
 };
 
 /// All lessons, in the order to read them.
@@ -46,6 +67,9 @@ HeatMap heat_map_of(const Step& step);
 /// The heat maps of a walk on one page.
 Picture lesson_picture(std::string_view title, std::string_view caption,
                        const std::vector<Step>& steps);
+
+/// The curves of a walk; most have none.
+std::vector<LineChart> lesson_charts(const std::vector<Step>& steps);
 
 /// A walk as text for a terminal: each step with its formula, shape, table and sentences, heat maps
 /// where a step has one. Tables that are wider than the terminal fold into groups of columns;

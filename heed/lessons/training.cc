@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "heed/autograd/tape.h"
-#include "heed/base/philox.h"
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
+#include "heed/lessons/draws.h"
 #include "heed/lessons/step_list.h"
 #include "heed/ops/attention.h"
 #include "heed/ops/cross_entropy.h"
@@ -27,20 +27,6 @@ constexpr int64_t kBatch = 64;
 constexpr int64_t kSteps = 240;
 constexpr int64_t kDuring = 60;  // the step that shows how learning goes on
 constexpr double kRate = 0.02;
-
-/// Numbers below n, a function of seed and counter alone.
-class Draws {
- public:
-  explicit Draws(uint64_t seed) : seed_(seed) {}
-  int64_t below(int64_t n) {
-    const auto words = philox(seed_, {count_++, 0, 0, 0});
-    return static_cast<int64_t>(uint64_t{words[0]} * static_cast<uint64_t>(n) >> 32);
-  }
-
- private:
-  uint64_t seed_;
-  uint32_t count_ = 0;
-};
 
 /// Rows of pairs and one question each: which number stands beside the letter?
 struct Task {

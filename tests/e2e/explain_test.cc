@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <csignal>
 #include <sstream>
+#include <thread>
 
 #include "heed/io/json.h"
 #include "heed/io/npy.h"
@@ -10,9 +13,9 @@
 namespace heed::testing {
 namespace {
 
-const std::vector<std::string> kLessons = {"bank",      "spotlight", "library", "journey",
-                                           "scratch",   "cross",     "heads",   "causal",
-                                           "positions", "block",     "training"};
+const std::vector<std::string> kLessons = {"bank",      "spotlight", "library",  "journey",
+                                           "scratch",   "cross",     "heads",    "causal",
+                                           "positions", "block",     "training", "recurrent"};
 
 void expect_fault(const std::vector<std::string>& arguments, const std::string& part) {
   const Result result = run_heed(arguments);
@@ -75,6 +78,28 @@ TEST(Explain, SavesTheHeatMaps) {
   expect_fault({"explain", "bank", "--save", (folder / "bank.gif").string()}, ".png");
 }
 
+TEST(Explain, DrawsCurvesOfTheRecording) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "curves.svg").string();
+  const Result saved = run_heed({"explain", "recurrent", "--save", file, "--json"});
+  EXPECT_EQ(saved.status, 0) << saved.err;
+  const std::string svg = read_file(file);
+  EXPECT_NE(svg.find(">GRU+attention</text>"), std::string::npos);
+  EXPECT_NE(svg.find(">words copied</text>"), std::string::npos);
+  EXPECT_NE(svg.find("<polyline"), std::string::npos);
+  EXPECT_EQ(parse_json(saved.out, "explain --json")["lesson"], "recurrent");
+}
+
+TEST(Explain, RunEndsAtCtrlC) {
+  Process program({HEED_PROGRAM, "explain", "recurrent", "--run"}, {});
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  kill(program.id(), SIGINT);
+  const Result result = program.wait();
+  EXPECT_EQ(result.status, 130);
+  EXPECT_EQ(result.err, "heed: interrupted\n");
+  EXPECT_TRUE(result.out.empty());
+}
+
 TEST(Explain, WalksThroughOnesOwnNumbers) {
   const TemporaryFolder folder;
   const std::string input = (folder / "vectors.csv").string();
@@ -129,6 +154,8 @@ TEST(Explain, FaultsAreNamed) {
   expect_fault({"explain", "attention"}, "--input");
   expect_fault({"explain", "bank", "--input", "x.csv"}, "--input");
   expect_fault({"explain", "bank", "--theme", "blue"}, "light");
+  expect_fault({"explain", "bank", "--run"}, "--run belongs to the lesson recurrent");
+  expect_fault({"explain", "recurrent", "--seed", "1"}, "--run");
   expect_fault({"explain", "attention", "--input", "/nowhere.csv"}, "/nowhere.csv");
   expect_input_fault("1,2\n3\n", "line 2: needed 2 cells as in line 1, found 1");
   expect_input_fault("a,b\n1,2\n3,x\n", "line 3, column 2: needed a finite number, found 'x'");

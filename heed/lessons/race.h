@@ -1,0 +1,43 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "heed/lessons/lesson.h"
+#include "heed/tensor/tensor.h"
+
+namespace heed::lessons_internal {
+
+/// Who races in the lesson `recurrent`, in the order of the tables' columns. A recurrent model has
+/// one final state or, with "+attention", additive attention to all states; the Transformer is of
+/// about the same size.
+inline constexpr std::array<const char*, 5> kRacers = {"LSTM", "GRU", "LSTM+attention",
+                                                       "GRU+attention", "Transformer"};
+/// Words of a sentence, in the order of the tables' rows.
+inline constexpr std::array<int64_t, 6> kRaceLengths = {5, 10, 20, 50, 100, 200};
+inline constexpr int64_t kRaceWidth = 64;
+inline constexpr int64_t kRaceUpdates = 1000;  // of each racer on each task
+
+/// What was measured, each [lengths, racers] f32 unless it says otherwise.
+struct RaceResult {
+  std::string machine;  // "this machine", or the recording's
+  uint64_t seed = 0;
+  int threads = 0;
+  float seconds = 0;  // of the whole run
+
+  Tensor parameters;     // [1, racers], numbers in each model
+  Tensor words;          // copying: share of words that are right, given those before
+  Tensor copies;         // copying: share of sentences without a wrong word
+  Tensor verbs;          // agreement: share of verbs that are right
+  Tensor update_ms;      // milliseconds of an update of copying, forward and backward
+  Tensor reach_new;      // log10 of the gradient at the first word over that at the last, of the
+  Tensor reach_trained;  // verb's score: before training and after
+};
+
+/// Trains and measures. Progress counts updates. Error cancelled as soon as a stop is asked for.
+RaceResult run_race(const LessonRun& how);
+/// What run_race() gave on a machine that the result names.
+RaceResult recorded_race();
+
+}  // namespace heed::lessons_internal
