@@ -1,5 +1,5 @@
 // A group of processes over Open MPI. Sums are made of exchanges, not of MPI_Allreduce, whose order
-// of additions is the library's own affair (docs/decisions/0015-several-processes.md).
+// of additions is the library's own affair (docs/decisions/0016-several-processes.md).
 
 #define OMPI_SKIP_MPICXX 1  // the C++ bindings of MPI 2 bring their library and warnings
 #include <mpi.h>
