@@ -33,8 +33,7 @@ Rows prompts(const Job& job, int64_t vocab) {
 void extend(Rows& rows, const Tensor& logits) {
   for (size_t row = 0; row < rows.size(); ++row) {
     const auto scores = logits.select(0, static_cast<int64_t>(row)).span<const float>();
-    rows[row].push_back(
-        static_cast<int32_t>(std::ranges::max_element(scores) - scores.begin()));
+    rows[row].push_back(static_cast<int32_t>(std::ranges::max_element(scores) - scores.begin()));
   }
 }
 
@@ -70,7 +69,7 @@ int serve_texts() {
     }
     double load = 0;
     if (path != job.at("model") || job.contains("fresh")) {
-      model = nullptr;  // frees its memory first
+      model = nullptr;              // frees its memory first
       const double start = now(2);  // by the clock on the wall, which waiting for a disk counts on
       path = job.at("model").get<std::string>();
       model = load_causal_model(path);

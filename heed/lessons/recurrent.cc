@@ -105,8 +105,9 @@ void add_time(const RaceSteps& add, const RaceResult& race) {
           {.x_axis = "words", .y_axis = "milliseconds", .log_x = true, .log_y = true},
           fmt::format("A step needs the state of the step before it, so a recurrent model goes "
                       "through a sentence one word after another, twice; attention to all states "
-                      "at each step makes it longer. The Transformer takes all words at once. At "
-                      "{} words: {}.",
+                      "at each step makes it longer. The Transformer takes all words at once: "
+                      "large products, which the more cores share, the more they win; but each "
+                      "word looks at each, so its work grows with the square. At {} words: {}.",
                       kRaceLengths.back(), at_the_end(race.update_ms, 1)));
   step.decimals = 2;
 }

@@ -71,8 +71,10 @@ TEST(Race, TheRecordingShowsWhatTheLessonSays) {
   }
   for (int64_t c = 0; c < transformer; ++c) {
     EXPECT_GE(race.words.at({last, transformer}), race.words.at({last, c})) << c;
-    EXPECT_LT(race.update_ms.at({last, transformer}), race.update_ms.at({last, c})) << c;
     EXPECT_GT(race.reach_new.at({last, transformer}), race.reach_new.at({last, c})) << c;
+  }
+  for (const int64_t attending : {2, 3}) {
+    EXPECT_LT(race.update_ms.at({last, transformer}), race.update_ms.at({last, attending}));
   }
   EXPECT_LT(race.words.at({last, 0}), 0.2F);        // an LSTM's one state
   EXPECT_LT(race.reach_new.at({last, 0}), -30.0F);  // and what comes back through 200 steps
