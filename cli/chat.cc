@@ -62,9 +62,7 @@ WhenFull when_full(const std::string& name) {
 class ChatCommand {
  public:
   ChatCommand(const Context& context, const Options& options)
-      : context_(context),
-        options_(options),
-        watched_(!context.json && is_terminal(stdin) && is_terminal(stdout)) {
+      : context_(context), watched_(!context.json && is_terminal(stdin) && is_terminal(stdout)) {
     const auto start = std::chrono::steady_clock::now();
     const std::filesystem::path model = find_model(context.model);
     ChatTemplate chat_template = load_template(model, options.chat_template);
@@ -208,7 +206,6 @@ class ChatCommand {
   }
 
   const Context& context_;
-  const Options& options_;
   bool watched_;  // by a person at a terminal
   std::optional<Chat> chat_;
   GenerateOptions choices_;

@@ -142,8 +142,9 @@ std::string Adapter::fit(const std::map<std::string, Checkpoint::Entry>& base) {
       fitted[name] = in_file;
       continue;
     }
+    const std::string ending = "." + name;
     const auto longer = std::ranges::find_if(
-        base, [&](const auto& entry) { return entry.first.ends_with("." + name); });
+        base, [&](const auto& entry) { return entry.first.ends_with(ending); });
     if (longer == base.end()) {
       throw Error(ErrorCode::corrupt_data, "adapter " + where_ + ": its base model has no " +
                                                in_quotes(name) + ": it is for another model");
