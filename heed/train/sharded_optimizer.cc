@@ -65,7 +65,8 @@ std::vector<ParameterGroup> ShardedOptimizer::shares_of(const std::vector<Parame
     shares.push_back({.rate_factor = group.rate_factor, .weight_decay = group.weight_decay});
     for (const auto& [name, weight] : group.parameters) {
       places_[name] = parameters_.size();
-      const SharedParameter& parameter = parameters_.emplace_back(weight, cuts_of(weight));
+      parameters_.push_back({weight, cuts_of(weight)});
+      const SharedParameter& parameter = parameters_.back();
       const int64_t begin = parameter.begin(group_.rank()), count = parameter.count(group_.rank());
       own_.emplace_back();
       if (count == 0) continue;
