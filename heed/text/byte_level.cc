@@ -72,7 +72,7 @@ class ByteLevel final : public PreTokenizer {
   PreTokenizerPtr words_;
 };
 
-class ByteLevelDecoder final : public Decoder {
+class ByteLevelDecoder final : public TokenDecoder {
  public:
   void apply(std::vector<std::string>& tokens) const override {
     std::string bytes;

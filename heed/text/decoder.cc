@@ -34,14 +34,14 @@ void clean_up(std::string& token) {
   for (const auto& [pattern, content] : kReplacements) replace_all(token, pattern, content);
 }
 
-class Spaced final : public Decoder {
+class Spaced final : public TokenDecoder {
  public:
   void apply(std::vector<std::string>& tokens) const override {
     for (size_t i = 1; i < tokens.size(); ++i) tokens[i].insert(0, 1, ' ');
   }
 };
 
-class Fuse final : public Decoder {
+class Fuse final : public TokenDecoder {
  public:
   void apply(std::vector<std::string>& tokens) const override {
     std::string text;
@@ -50,7 +50,7 @@ class Fuse final : public Decoder {
   }
 };
 
-class WordPieceDecoder final : public Decoder {
+class WordPieceDecoder final : public TokenDecoder {
  public:
   WordPieceDecoder(std::string prefix, bool cleanup)
       : prefix_(std::move(prefix)), cleanup_(cleanup) {}
@@ -71,7 +71,7 @@ class WordPieceDecoder final : public Decoder {
   bool cleanup_;
 };
 
-class ReplaceDecoder final : public Decoder {
+class ReplaceDecoder final : public TokenDecoder {
  public:
   ReplaceDecoder(std::string pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
@@ -84,7 +84,7 @@ class ReplaceDecoder final : public Decoder {
   std::string content_;
 };
 
-class StripDecoder final : public Decoder {
+class StripDecoder final : public TokenDecoder {
  public:
   StripDecoder(std::string content, int32_t start, int32_t stop)
       : content_(std::move(content)), start_(start), stop_(stop) {}
@@ -107,7 +107,7 @@ class StripDecoder final : public Decoder {
   int32_t stop_;
 };
 
-class ByteFallback final : public Decoder {
+class ByteFallback final : public TokenDecoder {
  public:
   void apply(std::vector<std::string>& tokens) const override {
     for (std::string& token : tokens) {
@@ -116,7 +116,7 @@ class ByteFallback final : public Decoder {
   }
 };
 
-class MetaspaceDecoder final : public Decoder {
+class MetaspaceDecoder final : public TokenDecoder {
  public:
   MetaspaceDecoder(std::string replacement, bool drop_first)
       : replacement_(std::move(replacement)), drop_first_(drop_first) {}
@@ -131,7 +131,7 @@ class MetaspaceDecoder final : public Decoder {
   bool drop_first_;
 };
 
-class DecoderSequence final : public Decoder {
+class DecoderSequence final : public TokenDecoder {
  public:
   explicit DecoderSequence(std::vector<DecoderPtr> steps) : steps_(std::move(steps)) {}
   void apply(std::vector<std::string>& tokens) const override {
@@ -144,7 +144,7 @@ class DecoderSequence final : public Decoder {
 
 }  // namespace
 
-std::string Decoder::decode(std::span<const std::string_view> tokens) const {
+std::string TokenDecoder::decode(std::span<const std::string_view> tokens) const {
   std::vector<std::string> parts(tokens.begin(), tokens.end());
   apply(parts);
   std::string text;

@@ -10,9 +10,9 @@
 namespace heed {
 
 /// Joins tokens to a text. Immutable: safe from many threads.
-class Decoder {
+class TokenDecoder {
  public:
-  virtual ~Decoder() = default;
+  virtual ~TokenDecoder() = default;
   /// Rewrites the tokens, which may become fewer; what is left is joined as it is. Byte-level
   /// tokens can be parts of characters, so this need not be UTF-8.
   virtual void apply(std::vector<std::string>& tokens) const = 0;
@@ -20,7 +20,7 @@ class Decoder {
   std::string decode(std::span<const std::string_view> tokens) const;
 };
 
-using DecoderPtr = std::unique_ptr<const Decoder>;
+using DecoderPtr = std::unique_ptr<const TokenDecoder>;
 
 /// The byte that a piece of byte fallback, <0x0A>, stands for; -1 for another piece.
 int byte_of_piece(std::string_view piece);
