@@ -27,16 +27,16 @@ struct BlockLayout {
   int64_t bytes;
 };
 inline constexpr std::array<BlockLayout, kBlockKinds> kBlockLayouts{{{"f32", 1, 4},
-                                                            {"f16", 1, 2},
-                                                            {"bf16", 1, 2},
-                                                            {"q4_0", 32, 18},
-                                                            {"q4_1", 32, 20},
-                                                            {"q5_0", 32, 22},
-                                                            {"q5_1", 32, 24},
-                                                            {"q8_0", 32, 34},
-                                                            {"q4_k", 256, 144},
-                                                            {"q5_k", 256, 176},
-                                                            {"q6_k", 256, 210}}};
+                                                                     {"f16", 1, 2},
+                                                                     {"bf16", 1, 2},
+                                                                     {"q4_0", 32, 18},
+                                                                     {"q4_1", 32, 20},
+                                                                     {"q5_0", 32, 22},
+                                                                     {"q5_1", 32, 24},
+                                                                     {"q8_0", 32, 34},
+                                                                     {"q4_k", 256, 144},
+                                                                     {"q5_k", 256, 176},
+                                                                     {"q6_k", 256, 210}}};
 constexpr const BlockLayout& layout_of(BlockKind kind) {
   return kBlockLayouts[static_cast<size_t>(kind)];
 }

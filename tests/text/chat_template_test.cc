@@ -1,7 +1,6 @@
 #include "heed/text/chat_template.h"
 
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include "heed/base/error.h"
@@ -33,8 +32,7 @@ TEST(ChatTemplate, EveryConstructRendersAsTransformersRendersIt) {
   const OrderedJson golden = parse_ordered_json(
       read_file(testing::golden_folder() / "chat_templates.json"), "chat_templates.json");
   const std::string messages = golden["messages"].dump();
-  const ChatOptions options{.add_generation_prompt = true,
-                            .variables = golden["variables"].dump()};
+  const ChatOptions options{.add_generation_prompt = true, .variables = golden["variables"].dump()};
   for (const OrderedJson& test : golden["cases"]) {
     const std::string source = test["template"];
     SCOPED_TRACE(source);
@@ -101,32 +99,38 @@ TEST(ChatTemplate, BombsEndAtTheirBounds) {
   const auto bomb = [](const std::string& source) {
     return refusal(source, ErrorCode::unsupported, {.max_steps = 100'000, .max_bytes = 1 << 22});
   };
-  const std::string loops = "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}"
-                            "{% endfor %}";
+  const std::string loops =
+      "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}"
+      "{% endfor %}";
   EXPECT_NE(bomb(loops).find("too many steps"), std::string::npos);
   bomb("{{ 'x' * 10 ** 12 }}");
   bomb("{{ [0] * 10 ** 12 }}");
   bomb("{{ ('x' * 9)|center(10 ** 9) }}");
   bomb("{{ '%1000000d' % 1 * 100 }}");
-  bomb("{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}"
-       "{% endfor %}");
-  bomb("{% set n = namespace(x=[1]) %}{% for i in range(90) %}{% set n.x = [n.x, n.x] %}"
-       "{% endfor %}{{ n.x }}");
-  bomb("{% set n = namespace(x=[1]) %}{% for i in range(90) %}{% set n.x = [n.x, n.x] %}"
-       "{% endfor %}{{ n.x|tojson }}{{ n.x == n.x + [] }}");
+  bomb(
+      "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}"
+      "{% endfor %}");
+  bomb(
+      "{% set n = namespace(x=[1]) %}{% for i in range(90) %}{% set n.x = [n.x, n.x] %}"
+      "{% endfor %}{{ n.x }}");
+  bomb(
+      "{% set n = namespace(x=[1]) %}{% for i in range(90) %}{% set n.x = [n.x, n.x] %}"
+      "{% endfor %}{{ n.x|tojson }}{{ n.x == n.x + [] }}");
   bomb("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}");
   bomb("{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}");
   bomb("{{ ('a' * 100000).replace('', 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb') }}");
 }
 
 TEST(ChatTemplate, DepthIsBoundedAndCirclesEnd) {
-  refusal("{% set n = namespace(x=[1]) %}{% for i in range(9999) %}{% set n.x = [n.x] %}"
-          "{% endfor %}",
-          ErrorCode::invalid_argument);
+  refusal(
+      "{% set n = namespace(x=[1]) %}{% for i in range(9999) %}{% set n.x = [n.x] %}"
+      "{% endfor %}",
+      ErrorCode::invalid_argument);
   refusal("{% set n = namespace() %}{% set n.n = n %}{{ n }}", ErrorCode::invalid_argument);
-  EXPECT_EQ(render("{% set n = namespace() %}{% set n.n = n %}{% set n.l = [n] %}{{ n.n.l[0] == n }}"
-                   "{% macro f() %}{{ f is callable }}{% endmacro %}{{ f() }}"),
-            "TrueTrue");
+  EXPECT_EQ(
+      render("{% set n = namespace() %}{% set n.n = n %}{% set n.l = [n] %}{{ n.n.l[0] == n }}"
+             "{% macro f() %}{{ f is callable }}{% endmacro %}{{ f() }}"),
+      "TrueTrue");
   refusal(std::string(5000, '{') + "{", ErrorCode::corrupt_data);
   refusal("{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}",
           ErrorCode::corrupt_data);
@@ -142,8 +146,7 @@ TEST(ChatTemplate, DepthIsBoundedAndCirclesEnd) {
 class Checkpoint : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("heed_chat_" + std::to_string(::getpid()));
+    folder_ = std::filesystem::temp_directory_path() / ("heed_chat_" + std::to_string(::getpid()));
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
