@@ -42,9 +42,12 @@ std::string sizes_of(const EncoderFacts& facts) {
 }
 
 std::string sizes_of(const EncoderDecoderFacts& facts) {
+  const bool alike = facts.encoder_heads == facts.decoder_heads;
   return fmt::format(
-      "{} and {} layers, {} heads, width {}, {} positions, vocabulary {}{}", facts.encoder_layers,
-      facts.decoder_layers, facts.heads, facts.width, facts.max_tokens, grouped(facts.source_vocab),
+      "{} and {} layers, {}{} heads, width {}, {} positions, vocabulary {}{}", facts.encoder_layers,
+      facts.decoder_layers, facts.encoder_heads,
+      alike ? "" : fmt::format(" and {}", facts.decoder_heads), facts.width, facts.max_tokens,
+      grouped(facts.source_vocab),
       facts.target_vocab == facts.source_vocab ? "" : " and " + grouped(facts.target_vocab));
 }
 
@@ -56,7 +59,8 @@ OutJson sizes_json(const ModelSummary& summary) {
   if (const auto& facts = summary.pair_facts) {
     return {{"encoder_layers", facts->encoder_layers},
             {"decoder_layers", facts->decoder_layers},
-            {"heads", facts->heads},
+            {"encoder_heads", facts->encoder_heads},
+            {"decoder_heads", facts->decoder_heads},
             {"width", facts->width},
             {"max_tokens", facts->max_tokens},
             {"source_vocab", facts->source_vocab},

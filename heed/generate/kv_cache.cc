@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "heed/base/error.h"
@@ -158,8 +159,23 @@ KvCache::KvCache(const KvCacheOptions& options) : pool_(std::make_shared<KvPool>
 int64_t KvCache::pages() const { return pool_->pages_held(); }
 int64_t KvCache::bytes() const { return pool_->bytes(); }
 
-KvRun::KvRun(std::vector<KvRow*> rows, const std::vector<int64_t>& counts)
-    : rows_(std::move(rows)) {
+void KvMemory::set_rows(const std::vector<int64_t>& sources) {
+  table_ = Tensor::empty({std::ssize(sources), 1}, DType::i32);
+  std::ranges::transform(sources, table_.data<int32_t>(),
+                         [](int64_t source) { return static_cast<int32_t>(source); });
+}
+
+KvPages KvMemory::layer(int64_t index, const KvStep::MakeKeys& make) {
+  const auto at = static_cast<size_t>(index);
+  if (layers_.size() <= at) layers_.resize(at + 1);
+  KvPages& kept = layers_[at];
+  if (!kept.k) std::tie(kept.k, kept.v) = make();
+  kept.table = table_;
+  return kept;
+}
+
+KvRun::KvRun(std::vector<KvRow*> rows, const std::vector<int64_t>& counts, KvMemory* memory)
+    : rows_(std::move(rows)), memory_(memory) {
   HEED_ASSERT(!rows_.empty() && rows_.size() == counts.size());
   KvPool& pool = *rows_[0]->pool_;
   const auto writes_into_shared = [&](const KvRow& row) {
@@ -196,6 +212,11 @@ KvPages KvRun::put(int64_t layer, const Tensor& k, const Tensor& v) {
   pages.table = table_;
   write_pages(pages, k, v, {before_, after_});
   return pages;
+}
+
+KvPages KvRun::memory(int64_t layer, const MakeKeys& make) {
+  HEED_ASSERT(memory_ != nullptr);
+  return memory_->layer(layer, make);
 }
 
 void KvRun::finish() {

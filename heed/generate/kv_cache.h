@@ -56,15 +56,30 @@ class KvCache {
   std::shared_ptr<KvPool> pool_;
 };
 
+/// Keys and values that cross-attention has of some sources, layer by layer: the first run makes
+/// them of all sources, those that follow read them. One thread at a time.
+class KvMemory {
+ public:
+  /// Which source each row of the next run reads. [R]
+  void set_rows(const std::vector<int64_t>& sources);
+  KvPages layer(int64_t index, const KvStep::MakeKeys& make);
+
+ private:
+  std::vector<KvPages> layers_;  // a page a source
+  Tensor table_;                 // [R, 1]
+};
+
 /// One run of a model over the next tokens of some rows of a cache: what Run::cache points to.
 class KvRun : public KvStep {
  public:
-  /// counts[i] more tokens of rows[i]; the rows must outlive the run.
-  KvRun(std::vector<KvRow*> rows, const std::vector<int64_t>& counts);
+  /// counts[i] more tokens of rows[i]; the rows, and the memory of a model that has one, must
+  /// outlive the run.
+  KvRun(std::vector<KvRow*> rows, const std::vector<int64_t>& counts, KvMemory* memory = nullptr);
 
   const std::vector<int64_t>& before() const override { return before_; }
   const std::vector<int64_t>& after() const override { return after_; }
   KvPages put(int64_t layer, const Tensor& k, const Tensor& v) override;
+  KvPages memory(int64_t layer, const MakeKeys& make) override;
   /// Every layer is through: the rows have the new tokens. Without it they stay as they were.
   void finish();
 
@@ -72,6 +87,7 @@ class KvRun : public KvStep {
   std::vector<KvRow*> rows_;
   std::vector<int64_t> before_, after_;
   Tensor table_;  // [B, M]
+  KvMemory* memory_;
 };
 
 }  // namespace heed

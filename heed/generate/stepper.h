@@ -92,19 +92,33 @@ class CachedStepper : public Stepper {
   int64_t reused_tokens_ = 0;
 };
 
-/// The same of an encoder-decoder that writes from the memory of one source, reading the rows anew
-/// at every step.
+/// An encoder-decoder that writes from the memories of some sources. It keeps the keys and values
+/// of what it has written and those that cross-attention has of the sources, so that a step reads
+/// one token a row; a model that does not cache (EncoderDecoder::caches()) reads its rows anew. In
+/// a first call row i is of source i, or all rows of the only one. One thread at a time.
 class MemoryStepper : public Stepper {
  public:
-  MemoryStepper(std::shared_ptr<const EncoderDecoder> model, Memory memory)
-      : model_(std::move(model)), memory_(std::move(memory)) {}
+  /// Errors as KvCache().
+  MemoryStepper(std::shared_ptr<const EncoderDecoder> model, Memory memory,
+                const KvCacheOptions& options = {});
   Tensor next(const std::vector<std::vector<int32_t>>& rows,
               std::span<const int64_t> parents) override;
   int64_t max_tokens() const override { return model_->facts().max_tokens; }
 
  private:
+  struct Text {
+    int64_t source;
+    KvRow kept;  // of what has been read
+  };
+  Tensor read(const EncoderInput& input);
+
   std::shared_ptr<const EncoderDecoder> model_;
-  Memory memory_;  // of one row
+  Memory memory_;
+  KvCache cache_;
+  KvMemory kept_;
+  std::vector<Text> texts_;       // of the last call
+  std::vector<int64_t> sources_;  // of the last call's rows
+  Memory read_;                   // theirs
 };
 
 }  // namespace heed

@@ -15,7 +15,8 @@ struct EncoderDecoderFacts {
   int64_t width = 0;
   int64_t encoder_layers = 0;
   int64_t decoder_layers = 0;
-  int64_t heads = 0;
+  int64_t encoder_heads = 0;
+  int64_t decoder_heads = 0;
   int64_t max_tokens = 0;  // positions on either side
   int64_t source_vocab = 0;
   int64_t target_vocab = 0;
@@ -27,8 +28,8 @@ struct Memory {
   std::vector<int64_t> lengths;   // [B] real tokens of each row; empty: all S
   std::vector<Tensor> last = {};  // [B, C] each: a recurrent model's final state; else none
 
-  /// A memory of one row as that of `count` rows, without a copy.
-  Memory repeated(int64_t count) const;
+  /// The memory whose row i is row which[i] of this one. A single row is repeated without a copy.
+  Memory rows(const std::vector<int64_t>& which) const;
 };
 
 /// A model that reads one text whole and writes another one token by token. Safe to call from many
@@ -41,13 +42,19 @@ class EncoderDecoder {
   /// Error invalid_argument names an id outside the vocabulary, a text longer than max_tokens,
   /// lengths that do not fit.
   virtual Memory encode(const EncoderInput& source, const Run& run = {}) const = 0;
-  /// The decoder's states of ids [B, T] i32, each of which sees itself, those before it and its
-  /// row's memory -> [B, T, C]. Padding at the right is seen by no real token. Errors as encode().
+  /// What output_weight() multiplies, of ids [B, T] i32, each of which sees itself, those before it
+  /// and its row's memory -> [B, T, C]. Padding at the right is seen by no real token. Errors as
+  /// encode().
   virtual Tensor decode(const Tensor& ids, const Memory& memory, const Run& run = {}) const = 0;
 
-  /// The rows that states are compared with, [V, C]: logits = state W^T. A loss that never stores
-  /// the logits takes it as it is.
+  /// Whether decode() takes a Run's cache.
+  virtual bool caches() const { return true; }
+
+  /// The rows that states are compared with, [V, C]: logits = state W^T + b. A loss that never
+  /// stores the logits takes both as they are.
   virtual const Tensor& output_weight() const = 0;
+  /// b [V]; undefined where there is none.
+  virtual Tensor output_bias() const { return {}; }
   /// states [..., C] -> [..., V], what softmax makes the next token's probabilities of.
   virtual Tensor logits(const Tensor& states) const = 0;
 };

@@ -43,6 +43,7 @@ class Recurrent : public EncoderDecoder {
   const EncoderDecoderFacts& facts() const override { return facts_; }
   Memory encode(const EncoderInput& source, const Run& run = {}) const override;
   Tensor decode(const Tensor& ids, const Memory& memory, const Run& run = {}) const override;
+  bool caches() const override { return false; }
   const Tensor& output_weight() const override { return output_weight_; }
   Tensor logits(const Tensor& states) const override { return output_(states); }
 

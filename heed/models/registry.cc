@@ -10,17 +10,22 @@
 #include <span>
 
 #include "heed/base/error.h"
+#include "heed/models/bart.h"
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
 #include "heed/models/decoder.h"
 #include "heed/models/gpt2.h"
 #include "heed/models/llama.h"
+#include "heed/models/marian.h"
+#include "heed/models/mbart.h"
 #include "heed/models/mistral.h"
 #include "heed/models/model_files.h"
+#include "heed/models/pegasus.h"
 #include "heed/models/phi3.h"
 #include "heed/models/qwen2.h"
 #include "heed/models/qwen3.h"
 #include "heed/models/recurrent.h"
+#include "heed/models/t5.h"
 #include "heed/models/transformer.h"
 
 namespace heed {
@@ -61,7 +66,13 @@ constexpr Entry<Encoder> kEncodersAlone[] = {
 };
 
 constexpr Entry<EncoderDecoder> kEncoderDecoders[] = {
+    {"bart", "Bart", make<EncoderDecoder, Bart, BartConfig>},
+    {"marian", "Marian", make<EncoderDecoder, Bart, MarianConfig>},
+    {"mbart", "MBart", make<EncoderDecoder, Bart, MBartConfig>},
+    {"mt5", "MT5", make<EncoderDecoder, T5, T5Config>},
+    {"pegasus", "Pegasus", make<EncoderDecoder, Bart, PegasusConfig>},
     {"recurrent", "Recurrent", make<EncoderDecoder, Recurrent, RecurrentConfig>},
+    {"t5", "T5", make<EncoderDecoder, T5, T5Config>},
     {"transformer2017", "Transformer2017", make<EncoderDecoder, Transformer, TransformerConfig>},
 };
 

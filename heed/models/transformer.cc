@@ -7,8 +7,8 @@
 
 #include "heed/base/error.h"
 #include "heed/models/config.h"
+#include "heed/nn/attend.h"
 #include "heed/nn/checkpoint.h"
-#include "heed/nn/positions.h"
 #include "heed/tensor/dims.h"
 
 namespace heed {
@@ -44,8 +44,15 @@ TransformerConfig TransformerConfig::read(const ConfigReader& file) {
 }
 
 Transformer::Transformer(const TransformerConfig& config, const Params& params)
-    : facts_{"transformer2017", config.width,     config.encoder_layers, config.decoder_layers,
-             config.heads,      config.positions, config.source_vocab,   config.target_vocab},
+    : facts_{.architecture = "transformer2017",
+             .width = config.width,
+             .encoder_layers = config.encoder_layers,
+             .decoder_layers = config.decoder_layers,
+             .encoder_heads = config.heads,
+             .decoder_heads = config.heads,
+             .max_tokens = config.positions,
+             .source_vocab = config.source_vocab,
+             .target_vocab = config.target_vocab},
       positions_(sinusoidal_positions(config.positions, config.width)) {
   const Params source = params / (config.shared ? "embeddings" : "source_embeddings");
   const Params target = params / (config.shared ? "embeddings" : "target_embeddings");
@@ -80,15 +87,8 @@ Transformer::Transformer(const TransformerConfig& config, const Params& params)
 /// "3.4: we multiply those weights by sqrt(d_model)"; 3.5: positions are added; 5.4: of the sums
 /// some are dropped. ids [B, T] -> [B, T, C].
 Tensor Transformer::embed(const Embedding& words, const Tensor& ids, const Run& run) const {
-  const int64_t tokens = ids.size(1);
-  if (tokens > facts_.max_tokens) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("transformer: a text of {} tokens is longer than the model's {} "
-                            "positions; cut it",
-                            tokens, facts_.max_tokens));
-  }
   const Tensor x = scale(words(ids), std::sqrt(static_cast<float>(facts_.width)));
-  return run.drop(x + positions_.slice(0, 0, tokens));
+  return run.drop(x + positions_(ids.size(1), run.first_positions()));
 }
 
 Memory Transformer::encode(const EncoderInput& source, const Run& run) const {
@@ -107,7 +107,7 @@ Memory Transformer::encode(const EncoderInput& source, const Run& run) const {
 Tensor Transformer::decode(const Tensor& ids, const Memory& memory, const Run& run) const {
   Dims dims("transformer");
   dims.bind("memory", memory.states, "B S C").bind("target ids", ids, "B T", DType::i32);
-  const Mask causal = Mask::causal(Align::top_left);
+  const Mask causal = causal_mask(run);
   const Mask padding = padding_mask("transformer", memory.lengths, dims['B'], dims['S']);
   Tensor x = embed(target_words_, ids, run);  // [B, T, C]
   run.reached(0, x);

@@ -7,6 +7,7 @@
 #include "heed/nn/decoder_layer.h"
 #include "heed/nn/embedding.h"
 #include "heed/nn/encoder_layer.h"
+#include "heed/nn/positions.h"
 
 namespace heed {
 
@@ -55,7 +56,7 @@ class Transformer : public EncoderDecoder {
   EncoderDecoderFacts facts_;
   Embedding source_words_;
   Embedding target_words_;
-  Tensor positions_;  // [P, C]
+  Positions positions_;
   std::vector<EncoderLayer> encoder_;
   std::vector<DecoderLayer> decoder_;
   std::optional<LayerNorm> encoder_norm_;

@@ -3,17 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "heed/base/error.h"
+#include "heed/ops/reduce.h"
 
 namespace heed {
 namespace {
 
 /// Keys and values of a run: given, or a cache's.
 struct Keys {
-  const Tensor& k;               // [B, G, S, D]
-  const Tensor& v;               // [B, G, S, E]
-  std::optional<KvPages> pages;  // of all tokens; k and v are the new ones' then
+  Tensor k;                      // [B, G, S, D]
+  Tensor v;                      // [B, G, S, E]
+  std::optional<KvPages> pages;  // of all tokens; k and v are the new ones' then, if there are any
 
   /// f(keys and values as attention takes them).
   template <class F>
@@ -51,12 +53,23 @@ Tensor value_norms(const Tensor& v, int64_t heads, const Linear& output) {
   return norms;
 }
 
+/// A page a row: the values [B, G, S, E] of the rows.
+Tensor values_of(const KvPages& kept) {
+  std::vector<Tensor> rows;
+  for (int64_t b = 0; b < kept.table.size(0); ++b) {
+    const int64_t page = kept.table.at<int32_t>({b, 0});
+    rows.push_back(kept.v.slice(0, page, page + 1));
+  }
+  return concatenate(rows, 0);
+}
+
 /// attention()'s y, bit for bit, however much the observer wants to see.
 Tensor watched(const Tensor& q, const Keys& keys, const AttentionOptions& options,
                const Linear& output, std::string_view kind, const Run& run) {
   Observer& observer = *run.observer;
   if (observer.wants_value_norms(run.layer, kind)) {
-    observer.value_norms(run.layer, kind, value_norms(keys.v, q.size(1), output));
+    observer.value_norms(run.layer, kind,
+                         value_norms(keys.v ? keys.v : values_of(*keys.pages), q.size(1), output));
   }
   const AttentionWant want = observer.wants(run.layer, kind);
   if (const auto wanted = observer.wants_report(run.layer, kind)) {
@@ -72,20 +85,30 @@ Tensor watched(const Tensor& q, const Keys& keys, const AttentionOptions& option
   return outputs.y;
 }
 
-}  // namespace
-
-Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
+Tensor attend(const Tensor& q, const Keys& keys, const AttentionOptions& options,
               const Linear& output, std::string_view kind, const Run& run) {
-  Keys keys{k, v, std::nullopt};
-  if (run.cache != nullptr) {
-    HEED_ASSERT(kind == "self" && run.training == nullptr);
-    keys.pages = run.cache->put(run.layer, k, v);
-  }
   const Tensor y =  // [B, H, T, E]
       run.observer != nullptr
           ? watched(q, keys, options, output, kind, run)
           : keys.in([&](const auto&... all) { return attention(q, all..., options); });
   return output(merge_heads(y));
+}
+
+}  // namespace
+
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
+              const Linear& output, std::string_view kind, const Run& run) {
+  Keys keys{k, v, std::nullopt};
+  if (run.cache != nullptr && kind == "self") {
+    HEED_ASSERT(run.training == nullptr);
+    keys.pages = run.cache->put(run.layer, k, v);
+  }
+  return attend(q, keys, options, output, kind, run);
+}
+
+Tensor attend(const Tensor& q, const KvPages& kept, const AttentionOptions& options,
+              const Linear& output, std::string_view kind, const Run& run) {
+  return attend(q, Keys{Tensor(), Tensor(), kept}, options, output, kind, run);
 }
 
 Tensor merge_heads(const Tensor& y) {

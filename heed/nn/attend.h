@@ -15,6 +15,9 @@ namespace heed {
 /// result changes. kind: "self" or "cross".
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options,
               const Linear& output, std::string_view kind, const Run& run);
+/// The same over keys and values that are kept in pages, one page a row (KvStep::memory()).
+Tensor attend(const Tensor& q, const KvPages& kept, const AttentionOptions& options,
+              const Linear& output, std::string_view kind, const Run& run);
 
 /// y [B, H, T, E], as attention() lays it out in memory -> [B, T, H E].
 Tensor merge_heads(const Tensor& y);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "heed/base/error.h"
 #include "heed/nn/attend.h"
@@ -50,8 +51,13 @@ AttentionWeights AttentionWeights::from_torch(const Params& params, const TorchN
 }
 
 MultiHeadAttention::MultiHeadAttention(const AttentionWeights& weights, int64_t heads,
-                                       AttentionInputs inputs, std::optional<float> scale)
-    : inputs_(inputs), heads_(heads), scale_(scale), output_(weights.output) {
+                                       AttentionInputs inputs, std::optional<float> scale,
+                                       std::optional<RelativeBuckets> relative)
+    : inputs_(inputs),
+      heads_(heads),
+      scale_(scale),
+      relative_(std::move(relative)),
+      output_(weights.output) {
   const LinearWeights &q = weights.query, &k = weights.key, &v = weights.value;
   const int64_t width = q.outputs();
   if (heads < 1 || width % heads != 0) {
@@ -88,7 +94,16 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Mask& mask, const R
 
 Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory, const Mask& mask,
                                       const Run& run) const {
-  return attend(project(x, memory, memory, mask), "cross", run);
+  if (run.cache == nullptr || inputs_ != AttentionInputs::memory || !extra_keys_.empty()) {
+    return attend(project(x, memory, memory, mask), "cross", run);
+  }
+  const auto make = [&] {
+    const std::vector<Tensor> kv = split(projections_[1](memory), 2, heads_);  // [B, S, H, D] each
+    return std::pair(kv[0].transpose(1, 2).contiguous(), kv[1].transpose(1, 2).contiguous());
+  };
+  const KvPages kept = run.cache->memory(run.layer, make);
+  const Tensor q = split(projections_[0](x), 1, heads_)[0].transpose(1, 2);  // [B, H, T, D]
+  return heed::attend(q, kept, options(mask, run), output_, "cross", run);
 }
 
 MultiHeadAttention::Weighted MultiHeadAttention::with_weights(const Tensor& query,
@@ -96,8 +111,8 @@ MultiHeadAttention::Weighted MultiHeadAttention::with_weights(const Tensor& quer
                                                               const Tensor& value,
                                                               const Mask& mask) const {
   const Heads heads = project(query, key, value, mask);
-  const AttentionOutputs outputs = attention_outputs(
-      heads.q, heads.k, heads.v, {.scale = scale_, .mask = heads.mask}, {.weights = true});
+  const AttentionOutputs outputs =
+      attention_outputs(heads.q, heads.k, heads.v, options(heads.mask, {}), {.weights = true});
   return {output_(merge_heads(outputs.y)), outputs.weights};
 }
 
@@ -142,11 +157,15 @@ MultiHeadAttention::Heads MultiHeadAttention::project(const Tensor& query, const
   return heads;
 }
 
+AttentionOptions MultiHeadAttention::options(const Mask& mask, const Run& run) const {
+  return {.scale = scale_,
+          .mask = mask,
+          .relative = relative_,
+          .dropout = run.dropout(&DropoutRates::attention, heads_)};
+}
+
 Tensor MultiHeadAttention::attend(const Heads& heads, std::string_view kind, const Run& run) const {
-  const AttentionOptions options{.scale = scale_,
-                                 .mask = heads.mask,
-                                 .dropout = run.dropout(&DropoutRates::attention, heads.q.size(1))};
-  return heed::attend(heads.q, heads.k, heads.v, options, output_, kind, run);
+  return heed::attend(heads.q, heads.k, heads.v, options(heads.mask, run), output_, kind, run);
 }
 
 Tensor mean_over_heads(const Tensor& weights) {

@@ -6,7 +6,7 @@
 
 #include "heed/nn/linear.h"
 #include "heed/nn/run.h"
-#include "heed/ops/mask.h"
+#include "heed/ops/attention.h"
 
 namespace heed {
 
@@ -51,15 +51,17 @@ class MultiHeadAttention {
   };
 
   MultiHeadAttention() = default;
-  /// scale: the factor on q.k; absent: 1 / sqrt(D). Error invalid_argument if the width is not a
-  /// multiple of heads or the inputs do not fit.
+  /// scale: the factor on q.k; absent: 1 / sqrt(D). relative: what is added by distance (T5). Error
+  /// invalid_argument if the width is not a multiple of heads or the inputs do not fit.
   MultiHeadAttention(const AttentionWeights& weights, int64_t heads,
                      AttentionInputs inputs = AttentionInputs::self,
-                     std::optional<float> scale = std::nullopt);
+                     std::optional<float> scale = std::nullopt,
+                     std::optional<RelativeBuckets> relative = std::nullopt);
 
   /// Self-attention: x [B, T, C] -> [B, T, C].
   Tensor operator()(const Tensor& x, const Mask& mask = {}, const Run& run = {}) const;
-  /// Cross-attention: x [B, T, C], memory [B, S, K] -> [B, T, C].
+  /// Cross-attention: x [B, T, C], memory [B, S, K] -> [B, T, C]. In a run with a cache the
+  /// memory's keys and values are made once and kept there.
   Tensor operator()(const Tensor& x, const Tensor& memory, const Mask& mask = {},
                     const Run& run = {}) const;
   /// The whole interface: query [B, T, C], key [B, S, K], value [B, S, W] -> [B, T, C]; the weights
@@ -77,11 +79,13 @@ class MultiHeadAttention {
   Heads project(const Tensor& query, const Tensor& key, const Tensor& value,
                 const Mask& mask) const;
   std::vector<Tensor> products(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  AttentionOptions options(const Mask& mask, const Run& run) const;
   Tensor attend(const Heads& heads, std::string_view kind, const Run& run) const;
 
   AttentionInputs inputs_ = AttentionInputs::self;
   int64_t heads_ = 1;
   std::optional<float> scale_;
+  std::optional<RelativeBuckets> relative_;
   std::vector<Linear> projections_;  // [qkv], [q, kv] or [q, k, v]
   Linear output_;
   std::vector<Tensor> extra_keys_;    // [C] each

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include "heed/nn/encoder_layer.h"
 
 namespace heed {
@@ -9,6 +11,25 @@ namespace heed {
 /// say), memory_mask between them and the memory.
 class DecoderLayer {
  public:
+  struct Parts {
+    bool norm_first;
+    MultiHeadAttention attend;
+    MultiHeadAttention attend_memory;
+    FeedForward feed_forward;
+    LayerNorm attention_norm;
+    LayerNorm memory_norm;
+    LayerNorm feed_forward_norm;
+  };
+
+  /// From weights under other names.
+  explicit DecoderLayer(Parts parts)
+      : norm_first_(parts.norm_first),
+        attend_(std::move(parts.attend)),
+        attend_memory_(std::move(parts.attend_memory)),
+        feed_forward_(std::move(parts.feed_forward)),
+        attention_norm_(std::move(parts.attention_norm)),
+        memory_norm_(std::move(parts.memory_norm)),
+        feed_forward_norm_(std::move(parts.feed_forward_norm)) {}
   DecoderLayer(const Params& params, const TransformerLayerConfig& config)
       : norm_first_(config.norm_first),
         attend_(AttentionWeights::from_torch(params / "self_attn",

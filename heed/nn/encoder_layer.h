@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include "heed/nn/attention.h"
 #include "heed/nn/feed_forward.h"
 #include "heed/nn/layer_norm.h"
@@ -21,6 +23,21 @@ struct TransformerLayerConfig {
 /// to its weights' names) with batch_first=True.
 class EncoderLayer {
  public:
+  struct Parts {
+    bool norm_first;
+    MultiHeadAttention attend;
+    FeedForward feed_forward;
+    LayerNorm attention_norm;
+    LayerNorm feed_forward_norm;
+  };
+
+  /// From weights under other names.
+  explicit EncoderLayer(Parts parts)
+      : norm_first_(parts.norm_first),
+        attend_(std::move(parts.attend)),
+        feed_forward_(std::move(parts.feed_forward)),
+        attention_norm_(std::move(parts.attention_norm)),
+        feed_forward_norm_(std::move(parts.feed_forward_norm)) {}
   EncoderLayer(const Params& params, const TransformerLayerConfig& config)
       : norm_first_(config.norm_first),
         attend_(AttentionWeights::from_torch(params / "self_attn",

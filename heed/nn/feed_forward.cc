@@ -17,4 +17,10 @@ Tensor FeedForward::operator()(const Tensor& x, const Run& run) const {
       heed::dropout(hidden, run.dropout(&DropoutRates::feed_forward, numbers_per_row(hidden))));
 }
 
+Tensor GatedFeedForward::operator()(const Tensor& x, const Run& run) const {
+  const Tensor hidden = gated(gate_and_up_(x), activation_);
+  return down_(
+      heed::dropout(hidden, run.dropout(&DropoutRates::feed_forward, numbers_per_row(hidden))));
+}
+
 }  // namespace heed

@@ -34,7 +34,7 @@ class GatedFeedForward {
       : gate_and_up_(Linear::stacked(gate_and_up)), down_(down), activation_(activation) {}
 
   /// x [..., C] -> [..., C].
-  Tensor operator()(const Tensor& x) const { return down_(gated(gate_and_up_(x), activation_)); }
+  Tensor operator()(const Tensor& x, const Run& run = {}) const;
 
  private:
   Linear gate_and_up_;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "heed/ops/attention.h"
@@ -19,6 +21,12 @@ class KvStep {
   /// Puts down the new tokens' keys [B, G, T, D] and values [B, G, T, E] of a layer; gives the
   /// pages of all that a row has. Not traced: training has no use for a cache.
   virtual KvPages put(int64_t layer, const Tensor& k, const Tensor& v) = 0;
+
+  /// Makes keys [B, H, S, D] and values [B, H, S, E] of the sources.
+  using MakeKeys = std::function<std::pair<Tensor, Tensor>()>;
+  /// What a layer's cross-attention reads, the same at every step: made at the first one, then
+  /// kept.
+  virtual KvPages memory(int64_t layer, const MakeKeys& make) = 0;
 };
 
 /// Which tokens of a row to write: new token t becomes token begin[b] + t, up to end[b].

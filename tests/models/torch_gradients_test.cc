@@ -63,7 +63,7 @@ TEST_P(ModelGradients, AreAsNearToExactOnesAsTorchs) {
 
 INSTANTIATE_TEST_SUITE_P(Models, ModelGradients,
                          ::testing::Values("gpt2", "llama", "transformer", "lstm", "gru",
-                                           "lstm_attention"),
+                                           "lstm_attention", "t5", "bart"),
                          [](const auto& one) { return std::string(one.param); });
 
 }  // namespace

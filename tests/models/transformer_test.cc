@@ -83,7 +83,7 @@ TEST(Transformer, ARepeatedMemoryIsAMemoryOfManyRows) {
   Memory memory = one.model->encode(one.row(0));
   memory.lengths = {5};
   const Tensor alone = one.model->decode(one.target.slice(0, 1, 2).contiguous(), memory);
-  const Tensor together = one.model->decode(one.target, memory.repeated(3));
+  const Tensor together = one.model->decode(one.target, memory.rows({0, 0, 0}));
   expect_same_bits(together.slice(0, 1, 2), alone, "row 1");
 }
 
@@ -132,8 +132,8 @@ TEST(TransformerConfig, EveryFieldIsChecked) {
   expect_refused(ErrorCode::not_found, "share_embeddings", false, {"source_embeddings.weight"});
   expect_refused(ErrorCode::not_found, "tie_word_embeddings", false, {"output.weight"});
   expect_refused(ErrorCode::unsupported, "activation", "mish", {"mish", "gelu"});
-  expect_refused(ErrorCode::unsupported, "model_type", "t5",
-                 {"t5", "it has: recurrent, transformer2017"});
+  expect_refused(ErrorCode::unsupported, "model_type", "longt5",
+                 {"longt5", "it has: ", "recurrent", "transformer2017"});
 }
 
 }  // namespace

@@ -1,0 +1,15 @@
+#include "heed/models/pegasus.h"
+
+#include "heed/models/config.h"
+
+namespace heed {
+
+PegasusConfig PegasusConfig::read(const ConfigReader& file) {
+  PegasusConfig config{BartConfig::read(file)};
+  config.architecture = "pegasus";
+  config.norm_first = config.final_norm = config.sinusoids = true;
+  config.embedding_norm = false;
+  return config;
+}
+
+}  // namespace heed

@@ -1,0 +1,236 @@
+// T5, BART and the models like them against transformers (tools/make_seq2seq_goldens.py).
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "heed/models/registry.h"
+#include "tests/expect_error.h"
+#include "tests/golden.h"
+#include "tests/models/changed_config.h"
+
+namespace heed {
+namespace {
+
+using testing::distance;
+using testing::expect_close;
+using testing::expect_same_bits;
+using testing::Golden;
+using testing::golden_folder;
+
+// States are sums of some 100 terms below 10; T5's, which are never normed, reach 50.
+constexpr double kTolerance = 5e-5;
+
+const std::vector<std::string> kModels = {"t5_relu", "t5_gated", "mt5",          "bart",
+                                          "mbart",   "marian",   "marian_apart", "pegasus"};
+
+/// Keeps states and weights as transformers returns them.
+class Keeper : public Observer {
+ public:
+  AttentionWant wants(int, std::string_view) override { return {.weights = true}; }
+  void attention(int, std::string_view kind, const AttentionOutputs& outputs) override {
+    weights[std::string(kind)].push_back(outputs.weights);
+  }
+  void hidden_state(int, const Tensor& state) override { states.push_back(state); }
+
+  std::map<std::string, std::vector<Tensor>> weights;
+  std::vector<Tensor> states;
+};
+
+struct Case {
+  explicit Case(const std::string& name)
+      : model(load_encoder_decoder(golden_folder() / name)),
+        expected(name + "/expected.safetensors"),
+        source{.ids = expected["input_ids"], .lengths = {}, .type_ids = {}},
+        target(expected["decoder_ids"]) {
+    const auto lengths = expected["lengths"].span<int32_t>();
+    source.lengths.assign(lengths.begin(), lengths.end());
+  }
+
+  int64_t length(int64_t b) const { return source.lengths[static_cast<size_t>(b)]; }
+  /// One source row without its padding.
+  EncoderInput row(int64_t b) const {
+    return {.ids = source.ids.slice(0, b, b + 1).slice(1, 0, length(b)).contiguous(),
+            .lengths = {},
+            .type_ids = {}};
+  }
+
+  std::shared_ptr<const EncoderDecoder> model;
+  Golden expected;
+  EncoderInput source;
+  Tensor target;
+};
+
+/// found, a layer each, against expected [L, B, ...], at real tokens of the source in `sides`
+/// dimensions from the second on.
+void expect_layers(const Case& one, const std::vector<Tensor>& found, const Tensor& expected,
+                   std::vector<int> cut, double tolerance, const std::string& what) {
+  ASSERT_EQ(std::ssize(found), expected.size(0)) << what;
+  for (int64_t layer = 0; layer < expected.size(0); ++layer) {
+    for (int64_t b = 0; b < one.target.size(0); ++b) {
+      Tensor ours = found[static_cast<size_t>(layer)].select(0, b);
+      Tensor theirs = expected.select(0, layer).select(0, b);
+      for (const int dim : cut) {
+        ours = ours.slice(dim, 0, one.length(b));
+        theirs = theirs.slice(dim, 0, one.length(b));
+      }
+      expect_close(ours, theirs, tolerance, fmt::format("{} layer {} row {}", what, layer, b));
+    }
+  }
+}
+
+TEST(Seq2Seq, StatesWeightsAndLogitsEqualTransformers) {
+  for (const std::string& name : kModels) {
+    const Case one(name);
+    Keeper source, target;
+    const Memory memory = one.model->encode(one.source, {.observer = &source});
+    const Tensor states = one.model->decode(one.target, memory, {.observer = &target});
+    const auto expect = [&](const std::vector<Tensor>& found, const char* which,
+                            const std::vector<int>& cut, double tolerance) {
+      expect_layers(one, found, one.expected[which], cut, tolerance, name + " " + which);
+    };
+    expect(source.states, "encoder_hidden_states", {0}, kTolerance);
+    expect(source.weights["self"], "encoder_attentions", {1, 2}, 1e-5);
+    expect(target.states, "decoder_hidden_states", {}, kTolerance);
+    expect(target.weights["self"], "decoder_attentions", {}, 1e-5);
+    expect(target.weights["cross"], "cross_attentions", {2}, 1e-5);
+    expect_close(one.model->logits(states), one.expected["logits"], 1e-4, name);
+    expect_same_bits(one.model->decode(one.target, one.model->encode(one.source)), states, name);
+  }
+}
+
+TEST(Seq2Seq, BatchMatesPaddingAndLaterTokensChangeNoBit) {
+  for (const std::string& name : kModels) {
+    const Case one(name);
+    const Tensor together = one.model->decode(one.target, one.model->encode(one.source));
+    for (int64_t b = 0; b < one.target.size(0); ++b) {
+      const Memory memory = one.model->encode(one.row(b));
+      for (const int64_t tokens : {2, 3, 5}) {  // a single query has a kernel of its own
+        const Tensor ids = one.target.slice(0, b, b + 1).slice(1, 0, tokens).contiguous();
+        expect_same_bits(one.model->decode(ids, memory),
+                         together.slice(0, b, b + 1).slice(1, 0, tokens),
+                         fmt::format("{} row {} of {} tokens", name, b, tokens));
+      }
+    }
+  }
+}
+
+TEST(Seq2Seq, FactsAreThoseOfTheConfiguration) {
+  const EncoderDecoderFacts facts = Case("marian_apart").model->facts();
+  EXPECT_EQ(facts.architecture, "marian");
+  EXPECT_EQ(facts.source_vocab, 41);
+  EXPECT_EQ(facts.target_vocab, 33);
+  EXPECT_EQ(facts.encoder_layers, 1);
+  EXPECT_EQ(facts.max_tokens, 40);
+  EXPECT_GT(Case("t5_relu").model->facts().max_tokens, 1 << 20);
+}
+
+/// A golden's folder with other weights or another configuration.
+std::shared_ptr<const EncoderDecoder> changed(const std::string& name, const Json& fields) {
+  Json config = read_json(golden_folder() / name / "config.json");
+  for (const auto& [field, value] : fields.items()) config[field] = value;
+  const testing::TemporaryFolder folder;
+  std::ofstream(folder / "config.json") << config;
+  std::filesystem::copy(golden_folder() / name / "model.safetensors", folder.path());
+  return load_encoder_decoder(folder.path());
+}
+
+TEST(Seq2Seq, FilesOfBeforeTransformers5AreRead) {
+  // they say of 1.1 that nothing is tied, and nothing of a scale
+  const Case one("t5_gated");
+  const auto before =
+      changed("t5_gated", {{"scale_decoder_outputs", nullptr}, {"tie_word_embeddings", false}});
+  expect_same_bits(before->decode(one.target, before->encode(one.source)),
+                   one.model->decode(one.target, one.model->encode(one.source)), "1.1");
+  const auto scaled = changed("t5_gated", {{"scale_decoder_outputs", nullptr}});
+  EXPECT_GT(distance(scaled->decode(one.target, scaled->encode(one.source)),
+                     one.model->decode(one.target, one.model->encode(one.source))),
+            0.1);
+}
+
+TEST(Seq2Seq, NamesWithoutTheModelPrefixAreRead) {
+  const Case one("bart");
+  std::map<std::string, Tensor> weights;
+  const Checkpoint checkpoint = Checkpoint::open(golden_folder() / "bart");
+  for (const auto& [name, entry] : checkpoint.entries()) {
+    weights[name.starts_with("model.") ? name.substr(6) : name] = checkpoint.load(name);
+  }
+  const auto bare =
+      make_encoder_decoder(golden_folder() / "bart" / "config.json", Params::from(weights));
+  expect_same_bits(bare->decode(one.target, bare->encode(one.source)),
+                   one.model->decode(one.target, one.model->encode(one.source)), "bare names");
+}
+
+TEST(Seq2Seq, BadInputIsNamed) {
+  constexpr auto kInvalid = ErrorCode::invalid_argument;
+  for (const std::string& name : kModels) {
+    const Case one(name);
+    const auto encode = [&](const std::vector<std::vector<int32_t>>& rows) {
+      return one.model->encode(EncoderInput::from_rows(rows));
+    };
+    expect_error(kInvalid, {"41"}, [&] { encode({{1, 41}}); });
+    expect_error(kInvalid, {"-1"}, [&] { encode({{-1}}); });
+    EncoderInput input = EncoderInput::from_rows({{1, 2}});
+    input.lengths = {3};
+    expect_error(kInvalid, {"lengths"}, [&] { one.model->encode(input); });
+    expect_error(kInvalid, {"target ids must be [B=2"}, [&] {
+      one.model->decode(Tensor::zeros({1, 3}, DType::i32), encode({{1}, {2}}));
+    });
+    if (one.model->facts().max_tokens > 100) continue;
+    expect_error(kInvalid, {"41 tokens", "40 positions"},
+                 [&] { encode({std::vector<int32_t>(41, 1)}); });
+  }
+}
+
+void expect_refused(const std::string& name, ErrorCode code, const char* field, const Json& value,
+                    std::initializer_list<std::string_view> parts) {
+  testing::expect_refused(name, {code, field, value, parts}, load_encoder_decoder);
+}
+
+TEST(T5Config, EveryFieldIsChecked) {
+  constexpr auto kCorrupt = ErrorCode::corrupt_data;
+  const auto corrupt = [](const char* field, const Json& value,
+                          std::initializer_list<std::string_view> parts) {
+    expect_refused("t5_relu", kCorrupt, field, value, parts);
+  };
+  corrupt("vocab_size", 40, {"shared.weight", "41", "40"});
+  corrupt("d_model", nullptr, {"d_model", "absent"});
+  corrupt("d_kv", 0, {"d_kv"});
+  corrupt("num_heads", "3", {"num_heads", "\"3\""});
+  corrupt("num_layers", -1, {"num_layers"});
+  corrupt("num_decoder_layers", 0, {"num_decoder_layers"});
+  corrupt("d_ff", 28, {"DenseReluDense", "28"});
+  corrupt("relative_attention_num_buckets", 3, {"relative_attention_num_buckets"});
+  corrupt("relative_attention_max_distance", 3, {"relative_attention_max_distance", "above 3"});
+  corrupt("layer_norm_epsilon", -1, {"layer_norm_epsilon"});
+  corrupt("scale_decoder_outputs", 1, {"scale_decoder_outputs"});
+  expect_refused("t5_relu", ErrorCode::unsupported, "feed_forward_proj", "gated-mish", {"mish"});
+  expect_refused("t5_relu", ErrorCode::not_found, "feed_forward_proj", "gated-gelu", {"wi_0"});
+  expect_refused("t5_relu", ErrorCode::not_found, "num_layers", 3, {"encoder.block.2"});
+}
+
+TEST(BartConfig, EveryFieldIsChecked) {
+  constexpr auto kCorrupt = ErrorCode::corrupt_data;
+  const auto corrupt = [](const char* field, const Json& value,
+                          std::initializer_list<std::string_view> parts) {
+    expect_refused("bart", kCorrupt, field, value, parts);
+  };
+  corrupt("vocab_size", 40, {"shared.weight", "41", "40"});
+  corrupt("d_model", nullptr, {"d_model", "absent"});
+  corrupt("encoder_attention_heads", 5, {"encoder_attention_heads", "divisor", "12", "5"});
+  corrupt("decoder_attention_heads", 7, {"decoder_attention_heads", "divisor", "12", "7"});
+  corrupt("encoder_layers", 0, {"encoder_layers"});
+  corrupt("decoder_layers", "2", {"decoder_layers"});
+  corrupt("encoder_ffn_dim", 22, {"fc1", "22", "21"});
+  corrupt("decoder_ffn_dim", 0, {"decoder_ffn_dim"});
+  corrupt("max_position_embeddings", 41, {"embed_positions", "43", "42"});
+  corrupt("scale_embedding", 2, {"scale_embedding"});
+  expect_refused("bart", ErrorCode::unsupported, "activation_function", "mish", {"mish"});
+  expect_refused("bart", ErrorCode::not_found, "tie_word_embeddings", false, {"lm_head.weight"});
+  expect_refused("bart", ErrorCode::not_found, "model_type", "mbart", {"encoder.layer_norm"});
+  expect_refused("marian", kCorrupt, "decoder_vocab_size", 33, {"decoder_vocab_size", "41"});
+  expect_refused("marian", ErrorCode::not_found, "share_encoder_decoder_embeddings", false,
+                 {"model.encoder.embed_tokens.weight"});
+}
+
+}  // namespace
+}  // namespace heed
