@@ -20,7 +20,7 @@
 #include "heed/base/message.h"
 #include "heed/io/hub.h"
 #include "heed/io/npy.h"
-#include "heed/models/registry.h"
+#include "heed/models/heads.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed::cli {
@@ -117,14 +117,15 @@ void run_forward(const Context& context, const Options& options) {
                 "--decoder-ids: needs an encoder-decoder model, and Heed has none yet");
   }
   const std::filesystem::path folder = find_model(context.model);
-  const auto encoder = load_encoder(folder, {.dtype = dtype_of(options.dtype)});
-  check_wanted(*encoder, options.want);
-  ForwardRequest request = read_request(context, options, folder, encoder->facts());
+  const EncoderWithHeads model = load_with_heads(folder, {.dtype = dtype_of(options.dtype)});
+  const std::vector<HeadOutput> heads = head_outputs(model);
+  check_wanted(*model.encoder, options.want, heads);
+  ForwardRequest request = read_request(context, options, folder, model.encoder->facts());
   NamedTensors arrays;
   {
     ProgressBar bar(context, "computing", "inputs");
     request.progress = bar.callback();
-    arrays = forward(*encoder, request);
+    arrays = forward(*model.encoder, request, heads);
   }
   if (!options.save.empty()) write_npz(options.save, arrays);
   print_shapes(arrays, context.json);
@@ -168,7 +169,8 @@ void add_forward(CLI::App& root, Context& context) {
   command
       .add_option("--want", options->want,
                   "What to compute: last_hidden_state, hidden_states, attentions, "
-                  "pooler_output, and logits of a causal language model, by commas.")
+                  "pooler_output, logits of a causal language model, and what a task's head "
+                  "gives (logits, start_logits, end_logits ...), by commas.")
       ->delimiter(',')
       ->capture_default_str();
   add_dtype_option(command, options->dtype, "What the model's matrices become while it is loaded.");

@@ -15,12 +15,12 @@
 namespace heed {
 namespace {
 
-AttentionWeights attention_weights(const Params& params, int64_t width) {
+AttentionWeights attention_weights(const Params& params, const BertNames& names, int64_t width) {
   AttentionWeights weights;
-  weights.query = LinearWeights(params / "self" / "query", width, width);
-  weights.key = LinearWeights(params / "self" / "key", width, width);
-  weights.value = LinearWeights(params / "self" / "value", width, width);
-  weights.output = LinearWeights(params / "output" / "dense", width, width);
+  weights.query = LinearWeights(params / names.query, width, width);
+  weights.key = LinearWeights(params / names.key, width, width);
+  weights.value = LinearWeights(params / names.value, width, width);
+  weights.output = LinearWeights(params / names.output, width, width);
   return weights;
 }
 
@@ -57,8 +57,8 @@ BertConfig BertConfig::read(const ConfigReader& file) {
   }
   BertConfig config;
   config.vocab = file.integer("vocab_size", 1, kMost);
-  config.width = file.integer("hidden_size", 1, kWidest);
-  config.layers = file.integer("num_hidden_layers", 1, 1 << 12);
+  config.width = config.embedding_width = file.integer("hidden_size", 1, kWidest);
+  config.blocks = numbered("encoder.layer", file.integer("num_hidden_layers", 1, 1 << 12));
   config.heads = file.integer("num_attention_heads", 1, kWidest);
   config.feed_forward = file.integer("intermediate_size", 1, kMost);
   config.positions = file.integer("max_position_embeddings", 1, kMost);
@@ -71,13 +71,19 @@ BertConfig BertConfig::read(const ConfigReader& file) {
   return config;
 }
 
+std::vector<std::string> BertConfig::numbered(std::string_view layer, int64_t layers) {
+  std::vector<std::string> paths;
+  for (int64_t i = 0; i < layers; ++i) paths.push_back(fmt::format("{}.{}", layer, i));
+  return paths;
+}
+
 BertBlock::BertBlock(const Params& params, const BertConfig& config)
-    : attend(attention_weights(params / "attention", config.width), config.heads),
-      attention_norm(params / "attention" / "output" / "LayerNorm", config.width, config.epsilon),
-      feed_forward(Linear(params / "intermediate" / "dense", config.width, config.feed_forward),
-                   Linear(params / "output" / "dense", config.feed_forward, config.width),
+    : attend(attention_weights(params, config.names, config.width), config.heads),
+      attention_norm(params / config.names.attention_norm, config.width, config.epsilon),
+      feed_forward(Linear(params / config.names.widen, config.width, config.feed_forward),
+                   Linear(params / config.names.narrow, config.feed_forward, config.width),
                    config.activation),
-      feed_forward_norm(params / "output" / "LayerNorm", config.width, config.epsilon) {
+      feed_forward_norm(params / config.names.feed_forward_norm, config.width, config.epsilon) {
   params.release();
 }
 
@@ -87,56 +93,99 @@ Tensor BertBlock::operator()(Tensor x, const Mask& mask, const Run& run) const {
 }
 
 Bert::Bert(const BertConfig& config, const Params& all)
-    : facts_{"bert",           config.width, config.layers, config.heads,
-             config.positions, config.vocab, config.types} {
-  const Params params = all.contains("embeddings.word_embeddings.weight") ? all : all / "bert";
+    : facts_{.architecture = config.names.base,
+             .width = config.width,
+             .layers = std::ssize(config.blocks),
+             .heads = config.heads,
+             .max_tokens = config.positions - config.first_position(),
+             .vocab = config.vocab,
+             .types = config.types},
+      projects_(!config.names.projection.empty()),
+      padding_(config.padding) {
+  const int64_t width = config.embedding_width;
+  const Params params =
+      all.contains("embeddings.word_embeddings.weight") ? all : all / config.names.base;
   const Params embeddings = params / "embeddings";
-  words_ = Embedding(embeddings / "word_embeddings", config.vocab, config.width);
-  positions_ = LearnedPositions(embeddings / "position_embeddings", config.positions, config.width);
-  types_ = Embedding(embeddings / "token_type_embeddings", config.types, config.width);
-  embedding_norm_ = LayerNorm(embeddings / "LayerNorm", config.width, config.epsilon);
-  blocks_.resize(static_cast<size_t>(config.layers));
-  const Params layers = params / "encoder" / "layer";
-  parallel_for(config.layers, [&](int64_t i, int) {
-    blocks_[static_cast<size_t>(i)] = BertBlock(layers / i, config);
+  words_ = Embedding(embeddings / "word_embeddings", config.vocab, width);
+  positions_ =
+      LearnedPositions(embeddings / "position_embeddings",
+                       config.positions - config.first_position(), width, config.first_position());
+  if (config.types > 0)
+    types_ = Embedding(embeddings / "token_type_embeddings", config.types, width);
+  embedding_norm_ = LayerNorm(embeddings / "LayerNorm", width, config.epsilon);
+  if (projects_) projection_ = Linear(params / config.names.projection, width, config.width);
+  std::vector<std::string> distinct = config.blocks;
+  std::ranges::sort(distinct);
+  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  blocks_.resize(distinct.size());
+  parallel_for(std::ssize(distinct), [&](int64_t i, int) {
+    const auto at = static_cast<size_t>(i);
+    blocks_[at] = BertBlock(params / distinct[at], config);
   });
-  has_pooler_ = params.contains("pooler.dense.weight");
-  if (has_pooler_) pooler_ = Linear(params / "pooler" / "dense", config.width, config.width);
+  for (const std::string& path : config.blocks) {
+    order_.push_back(
+        static_cast<size_t>(std::ranges::lower_bound(distinct, path) - distinct.begin()));
+  }
+  has_pooler_ = params.contains(config.names.pooler + ".weight");
+  if (has_pooler_) pooler_ = Linear(params / config.names.pooler, config.width, config.width);
   trained_ = params.trained();
-  if (const auto left = (params / "encoder").unused(); !left.empty()) {
-    log(LogLevel::warning, fmt::format("bert: {} weights of the encoder are not used, {} first; "
+  const std::string encoder = config.blocks[0].substr(0, config.blocks[0].find('.'));
+  if (const auto left = (params / encoder).unused(); !left.empty()) {
+    log(LogLevel::warning, fmt::format("{}: {} weights of the encoder are not used, {} first; "
                                        "config.json may not belong to them",
-                                       left.size(), left.front()));
+                                       facts_.architecture, left.size(), left.front()));
   }
 }
 
+/// RoBERTa counts the tokens that are not the padding's id, which stands at its own position.
+Tensor Bert::positions_of(const EncoderInput& input) const {
+  const int64_t batch = input.ids.size(0), tokens = input.ids.size(1);
+  const Tensor ids = input.ids.contiguous();
+  if (padding_ < 0 || std::ranges::count(ids.span<int32_t>(), padding_) == 0) {
+    return positions_(tokens);
+  }
+  const Tensor rows = Tensor::empty(input.ids.shape(), DType::i32);  // [B, T]
+  for (int64_t b = 0; b < batch; ++b) {
+    int32_t row = padding_;
+    for (int64_t t = b * tokens; t < (b + 1) * tokens; ++t) {
+      const bool counts = ids.data<int32_t>()[t] != padding_;
+      rows.data<int32_t>()[t] = counts ? ++row : padding_;
+    }
+  }
+  return positions_.rows(rows);
+}
+
 Tensor Bert::embed(const EncoderInput& input, const Run& run) const {
-  const Tensor types = input.type_ids ? types_(input.type_ids)                   // [B, T, C]
-                                      : types_(Tensor::zeros({1}, DType::i32));  // [1, C]
-  const Tensor x = words_(input.ids) + types;                                    // [B, T, C]
-  return run.drop(embedding_norm_(x + positions_(x.size(1))));
+  Tensor x = words_(input.ids);  // [B, T, E]
+  if (facts_.types > 0) {
+    x = x + (input.type_ids ? types_(input.type_ids)                    // [B, T, E]
+                            : types_(Tensor::zeros({1}, DType::i32)));  // [1, E]
+  }
+  x = run.drop(embedding_norm_(x + positions_of(input)));
+  return projects_ ? projection_(x) : x;  // [B, T, C]
 }
 
 Tensor Bert::blocks(Tensor x, const Mask& mask, const Run& run) const {
   run.reached(0, x);
   for (int64_t i = 0; i < facts_.layers; ++i) {
-    x = through_block(blocks_[static_cast<size_t>(i)], x, mask, run.at(i));
+    x = through_block(blocks_[order_[static_cast<size_t>(i)]], x, mask, run.at(i));
     run.reached(i + 1, x);
   }
   return x;
 }
 
 Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
-  Dims dims("bert");
+  const std::string& name = facts_.architecture;
+  Dims dims(name);
   dims.bind("ids", input.ids, "B T", DType::i32);
   if (input.type_ids) dims.bind("type_ids", input.type_ids, "B T", DType::i32);
   if (dims['T'] > facts_.max_tokens) {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("bert: a text of {} tokens is longer than the model's {} positions; "
+                fmt::format("{}: a text of {} tokens is longer than the model's {} positions; "
                             "cut it",
-                            dims['T'], facts_.max_tokens));
+                            name, dims['T'], facts_.max_tokens));
   }
-  const Mask mask = padding_mask("bert", input.lengths, dims['B'], dims['T']);
+  const Mask mask = padding_mask(name, input.lengths, dims['B'], dims['T']);
   const Tensor x = embed(input, run);  // [B, T, C]
   const int64_t together = texts_together(dims['B'], dims['T']);
   const bool whole = run.observer != nullptr || trained_;  // gradients are recorded of one run
@@ -145,7 +194,7 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
     const int64_t texts = std::min(together, dims['B'] - first);
     const Tensor part = x.slice(0, first, first + texts);  // [texts, T, C]
     const Tensor y =
-        blocks(part, padding_mask("bert", lengths_of(input, first, texts), texts, dims['T']), run);
+        blocks(part, padding_mask(name, lengths_of(input, first, texts), texts, dims['T']), run);
     std::ranges::copy(y.span<float>(), part.data<float>());
   }
   return x;
@@ -153,7 +202,7 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
 
 Tensor Bert::pooled(const Tensor& last_hidden_state) const {
   if (!has_pooler_) {
-    throw Error(ErrorCode::unsupported, "bert: the checkpoint has no pooler (pooler.dense)");
+    throw Error(ErrorCode::unsupported, facts_.architecture + ": the checkpoint has no pooler");
   }
   return pooler_(last_hidden_state.select(1, 0).contiguous(), Activation::tanh);  // [B, C]
 }

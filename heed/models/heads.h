@@ -2,75 +2,88 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "heed/models/config.h"
 #include "heed/models/encoder.h"
+#include "heed/models/registry.h"
 #include "heed/nn/layer_norm.h"
 #include "heed/nn/linear.h"
 
 namespace heed {
 
-// What stands on an encoder for a task; weights named as transformers' BertFor... classes have
-// them. output() is the last product, which a loss may take as it is, or a call compute.
+// What stands on an encoder for a task, with weights named as the families' classes in transformers
+// have them: BertForMaskedLM, RobertaForSequenceClassification and so on.
 
-/// The classes of a config.json, by id: id2label. Error corrupt_data for ids that are not 0 to N -
-/// 1; not_found (with the next step) for a model without them. Internal: not installed.
+enum class HeadTask {
+  classify,       // ForSequenceClassification: N classes of the text
+  tag,            // ForTokenClassification: N tags of each token
+  answer,         // ForQuestionAnswering: how well an answer starts, and ends, at each token
+  choose,         // ForMultipleChoice: how good this choice is
+  fill,           // ForMaskedLM: the token that stands at each place
+  next_sentence,  // ForNextSentencePrediction: 0 if the second text follows the first, else 1
+  replaced,       // ELECTRA's ForPreTraining: whether each token was replaced
+};
+
+/// The classes of a config.json, by id: id2label, or LABEL_0 and so on where it is left out
+/// (num_labels, else two). Error corrupt_data for ids that are not 0 to N - 1. Internal: not
+/// installed.
 std::vector<std::string> read_labels(const ConfigReader& config);
 
-/// An encoder with a task's last product on it.
+/// An encoder with a task's products on it. features() is what the last one multiplies; a loss may
+/// take it as it is, or logits() compute it.
 class EncoderHead {
  public:
-  virtual ~EncoderHead() = default;
-  EncoderHead(const EncoderHead&) = delete;
-  EncoderHead& operator=(const EncoderHead&) = delete;
+  /// labels: N of classify and tag. Error unsupported for a family without such a head.
+  EncoderHead(HeadTask task, std::shared_ptr<const Encoder> encoder, const ConfigReader& config,
+              const Params& params, int64_t labels = 2);
 
-  /// What output() multiplies: [B, C] for a class a text, else [B, T, C].
-  virtual Tensor features(const EncoderInput& input, const Run& run = {}) const = 0;
+  /// Whether the family ("bert") has such a head.
+  static bool exists(HeadTask task, const std::string& family);
+  /// A weight that no checkpoint without this head has.
+  static std::string needed_weight(HeadTask task, const std::string& family,
+                                   const ConfigReader& config);
+
+  /// [B, C] of classify, choose and next_sentence, else [B, T, C].
+  Tensor features(const EncoderInput& input, const Run& run = {}) const {
+    return features_of((*encoder_)(input, run), run);
+  }
+  /// The same of the last hidden state [B, T, C].
+  Tensor features_of(const Tensor& last_hidden_state, const Run& run = {}) const;
   const LinearWeights& output() const { return output_; }
   /// [B, N] or [B, T, N].
   Tensor logits(const EncoderInput& input, const Run& run = {}) const;
+  Tensor logits_of(const Tensor& last_hidden_state) const;
   const Encoder& encoder() const { return *encoder_; }
-
- protected:
-  EncoderHead(std::shared_ptr<const Encoder> encoder, LinearWeights output)
-      : encoder_(std::move(encoder)), output_(std::move(output)) {}
+  HeadTask task() const { return task_; }
 
  private:
+  enum class Reads { pooled, first, each };
+  struct Layout;
+
+  HeadTask task_;
   std::shared_ptr<const Encoder> encoder_;
+  Reads reads_;
+  std::optional<Linear> dense_;
+  Activation activation_ = Activation::none;
+  std::optional<LayerNorm> norm_;
   LinearWeights output_;
 };
 
-/// BertForSequenceClassification: a class for the whole text, from its first token's pooled state.
-class TextClassifier : public EncoderHead {
- public:
-  TextClassifier(const std::shared_ptr<const Encoder>& encoder, int64_t labels,
-                 const Params& params);
-  Tensor features(const EncoderInput& input, const Run& run = {}) const override;
-};
+/// A folder's encoder with the head for a task. Errors as load_encoder's, unsupported for a family
+/// without such a head, not_found for a checkpoint without its weights.
+std::shared_ptr<const EncoderHead> load_head(const std::filesystem::path& folder, HeadTask task);
 
-/// BertForTokenClassification: a class for each token.
-class TokenClassifier : public EncoderHead {
- public:
-  TokenClassifier(const std::shared_ptr<const Encoder>& encoder, int64_t labels,
-                  const Params& params);
-  Tensor features(const EncoderInput& input, const Run& run = {}) const override;
+/// An encoder with what stands on it.
+struct EncoderWithHeads {
+  std::shared_ptr<const Encoder> encoder;
+  std::vector<std::shared_ptr<const EncoderHead>> heads;
 };
-
-/// BertForMaskedLM: the token that stands at each place; its output matrix is the embeddings'.
-class MaskedModel : public EncoderHead {
- public:
-  /// activation and epsilon: the encoder's, as its config.json has them.
-  MaskedModel(const std::shared_ptr<const Encoder>& encoder, Activation activation, float epsilon,
-              const Params& params);
-  Tensor features(const EncoderInput& input, const Run& run = {}) const override;
-
- private:
-  Activation activation_;
-  Linear transform_;
-  LayerNorm norm_;
-};
+/// The heads are those that config.json's architectures names and the weights are there for: one,
+/// of ...ForPreTraining several, none of a bare encoder or a causal model.
+EncoderWithHeads load_with_heads(const std::filesystem::path& model,
+                                 const LoadOptions& options = {});
 
 }  // namespace heed

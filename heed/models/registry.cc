@@ -10,10 +10,13 @@
 #include <span>
 
 #include "heed/base/error.h"
+#include "heed/models/albert.h"
 #include "heed/models/bart.h"
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
 #include "heed/models/decoder.h"
+#include "heed/models/distilbert.h"
+#include "heed/models/electra.h"
 #include "heed/models/gpt2.h"
 #include "heed/models/llama.h"
 #include "heed/models/marian.h"
@@ -25,6 +28,7 @@
 #include "heed/models/qwen2.h"
 #include "heed/models/qwen3.h"
 #include "heed/models/recurrent.h"
+#include "heed/models/roberta.h"
 #include "heed/models/t5.h"
 #include "heed/models/transformer.h"
 
@@ -63,6 +67,12 @@ constexpr Entry<Kind> kCausalModels[] = {
 
 constexpr Entry<Encoder> kEncodersAlone[] = {
     {"bert", "Bert", make<Encoder, Bert, BertConfig>},
+    {"albert", "Albert", make<Encoder, Bert, AlbertConfig>},
+    {"camembert", "Camembert", make<Encoder, Bert, RobertaConfig>},
+    {"distilbert", "DistilBert", make<Encoder, Bert, DistilBertConfig>},
+    {"electra", "Electra", make<Encoder, Bert, ElectraConfig>},
+    {"roberta", "Roberta", make<Encoder, Bert, RobertaConfig>},
+    {"xlm-roberta", "XLMRoberta", make<Encoder, Bert, RobertaConfig>},
 };
 
 constexpr Entry<EncoderDecoder> kEncoderDecoders[] = {

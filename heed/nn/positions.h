@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "heed/nn/params.h"
+#include "heed/ops/embedding.h"
 
 namespace heed {
 
@@ -29,6 +30,9 @@ class Positions {
   /// T positions from first[b] on for each row b: [T, C] f32 where all begin at the same one, else
   /// [B, T, C]. Error invalid_argument for more than there are.
   Tensor operator()(int64_t tokens, const std::vector<int64_t>& first = {0}) const;
+  /// The table's own rows, those that belong to no position among them: rows [...] i32 -> [..., C]
+  /// f32.
+  Tensor rows(const Tensor& rows) const { return embedding(table_, rows); }
   int64_t count() const { return table_.size(0) - unused_; }
 
  private:

@@ -30,9 +30,7 @@ Classifier Classifier::load(std::string_view name_or_path) {
   const ConfigReader config = ConfigReader::open(folder / "config.json");
   Classifier classifier;
   classifier.labels_ = read_labels(config);
-  const Params params = Params::from(Checkpoint::open(folder), folder.string());
-  classifier.model_ = std::make_shared<TextClassifier>(make_encoder(folder / "config.json", params),
-                                                       std::ssize(classifier.labels_), params);
+  classifier.model_ = load_head(folder, HeadTask::classify);
   classifier.tokenizer_ = Tokenizer::load(folder);
   classifier.each_alone_ = classifier.labels_.size() == 1 ||
                            config.text("problem_type", "") == "multi_label_classification";

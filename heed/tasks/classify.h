@@ -11,7 +11,7 @@
 
 namespace heed {
 
-class TextClassifier;
+class EncoderHead;
 
 /// A class and how likely it is.
 struct ClassScore {
@@ -41,7 +41,7 @@ class Classifier {
   std::vector<ClassScore> scores_of(std::span<const float> logits) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::shared_ptr<const TextClassifier> model_;
+  std::shared_ptr<const EncoderHead> model_;
   std::vector<std::string> labels_;
   bool each_alone_ = false;
 };

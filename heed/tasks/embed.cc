@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
@@ -11,12 +10,11 @@
 #include "heed/base/parallel.h"
 #include "heed/io/hub.h"
 #include "heed/models/registry.h"
+#include "heed/tasks/batches.h"
 
 namespace heed {
 namespace {
 
-/// More tokens at once make no product faster, but every temporary larger.
-constexpr int64_t kTokensAtOnce = 4096;
 /// Texts tokenised between two looks at the cancel flag.
 constexpr int64_t kTextsAtOnce = 1024;
 
@@ -38,15 +36,6 @@ Rows tokenize(const Tokenizer& tokenizer, std::span<const std::string> texts, in
     });
   }
   return rows;
-}
-
-/// Indices of rows, longest first, so that a batch has little padding and the largest memory is
-/// needed at once, not in the end.
-std::vector<size_t> by_length(const Rows& rows) {
-  std::vector<size_t> order(rows.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, std::ranges::greater{}, [&](size_t i) { return rows[i].size(); });
-  return order;
 }
 
 /// do_lower_case asks for what an uncased tokenizer does anyway; with a cased one the texts would
@@ -111,28 +100,23 @@ Embeddings Embedder::operator()(std::span<const std::string> texts,
                                 const EmbedOptions& options) const {
   std::vector<char> cut;
   const Rows rows = tokenize(*tokenizer_, texts, max_tokens_, &cut);
-  const std::vector<size_t> order = by_length(rows);
   const auto count = static_cast<int64_t>(texts.size());
   Embeddings result{.vectors = Tensor::empty({count, width_}),
                     .tokens = {},
                     .truncated = std::vector<bool>(cut.begin(), cut.end())};
   for (const auto& row : rows) result.tokens.push_back(static_cast<int64_t>(row.size()));
-  for (size_t done = 0; done < order.size();) {
-    check_cancelled();
-    const auto longest = std::max<int64_t>(result.tokens[order[done]], 1);
-    const int64_t fitting = std::min(options.batch, kTokensAtOnce / longest);
-    const size_t end =
-        std::min(order.size(), done + static_cast<size_t>(std::max<int64_t>(fitting, 1)));
+  int64_t done = 0;
+  in_batches(result.tokens, options.batch, [&](std::span<const size_t> chosen) {
     Rows batch;
-    for (size_t i = done; i < end; ++i) batch.push_back(rows[order[i]]);
+    for (const size_t i : chosen) batch.push_back(rows[i]);
     const Tensor vectors = embed_rows(batch);
-    for (size_t i = done; i < end; ++i) {
-      std::copy_n(vectors.data<float>() + static_cast<int64_t>(i - done) * width_, width_,
-                  result.vectors.data<float>() + static_cast<int64_t>(order[i]) * width_);
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      std::copy_n(vectors.data<float>() + static_cast<int64_t>(i) * width_, width_,
+                  result.vectors.data<float>() + static_cast<int64_t>(chosen[i]) * width_);
     }
-    done = end;
-    if (options.progress) options.progress(static_cast<int64_t>(done), count);
-  }
+    done += std::ssize(chosen);
+    if (options.progress) options.progress(done, count);
+  });
   return result;
 }
 

@@ -59,9 +59,7 @@ NameFinder NameFinder::load(std::string_view name_or_path) {
   const std::filesystem::path folder = find_model(name_or_path);
   NameFinder finder;
   finder.labels_ = read_labels(ConfigReader::open(folder / "config.json"));
-  const Params params = Params::from(Checkpoint::open(folder), folder.string());
-  finder.model_ = std::make_shared<TokenClassifier>(make_encoder(folder / "config.json", params),
-                                                    std::ssize(finder.labels_), params);
+  finder.model_ = load_head(folder, HeadTask::tag);
   finder.tokenizer_ = Tokenizer::load(folder);
   return finder;
 }

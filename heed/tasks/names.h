@@ -10,7 +10,7 @@
 
 namespace heed {
 
-class TokenClassifier;
+class EncoderHead;
 
 /// How pieces become names, as transformers' pipeline has it.
 enum class Aggregation {
@@ -56,7 +56,7 @@ class NameFinder {
   FoundName name_of(const Piece* first, const Piece* last) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::shared_ptr<const TokenClassifier> model_;
+  std::shared_ptr<const EncoderHead> model_;
   std::vector<std::string> labels_;
 };
 

@@ -45,8 +45,9 @@ class ClassifyTask : public RowTask {
     const Params pooler = params / "bert" / "pooler" / "dense";
     pooler.tensor("weight", {width, width});
     pooler.tensor("bias", {width});
-    model_ =
-        std::make_unique<TextClassifier>(make_encoder(config_json, params), labels_.size(), params);
+    const ConfigReader config = ConfigReader::open(config_json);
+    model_ = std::make_unique<EncoderHead>(HeadTask::classify, make_encoder(config, params), config,
+                                           params, labels_.size());
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {
@@ -99,7 +100,7 @@ class ClassifyTask : public RowTask {
   }
 
   LabelNames labels_;
-  std::unique_ptr<const TextClassifier> model_;
+  std::unique_ptr<const EncoderHead> model_;
 };
 
 }  // namespace

@@ -8,7 +8,6 @@
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
-#include "heed/models/bert.h"
 #include "heed/models/config.h"
 #include "heed/models/heads.h"
 #include "heed/models/registry.h"
@@ -73,9 +72,9 @@ class MaskedTask : public RowTask {
   }
 
   void build(const std::filesystem::path& config_json, const Params& params) override {
-    const BertConfig config = BertConfig::read(ConfigReader::open(config_json));
-    model_ = std::make_unique<MaskedModel>(make_encoder(config_json, params), config.activation,
-                                           config.epsilon, params);
+    const ConfigReader config = ConfigReader::open(config_json);
+    model_ =
+        std::make_unique<EncoderHead>(HeadTask::fill, make_encoder(config, params), config, params);
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {
@@ -150,7 +149,7 @@ class MaskedTask : public RowTask {
 
   Frame frame_;
   Masking masking_;
-  std::unique_ptr<const MaskedModel> model_;
+  std::unique_ptr<const EncoderHead> model_;
 };
 
 }  // namespace

@@ -51,8 +51,9 @@ class NerTask : public RowTask {
   }
 
   void build(const std::filesystem::path& config_json, const Params& params) override {
-    model_ =
-        std::make_unique<TokenClassifier>(make_encoder(config_json, params), tags_.size(), params);
+    const ConfigReader config = ConfigReader::open(config_json);
+    model_ = std::make_unique<EncoderHead>(HeadTask::tag, make_encoder(config, params), config,
+                                           params, tags_.size());
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {
@@ -116,7 +117,7 @@ class NerTask : public RowTask {
   }
 
   LabelNames tags_;
-  std::unique_ptr<const TokenClassifier> model_;
+  std::unique_ptr<const EncoderHead> model_;
 };
 
 }  // namespace

@@ -264,7 +264,7 @@ TEST_F(Train, FaultsAreTold) {
            "--clip",      "0",          "--out",           path("wild")},
           "not finite");
   refused({"train", "lm", "--data", path("none.txt"), "--out", path("o")}, "none.txt");
-  refused({"classify", "a", "--model", path("bert")}, "id2label");
+  refused({"classify", "a", "--model", path("bert")}, "ForSequenceClassification");
 }
 
 }  // namespace

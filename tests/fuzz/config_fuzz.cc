@@ -5,8 +5,11 @@
 
 #include "heed/base/error.h"
 #include "heed/io/json.h"
+#include "heed/models/albert.h"
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
+#include "heed/models/distilbert.h"
+#include "heed/models/electra.h"
 #include "heed/models/gpt2.h"
 #include "heed/models/llama.h"
 #include "heed/models/mistral.h"
@@ -14,6 +17,7 @@
 #include "heed/models/qwen2.h"
 #include "heed/models/qwen3.h"
 #include "heed/models/recurrent.h"
+#include "heed/models/roberta.h"
 #include "heed/models/transformer.h"
 
 namespace {
@@ -38,6 +42,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const ConfigReader config(parse_json(text, "fuzz"), "fuzz");
     try_config<BertConfig>(config);
+    try_config<AlbertConfig>(config);
+    try_config<DistilBertConfig>(config);
+    try_config<ElectraConfig>(config);
+    try_config<RobertaConfig>(config);
     try_config<Gpt2Config>(config);
     try_config<TransformerConfig>(config);
     try_config<RecurrentConfig>(config);

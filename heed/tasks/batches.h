@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "heed/models/encoder.h"
+#include "heed/text/tokenizer.h"
+
+namespace heed {
+
+// How the tasks let a model read many texts. Internal: not installed.
+
+/// Calls run with the indices of rows of these lengths, longest first, so that a batch has little
+/// padding and the largest memory is needed at once, not in the end: at most `batch` rows and some
+/// 4,096 tokens (more make no product faster, but every temporary larger). Error cancelled between
+/// batches.
+void in_batches(std::span<const int64_t> lengths, int64_t batch,
+                const std::function<void(std::span<const size_t> rows)>& run);
+
+/// Each text's tokens, cut to max_tokens, on all threads; the log is told, as the operation's, of
+/// texts that were cut. Error cancelled.
+std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
+                                   int64_t max_tokens, std::string_view operation);
+
+/// A tokenised text's tokens in each row, for in_batches.
+std::vector<int64_t> lengths_of(std::span<const Encoding> encodings);
+
+/// The chosen ones as a padded batch; type ids for models that have several.
+EncoderInput input_of(std::span<const Encoding> encodings, std::span<const size_t> rows,
+                      const EncoderFacts& facts);
+
+}  // namespace heed

@@ -1,0 +1,149 @@
+// BERT's relatives and the heads of all of them, against transformers
+// (tools/make_encoder_goldens.py).
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "heed/models/heads.h"
+#include "heed/tasks/forward.h"
+#include "tests/expect_error.h"
+#include "tests/golden.h"
+
+namespace heed {
+namespace {
+
+using testing::expect_close;
+using testing::expect_same_bits;
+using testing::Golden;
+using testing::golden_folder;
+using testing::TemporaryFolder;
+
+// States are near 1 and pass at most 4 layers of some 100 roundings of 6e-8 each; weights are at
+// most 1 and follow scores near 10; logits reach 10.
+constexpr double kStateTolerance = 2e-5;
+constexpr double kWeightTolerance = 1e-5;
+constexpr double kLogitTolerance = 1e-4;
+
+using Rows = std::vector<std::vector<int32_t>>;
+
+Rows rows_of(const Tensor& padded, const Tensor& lengths) {
+  Rows rows;
+  if (!padded) return rows;
+  for (int64_t b = 0; b < padded.size(0); ++b) {
+    const int32_t* row = padded.data<int32_t>() + b * padded.size(1);
+    rows.emplace_back(row, row + lengths.data<int32_t>()[b]);
+  }
+  return rows;
+}
+
+struct Case {
+  explicit Case(const std::filesystem::path& folder)
+      : model(load_with_heads(folder)),
+        heads(head_outputs(model)),
+        expected(folder / "expected.safetensors") {
+    request.ids = rows_of(expected["input_ids"], expected["lengths"]);
+    request.type_ids = rows_of(expected.maybe("token_type_ids"), expected["lengths"]);
+  }
+
+  Tensor output(const std::string& name) {
+    request.want = {name};
+    return forward(*model.encoder, request, heads).back().second;
+  }
+
+  EncoderWithHeads model;
+  std::vector<HeadOutput> heads;
+  Golden expected;
+  ForwardRequest request;
+};
+
+std::vector<std::filesystem::path> all_cases() {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(golden_folder())) {
+    if (entry.path().filename().string().starts_with("encoder_")) found.push_back(entry.path());
+  }
+  return found;
+}
+
+TEST(Encoders, EveryHeadEqualsTransformers) {
+  const auto cases = all_cases();
+  ASSERT_EQ(cases.size(), 29u);
+  for (const auto& folder : cases) {
+    Case one(folder);
+    ASSERT_FALSE(one.heads.empty()) << folder;
+    for (const std::string& name : one.expected.names()) {
+      if (!name.ends_with("logits")) continue;
+      expect_close(one.output(name), one.expected[name], kLogitTolerance,
+                   folder.filename().string() + " " + name);
+    }
+  }
+}
+
+TEST(Encoders, StatesAndAttentionsEqualTransformers) {
+  for (const char* family : {"roberta", "distilbert", "electra", "albert"}) {
+    Case one(golden_folder() / ("encoder_" + std::string(family) + "_fill"));
+    expect_close(one.output("hidden_states"), one.expected["hidden_states"], kStateTolerance,
+                 family);
+    expect_close(one.output("attentions"), one.expected["attentions"], kWeightTolerance, family);
+  }
+}
+
+TEST(Encoders, BatchMatesAndPaddingChangeNoBit) {
+  for (const char* family : {"roberta", "distilbert", "electra", "albert"}) {
+    Case one(golden_folder() / ("encoder_" + std::string(family) + "_fill"));
+    const Tensor together = one.output("logits");
+    const ForwardRequest all = one.request;
+    for (size_t i = 0; i < all.ids.size(); ++i) {
+      one.request.ids = {all.ids[i]};
+      if (!all.type_ids.empty()) one.request.type_ids = {all.type_ids[i]};
+      const auto length = static_cast<int64_t>(all.ids[i].size());
+      expect_same_bits(one.output("logits").select(0, 0),
+                       together.select(0, static_cast<int64_t>(i)).slice(0, 0, length), family);
+    }
+  }
+}
+
+TEST(Encoders, RobertaReadsTwoTokensLessThanItHasPositions) {
+  Case one(golden_folder() / "encoder_roberta_fill");
+  EXPECT_EQ(one.model.encoder->facts().max_tokens, 35);
+  one.request.ids = {std::vector<int32_t>(35, 7)};
+  EXPECT_EQ(one.output("logits").size(1), 35);
+  one.request.ids = {std::vector<int32_t>(36, 7)};
+  expect_error(ErrorCode::invalid_argument, {"roberta", "36 tokens", "35 positions"},
+               [&] { one.output("logits"); });
+}
+
+TEST(Encoders, AHeadThatIsNotThereIsRefused) {
+  const auto folder = golden_folder() / "encoder_bert_answer";
+  expect_error(ErrorCode::not_found,
+               {"classifier.weight", "ForSequenceClassification", "BertForQuestionAnswering"},
+               [&] { load_head(folder, HeadTask::classify); });
+  expect_error(ErrorCode::unsupported, {"roberta", "ForNextSentencePrediction"}, [&] {
+    load_head(golden_folder() / "encoder_roberta_tag", HeadTask::next_sentence);
+  });
+  expect_error(ErrorCode::unsupported, {"logits"},
+               [&] { check_wanted(*load_encoder(folder), {"logits"}); });
+  Case one(folder);
+  expect_error(ErrorCode::unsupported, {"pooler"}, [&] { one.output("pooler_output"); });
+}
+
+TEST(Encoders, ALieAboutTheArchitectureLeavesTheStates) {
+  const TemporaryFolder copy;
+  std::filesystem::copy(golden_folder() / "encoder_bert_tag", copy.path());
+  Json config = read_json(copy / "config.json");
+  config["architectures"] = {"BertForMaskedLM"};
+  std::ofstream(copy / "config.json") << config;
+  const EncoderWithHeads model = load_with_heads(copy.path());
+  EXPECT_TRUE(model.heads.empty());
+  EXPECT_EQ(model.encoder->facts().width, 12);
+}
+
+TEST(Encoders, LabelsThatAConfigLeavesOutHaveTransformersNames) {
+  EXPECT_EQ(read_labels(ConfigReader(Json::object(), "it")),
+            (std::vector<std::string>{"LABEL_0", "LABEL_1"}));
+  EXPECT_EQ(read_labels(ConfigReader({{"num_labels", 1}}, "it")),
+            (std::vector<std::string>{"LABEL_0"}));
+}
+
+}  // namespace
+}  // namespace heed
