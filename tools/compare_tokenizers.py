@@ -30,7 +30,7 @@ import unicodedata
 import tokenizers
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from tokenizer_variants import bpe_variants, variants  # noqa: E402
+from tokenizer_variants import bpe_variants, unigram_variants, variants  # noqa: E402
 
 # Blocks of Unicode 14 to draw scripts from: letters, digits, marks and punctuation of each together.
 SCRIPTS = [
@@ -248,6 +248,8 @@ def main():
             tokenizer_files["gpt2"] = options.data / "tokenizers" / "gpt2"
             tokenizer_files["roberta"] = options.data / "tokenizers/roberta-base/tokenizer.json"
             add(tokenizer_files["roberta"], bpe_variants)
+            tokenizer_files["t5"] = options.data / "tokenizers/t5/tokenizer.json"
+            add(tokenizer_files["t5"], unigram_variants)
         different = 0
         for name, path in tokenizer_files.items():
             if options.only is None or name in options.only:

@@ -131,3 +131,57 @@ def bpe_variants(base):
     make("characters", normalizer={"type": "Lowercase"}, pre_tokenizer=None, decoder={"type": "Fuse"},
          post_processor=None, model={"unk_token": "<unk>", "fuse_unk": True, "merges": []})
     return made
+
+
+def metaspace(**changes):
+    return {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always",
+            "split": True} | changes
+
+
+def unigram_variants(base):
+    """By name, from T5's tokenizer.json: the settings of transformers' other converters and those
+    that no well-known model uses."""
+    pieces = base["model"]["vocab"]
+    vocab = {piece: i for i, (piece, _) in enumerate(pieces)}
+    map_ = base["normalizer"]
+    spaces = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "\u2581"}
+    strip = {"type": "Strip", "strip_left": False, "strip_right": True}
+    made = {}
+
+    def make(name, added=(), model=(), **parts):
+        made[name] = copy.deepcopy(base)
+        made[name]["added_tokens"] += added
+        made[name]["model"].update(model)
+        made[name].update(parts)
+
+    def steps(*normalizers):
+        return {"type": "Sequence", "normalizers": list(normalizers)}
+
+    make("converted", normalizer=steps(map_, strip, spaces), pre_tokenizer=metaspace(),
+         decoder=metaspace())
+    make("first", pre_tokenizer=metaspace(prepend_scheme="first"), added=added_tokens(vocab, [
+        {"content": "<ent>", "lstrip": True, "rstrip": True}, {"content": "fo"}]))
+    make("never", pre_tokenizer=metaspace(prepend_scheme="never"),
+         decoder=metaspace(prepend_scheme="never"))
+    make("one_word", normalizer=steps(map_, strip), pre_tokenizer=metaspace(split=False))
+    make("nmt", normalizer=steps({"type": "Nmt"}, {"type": "NFKC"}, spaces),
+         pre_tokenizer=metaspace())
+    make("bytes_fall_back", model={"byte_fallback": True, "vocab": pieces + [
+        [f"<0x{byte:02X}>", -15.0] for byte in range(256)]},
+        decoder={"type": "Sequence", "decoders": [
+            {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+            {"type": "ByteFallback"}, {"type": "Fuse"},
+            {"type": "Strip", "content": " ", "start": 1, "stop": 0}]})
+    make("by_bytes", normalizer=steps({"type": "ByteLevel"}), pre_tokenizer=None,
+         decoder=byte_level())
+    make("delimiter", pre_tokenizer={"type": "CharDelimiterSplit", "delimiter": "."},
+         normalizer=None, decoder={"type": "BPEDecoder", "suffix": "e"})
+    make("fixed_length", pre_tokenizer={"type": "FixedLength", "length": 3}, normalizer=None,
+         decoder={"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "o",
+                  "cleanup": True})
+    make("regex", normalizer={"type": "Replace", "pattern": {"Regex": r"\s+|[aeiou](?=n)"},
+                              "content": "_"}, pre_tokenizer={"type": "WhitespaceSplit"},
+         decoder={"type": "Replace", "pattern": {"Regex": "[a-f]+"}, "content": "<>"})
+    make("word_level", pre_tokenizer={"type": "Whitespace"}, normalizer=None, decoder=None,
+         model={"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"})
+    return made

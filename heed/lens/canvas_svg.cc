@@ -2,7 +2,7 @@
 
 #include <iterator>
 
-#include "heed/lens/base64.h"
+#include "heed/base/base64.h"
 #include "heed/lens/canvas.h"
 
 // Written by hand, not through Cairo: Cairo's SVG holds outlines of letters, and text that is text

@@ -70,10 +70,7 @@ class Bpe final : public Model {
     if (options.unknown) unknown_ = need(*options.unknown, "the unknown token", where);
     for (char32_t c = 0; c < common_.size(); ++c) common_[c] = look_up({&c, 1});
     cuts_ = may_cut();
-    if (!options.byte_fallback) return;
-    for (int byte = 0; byte < 256; ++byte) {
-      bytes_.push_back(vocabulary.find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
-    }
+    if (options.byte_fallback) bytes_ = byte_ids(vocabulary);
   }
 
   void tokenize(std::u32string_view word, ModelOutput& out) const override {

@@ -38,20 +38,6 @@ void prefix_spaces(PiecedText& text) {
                  });
 }
 
-void write_bytes(const AlignedText& old, const Piece& piece, AlignedText& out) {
-  std::string bytes;
-  for (uint32_t i = piece.begin; i < piece.end; ++i) {
-    if (old.chars[i] < 0x80) {
-      out.push_back(kTables.chars[old.chars[i]], old.from[i]);
-      continue;
-    }
-    bytes.clear();
-    append_utf8(bytes, old.chars[i]);
-    for (const char byte : bytes)
-      out.push_back(char_of_byte(static_cast<uint8_t>(byte)), old.from[i]);
-  }
-}
-
 class ByteLevel final : public PreTokenizer {
  public:
   explicit ByteLevel(const ByteLevelOptions& options)
@@ -64,7 +50,10 @@ class ByteLevel final : public PreTokenizer {
   void apply(PiecedText& text) const override {
     if (add_prefix_space_) prefix_spaces(text);
     if (words_) words_->apply(text);
-    rewrite_pieces(text, text.text.size() + text.text.size() / 8, write_bytes);
+    rewrite_pieces(text, text.text.size() + text.text.size() / 8,
+                   [](const AlignedText& old, const Piece& piece, AlignedText& out) {
+                     append_byte_chars(old, piece.begin, piece.end, out);
+                   });
   }
 
  private:
@@ -98,6 +87,21 @@ class ByteLevelDecoder final : public TokenDecoder {
 char32_t char_of_byte(uint8_t byte) { return kTables.chars[byte]; }
 
 int byte_of_char(char32_t c) { return c < kTables.bytes.size() ? kTables.bytes[c] : -1; }
+
+void append_byte_chars(const AlignedText& text, size_t begin, size_t end, AlignedText& out) {
+  std::string bytes;
+  for (size_t i = begin; i < end; ++i) {
+    if (text.chars[i] < 0x80) {
+      out.push_back(kTables.chars[text.chars[i]], text.from[i]);
+      continue;
+    }
+    bytes.clear();
+    append_utf8(bytes, text.chars[i]);
+    for (const char byte : bytes) {
+      out.push_back(char_of_byte(static_cast<uint8_t>(byte)), text.from[i]);
+    }
+  }
+}
 
 PreTokenizerPtr byte_level_pre_tokenizer(const ByteLevelOptions& options) {
   return std::make_unique<ByteLevel>(options);

@@ -27,6 +27,8 @@ struct ByteLevelOptions {
 };
 /// Cuts pieces and rewrites them in the characters of their UTF-8 bytes.
 PreTokenizerPtr byte_level_pre_tokenizer(const ByteLevelOptions& options);
+/// Appends characters [begin, end) of `text`, each as the characters of its bytes.
+void append_byte_chars(const AlignedText& text, size_t begin, size_t end, AlignedText& out);
 /// Back to bytes; a token that has other characters too is taken as it is.
 DecoderPtr byte_level_decoder();
 

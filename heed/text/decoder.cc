@@ -1,10 +1,12 @@
 #include "heed/text/decoder.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
 
 #include "heed/base/error.h"
+#include "heed/text/unicode.h"
 
 namespace heed {
 namespace {
@@ -82,6 +84,61 @@ class ReplaceDecoder final : public TokenDecoder {
  private:
   std::string pattern_;
   std::string content_;
+};
+
+class ReplaceMatchesDecoder final : public TokenDecoder {
+ public:
+  ReplaceMatchesDecoder(Regex pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    Regex::Search search(pattern_);
+    for (std::string& token : tokens) {
+      const std::u32string chars = decode_utf8(token).chars;
+      const std::u32string_view view = chars;
+      std::string replaced;
+      size_t done = 0;
+      search.each(view, [&](size_t begin, size_t end) {
+        replaced += to_utf8(view.substr(done, begin - done)) + content_;
+        done = end;
+      });
+      token = replaced + to_utf8(view.substr(done));
+    }
+  }
+
+ private:
+  Regex pattern_;
+  std::string content_;
+};
+
+class BpeDecoder final : public TokenDecoder {
+ public:
+  explicit BpeDecoder(std::string suffix) : suffix_(std::move(suffix)) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    for (std::string& token : tokens) {
+      replace_all(token, suffix_, &token == &tokens.back() ? "" : " ");
+    }
+  }
+
+ private:
+  std::string suffix_;
+};
+
+class CtcDecoder final : public TokenDecoder {
+ public:
+  explicit CtcDecoder(CtcOptions options) : options_(std::move(options)) {}
+  void apply(std::vector<std::string>& tokens) const override {
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    for (std::string& token : tokens) {
+      replace_all(token, options_.pad, "");
+      if (!options_.cleanup) continue;
+      clean_up(token);
+      replace_all(token, options_.word_delimiter, " ");
+    }
+    std::erase(tokens, "");
+  }
+
+ private:
+  CtcOptions options_;
 };
 
 class StripDecoder final : public TokenDecoder {
@@ -167,6 +224,17 @@ DecoderPtr word_piece_decoder(std::string prefix, bool cleanup) {
 DecoderPtr replace_decoder(std::string pattern, std::string content) {
   HEED_ASSERT(!pattern.empty());
   return std::make_unique<ReplaceDecoder>(std::move(pattern), std::move(content));
+}
+DecoderPtr replace_decoder(Regex pattern, std::string content) {
+  return std::make_unique<ReplaceMatchesDecoder>(std::move(pattern), std::move(content));
+}
+DecoderPtr bpe_decoder(std::string suffix) {
+  HEED_ASSERT(!suffix.empty());
+  return std::make_unique<BpeDecoder>(std::move(suffix));
+}
+DecoderPtr ctc_decoder(const CtcOptions& options) {
+  HEED_ASSERT(!options.pad.empty() && !options.word_delimiter.empty());
+  return std::make_unique<CtcDecoder>(options);
 }
 DecoderPtr strip_decoder(std::string content, int32_t start, int32_t stop) {
   HEED_ASSERT(!content.empty());

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "heed/text/regex.h"
+
 namespace heed {
 
 /// Joins tokens to a text. Immutable: safe from many threads.
@@ -34,6 +36,17 @@ DecoderPtr fuse_decoder();
 DecoderPtr word_piece_decoder(std::string prefix, bool cleanup);
 /// Every `pattern` (not empty) in a token becomes `content`.
 DecoderPtr replace_decoder(std::string pattern, std::string content);
+/// Every match of `pattern` in a token becomes `content`.
+DecoderPtr replace_decoder(Regex pattern, std::string content);
+/// Every `suffix` becomes a space, those of the last token nothing.
+DecoderPtr bpe_decoder(std::string suffix);
+struct CtcOptions {
+  std::string pad;             // drops out, once equal tokens in a row have become one
+  std::string word_delimiter;  // becomes a space
+  bool cleanup = true;         // as word_piece_decoder's; without it delimiters stay
+};
+/// What a model of connectionist temporal classification writes (Graves et al. 2006).
+DecoderPtr ctc_decoder(const CtcOptions& options);
 /// Takes up to `start` times `content` (a character) from each token's start and `stop` times from
 /// its end.
 DecoderPtr strip_decoder(std::string content, int32_t start, int32_t stop);

@@ -64,8 +64,13 @@ int32_t JsonField::index() const {
   return static_cast<int32_t>(value_->get<uint64_t>());
 }
 
-std::vector<JsonField> JsonField::items() const {
+const Json& JsonField::list() const {
   if (!value_->is_array()) fail("a list");
+  return *value_;
+}
+
+std::vector<JsonField> JsonField::items() const {
+  list();
   std::vector<JsonField> out;
   out.reserve(value_->size());
   for (size_t i = 0; i < value_->size(); ++i) {

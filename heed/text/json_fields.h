@@ -27,8 +27,10 @@ class JsonField {
   int32_t index() const;
   std::vector<JsonField> items() const;  // of a list
   const Json& object() const;
+  const Json& list() const;
   std::string type() const { return (*this)["type"].string(); }
   bool is_string() const { return value_->is_string(); }
+  bool is_list() const { return value_->is_array(); }
   bool is_null() const { return value_->is_null(); }
   const std::string& path() const { return path_; }
 

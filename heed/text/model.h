@@ -13,6 +13,8 @@ struct ModelToken {
   int32_t id;
   uint32_t begin;
   uint32_t end;
+  bool as_text = false;      // an unknown one that is shown as the text it stands for
+  bool starts_word = false;  // within what the model took for one word
 };
 
 /// A token that BPE may still merge with its neighbours, in a list by position.
@@ -24,6 +26,13 @@ struct MergeSymbol {
   int32_t next;      // -1: none
 };
 
+/// The best way to a place in a word: its score, and the piece that it ends with.
+struct PathEnd {
+  double score;
+  uint32_t begin;  // of that piece
+  int32_t piece;
+};
+
 /// Where a model puts its tokens; kept for a whole text, so that words allocate nothing.
 struct ModelOutput {
   std::vector<ModelToken> tokens;
@@ -31,6 +40,8 @@ struct ModelOutput {
   std::vector<Vocabulary::Hash> hashes;
   std::vector<MergeSymbol> symbols;
   std::vector<uint64_t> queue;
+  std::vector<PathEnd> path;
+  std::vector<uint32_t> steps;
 };
 
 /// Cuts words into pieces of its vocabulary. Immutable: safe from many threads.

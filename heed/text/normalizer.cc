@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "heed/base/error.h"
+#include "heed/text/byte_level.h"
 #include "heed/text/unicode.h"
 
 namespace heed {
@@ -149,6 +150,58 @@ class Replace final : public Normalizer {
   std::u32string content_;
 };
 
+class ReplaceMatches final : public Normalizer {
+ public:
+  ReplaceMatches(Regex pattern, std::u32string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  void apply(AlignedText& text) const override {
+    Regex::Search search(pattern_);
+    AlignedText replaced;
+    size_t done = 0;
+    search.each(text.chars, [&](size_t begin, size_t end) {
+      replaced.append(text, done, begin);
+      const SourceRange from = end == 0 ? SourceRange{0, 0} : text.from[end - 1];
+      for (const char32_t c : content_) replaced.push_back(c, from);
+      done = end;
+    });
+    replaced.append(text, done, text.size());
+    text = std::move(replaced);
+  }
+
+ private:
+  Regex pattern_;
+  std::u32string content_;
+};
+
+class Nmt final : public Normalizer {
+ public:
+  void apply(AlignedText& text) const override {
+    text.keep_if([](char32_t c) {
+      const bool control = (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F);
+      return !control && c != 0x7F && c != 0x8F && c != 0x9F;
+    });
+    for (char32_t& c : text.chars) {
+      if (is_space(c)) c = U' ';
+    }
+  }
+
+ private:
+  static bool is_space(char32_t c) {
+    constexpr std::u32string_view kSpaces =
+        U"\t\n\f\r\u1680\u200B\u200C\u200D\u200E\u200F\u2028\u2029\u2581\uFEFF\uFFFD";
+    return kSpaces.find(c) != std::u32string_view::npos;
+  }
+};
+
+class ByteLevelNormalizer final : public Normalizer {
+ public:
+  void apply(AlignedText& text) const override {
+    AlignedText out;
+    append_byte_chars(text, 0, text.size(), out);
+    text = std::move(out);
+  }
+};
+
 class Prepend final : public Normalizer {
  public:
   explicit Prepend(std::u32string prefix) : prefix_(std::move(prefix)) {}
@@ -189,6 +242,11 @@ NormalizerPtr strip_normalizer(bool left, bool right) {
 NormalizerPtr replace_normalizer(std::u32string pattern, std::u32string content) {
   return std::make_unique<Replace>(std::move(pattern), std::move(content));
 }
+NormalizerPtr replace_normalizer(Regex pattern, std::u32string content) {
+  return std::make_unique<ReplaceMatches>(std::move(pattern), std::move(content));
+}
+NormalizerPtr nmt_normalizer() { return std::make_unique<Nmt>(); }
+NormalizerPtr byte_level_normalizer() { return std::make_unique<ByteLevelNormalizer>(); }
 NormalizerPtr prepend_normalizer(std::u32string prefix) {
   return std::make_unique<Prepend>(std::move(prefix));
 }

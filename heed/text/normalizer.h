@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "heed/text/aligned_text.h"
+#include "heed/text/chars_map.h"
 #include "heed/text/normal_form.h"
+#include "heed/text/regex.h"
 
 namespace heed {
 
@@ -34,6 +36,15 @@ NormalizerPtr strip_accents_normalizer();
 NormalizerPtr strip_normalizer(bool left, bool right);
 /// Every `pattern` (not empty), left to right, becomes `content`.
 NormalizerPtr replace_normalizer(std::u32string pattern, std::u32string content);
+/// Every match of `pattern` becomes `content`.
+NormalizerPtr replace_normalizer(Regex pattern, std::u32string content);
+/// SentencePiece's NMT rules without its map: some control characters go, kinds of white space and
+/// invisible marks become a space.
+NormalizerPtr nmt_normalizer();
+/// Bytes in the characters of byte-level BPE (byte_level.h).
+NormalizerPtr byte_level_normalizer();
+/// Grapheme cluster by cluster, as the `tokenizers` library's Precompiled.
+NormalizerPtr precompiled_normalizer(CharsMap map);
 /// In front of a text that is not empty.
 NormalizerPtr prepend_normalizer(std::u32string prefix);
 NormalizerPtr sequence_normalizer(std::vector<NormalizerPtr> steps);

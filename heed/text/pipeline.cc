@@ -18,7 +18,7 @@ struct Token {
   uint32_t begin;  // in the pieced text
   uint32_t end;
   int32_t word;
-  bool added;
+  bool as_text;  // its text is what stands there, not the vocabulary's piece
 };
 
 // One text on its way: as given, as cut, and as tokens.
@@ -53,6 +53,7 @@ class Pipeline final : public Tokenizer {
     std::vector<std::string_view> tokens;
     tokens.reserve(ids.size());
     for (const int32_t id : ids) {
+      if (id >= vocab_size()) continue;  // a model's table may have more rows than there are pieces
       const AddedToken* added = added_.of_id(id);
       if (added == nullptr) {
         tokens.emplace_back(token_of(id));
@@ -147,18 +148,19 @@ class Pipeline final : public Tokenizer {
     out.pieced = pieces_of(out.given.chars);
     ModelOutput model;
     const std::u32string_view chars = out.pieced.text.chars;
-    for (size_t word = 0; word < out.pieced.pieces.size(); ++word) {
-      const Piece& piece = out.pieced.pieces[word];
-      const auto index = static_cast<int32_t>(word);
+    int32_t word = -1;
+    for (const Piece& piece : out.pieced.pieces) {
+      ++word;
       if (piece.added_id >= 0) {
-        out.tokens.push_back({piece.added_id, piece.begin, piece.end, index, true});
-      } else {
-        model.tokens.clear();
-        parts_.model->tokenize(chars.substr(piece.begin, piece.end - piece.begin), model);
-        for (const ModelToken& token : model.tokens) {
-          out.tokens.push_back(
-              {token.id, piece.begin + token.begin, piece.begin + token.end, index, false});
-        }
+        out.tokens.push_back({piece.added_id, piece.begin, piece.end, word, true});
+        continue;
+      }
+      model.tokens.clear();
+      parts_.model->tokenize(chars.substr(piece.begin, piece.end - piece.begin), model);
+      for (const ModelToken& token : model.tokens) {
+        if (token.starts_word && token.begin > 0) ++word;
+        out.tokens.push_back(
+            {token.id, piece.begin + token.begin, piece.begin + token.end, word, token.as_text});
       }
       if (enough && static_cast<int64_t>(out.tokens.size()) > *enough) break;
     }
@@ -225,7 +227,7 @@ class Pipeline final : public Tokenizer {
           std::u32string_view(text.chars).substr(token.begin, token.end - token.begin);
       if (parts_.post.trim) at = trimmed(at, chars, &token == sequence.tokens.data());
       out.ids.push_back(token.id);
-      out.tokens.push_back(token.added ? to_utf8(chars) : parts_.vocabulary->piece(token.id));
+      out.tokens.push_back(token.as_text ? to_utf8(chars) : parts_.vocabulary->piece(token.id));
       out.type_ids.push_back(type_id);
       out.offsets.push_back(at);
       out.byte_offsets.push_back(

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "heed/base/error.h"
 #include "heed/text/unicode.h"
 
 namespace heed {
@@ -104,6 +105,23 @@ class Split final : public PreTokenizer {
   bool invert_;
 };
 
+class FixedLength final : public PreTokenizer {
+ public:
+  explicit FixedLength(uint32_t length) : length_(length) { HEED_ASSERT(length > 0); }
+  void apply(PiecedText& text) const override {
+    cut_pieces(text, [this](std::u32string_view, const Piece& piece, std::vector<Piece>& out) {
+      for (uint32_t i = piece.begin; i < piece.end;) {
+        const uint32_t end = piece.end - i > length_ ? i + length_ : piece.end;
+        out.push_back({i, end});
+        i = end;
+      }
+    });
+  }
+
+ private:
+  uint32_t length_;
+};
+
 class Metaspace final : public PreTokenizer {
  public:
   explicit Metaspace(const MetaspaceOptions& options) : options_(options) {}
@@ -164,6 +182,9 @@ PreTokenizerPtr punctuation_pre_tokenizer(SplitBehavior behavior) {
 }
 PreTokenizerPtr split_pre_tokenizer(Regex pattern, SplitBehavior behavior, bool invert) {
   return std::make_unique<Split>(std::move(pattern), behavior, invert);
+}
+PreTokenizerPtr fixed_length_pre_tokenizer(uint32_t length) {
+  return std::make_unique<FixedLength>(length);
 }
 PreTokenizerPtr metaspace_pre_tokenizer(const MetaspaceOptions& options) {
   return std::make_unique<Metaspace>(options);

@@ -26,6 +26,8 @@ PreTokenizerPtr whitespace_split_pre_tokenizer();
 PreTokenizerPtr punctuation_pre_tokenizer(SplitBehavior behavior);
 /// Cuts at the pattern's matches, or (`invert`) at what lies between them.
 PreTokenizerPtr split_pre_tokenizer(Regex pattern, SplitBehavior behavior, bool invert);
+/// Words of `length` characters; a piece's last one may be shorter.
+PreTokenizerPtr fixed_length_pre_tokenizer(uint32_t length);
 /// SentencePiece's way: spaces become `replacement`, one stands in front of each piece (or only of
 /// the first, or of none), and words begin with it (unless `split` is false).
 struct MetaspaceOptions {

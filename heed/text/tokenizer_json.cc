@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "heed/base/message.h"
@@ -11,7 +12,9 @@
 #include "heed/text/json_fields.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/tokenizer_json_parts.h"
+#include "heed/text/unigram.h"
 #include "heed/text/vocab_ids.h"
+#include "heed/text/word_level.h"
 #include "heed/text/word_piece.h"
 
 namespace heed {
@@ -56,17 +59,69 @@ std::unique_ptr<const Model> read_bpe(const JsonField& json, const Vocabulary& v
   return bpe(vocabulary, options, json.path());
 }
 
+/// Pieces with their scores, in order of their ids.
+std::pair<std::vector<std::string>, std::vector<double>> read_scores(const JsonField& json) {
+  const Json& list = json.list();
+  std::vector<std::string> pieces;
+  std::vector<double> scores;
+  pieces.reserve(list.size());
+  scores.reserve(list.size());
+  for (const Json& item : list) {
+    if (!item.is_array() || item.size() != 2 || !item[0].is_string() || !item[1].is_number()) {
+      JsonField(item, fmt::format("{}[{}]", json.path(), pieces.size()))
+          .fail("a list of piece and score");
+    }
+    pieces.push_back(item[0].get<std::string>());
+    scores.push_back(item[1].get<double>());
+  }
+  return {std::move(pieces), std::move(scores)};
+}
+
+void read_unigram(const JsonField& json, TokenizerParts& parts) {
+  auto [pieces, scores] = read_scores(json["vocab"]);
+  UnigramOptions options;
+  if (json.has("unk_id")) options.unknown_id = json["unk_id"].index();
+  if (options.unknown_id >= static_cast<int64_t>(pieces.size())) {
+    json["unk_id"].fail(fmt::format("an id below {}, the number of pieces", pieces.size()));
+  }
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const auto id = static_cast<int32_t>(i);
+    options.pieces.push_back(
+        {pieces[i], scores[i], id == options.unknown_id ? UnigramPiece::kUnknown : id});
+  }
+  if (!scores.empty()) {
+    options.unknown_score = *std::min_element(scores.begin(), scores.end()) - kUnknownPenalty;
+  }
+  parts.vocabulary = std::make_unique<Vocabulary>(std::move(pieces), json["vocab"].path());
+  if (json.has("byte_fallback") && json["byte_fallback"].boolean()) {
+    options.bytes = byte_ids(*parts.vocabulary);
+  }
+  parts.model = unigram(options, json.path());
+}
+
+/// The kind of a model; files from before 2020 do not say it.
+std::string kind_of(const JsonField& json) {
+  if (json.has("type")) return json.type();
+  if (json.has("merges")) return "BPE";
+  if (json.has("max_input_chars_per_word")) return "WordPiece";
+  return json["vocab"].is_list() ? "Unigram" : "WordLevel";
+}
+
 void read_model(const JsonField& json, VocabIds& ids, TokenizerParts& parts) {
-  // files from before 2020 have no type
-  const bool has_type = json.has("type");
-  const bool is_word_piece =
-      has_type ? json.type() == "WordPiece" : json.has("max_input_chars_per_word");
-  const bool is_bpe = has_type ? json.type() == "BPE" : json.has("merges");
-  if (!is_word_piece && !is_bpe) json.unsupported("the model", "BPE and WordPiece");
+  const std::string kind = kind_of(json);
+  if (kind == "Unigram") return read_unigram(json, parts);
+  if (kind != "WordPiece" && kind != "BPE" && kind != "WordLevel") {
+    json.unsupported("the model", "BPE, Unigram, WordLevel and WordPiece");
+  }
   json["vocab"].object();
   parts.vocabulary = ids.vocabulary();
-  parts.model =
-      is_bpe ? read_bpe(json, *parts.vocabulary) : read_word_piece(json, *parts.vocabulary);
+  if (kind == "BPE") {
+    parts.model = read_bpe(json, *parts.vocabulary);
+  } else if (kind == "WordPiece") {
+    parts.model = read_word_piece(json, *parts.vocabulary);
+  } else {
+    parts.model = word_level(*parts.vocabulary, json["unk_token"].string());
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <array>
 #include <utility>
 
+#include "heed/base/base64.h"
 #include "heed/text/byte_level.h"
 #include "heed/text/unicode.h"
 
@@ -26,14 +27,18 @@ NormalizerPtr read_bert_normalizer(const JsonField& json) {
 
 NormalizerPtr read_replace(const JsonField& json) {
   const JsonField pattern = json["pattern"];
+  const std::u32string content = chars_of(json["content"]);
   if (!pattern.has("String")) {
-    throw Error(ErrorCode::unsupported,
-                fmt::format("{}: needed a String, which is what Heed replaces; it does not replace "
-                            "by regular expressions",
-                            pattern.path()));
+    const JsonField regex = pattern["Regex"];
+    return replace_normalizer(Regex(chars_of(regex), regex.path()), content);
   }
   if (pattern["String"].string().empty()) pattern["String"].fail("a string that is not empty");
-  return replace_normalizer(chars_of(pattern["String"]), chars_of(json["content"]));
+  return replace_normalizer(chars_of(pattern["String"]), content);
+}
+
+NormalizerPtr read_precompiled(const JsonField& json) {
+  const JsonField field = json["precompiled_charsmap"];
+  return precompiled_normalizer(CharsMap(from_base64(field.string(), field.path()), field.path()));
 }
 
 SplitBehavior read_behavior(const JsonField& json) {
@@ -136,16 +141,37 @@ PreTokenizerPtr read_metaspace(const JsonField& json) {
                                   .split = !json.has("split") || json["split"].boolean()});
 }
 
+PreTokenizerPtr read_char_delimiter(const JsonField& json) {
+  const char32_t delimiter = read_char(json["delimiter"]);
+  return split_pre_tokenizer(Regex(Regex::quoted({&delimiter, 1}), json.path()),
+                             SplitBehavior::removed, /*invert=*/false);
+}
+
+PreTokenizerPtr read_fixed_length(const JsonField& json) {
+  const int32_t length = json.has("length") ? json["length"].index() : 5;
+  if (length == 0) json["length"].fail("a length of 1 or more");
+  return fixed_length_pre_tokenizer(static_cast<uint32_t>(length));
+}
+
+/// A string that stands for something and so must not be empty.
+std::string some_text(const JsonField& field) {
+  std::string text = field.string();
+  if (text.empty()) field.fail("a string that is not empty");
+  return text;
+}
+
 DecoderPtr read_replace_decoder(const JsonField& json) {
   const JsonField pattern = json["pattern"];
-  if (!pattern.has("String")) {
-    throw Error(ErrorCode::unsupported,
-                fmt::format("{}: needed a String; Heed does not decode by regular expressions",
-                            pattern.path()));
-  }
-  const std::string text = pattern["String"].string();
-  if (text.empty()) pattern["String"].fail("a string that is not empty");
-  return replace_decoder(text, json["content"].string());
+  const std::string content = json["content"].string();
+  if (pattern.has("String")) return replace_decoder(some_text(pattern["String"]), content);
+  const JsonField regex = pattern["Regex"];
+  return replace_decoder(Regex(chars_of(regex), regex.path()), content);
+}
+
+DecoderPtr read_ctc(const JsonField& json) {
+  return ctc_decoder({.pad = some_text(json["pad_token"]),
+                      .word_delimiter = some_text(json["word_delimiter_token"]),
+                      .cleanup = json["cleanup"].boolean()});
 }
 
 std::optional<TrimOffsets> read_trim(const JsonField& json) {
@@ -184,6 +210,9 @@ NormalizerPtr read_normalizer(const JsonField& json) {
     return strip_normalizer(json["strip_left"].boolean(), json["strip_right"].boolean());
   }
   if (type == "Replace") return read_replace(json);
+  if (type == "Nmt") return nmt_normalizer();
+  if (type == "ByteLevel") return byte_level_normalizer();
+  if (type == "Precompiled") return read_precompiled(json);
   if (type == "Prepend") return prepend_normalizer(chars_of(json["prepend"]));
   if (type == "Sequence") {
     std::vector<NormalizerPtr> steps;
@@ -193,8 +222,8 @@ NormalizerPtr read_normalizer(const JsonField& json) {
     return sequence_normalizer(std::move(steps));
   }
   json.unsupported("the normalizer",
-                   "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Prepend, Replace, Sequence, "
-                   "Strip and StripAccents");
+                   "BertNormalizer, ByteLevel, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, "
+                   "Prepend, Replace, Sequence, Strip and StripAccents");
 }
 
 PreTokenizerPtr read_pre_tokenizer(const JsonField& json) {
@@ -210,6 +239,8 @@ PreTokenizerPtr read_pre_tokenizer(const JsonField& json) {
   if (type == "ByteLevel") return read_byte_level(json);
   if (type == "Digits") return read_digits(json);
   if (type == "Metaspace") return read_metaspace(json);
+  if (type == "CharDelimiterSplit") return read_char_delimiter(json);
+  if (type == "FixedLength") return read_fixed_length(json);
   if (type == "Sequence") {
     std::vector<PreTokenizerPtr> steps;
     for (const JsonField& step : json["pretokenizers"].items()) {
@@ -219,8 +250,8 @@ PreTokenizerPtr read_pre_tokenizer(const JsonField& json) {
   }
   json.unsupported(
       "the pre_tokenizer",
-      "BertPreTokenizer, ByteLevel, Digits, Metaspace, Punctuation, Sequence, Split, Whitespace "
-      "and WhitespaceSplit");
+      "BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, FixedLength, Metaspace, "
+      "Punctuation, Sequence, Split, Whitespace and WhitespaceSplit");
 }
 
 Template read_post_processor(const JsonField& json) {
@@ -257,6 +288,8 @@ DecoderPtr read_decoder(const JsonField& json) {
     return word_piece_decoder(json["prefix"].string(), json["cleanup"].boolean());
   }
   if (type == "Replace") return read_replace_decoder(json);
+  if (type == "BPEDecoder") return bpe_decoder(some_text(json["suffix"]));
+  if (type == "CTC") return read_ctc(json);
   if (type == "ByteFallback") return byte_fallback_decoder();
   if (type == "Strip") {
     std::string content;
@@ -273,9 +306,10 @@ DecoderPtr read_decoder(const JsonField& json) {
     for (const JsonField& step : json["decoders"].items()) steps.push_back(read_decoder(step));
     return sequence_decoder(std::move(steps));
   }
-  json.unsupported("the decoder",
-                   "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip and "
-                   "WordPiece");
+  json.unsupported(
+      "the decoder",
+      "BPEDecoder, ByteFallback, ByteLevel, CTC, Fuse, Metaspace, Replace, Sequence, Strip "
+      "and WordPiece");
 }
 
 std::vector<AddedToken> read_added_tokens(const JsonField& json) {

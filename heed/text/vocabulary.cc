@@ -85,4 +85,12 @@ std::optional<int32_t> Vocabulary::find(Hash hash, std::u32string_view prefix,
   return std::nullopt;
 }
 
+std::vector<int32_t> byte_ids(const Vocabulary& vocabulary) {
+  std::vector<int32_t> ids;
+  for (int byte = 0; byte < 256; ++byte) {
+    ids.push_back(vocabulary.find(fmt::format("<0x{:02X}>", byte)).value_or(-1));
+  }
+  return ids;
+}
+
 }  // namespace heed

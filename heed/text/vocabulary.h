@@ -46,4 +46,7 @@ class Vocabulary {
   size_t longest_chars_ = 0;
 };
 
+/// The ids of the pieces of byte fallback, <0x00> to <0xFF>; -1 for one that is missing.
+std::vector<int32_t> byte_ids(const Vocabulary& vocabulary);
+
 }  // namespace heed
