@@ -14,6 +14,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/text/score_merges.h"
 
 namespace heed {
 namespace {
@@ -322,7 +323,7 @@ class Converter {
             {"byte_fallback", sentence_piece_},
             {"ignore_merges", pre_ != nullptr && pre_->ignore_merges},
             {"vocab", std::move(vocab)},
-            {"merges", sentence_piece_ ? merges_of_scores() : stored_merges()}};
+            {"merges", sentence_piece_ ? scored_merges() : stored_merges()}};
   }
 
   OrderedJson stored_merges() const {
@@ -340,34 +341,18 @@ class Converter {
     return out;
   }
 
-  /// SentencePiece merges the neighbours whose joint piece has the highest score; equal ones, which
-  /// the leftmost wins there, stand in the order of the shorter left part.
-  OrderedJson merges_of_scores() const {
+  OrderedJson scored_merges() const {
     const auto scores = file_.numbers(key("scores"));
     if (!scores || scores->size() != pieces_.size()) {
       fail("needed metadata 'tokenizer.ggml.scores', a number for each token");
     }
-    struct Merge {
-      std::string_view left, right;
-      double score;
-    };
-    std::vector<Merge> merges;
+    std::vector<ScoredPiece> scored;
     for (size_t id = 0; id < pieces_.size(); ++id) {
-      if (type(id) != TokenType::normal) continue;
-      const std::string_view piece = pieces_[id];
-      for (size_t cut = 1; cut < piece.size(); ++cut) {
-        if ((static_cast<unsigned char>(piece[cut]) & 0xC0) == 0x80) continue;  // in a character
-        const std::string_view left = piece.substr(0, cut);
-        const std::string_view right = piece.substr(cut);
-        if (ids_.contains(left) && ids_.contains(right)) {
-          merges.push_back({left, right, (*scores)[id]});
-        }
-      }
+      scored.push_back({pieces_[id], (*scores)[id], type(id) == TokenType::normal});
     }
-    std::ranges::stable_sort(merges, std::ranges::greater{}, &Merge::score);
     OrderedJson out = OrderedJson::array();
-    for (const Merge& merge : merges) {
-      out.push_back(OrderedJson::array({merge.left, merge.right}));
+    for (const auto& [left, right] : merges_of_scores(scored)) {
+      out.push_back(OrderedJson::array({left, right}));
     }
     return out;
   }

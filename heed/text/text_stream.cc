@@ -11,6 +11,7 @@ TextStream::TextStream(std::shared_ptr<const Tokenizer> tokenizer, bool skip_spe
     : tokenizer_(std::move(tokenizer)), skip_special_(skip_special) {}
 
 std::string TextStream::add(int32_t id) {
+  if (id >= tokenizer_->vocab_size()) return {};
   const std::array<int32_t, 2> ids = {before_.value_or(id), id};
   const std::span<const int32_t> both(ids);
   std::string added = tokenizer_->decode_bytes(both.last(1), skip_special_);

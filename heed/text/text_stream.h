@@ -15,7 +15,7 @@ class TextStream {
  public:
   explicit TextStream(std::shared_ptr<const Tokenizer> tokenizer, bool skip_special = true);
 
-  /// The text that this token completes; may be empty. Error invalid_argument as decode().
+  /// The text that this token completes; may be empty. Error as decode().
   std::string add(int32_t id);
   /// What is left, with U+FFFD for half a character; the stream starts anew.
   std::string finish();

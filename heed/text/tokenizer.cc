@@ -6,7 +6,9 @@
 #include "heed/base/file.h"
 #include "heed/io/adapter.h"
 #include "heed/text/gguf_tokenizer.h"
+#include "heed/text/json_fields.h"
 #include "heed/text/pipeline.h"
+#include "heed/text/sentence_piece.h"
 #include "heed/text/unicode.h"
 
 namespace heed {
@@ -14,11 +16,32 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// tokenizer_config.json of the folder; empty if there is none.
-std::string config_of(const fs::path& folder) {
-  const fs::path config = folder / "tokenizer_config.json";
+/// A file's content; empty if there is none.
+std::string content_of(const fs::path& file) {
   std::error_code ignored;
-  return fs::exists(config, ignored) ? read_file(config) : std::string();
+  return fs::exists(file, ignored) ? read_file(file) : std::string();
+}
+
+std::string config_of(const fs::path& folder) {
+  return content_of(folder / "tokenizer_config.json");
+}
+
+std::string model_type_of(const fs::path& folder) {
+  const fs::path file = folder / "config.json";
+  const std::string content = content_of(file);
+  if (content.empty()) return {};
+  const Json config = parse_json(content, file.string());
+  const JsonField json(config, file.string() + ":");
+  return json.has("model_type") ? json["model_type"].string() : std::string();
+}
+
+std::shared_ptr<const Tokenizer> load_sentence_piece(const fs::path& model) {
+  const fs::path folder = model.parent_path();
+  return tokenizer_from_sentence_piece({.model = read_file(model),
+                                        .config = config_of(folder),
+                                        .model_type = model_type_of(folder),
+                                        .vocab = content_of(folder / "vocab.json")},
+                                       model.string());
 }
 
 std::shared_ptr<const Tokenizer> load_vocab_txt(const fs::path& vocab) {
@@ -43,16 +66,20 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& path) {
     if (path.filename() == "vocab.json" || path.filename() == "merges.txt") {
       return load_vocab_json(path.parent_path());
     }
+    if (path.extension() == ".model" || path.extension() == ".spm") {
+      return load_sentence_piece(path);
+    }
     if (path.extension() == ".txt") return load_vocab_txt(path);
     return tokenizer_from_json(read_file(path), path.string());
   }
   if (const fs::path json = path / "tokenizer.json"; fs::exists(json, ignored)) return load(json);
   if (const fs::path vocab = path / "vocab.txt"; fs::exists(vocab, ignored)) return load(vocab);
+  if (const fs::path model = sentence_piece_model_in(path); !model.empty()) return load(model);
   if (fs::exists(path / "vocab.json", ignored)) return load_vocab_json(path);
   if (is_adapter(path)) return load(adapter_base(path));
   throw Error(ErrorCode::not_found,
-              fmt::format("tokenizer of {}: needed tokenizer.json, vocab.txt, or vocab.json with "
-                          "merges.txt, found none of them",
+              fmt::format("tokenizer of {}: needed tokenizer.json, vocab.txt, a SentencePiece "
+                          "model, or vocab.json with merges.txt, found none of them",
                           path.string()));
 }
 

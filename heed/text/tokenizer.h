@@ -43,8 +43,9 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// From a folder (tokenizer.json, else vocab.txt or vocab.json and merges.txt, with
-  /// tokenizer_config.json if there), from one of those files or from a GGUF file. Error not_found
+  /// From a folder (tokenizer.json, else vocab.txt, a SentencePiece model, or vocab.json and
+  /// merges.txt, with tokenizer_config.json and config.json's model_type if there), from one of
+  /// those files (target.spm for the other side of a Marian's) or from a GGUF file. Error not_found
   /// / corrupt_data / unsupported.
   static std::shared_ptr<const Tokenizer> load(const std::filesystem::path& file_or_folder);
 
@@ -53,7 +54,9 @@ class Tokenizer {
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   virtual Encoding encode_pair(std::string_view first, std::string_view second,
                                const EncodeOptions& options = {}) const = 0;
-  /// Bytes that are no UTF-8 (half a character, say) become U+FFFD as in encode().
+  /// Bytes that are no UTF-8 (half a character, say) become U+FFFD as in encode(). Ids from
+  /// vocab_size() on, which a model has whose table was made longer, decode to nothing. Error
+  /// invalid_argument for a negative one.
   std::string decode(std::span<const int32_t> ids, bool skip_special = true) const;
   /// The same with those bytes as they are. TextStream decodes tokens as they come.
   virtual std::string decode_bytes(std::span<const int32_t> ids,

@@ -129,8 +129,8 @@ TEST(Bpe, RefusesWhatCannotBe) {
           [](Json& json) { json["model"]["unk_token"] = "?"; });
   refused(ErrorCode::corrupt_data, {"\"merges\""},
           [](Json& json) { json["model"].erase("merges"); });
-  refused(ErrorCode::unsupported, {"'Unigram'", "BPE and WordPiece"},
-          [](Json& json) { json["model"]["type"] = "Unigram"; });
+  refused(ErrorCode::unsupported, {"'Trigram'", "BPE, Unigram, WordLevel and WordPiece"},
+          [](Json& json) { json["model"]["type"] = "Trigram"; });
 }
 
 // Every byte has a piece, and nothing merges but a space with an a.

@@ -166,8 +166,8 @@ TEST(TokenizerJson, UnknownPartsAreNamedWithTheKnownOnes) {
   unknown("post_processor", "TemplateProcessing");
   unknown("decoder", "WordPiece");
   unknown("model", "WordPiece");
-  expect_refused(ErrorCode::unsupported, {"regular expressions"}, [](Json& j) {
-    j["normalizer"] = {{"type", "Replace"}, {"pattern", {{"Regex", "a+"}}}, {"content", ""}};
+  expect_refused(ErrorCode::unsupported, {"normalizer.pattern.Regex"}, [](Json& j) {
+    j["normalizer"] = {{"type", "Replace"}, {"pattern", {{"Regex", "\\h"}}}, {"content", ""}};
   });
   expect_refused(ErrorCode::corrupt_data, {"pattern.String", "not empty"}, [](Json& j) {
     j["normalizer"] = {{"type", "Replace"}, {"pattern", {{"String", ""}}}, {"content", ""}};
