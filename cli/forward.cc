@@ -21,6 +21,8 @@
 #include "heed/io/hub.h"
 #include "heed/io/npy.h"
 #include "heed/models/heads.h"
+#include "heed/models/registry.h"
+#include "heed/tasks/forward_pair.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed::cli {
@@ -61,24 +63,23 @@ void tokenize(const std::vector<std::string>& texts, const std::filesystem::path
   }
 }
 
-void check_lengths(const ForwardRequest& request, const EncoderFacts& facts) {
-  for (size_t i = 0; i < request.ids.size(); ++i) {
-    if (static_cast<int64_t>(request.ids[i].size()) <= facts.max_tokens) continue;
+void check_lengths(const Rows& ids, int64_t max_tokens) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (static_cast<int64_t>(ids[i].size()) <= max_tokens) continue;
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("input {} has {} tokens, but the model has {} positions; shorten it or "
                             "give --truncate",
-                            i + 1, request.ids[i].size(), facts.max_tokens));
+                            i + 1, ids[i].size(), max_tokens));
   }
 }
 
 ForwardRequest read_request(const Context& context, const Options& options,
-                            const std::filesystem::path& folder, const EncoderFacts& facts) {
+                            const std::filesystem::path& folder, int64_t max_tokens) {
   ForwardRequest request;
   request.want = options.want;
   request.pad_side = options.pad_side == "left" ? PadSide::left : PadSide::right;
   request.batch = context.batch;
-  const std::optional<int64_t> limit =
-      options.truncate ? std::optional(facts.max_tokens) : std::nullopt;
+  const std::optional<int64_t> limit = options.truncate ? std::optional(max_tokens) : std::nullopt;
   if (options.ids.empty()) {
     tokenize(read_texts(options.inputs), folder, limit, &request);
   } else if (!options.inputs.texts.empty() || !options.inputs.file.empty()) {
@@ -91,7 +92,7 @@ ForwardRequest read_request(const Context& context, const Options& options,
     cut_rows(request.ids, *limit);
     cut_rows(request.type_ids, *limit);
   }
-  check_lengths(request, facts);
+  check_lengths(request.ids, max_tokens);
   return request;
 }
 
@@ -107,28 +108,51 @@ void print_shapes(const NamedTensors& arrays, bool json) {
   if (json) print_json({{"shapes", shapes}});
 }
 
+/// What either kind of model computes, with a bar while it does.
+template <class Compute>
+void give(const Context& context, const Options& options, ForwardRequest request,
+          const Compute& compute) {
+  NamedTensors arrays;
+  {
+    ProgressBar bar(context, "computing", "inputs");
+    request.progress = bar.callback();
+    arrays = compute(request);
+  }
+  if (!options.save.empty()) write_npz(options.save, arrays);
+  print_shapes(arrays, context.json);
+}
+
+void run_pair(const Context& context, const Options& options, const std::filesystem::path& folder) {
+  const auto model = load_encoder_decoder(folder, {.dtype = dtype_of(options.dtype)});
+  check_wanted(*model, options.want);
+  if (!options.token_types.empty()) {
+    throw Error(ErrorCode::unsupported, "--token-types: an encoder-decoder has none");
+  }
+  const int64_t limit = model->facts().max_tokens;
+  const ForwardRequest request = read_request(context, options, folder, limit);
+  Rows decoder_ids;
+  if (!options.decoder_ids.empty()) decoder_ids = read_id_rows(options.decoder_ids);
+  if (options.truncate) cut_rows(decoder_ids, limit);
+  check_lengths(decoder_ids, limit);
+  give(context, options, request,
+       [&](const ForwardRequest& asked) { return forward(*model, asked, decoder_ids); });
+}
+
 void run_forward(const Context& context, const Options& options) {
   if (!options.save.empty() && std::filesystem::path(options.save).extension() != ".npz") {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("--save {}: the ending must be .npz", in_quotes(options.save)));
   }
-  if (!options.decoder_ids.empty()) {
-    throw Error(ErrorCode::unsupported,
-                "--decoder-ids: needs an encoder-decoder model, and Heed has none yet");
-  }
   const std::filesystem::path folder = find_model(context.model);
+  if (model_kind(folder) == ModelKind::encoder_decoder) return run_pair(context, options, folder);
+  if (!options.decoder_ids.empty()) {
+    throw Error(ErrorCode::unsupported, "--decoder-ids: needs an encoder-decoder");
+  }
   const EncoderWithHeads model = load_with_heads(folder, {.dtype = dtype_of(options.dtype)});
   const std::vector<HeadOutput> heads = head_outputs(model);
   check_wanted(*model.encoder, options.want, heads);
-  ForwardRequest request = read_request(context, options, folder, model.encoder->facts());
-  NamedTensors arrays;
-  {
-    ProgressBar bar(context, "computing", "inputs");
-    request.progress = bar.callback();
-    arrays = forward(*model.encoder, request, heads);
-  }
-  if (!options.save.empty()) write_npz(options.save, arrays);
-  print_shapes(arrays, context.json);
+  give(context, options, read_request(context, options, folder, model.encoder->facts().max_tokens),
+       [&](const ForwardRequest& request) { return forward(*model.encoder, request, heads); });
 }
 
 }  // namespace
@@ -159,7 +183,8 @@ void add_forward(CLI::App& root, Context& context) {
       ->type_name("F.json");
   command
       .add_option("--decoder-ids", options->decoder_ids,
-                  "Read the decoder's ids (encoder-decoder models only).")
+                  "Read the decoder's ids, a row for each input, of an encoder-decoder: each "
+                  "begins with the token that texts are written after.")
       ->type_name("F.json");
   command
       .add_option("--pad-side", options->pad_side,
@@ -170,7 +195,10 @@ void add_forward(CLI::App& root, Context& context) {
       .add_option("--want", options->want,
                   "What to compute: last_hidden_state, hidden_states, attentions, "
                   "pooler_output, logits of a causal language model, and what a task's head "
-                  "gives (logits, start_logits, end_logits ...), by commas.")
+                  "gives (logits, start_logits, end_logits ...); of an encoder-decoder "
+                  "encoder_last_hidden_state, encoder_hidden_states, encoder_attentions, and with "
+                  "--decoder-ids last_hidden_state, logits, decoder_hidden_states, "
+                  "decoder_attentions, cross_attentions; by commas.")
       ->delimiter(',')
       ->capture_default_str();
   add_dtype_option(command, options->dtype, "What the model's matrices become while it is loaded.");

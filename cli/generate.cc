@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -102,12 +104,12 @@ class GenerateCommand {
   GenerateCommand(const Context& context, const Options& options)
       : context_(context), options_(options), prompts_(read_prompts(options)) {
     const auto start = std::chrono::steady_clock::now();
-    generator_ = TextGenerator::load(find_model(context.model), load_options(options.session));
+    load(find_model(context.model));
     load_ms_ =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     const bool texts = std::ranges::any_of(prompts_, &Prompt::is_text);
-    tokenizer_ = texts || generator_.has_tokenizer() ? generator_.tokenizer().get() : nullptr;
-    choices_ = generation_options(context, options.generation, generator_.defaults(), tokenizer_);
+    tokenizer_ = texts || generator_->has_tokenizer() ? generator_->tokenizer().get() : nullptr;
+    choices_ = generation_options(context, options.generation, generator_->defaults(), tokenizer_);
     choices_.samples = options.samples.value_or(choices_.samples);
     choices_.likeliest = options.logprobs.value_or(0);
   }
@@ -117,8 +119,6 @@ class GenerateCommand {
     InOrder out(prompts_.size() * samples);
     // a beam search may find fewer texts than it was asked for, so that it is told of alone
     const auto batch = choices_.beams > 1 ? size_t{1} : static_cast<size_t>(context_.batch);
-    const auto stepper = generator_.stepper(stepper_options(
-        options_.session, options_.context_end == "slide" ? ContextEnd::slide : ContextEnd::stop));
     for (size_t first = 0; first < prompts_.size(); first += batch) {
       const size_t end = std::min(prompts_.size(), first + batch);
       std::vector<std::vector<int32_t>> ids;
@@ -137,7 +137,7 @@ class GenerateCommand {
                                   : std::string("\n"));
         out.end(at);
       };
-      const size_t texts = generator_.batch(*stepper, std::move(ids), choices_).size();
+      const size_t texts = write_(std::move(ids)).size();
       for (size_t text = texts; text < (end - first) * samples; ++text) {
         out.end(first * samples + text);
       }
@@ -146,8 +146,37 @@ class GenerateCommand {
   }
 
  private:
+  using Rows = std::vector<std::vector<int32_t>>;
+
+  void load(const std::filesystem::path& model) {
+    const bool slides = options_.context_end == "slide";
+    const CachedStepperOptions memory =
+        stepper_options(options_.session, slides ? ContextEnd::slide : ContextEnd::stop);
+    if (model_kind(model) == ModelKind::encoder_decoder) {
+      if (slides) {
+        throw Error(ErrorCode::unsupported,
+                    "generate: --context-end slide needs a causal language model, and this one is "
+                    "an encoder-decoder; leave it out");
+      }
+      const auto translator =
+          std::make_shared<Translator>(Translator::load(model, load_options(options_.session), {}));
+      generator_ = translator;
+      write_ = [this, translator, memory](const Rows& sources) {
+        return translator->batch(sources, choices_, memory.cache);
+      };
+      return;
+    }
+    const auto generator =
+        std::make_shared<TextGenerator>(TextGenerator::load(model, load_options(options_.session)));
+    generator_ = generator;
+    const std::shared_ptr<CachedStepper> stepper = generator->stepper(memory);
+    write_ = [this, generator, stepper](Rows prompts) {
+      return generator->batch(*stepper, std::move(prompts), choices_);
+    };
+  }
+
   std::vector<int32_t> ids_of(const Prompt& prompt) const {
-    return prompt.is_text ? generator_.encode(prompt.text) : prompt.ids;
+    return prompt.is_text ? generator_->encode(prompt.text) : prompt.ids;
   }
 
   OutJson json_of(size_t prompt, size_t sample, const Generated& generated) const {
@@ -168,7 +197,8 @@ class GenerateCommand {
   const Context& context_;
   const Options& options_;
   std::vector<Prompt> prompts_;
-  TextGenerator generator_;
+  std::shared_ptr<const Generator> generator_;
+  std::function<std::vector<Generated>(Rows prompts)> write_;
   const Tokenizer* tokenizer_ = nullptr;
   GenerateOptions choices_;
   double load_ms_ = 0;
@@ -182,7 +212,8 @@ void add_generate(CLI::App& root, Context& context) {
       root, context,
       {.name = "generate",
        .summary = "Write on from a text with a language model.",
-       .details = "Prints what follows each prompt as it is written; Ctrl-C ends it there. Options "
+       .details = "Prints what follows each prompt as it is written (what an encoder-decoder makes "
+                  "of it, where the model is one); Ctrl-C ends it there. Options "
                   "that are not given are as the checkpoint's generation_config.json says. The "
                   "same seed writes the same text, whatever the number of threads and the other "
                   "prompts. Prompt and new tokens together have the model's positions to stand at; "

@@ -54,6 +54,8 @@ void add_length(CLI::App& command, GenerationArguments& arguments) {
   add("--max-new-tokens", arguments.max_new_tokens, "N",
       "Write at most N tokens, and no more than the model has positions for (default: 100).");
   add("--min-new-tokens", arguments.min_new_tokens, "N", "Do not end before N tokens.");
+  add("--min-length", arguments.min_length, "N",
+      "Do not end before prompt and text have N tokens together.");
   add.texts("--stop", arguments.stop, "TEXT",
             "End a text before TEXT, which is not printed; may be given several times.");
   add.ids("--eos-token-id", arguments.eos_token_id,
@@ -90,6 +92,11 @@ void add_rules(CLI::App& command, GenerationArguments& arguments) {
       "Take X from a token's logit for each time it was written.");
   add("--no-repeat-ngram-size", arguments.no_repeat_ngram_size, "N",
       "Never write the same N tokens in a row twice.");
+  add("--encoder-repetition-penalty", arguments.encoder_repetition_penalty, "X",
+      "Multiply the logits of the source's tokens by X (those below 0: divide), so that above 1 "
+      "they come more.");
+  add("--encoder-no-repeat-ngram-size", arguments.encoder_no_repeat_ngram_size, "N",
+      "Never write N tokens that stand in a row in the source.");
   add.texts("--bad-words", arguments.bad_words, "TEXT",
             "Never write TEXT, nor with a space before it; may be given several times.");
   add.texts("--logit-bias", arguments.logit_bias, "ID=X",
@@ -180,6 +187,9 @@ SamplingOptions sampling_options(const GenerationArguments& arguments,
 void set_rules(const GenerationArguments& arguments, const Tokenizer* tokenizer,
                ScoreRules& rules) {
   set(rules.min_new_tokens, arguments.min_new_tokens);
+  set(rules.min_length, arguments.min_length);
+  set(rules.encoder_repetition_penalty, arguments.encoder_repetition_penalty);
+  set(rules.encoder_no_repeat_ngram_size, arguments.encoder_no_repeat_ngram_size);
   set(rules.repetition_penalty, arguments.repetition_penalty);
   set(rules.presence_penalty, arguments.presence_penalty);
   set(rules.frequency_penalty, arguments.frequency_penalty);

@@ -19,8 +19,10 @@ struct Context;
 /// is absent is as the checkpoint says.
 struct GenerationArguments {
   std::optional<int64_t> max_new_tokens, min_new_tokens, top_k, no_repeat_ngram_size, beams;
+  std::optional<int64_t> min_length, encoder_no_repeat_ngram_size;
   std::optional<double> temperature, top_p, min_p, typical_p, epsilon_cutoff, eta_cutoff;
-  std::optional<double> repetition_penalty, presence_penalty, frequency_penalty, length_penalty;
+  std::optional<double> encoder_repetition_penalty, repetition_penalty, presence_penalty,
+      frequency_penalty, length_penalty;
   std::optional<int32_t> forced_bos_token_id;
   std::vector<int32_t> forced_eos_token_id, eos_token_id, suppress_tokens, begin_suppress_tokens;
   std::vector<std::string> logit_bias;  // "ID=X"

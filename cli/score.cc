@@ -29,6 +29,8 @@ struct Options {
   TextInputs inputs;
   std::string ids;
   bool whole = false;
+  std::vector<std::string> sources, targets;
+  std::string source_ids, target_ids;
   std::string dtype;
   ScoreOptions score;
 };
@@ -72,6 +74,8 @@ OutJson logprobs_json(const TextScore& score) {
   return all;
 }
 
+constexpr const char* kHeading = "perplexity        ln p  tokens\n";
+
 /// "  23.41   -38.2      12  The text": perplexity, log-probability, tokens.
 std::string line(double perplexity, double sum, int64_t tokens, const std::string& text, int width,
                  bool unicode) {
@@ -81,14 +85,64 @@ std::string line(double perplexity, double sum, int64_t tokens, const std::strin
   return shorten(numbers + "  " + clean_label(text), width, unicode) + "\n";
 }
 
+std::vector<std::vector<int32_t>> side_ids(const std::string& file,
+                                           const std::vector<std::string>& texts,
+                                           const Translator& translator) {
+  if (!file.empty()) return read_id_rows(file);
+  std::vector<std::vector<int32_t>> rows;
+  for (const std::string& text : texts) rows.push_back(translator.encode(text));
+  return rows;
+}
+
+/// How likely an encoder-decoder makes each target of its source.
+void run_pairs(const Context& context, const Options& options) {
+  const bool by_ids = !options.source_ids.empty() || !options.target_ids.empty();
+  if (by_ids == !(options.sources.empty() && options.targets.empty()) || !options.ids.empty() ||
+      !options.inputs.texts.empty() || !options.inputs.file.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "score: give --source and --target, or --source-ids and --target-ids, and no other "
+                "texts beside them");
+  }
+  const Translator translator =
+      Translator::load(find_model(context.model), {.dtype = dtype_of(options.dtype)});
+  const auto sources = side_ids(options.source_ids, options.sources, translator);
+  const auto targets = side_ids(options.target_ids, options.targets, translator);
+  if (sources.size() != targets.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("score: needed a target for each source, found {} and {}",
+                            sources.size(), targets.size()));
+  }
+  const TerminalStyle style = terminal_style(context.no_color);
+  if (!context.json) print(kHeading);
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const TextScore score = score_target(translator.model(), sources[i],
+                                         *translator.special().decoder_start, targets[i]);
+    if (context.json) {
+      print_json({{"source", by_ids ? OutJson(nullptr) : OutJson(options.sources[i])},
+                  {"target", by_ids ? OutJson(nullptr) : OutJson(options.targets[i])},
+                  {"source_ids", sources[i]},
+                  {"ids", targets[i]},
+                  {"logprobs", logprobs_json(score)},
+                  {"logprob", score.sum},
+                  {"perplexity", score.perplexity()}});
+    } else {
+      print(line(score.perplexity(), score.sum, score.tokens, by_ids ? "" : options.targets[i],
+                 style.width, style.unicode));
+    }
+    flush_output();
+  }
+}
+
 void run(const Context& context, const Options& options) {
+  if (!options.sources.empty() || !options.targets.empty() || !options.source_ids.empty() ||
+      !options.target_ids.empty()) {
+    return run_pairs(context, options);
+  }
   std::vector<Scored> inputs = read_inputs(options);
   const TextGenerator generator =
       TextGenerator::load(find_model(context.model), {.dtype = dtype_of(options.dtype)});
   const TerminalStyle style = terminal_style(context.no_color);
-  if (!context.json) {
-    print(fmt::format("{:>10} {:>11} {:>7}\n", "perplexity", "ln p", "tokens"));
-  }
+  if (!context.json) print(kHeading);
   TextScore all;
   for (Scored& one : inputs) {
     if (one.is_text) one.ids = generator.encode(one.text);
@@ -126,7 +180,9 @@ void add_score(CLI::App& root, Context& context) {
        .summary = "Tell how likely a language model finds texts.",
        .details = "Prints each text's perplexity, e to the power of the mean of -ln p over its "
                   "tokens (the first is not counted: it stands after none), the sum of ln p, and "
-                  "how many tokens that is over. A long text is read in windows that overlap.",
+                  "how many tokens that is over. A long text is read in windows that overlap. "
+                  "With --source and --target: how likely an encoder-decoder makes the target of "
+                  "the source, every token of it counted, the end too.",
        .example = "heed score \"The cat sat on the mat.\" \"Mat the on sat cat the.\" --model "
                   "out/shakespeare"},
       [&context, options] { run(context, *options); });
@@ -136,6 +192,26 @@ void add_score(CLI::App& root, Context& context) {
   command
       .add_option("--ids", options->ids,
                   "Read token ids from F, a JSON list of lists, instead of texts.")
+      ->type_name("F.json");
+  command
+      .add_option("--source", options->sources,
+                  "A source text for an encoder-decoder; may be given several times.")
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option("--target", options->targets,
+                  "The text that is to be made of it; as many as there are sources.")
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option("--source-ids", options->source_ids,
+                  "Read the sources' token ids from F, a JSON list of lists.")
+      ->type_name("F.json");
+  command
+      .add_option("--target-ids", options->target_ids,
+                  "Read the targets' token ids, each with its end token.")
       ->type_name("F.json");
   command.add_flag("--whole", options->whole,
                    "Take --file or standard input for one text, line ends and all.");

@@ -9,6 +9,7 @@
 #include "cli/generation_options.h"
 #include "cli/progress.h"
 #include "cli/texts.h"
+#include "heed/base/cancel.h"
 #include "heed/io/hub.h"
 
 namespace heed::cli {
@@ -29,6 +30,7 @@ void run(const Context& context, const Options& options) {
   ProgressBar bar(context, "translating", "texts");
   for (size_t i = 0; i < texts.size(); ++i) {
     const Generated translated = translator(texts[i], choices);
+    check_cancelled();
     clear_progress();
     if (context.json) {
       print_json({{"text", texts[i]},

@@ -101,6 +101,7 @@
 #include "heed/tasks/convert.h"
 #include "heed/tasks/embed.h"
 #include "heed/tasks/forward.h"
+#include "heed/tasks/forward_pair.h"
 #include "heed/tasks/names.h"
 #include "heed/tasks/pooling.h"
 #include "heed/tensor/block_matrix.h"

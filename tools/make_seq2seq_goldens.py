@@ -114,9 +114,9 @@ def random_options(draw, vocab, end, beams):
 
 def write(model, source, options):
     """The texts that generate() writes, without the start token and what pads them, and the scores of a beam search."""
-    # transformers takes what config does not say from the model's own
+    model.generation_config.forced_eos_token_id = None  # what config does not say is taken from there
     config = copy.deepcopy(model.generation_config)
-    config.update(**{"forced_eos_token_id": None, "max_length": None, "use_cache": False, **options})
+    config.update(max_length=None, use_cache=False, **options)
     with torch.no_grad():
         out = model.generate(
             torch.tensor([source]), attention_mask=torch.ones(1, len(source), dtype=torch.long),

@@ -67,6 +67,9 @@ class Search {
     }
     apply_rules(scores,
                 {.ids = beam.ids,
+                 .source = options_.source.empty()
+                               ? std::span(beam.ids).first(static_cast<size_t>(prompt_tokens_))
+                               : std::span(options_.source),
                  .prompt_tokens = prompt_tokens_,
                  .most_tokens = prompt_tokens_ + room_,
                  .end_ids = options_.end_ids},

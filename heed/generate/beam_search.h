@@ -24,8 +24,9 @@ struct BeamOptions {
   int64_t max_new_tokens = 100;
   int64_t max_length = 0;  // as in DecodeOptions
   std::vector<int32_t> end_ids = {};
-  ScoreRules rules = {};  // of log-probabilities, as transformers has it
-  int64_t likeliest = 0;  // as in DecodeOptions
+  ScoreRules rules = {};             // of log-probabilities, as transformers has it
+  std::vector<int32_t> source = {};  // what an encoder-decoder writes from; empty: the prompt
+  int64_t likeliest = 0;             // as in DecodeOptions
   /// Whether a text ends with its last token besides end_ids; takes the new tokens.
   std::function<bool(std::span<const int32_t> ids)> stops = {};
 };

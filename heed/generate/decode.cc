@@ -34,6 +34,7 @@ class Batch {
     check_sampling(options.sampling);
     check_rules(options.rules);
     HEED_ASSERT(options.samples >= 1);
+    HEED_ASSERT(options.sources.empty() || options.sources.size() == prompts.size());
     for (const Row& prompt : prompts) {
       const int64_t room = room_after(stepper, prompt, options.max_new_tokens, options.max_length);
       for (int64_t sample = 0; sample < options.samples; ++sample) {
@@ -92,11 +93,19 @@ class Batch {
     scores_.assign(plain.begin(), plain.end());
     apply_rules(scores_,
                 {.ids = text.ids,
+                 .source = source_of(text),
                  .prompt_tokens = text.prompt_tokens,
                  .most_tokens = std::ssize(text.ids) + text.room,
                  .end_ids = options_.end_ids},
                 options_.rules);
     return pick_token(scores_, options_.sampling, draw);
+  }
+
+  std::span<const int32_t> source_of(const Text& text) const {
+    if (!options_.sources.empty()) {
+      return options_.sources[static_cast<size_t>(text.number / options_.samples)];
+    }
+    return std::span(text.ids).first(static_cast<size_t>(text.prompt_tokens));
   }
 
   void end(Text& text, Finish finish) {

@@ -36,6 +36,8 @@ struct DecodeOptions {
   int64_t max_length = 0;  // with the prompt; 0: the model's positions
   std::vector<int32_t> end_ids = {};
   ScoreRules rules = {};
+  /// Of each prompt what an encoder-decoder writes from, which rules ask for; empty: the prompts.
+  std::vector<std::vector<int32_t>> sources = {};
   SamplingOptions sampling = {};
   uint64_t seed = 0;
   int64_t samples = 1;    // texts for each prompt; the first is that of samples = 1

@@ -30,8 +30,6 @@ void tell_of_unknown(const ConfigReader& file) {
       {"top_h", nullptr},
       {"num_beam_groups", 1},
       {"diversity_penalty", 0.0},
-      {"encoder_repetition_penalty", 1.0},
-      {"encoder_no_repeat_ngram_size", 0},
       {"exponential_decay_length_penalty", nullptr},
       {"force_words_ids", nullptr},
       {"constraints", nullptr},
@@ -112,16 +110,19 @@ EarlyStopping early_stopping(const ConfigReader& file, EarlyStopping fallback) {
 }
 
 ScoreRules rules(const ConfigReader& file) {
-  return {.sequence_bias = biases(file),
-          .repetition_penalty = file.number("repetition_penalty", 1e-6, kLargest, 1.0),
-          .no_repeat_ngram_size = file.integer("no_repeat_ngram_size", 0, kMost, 0),
-          .bad_words_ids = rows_of_ids(file, "bad_words_ids"),
-          .min_length = file.integer("min_length", 0, kMost, 0),
-          .min_new_tokens = file.integer("min_new_tokens", 0, kMost, 0),
-          .forced_bos_token_id = file.id("forced_bos_token_id"),
-          .forced_eos_token_id = file.ids("forced_eos_token_id"),
-          .suppress_tokens = file.ids("suppress_tokens"),
-          .begin_suppress_tokens = file.ids("begin_suppress_tokens")};
+  return {
+      .sequence_bias = biases(file),
+      .encoder_repetition_penalty = file.number("encoder_repetition_penalty", 1e-6, kLargest, 1.0),
+      .repetition_penalty = file.number("repetition_penalty", 1e-6, kLargest, 1.0),
+      .no_repeat_ngram_size = file.integer("no_repeat_ngram_size", 0, kMost, 0),
+      .encoder_no_repeat_ngram_size = file.integer("encoder_no_repeat_ngram_size", 0, kMost, 0),
+      .bad_words_ids = rows_of_ids(file, "bad_words_ids"),
+      .min_length = file.integer("min_length", 0, kMost, 0),
+      .min_new_tokens = file.integer("min_new_tokens", 0, kMost, 0),
+      .forced_bos_token_id = file.id("forced_bos_token_id"),
+      .forced_eos_token_id = file.ids("forced_eos_token_id"),
+      .suppress_tokens = file.ids("suppress_tokens"),
+      .begin_suppress_tokens = file.ids("begin_suppress_tokens")};
 }
 
 SamplingOptions sampling(const ConfigReader& file) {

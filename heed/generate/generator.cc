@@ -9,6 +9,7 @@
 #include "heed/base/error.h"
 #include "heed/generate/generation_config.h"
 #include "heed/generate/narrator.h"
+#include "heed/models/model_files.h"
 
 namespace heed {
 namespace {
@@ -86,10 +87,16 @@ class Writing {
     check(options, tokenizer_ != nullptr);
   }
 
+  /// What an encoder-decoder writes from, one a prompt, and how many texts were written before.
+  void from(const std::vector<std::vector<int32_t>>& sources, int64_t first_text) {
+    sources_ = &sources;
+    first_text_ = first_text;
+  }
+
   std::vector<Generated> write(const std::vector<std::vector<int32_t>>& prompts) {
     prompts_ = &prompts;
     if (options_.beams > 1) {
-      for (const auto& prompt : prompts) search(prompt);
+      for (size_t i = 0; i < prompts.size(); ++i) search(i);
       return std::move(done_);
     }
     done_.resize(prompts.size() * static_cast<size_t>(options_.samples));
@@ -102,6 +109,7 @@ class Writing {
          .max_length = options_.max_length,
          .end_ids = end_ids_,
          .rules = options_.rules,
+         .sources = sources_ == nullptr ? std::vector<std::vector<int32_t>>{} : *sources_,
          .sampling = options_.sampling,
          .seed = options_.seed,
          .samples = options_.samples,
@@ -116,7 +124,7 @@ class Writing {
   Narrator narrator(int64_t text) const {
     if (!options_.on_text) return {tokenizer_, options_.stop, {}};
     return {tokenizer_, options_.stop,
-            [this, text](std::string_view piece) { options_.on_text(text, piece); }};
+            [this, text](std::string_view piece) { options_.on_text(first_text_ + text, piece); }};
   }
 
   /// Whether a stop string ends the tokens' text.
@@ -127,7 +135,12 @@ class Writing {
     return !goes_on;
   }
 
-  void search(const std::vector<int32_t>& prompt) {
+  /// What is told of as the prompt.
+  const std::vector<int32_t>& told(size_t prompt) const {
+    return (sources_ == nullptr ? *prompts_ : *sources_)[prompt];
+  }
+
+  void search(size_t number) {
     BeamOptions beam{.beams = options_.beams,
                      .length_penalty = options_.length_penalty,
                      .early_stopping = options_.early_stopping,
@@ -135,28 +148,29 @@ class Writing {
                      .max_length = options_.max_length,
                      .end_ids = end_ids_,
                      .rules = options_.rules,
+                     .source = told(number),
                      .likeliest = options_.likeliest};
     if (!options_.stop.empty()) {
       beam.stops = [this](std::span<const int32_t> ids) { return stops(ids); };
     }
-    std::vector<Written> best = beam_search(stepper_, prompt, beam);
+    std::vector<Written> best = beam_search(stepper_, (*prompts_)[number], beam);
     if (std::ssize(best) > options_.samples) best.resize(static_cast<size_t>(options_.samples));
     for (Written& one : best) {
       const auto text = std::ssize(done_);
       Narrator telling = narrator(text);
       for (const int32_t id : one.ids) telling.add(id);
-      done_.push_back(generated(prompt, one, telling));
-      if (options_.on_end) options_.on_end(text, done_.back());
+      done_.push_back(generated(told(number), one, telling));
+      if (options_.on_end) options_.on_end(first_text_ + text, done_.back());
     }
   }
 
   void end(int64_t text, const Written& written) {
     const auto at = static_cast<size_t>(text);
     const auto prompt = static_cast<size_t>(text / options_.samples);
-    done_[at] = generated((*prompts_)[prompt], written, narrators_[at]);
+    done_[at] = generated(told(prompt), written, narrators_[at]);
     done_[at].score /= std::pow(static_cast<double>(std::max<size_t>(1, written.ids.size())),
                                 options_.length_penalty);
-    if (options_.on_end) options_.on_end(text, done_[at]);
+    if (options_.on_end) options_.on_end(first_text_ + text, done_[at]);
   }
 
   Generated generated(const std::vector<int32_t>& prompt, const Written& written,
@@ -178,26 +192,15 @@ class Writing {
   std::shared_ptr<const Tokenizer> tokenizer_;
   Clock::time_point start_;
   const std::vector<std::vector<int32_t>>* prompts_ = nullptr;
+  const std::vector<std::vector<int32_t>>* sources_ = nullptr;  // null: there are none but those
+  int64_t first_text_ = 0;
   std::vector<Narrator> narrators_;
   std::vector<Generated> done_;
 };
 
 }  // namespace
 
-TextGenerator TextGenerator::load(const std::filesystem::path& model, const LoadOptions& options) {
-  TextGenerator generator;
-  generator.model_ = load_causal_model(model, options);
-  generator.special_ = SpecialIds::read(model);
-  generator.defaults_ = read_generation_config(model);
-  try {
-    generator.tokenizer_ = Tokenizer::load(model);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::not_found) throw;
-  }
-  return generator;
-}
-
-const std::shared_ptr<const Tokenizer>& TextGenerator::tokenizer() const {
+const std::shared_ptr<const Tokenizer>& Generator::tokenizer() const {
   if (tokenizer_ == nullptr) {
     throw Error(ErrorCode::unsupported,
                 "generate: the model's folder has no tokenizer files, so that it takes ids alone");
@@ -205,23 +208,39 @@ const std::shared_ptr<const Tokenizer>& TextGenerator::tokenizer() const {
   return tokenizer_;
 }
 
+Generated Generator::operator()(std::string_view text, const GenerateOptions& options) const {
+  return (*this)(encode(text), options);
+}
+
+Generated Generator::operator()(std::vector<int32_t> ids, const GenerateOptions& options) const {
+  GenerateOptions one = options;
+  one.samples = 1;
+  std::vector<std::vector<int32_t>> prompts;
+  prompts.push_back(std::move(ids));
+  return std::move(batch(std::move(prompts), one).front());
+}
+
+void Generator::read(const std::filesystem::path& model, const GenerateOptions& base) {
+  special_ = SpecialIds::read(model);
+  defaults_ = read_generation_config(model, base);
+  try {
+    tokenizer_ = Tokenizer::load(model);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+  }
+}
+
+TextGenerator TextGenerator::load(const std::filesystem::path& model, const LoadOptions& options) {
+  TextGenerator generator;
+  generator.model_ = load_causal_model(model, options);
+  generator.read(model, {});
+  return generator;
+}
+
 std::vector<int32_t> TextGenerator::encode(std::string_view prompt) const {
   std::vector<int32_t> ids = tokenizer()->encode(prompt).ids;
   if (ids.empty() && special_.begin) ids = {*special_.begin};
   return ids;
-}
-
-Generated TextGenerator::operator()(std::string_view prompt, const GenerateOptions& options) const {
-  return (*this)(encode(prompt), options);
-}
-
-Generated TextGenerator::operator()(std::vector<int32_t> prompt_ids,
-                                    const GenerateOptions& options) const {
-  GenerateOptions one = options;
-  one.samples = 1;
-  std::vector<std::vector<int32_t>> prompts;
-  prompts.push_back(std::move(prompt_ids));
-  return std::move(batch(std::move(prompts), one).front());
 }
 
 std::unique_ptr<CachedStepper> TextGenerator::stepper(const CachedStepperOptions& options) const {
@@ -243,32 +262,57 @@ std::vector<Generated> TextGenerator::batch(Stepper& stepper,
   return Writing(stepper, options, special_.end, tokenizer_, start).write(prompts);
 }
 
-Translator Translator::load(const std::filesystem::path& folder) {
+Translator Translator::load(const std::filesystem::path& folder, const LoadOptions& options,
+                            const GenerateOptions& base) {
   Translator translator;
-  translator.model_ = load_encoder_decoder(folder);
-  translator.special_ = SpecialIds::read(folder);
-  translator.defaults_ = read_generation_config(folder, {.beams = 4});
-  translator.tokenizer_ = Tokenizer::load(folder);
+  translator.model_ = load_encoder_decoder(folder, options);
+  translator.read(folder, base);
+  std::error_code error;
+  if (!std::filesystem::exists(folder / "generation_config.json", error)) {
+    translator.defaults_ = read_generation_config(read_model_config(folder), base);
+  }
   if (!translator.special_.decoder_start) {
     throw Error(ErrorCode::corrupt_data,
-                fmt::format("{}: config.json must name the token that a translation begins with "
+                fmt::format("{}: config.json must name the token that a text begins with "
                             "(decoder_start_token_id or bos_token_id)",
                             folder.string()));
   }
   return translator;
 }
 
-Generated Translator::operator()(std::string_view text, const GenerateOptions& options) const {
-  const Clock::time_point start = Clock::now();
-  std::vector<int32_t> source =
-      special_.as_source(tokenizer_->encode(text, {.add_special = false}).ids);
-  MemoryStepper stepper(model_, model_->encode(EncoderInput::from_rows({source})));
-  const std::vector<std::vector<int32_t>> prompts(1, {*special_.decoder_start});
-  std::vector<Generated> written =
-      Writing(stepper, options, special_.end, tokenizer_, start).write(prompts);
-  check_cancelled();
-  written.front().prompt_ids = std::move(source);
-  return std::move(written.front());
+std::vector<int32_t> Translator::encode(std::string_view source) const {
+  std::vector<int32_t> plain = tokenizer()->encode(source, {.add_special = false}).ids;
+  if (!model_->facts().plain_sources) {
+    std::vector<int32_t> whole = tokenizer()->encode(source).ids;
+    if (whole != plain) return whole;
+  }
+  return special_.as_source(std::move(plain));
+}
+
+std::vector<Generated> Translator::batch(std::vector<std::vector<int32_t>> sources,
+                                         const GenerateOptions& options) const {
+  return batch(sources, options, {});
+}
+
+std::vector<Generated> Translator::batch(const std::vector<std::vector<int32_t>>& sources,
+                                         const GenerateOptions& options,
+                                         const KvCacheOptions& cache) const {
+  // a beam search has one source
+  const size_t together = options.beams > 1 ? 1 : sources.size();
+  check_rows(sources, {});
+  std::vector<Generated> all;
+  for (size_t first = 0; first < sources.size(); first += together) {
+    const Clock::time_point start = Clock::now();
+    const std::vector<std::vector<int32_t>> some(
+        sources.begin() + static_cast<std::ptrdiff_t>(first),
+        sources.begin() + static_cast<std::ptrdiff_t>(first + together));
+    MemoryStepper stepper(model_, model_->encode(EncoderInput::from_rows(some)), cache);
+    Writing writing(stepper, options, special_.end, tokenizer_, start);
+    writing.from(some, std::ssize(all));
+    const std::vector<std::vector<int32_t>> prompts(some.size(), {*special_.decoder_start});
+    for (Generated& one : writing.write(prompts)) all.push_back(std::move(one));
+  }
+  return all;
 }
 
 }  // namespace heed

@@ -51,38 +51,57 @@ struct Generated {
   double generate_ms = 0;  // all of the text's tokens after that
 };
 
-/// Text from text by a causal language model. Safe to use from many threads.
-class TextGenerator {
+/// What writes texts from texts, whatever the model: a checkpoint with its tokenizer, its special
+/// tokens and what it says of how its texts are written. Without a tokenizer it takes ids alone.
+/// Safe to use from many threads.
+class Generator {
  public:
-  /// From a folder or a GGUF file. Without a tokenizer it takes ids alone. Errors as
-  /// load_causal_model(), Tokenizer::load(), SpecialIds::read() and read_generation_config().
-  static TextGenerator load(const std::filesystem::path& model, const LoadOptions& options = {});
+  virtual ~Generator() = default;
 
   /// What the checkpoint's generation_config.json says, for what it does not say our own defaults.
   const GenerateOptions& defaults() const { return defaults_; }
-  const CausalModel& model() const { return *model_; }
   const SpecialIds& special() const { return special_; }
   bool has_tokenizer() const { return tokenizer_ != nullptr; }
   /// Error unsupported without tokenizer files.
   const std::shared_ptr<const Tokenizer>& tokenizer() const;
 
-  /// A prompt's ids; an empty one begins with the model's begin token, if it has one. Error as
-  /// tokenizer().
-  std::vector<int32_t> encode(std::string_view prompt) const;
+  /// A prompt's, or source's, ids as the model reads them. Error as tokenizer().
+  virtual std::vector<int32_t> encode(std::string_view text) const = 0;
 
-  /// What follows a prompt: the first, or best, of its samples. Errors as batch().
-  Generated operator()(std::string_view prompt, const GenerateOptions& options) const;
-  Generated operator()(std::string_view prompt) const { return (*this)(prompt, defaults_); }
-  Generated operator()(std::vector<int32_t> prompt_ids, const GenerateOptions& options) const;
-
-  /// What follows each of several prompts, which are read and written on together: `samples` texts
-  /// a prompt, which stand together, each the same as alone; with beams the best ones, which may be
+  /// The texts of several prompts, which are read and written on together: `samples` texts a
+  /// prompt, which stand together, each the same as alone; with beams the best ones, which may be
   /// fewer. Where a stop is asked for, what was written by then (beams: Error cancelled). Errors as
   /// decode() and beam_search(); invalid_argument for beams with a temperature, for several samples
   /// of what is written greedily and for more of them than beams; unsupported for stop strings
   /// without a tokenizer.
+  virtual std::vector<Generated> batch(std::vector<std::vector<int32_t>> prompts,
+                                       const GenerateOptions& options) const = 0;
+
+  /// The first, or best, of one prompt's samples. Errors as batch().
+  Generated operator()(std::string_view text, const GenerateOptions& options) const;
+  Generated operator()(std::string_view text) const { return (*this)(text, defaults_); }
+  Generated operator()(std::vector<int32_t> ids, const GenerateOptions& options) const;
+
+ protected:
+  void read(const std::filesystem::path& model, const GenerateOptions& base);
+
+  std::shared_ptr<const Tokenizer> tokenizer_;  // may be null
+  SpecialIds special_;
+  GenerateOptions defaults_;
+};
+
+/// Text from text by a causal language model: what follows a prompt.
+class TextGenerator : public Generator {
+ public:
+  /// From a folder or a GGUF file. Errors as load_causal_model(), Tokenizer::load(),
+  /// SpecialIds::read() and read_generation_config().
+  static TextGenerator load(const std::filesystem::path& model, const LoadOptions& options = {});
+
+  const CausalModel& model() const { return *model_; }
+  /// An empty prompt begins with the model's begin token, if it has one.
+  std::vector<int32_t> encode(std::string_view prompt) const override;
   std::vector<Generated> batch(std::vector<std::vector<int32_t>> prompts,
-                               const GenerateOptions& options) const;
+                               const GenerateOptions& options) const override;
   /// The same with a stepper that remembers what it has read, for one call after another.
   std::vector<Generated> batch(Stepper& stepper, std::vector<std::vector<int32_t>> prompts,
                                const GenerateOptions& options) const;
@@ -90,33 +109,30 @@ class TextGenerator {
 
  private:
   std::shared_ptr<const CausalModel> model_;
-  std::shared_ptr<const Tokenizer> tokenizer_;  // may be null
-  SpecialIds special_;
-  GenerateOptions defaults_;
 };
 
-/// Text to text by an encoder-decoder: the source as SpecialIds::as_source() says. Safe to use from
-/// many threads.
-class Translator {
+/// Text from text by an encoder-decoder: what it makes of a source, after decoder_start_token_id.
+class Translator : public Generator {
  public:
-  /// Errors as load_encoder_decoder(), Tokenizer::load(), SpecialIds::read() and
-  /// read_generation_config(); corrupt_data if the files name no token that a translation begins
-  /// with.
-  static Translator load(const std::filesystem::path& folder);
+  /// base: what counts where the checkpoint says nothing. A folder without generation_config.json
+  /// is taken to say what its config.json does, as transformers has it. Errors as
+  /// load_encoder_decoder(), Tokenizer::load(), SpecialIds::read() and read_generation_config();
+  /// corrupt_data if the files name no token that a text begins with.
+  static Translator load(const std::filesystem::path& folder, const LoadOptions& options = {},
+                         const GenerateOptions& base = {.beams = 4});
 
-  /// What the checkpoint says; 4 beams where it neither names beams nor samples.
-  const GenerateOptions& defaults() const { return defaults_; }
-  const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
-
-  /// prompt_ids are the source's. Errors as TextGenerator::batch(), and as
-  /// EncoderDecoder::encode(); cancelled where a stop is asked for.
-  Generated operator()(std::string_view text, const GenerateOptions& options) const;
+  const EncoderDecoder& model() const { return *model_; }
+  /// As the tokenizer's template has it, or, where there is none (and for models that Heed trains),
+  /// as SpecialIds::as_source() says.
+  std::vector<int32_t> encode(std::string_view source) const override;
+  /// prompt_ids of what is given back are the source's. Errors as EncoderDecoder::encode() too.
+  std::vector<Generated> batch(std::vector<std::vector<int32_t>> sources,
+                               const GenerateOptions& options) const override;
+  std::vector<Generated> batch(const std::vector<std::vector<int32_t>>& sources,
+                               const GenerateOptions& options, const KvCacheOptions& cache) const;
 
  private:
   std::shared_ptr<const EncoderDecoder> model_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  SpecialIds special_;
-  GenerateOptions defaults_;
 };
 
 }  // namespace heed

@@ -37,11 +37,11 @@ class Scores {
     for (const int32_t id : ids) at(rule, id) = 0;
   }
 
-  /// Each token that stands in the text, once.
-  void penalize_repetition(double penalty) {
+  /// Each token that stands in the row, once.
+  void penalize(std::span<const int32_t> row, double penalty) {
     const auto factor = static_cast<float>(penalty);
     std::vector<bool> done(scores_.size());
-    for (const int32_t id : text_.ids) {
+    for (const int32_t id : row) {
       const auto place = static_cast<size_t>(id);
       if (place >= scores_.size() || done[place]) continue;
       done[place] = true;
@@ -61,13 +61,12 @@ class Scores {
     }
   }
 
-  /// Whatever has followed an earlier copy of the text's last n - 1 tokens.
-  void forbid_repeated(int64_t n) {
-    const auto ids = text_.ids;
-    if (std::ssize(ids) < n) return;
-    const auto last = ids.last(static_cast<size_t>(n - 1));
-    for (size_t at = 0; at + static_cast<size_t>(n) <= ids.size(); ++at) {
-      const auto window = ids.subspan(at, static_cast<size_t>(n));
+  /// Whatever follows a copy, in the row, of the text's last n - 1 tokens.
+  void forbid_repeated(std::span<const int32_t> row, int64_t n) {
+    if (std::ssize(text_.ids) < n - 1) return;
+    const auto last = text_.ids.last(static_cast<size_t>(n - 1));
+    for (size_t at = 0; at + static_cast<size_t>(n) <= row.size(); ++at) {
+      const auto window = row.subspan(at, static_cast<size_t>(n));
       const auto id = static_cast<size_t>(window.back());
       if (id < scores_.size() && std::ranges::equal(window.first(last.size()), last)) {
         scores_[id] = -INFINITY;
@@ -110,24 +109,28 @@ int64_t first_picked(const TextState& text, const ScoreRules& rules) {
 }  // namespace
 
 bool ScoreRules::none() const {
-  return sequence_bias.empty() && repetition_penalty == 1 && presence_penalty == 0 &&
-         frequency_penalty == 0 && no_repeat_ngram_size == 0 && bad_words_ids.empty() &&
-         min_length == 0 && min_new_tokens == 0 && !forced_bos_token_id &&
-         forced_eos_token_id.empty() && suppress_tokens.empty() && begin_suppress_tokens.empty();
+  return sequence_bias.empty() && encoder_repetition_penalty == 1 && repetition_penalty == 1 &&
+         presence_penalty == 0 && frequency_penalty == 0 && no_repeat_ngram_size == 0 &&
+         encoder_no_repeat_ngram_size == 0 && bad_words_ids.empty() && min_length == 0 &&
+         min_new_tokens == 0 && !forced_bos_token_id && forced_eos_token_id.empty() &&
+         suppress_tokens.empty() && begin_suppress_tokens.empty();
 }
 
 void check_rules(const ScoreRules& rules) {
-  const double penalty = rules.repetition_penalty;
-  if (!(penalty > 0) || std::isinf(penalty)) {
-    refuse("repetition-penalty", "a number above 0", penalty);
+  for (const auto& [name, value] :
+       {std::pair("encoder-repetition-penalty", rules.encoder_repetition_penalty),
+        std::pair("repetition-penalty", rules.repetition_penalty)}) {
+    if (!(value > 0) || std::isinf(value)) refuse(name, "a number above 0", value);
   }
   for (const auto& [name, value] : {std::pair("presence-penalty", rules.presence_penalty),
                                     std::pair("frequency-penalty", rules.frequency_penalty)}) {
     if (!std::isfinite(value)) refuse(name, "a number", value);
   }
-  for (const auto& [name, value] : {std::pair("no-repeat-ngram-size", rules.no_repeat_ngram_size),
-                                    std::pair("min-length", rules.min_length),
-                                    std::pair("min-new-tokens", rules.min_new_tokens)}) {
+  for (const auto& [name, value] :
+       {std::pair("no-repeat-ngram-size", rules.no_repeat_ngram_size),
+        std::pair("encoder-no-repeat-ngram-size", rules.encoder_no_repeat_ngram_size),
+        std::pair("min-length", rules.min_length),
+        std::pair("min-new-tokens", rules.min_new_tokens)}) {
     if (value < 0) refuse(name, "0 or more", static_cast<double>(value));
   }
   for (const SequenceBias& one : rules.sequence_bias) {
@@ -147,11 +150,19 @@ void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRul
   for (const SequenceBias& one : rules.sequence_bias) {
     if (scores.about_to_finish(one.ids)) scores.add("sequence-bias", one.ids.back(), one.bias);
   }
-  if (rules.repetition_penalty != 1) scores.penalize_repetition(rules.repetition_penalty);
+  if (rules.encoder_repetition_penalty != 1) {
+    scores.penalize(text.source, 1 / rules.encoder_repetition_penalty);
+  }
+  if (rules.repetition_penalty != 1) scores.penalize(text.ids, rules.repetition_penalty);
   if (rules.presence_penalty != 0 || rules.frequency_penalty != 0) {
     scores.penalize_written(rules.presence_penalty, rules.frequency_penalty);
   }
-  if (rules.no_repeat_ngram_size > 0) scores.forbid_repeated(rules.no_repeat_ngram_size);
+  if (rules.no_repeat_ngram_size > 0) {
+    scores.forbid_repeated(text.ids, rules.no_repeat_ngram_size);
+  }
+  if (rules.encoder_no_repeat_ngram_size > 0) {
+    scores.forbid_repeated(text.source, rules.encoder_no_repeat_ngram_size);
+  }
   for (const std::vector<int32_t>& word : rules.bad_words_ids) {
     if (!is_end(word, text) && scores.about_to_finish(word)) {
       scores.add("bad-words-ids", word.back(), -INFINITY);

@@ -19,11 +19,14 @@ struct SequenceBias {
 /// in which they stand here, which is transformers'. Formulas: docs/math/sampling.md.
 struct ScoreRules {
   std::vector<SequenceBias> sequence_bias;
+  double encoder_repetition_penalty = 1;  // of tokens in the source: scores below 0 are divided by
+                                          // it, others multiplied, so that above 1 they come
   double repetition_penalty = 1;  // of tokens in the prompt or after: scores above 0 are divided by
                                   // it, others multiplied (Keskar et al., 2019)
   double presence_penalty = 0;    // taken from the score of each token that was written before
   double frequency_penalty = 0;   // the same for each time that it was
   int64_t no_repeat_ngram_size = 0;  // so many tokens never stand in a row twice; 0: they may
+  int64_t encoder_no_repeat_ngram_size = 0;  // so many tokens of the source never stand in a row
   std::vector<std::vector<int32_t>> bad_words_ids;  // rows of tokens that are never finished
   int64_t min_length = 0;                      // no end before prompt and new tokens are so many
   int64_t min_new_tokens = 0;                  // no end before so many new tokens
@@ -41,7 +44,8 @@ void check_rules(const ScoreRules& rules);
 
 /// Where a text stands.
 struct TextState {
-  std::span<const int32_t> ids;  // prompt and what was written
+  std::span<const int32_t> ids;     // prompt and what was written
+  std::span<const int32_t> source;  // what an encoder-decoder writes from; else the prompt
   int64_t prompt_tokens = 0;
   int64_t most_tokens = 0;  // that prompt and text may have together
   std::span<const int32_t> end_ids;

@@ -35,23 +35,18 @@ Window window_for(const CausalModel& model, const ScoreOptions& options) {
   return {context, stride};
 }
 
-/// Log-probabilities of ids [first, end) of those from `begin` on.
+/// Log-probabilities of a text's ids, part by part.
 class Scorer {
  public:
-  Scorer(const CausalModel& model, const std::vector<int32_t>& ids)
-      : model_(model), ids_(ids), logprobs_(ids.size(), NAN) {}
+  explicit Scorer(const std::vector<int32_t>& ids) : ids_(ids), logprobs_(ids.size(), NAN) {}
 
-  void score(int64_t begin, int64_t first, int64_t end) {
-    const auto at = [this](int64_t place) { return ids_.begin() + place; };
-    const std::vector<int32_t> read(at(begin), at(end));
-    const Tensor states =
-        model_.hidden(Tensor::from(read, {1, end - begin})).select(0, 0);  // [T, C]
-    const int64_t rows = std::clamp<int64_t>(kMostLogits / model_.facts().vocab, 1, 256);
-    for (int64_t next = first; next < end; next += rows) {
-      const int64_t last = std::min(end, next + rows);
-      // what stands before a token tells of it
-      const Tensor before = states.slice(0, next - 1 - begin, last - 1 - begin);
-      take(model_.logits(before), next);
+  /// The model's states [R, C], of which row r tells of the id at place first + r.
+  template <class Model>
+  void score(const Model& model, int64_t vocab, const Tensor& states, int64_t first) {
+    const int64_t rows = std::clamp<int64_t>(kMostLogits / vocab, 1, 256);
+    for (int64_t next = 0; next < states.size(0); next += rows) {
+      const int64_t last = std::min(states.size(0), next + rows);
+      take(model.logits(states.slice(0, next, last)), first + next);
     }
   }
 
@@ -79,7 +74,6 @@ class Scorer {
     }
   }
 
-  const CausalModel& model_;
   const std::vector<int32_t>& ids_;
   std::vector<float> logprobs_;
 };
@@ -95,14 +89,34 @@ TextScore score_text(const CausalModel& model, const std::vector<int32_t>& ids,
   const auto [context, stride] = window_for(model, options);
   const auto tokens = std::ssize(ids);
   if (tokens == 0) refuse("needed a text of at least one token, found an empty one");
-  Scorer scorer(model, ids);
+  Scorer scorer(ids);
   for (int64_t scored = 1; scored < tokens;) {
     check_cancelled();
     const int64_t end = scored == 1 ? std::min(tokens, context) : std::min(tokens, scored + stride);
-    scorer.score(std::max<int64_t>(0, end - context), scored, end);
+    const int64_t begin = std::max<int64_t>(0, end - context);
+    const std::vector<int32_t> read(ids.begin() + begin, ids.begin() + end);
+    const Tensor states =
+        model.hidden(Tensor::from(read, {1, end - begin})).select(0, 0);  // [T, C]
+    // what stands before a token tells of it
+    scorer.score(model, model.facts().vocab, states.slice(0, scored - 1 - begin, end - 1 - begin),
+                 scored);
     scored = end;
     if (options.progress) options.progress(scored, tokens);
   }
+  return std::move(scorer).result();
+}
+
+TextScore score_target(const EncoderDecoder& model, const std::vector<int32_t>& source,
+                       int32_t start, const std::vector<int32_t>& target) {
+  if (source.empty() || target.empty()) {
+    refuse("needed a source and a target of at least one token each, found an empty one");
+  }
+  std::vector<int32_t> before{start};
+  before.insert(before.end(), target.begin(), target.end() - 1);
+  const Memory memory = model.encode(EncoderInput::from_rows({source}));
+  const Tensor states = model.decode(Tensor::from(before, {1, std::ssize(before)}), memory);
+  Scorer scorer(target);
+  scorer.score(model, model.facts().target_vocab, states.select(0, 0), 0);
   return std::move(scorer).result();
 }
 

@@ -5,6 +5,7 @@
 
 #include "heed/base/progress.h"
 #include "heed/models/causal.h"
+#include "heed/models/encoder_decoder.h"
 
 namespace heed {
 
@@ -32,5 +33,11 @@ struct TextScore {
 /// and a stride outside [1, context); cancelled between windows.
 TextScore score_text(const CausalModel& model, const std::vector<int32_t>& ids,
                      const ScoreOptions& options = {});
+
+/// The log-probabilities that an encoder-decoder gives each token of a target after `start`
+/// (decoder_start_token_id) and those before it, as the text that it makes of the source. Error
+/// invalid_argument for no tokens on either side, and as encode() and decode().
+TextScore score_target(const EncoderDecoder& model, const std::vector<int32_t>& source,
+                       int32_t start, const std::vector<int32_t>& target);
 
 }  // namespace heed

@@ -18,15 +18,17 @@ constexpr std::array kKinds = {BlockKind::f32,  BlockKind::bf16, BlockKind::f16,
 
 /// Tables that are no factors of products: few numbers, of which each one counts.
 bool is_small_table(std::string_view name) {
-  constexpr std::array<std::string_view, 3> kTables = {"wpe.weight", "position_embeddings.weight",
-                                                       "token_type_embeddings.weight"};
+  constexpr std::array<std::string_view, 5> kTables = {
+      "wpe.weight", "position_embeddings.weight", "token_type_embeddings.weight",
+      "embed_positions.weight", "relative_attention_bias.weight"};
   return std::ranges::any_of(kTables,
                              [&](std::string_view table) { return name.ends_with(table); });
 }
 
 /// The matrix whose products are the logits: the output's, or the embeddings' where they share it.
 bool makes_logits(std::string_view name, bool tied) {
-  constexpr std::array<std::string_view, 2> kEmbeddings = {"embed_tokens.weight", "wte.weight"};
+  constexpr std::array<std::string_view, 3> kEmbeddings = {"embed_tokens.weight", "wte.weight",
+                                                           "shared.weight"};
   if (name == "lm_head.weight") return true;
   return tied && std::ranges::any_of(kEmbeddings,
                                      [&](std::string_view table) { return name.ends_with(table); });

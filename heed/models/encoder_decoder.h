@@ -20,6 +20,8 @@ struct EncoderDecoderFacts {
   int64_t max_tokens = 0;  // positions on either side
   int64_t source_vocab = 0;
   int64_t target_vocab = 0;
+  /// A source is a text's tokens and the end, whatever template the tokenizer has.
+  bool plain_sources = false;
 };
 
 /// What a decoder needs of the source, made once a text.

@@ -68,7 +68,8 @@ Recurrent::Recurrent(const RecurrentConfig& config, const Params& params)
              .decoder_heads = config.attention ? 1 : 0,
              .max_tokens = kNoLimit,
              .source_vocab = config.source_vocab,
-             .target_vocab = config.target_vocab},
+             .target_vocab = config.target_vocab,
+             .plain_sources = true},
       cell_(config.cell),
       attends_(config.attention) {
   const int64_t width = config.width;

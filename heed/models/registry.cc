@@ -226,8 +226,9 @@ std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,
 
 std::vector<std::string> known_encoder_decoders() { return known(kAllEncoderDecoders); }
 
-std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const fs::path& folder) {
-  return load(kAllEncoderDecoders, kAnEncoderDecoder, folder, {});
+std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const fs::path& folder,
+                                                           const LoadOptions& options) {
+  return load(kAllEncoderDecoders, kAnEncoderDecoder, folder, options);
 }
 
 std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const fs::path& config_json,

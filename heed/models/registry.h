@@ -50,7 +50,8 @@ std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,
                                                      const Params& params);
 
 std::vector<std::string> known_encoder_decoders();
-std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const std::filesystem::path& folder);
+std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const std::filesystem::path& folder,
+                                                           const LoadOptions& options = {});
 std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const std::filesystem::path& config_json,
                                                            const Params& params);
 

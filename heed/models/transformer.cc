@@ -52,7 +52,8 @@ Transformer::Transformer(const TransformerConfig& config, const Params& params)
              .decoder_heads = config.heads,
              .max_tokens = config.positions,
              .source_vocab = config.source_vocab,
-             .target_vocab = config.target_vocab},
+             .target_vocab = config.target_vocab,
+             .plain_sources = true},
       positions_(sinusoidal_positions(config.positions, config.width)) {
   const Params source = params / (config.shared ? "embeddings" : "source_embeddings");
   const Params target = params / (config.shared ? "embeddings" : "target_embeddings");
@@ -96,12 +97,13 @@ Memory Transformer::encode(const EncoderInput& source, const Run& run) const {
   dims.bind("source ids", source.ids, "B S", DType::i32);
   const Mask mask = padding_mask("transformer", source.lengths, dims['B'], dims['S']);
   Tensor x = embed(source_words_, source.ids, run);  // [B, S, C]
-  run.reached(0, x);
   for (int64_t i = 0; i < facts_.encoder_layers; ++i) {
+    run.reached(i, x);
     x = through_block(encoder_[static_cast<size_t>(i)], x, mask, run.at(i));
-    run.reached(i + 1, x);
   }
-  return {.states = encoder_norm_ ? (*encoder_norm_)(x) : x, .lengths = source.lengths};
+  if (encoder_norm_) x = (*encoder_norm_)(x);
+  run.reached(facts_.encoder_layers, x);
+  return {.states = x, .lengths = source.lengths};
 }
 
 Tensor Transformer::decode(const Tensor& ids, const Memory& memory, const Run& run) const {
@@ -110,13 +112,14 @@ Tensor Transformer::decode(const Tensor& ids, const Memory& memory, const Run& r
   const Mask causal = causal_mask(run);
   const Mask padding = padding_mask("transformer", memory.lengths, dims['B'], dims['S']);
   Tensor x = embed(target_words_, ids, run);  // [B, T, C]
-  run.reached(0, x);
   for (int64_t i = 0; i < facts_.decoder_layers; ++i) {
+    run.reached(i, x);
     x = through_block(decoder_[static_cast<size_t>(i)], x, memory.states, causal, padding,
                       run.at(i));
-    run.reached(i + 1, x);
   }
-  return decoder_norm_ ? (*decoder_norm_)(x) : x;
+  if (decoder_norm_) x = (*decoder_norm_)(x);
+  run.reached(facts_.decoder_layers, x);
+  return x;
 }
 
 }  // namespace heed

@@ -40,6 +40,7 @@ struct TransformerConfig {
 
 /// The 2017 Transformer. Weights: "embeddings" (or "source_embeddings" and "target_embeddings"),
 /// "output" where it is not tied, and under "transformer" what nn.Transformer's state_dict names.
+/// The last of the states that a Run's observer sees is after the final norm.
 class Transformer : public EncoderDecoder {
  public:
   Transformer(const TransformerConfig& config, const Params& params);

@@ -111,11 +111,12 @@ void try_out(ModelSummary& summary, const fs::path& folder) {
   offer(states && reads, "look");
   offer(states && reads, "embed");
   offer(reads, "tokens");
-  offer(states, "forward");
-  const bool writes = states && model_kind(folder) == ModelKind::causal;
+  const bool pair = summary.pair_facts.has_value();
+  offer(states || pair, "forward");
+  const bool writes = pair || (states && model_kind(folder) == ModelKind::causal);
   offer(writes, "generate");
   offer(writes, "score");
-  offer(summary.pair_facts && reads, "translate");
+  offer(pair && reads, "translate");
 }
 
 }  // namespace

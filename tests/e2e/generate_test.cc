@@ -177,6 +177,29 @@ TEST(Score, TellsLogProbabilitiesAndPerplexity) {
   expect_fault(run_on(model, {"score", "a", "--whole"}), "--whole takes one text");
 }
 
+TEST(Score, TellsHowLikelyATargetIsMadeOfASource) {
+  const LetterModel model("transformer_2x6");
+  const auto lines = json_lines(run_on(model, {"score", "--source", "ab c", "--target", "de",
+                                               "--source", "a", "--target", "bcd", "--json"}));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[1]["target"], "bcd");
+  EXPECT_EQ(lines[1]["logprobs"].size(), 4u) << "the end counts";
+  const auto written = json_lines(run_on(model, {"generate", "ab c", "--json", "--logprobs", "0"}));
+  ASSERT_EQ(written.size(), 1u);
+  const TemporaryFolder folder;
+  write_file(folder / "source.json", Json::array({written[0]["prompt_ids"]}).dump());
+  write_file(folder / "target.json", Json::array({written[0]["ids"]}).dump());
+  const auto again =
+      json_lines(run_on(model, {"score", "--source-ids", (folder / "source.json").string(),
+                                "--target-ids", (folder / "target.json").string(), "--json"}));
+  for (size_t i = 0; i < written[0]["ids"].size(); ++i) {
+    EXPECT_NEAR(again[0]["logprobs"][i].get<double>(), written[0]["logprobs"][i].get<double>(),
+                1e-5);
+  }
+  expect_fault(run_on(model, {"score", "--source", "a"}), "a target for each source");
+  expect_fault(run_on(model, {"score", "a", "--source", "a"}), "no other texts");
+}
+
 TEST(Generate, FaultsAreOneLine) {
   const LetterModel model("gpt2_2x5");
   const LetterModel translator("transformer_2x6");
@@ -192,7 +215,8 @@ TEST(Generate, FaultsAreOneLine) {
   expect_fault(run_on(model, {"generate", "a", "--beams", "2", "--temperature", "1"}),
                "no temperature");
   expect_fault(run_on(model, {"generate", "a", "--max-new-tokens", "0"}), "max-new-tokens");
-  expect_fault(run_on(translator, {"generate", "a"}), "Heed has it as an encoder-decoder");
+  expect_fault(run_on(translator, {"generate", "a", "--context-end", "slide"}),
+               "needs a causal language model");
   expect_fault(run_heed({"generate", "a", "--model", bare}), "no tokenizer files");
   expect_fault(run_on(model, {"translate", "a"}), "Heed has it as a causal language model");
 }
@@ -209,7 +233,7 @@ TEST(Translate, GivesALineForEachTextAndItsScore) {
   const auto greedy = json_lines(run_on(model, {"translate", "ab c", "--json", "--beams", "1"}));
   EXPECT_EQ(greedy.size(), 1u);
   expect_fault(run_on(model, {"translate", std::string(24, 'a')}),
-               "25 tokens is longer than the model's 24 positions");
+               "25 tokens are more than the model's 24 positions");
 }
 
 TEST(Translate, NeedsToKnowHowATranslationBegins) {
@@ -226,7 +250,7 @@ TEST(Inspect, TellsWhatDecodersRun) {
             Json({"look", "embed", "tokens", "forward", "generate", "score"}));
   const LetterModel translator("transformer_3x7");
   const Json pair = json_lines(run_heed({"inspect", translator.name(), "--json"}))[0];
-  EXPECT_EQ(pair["commands"], Json({"tokens", "translate"}));
+  EXPECT_EQ(pair["commands"], Json({"tokens", "forward", "generate", "score", "translate"}));
   EXPECT_EQ(pair["sizes"]["decoder_layers"], 3);
   EXPECT_EQ(pair["sizes"]["target_vocab"], 19);
   const Result text = run_heed({"inspect", translator.name()});

@@ -80,7 +80,8 @@ TEST(Recurrent, ARepeatedMemoryIsAMemoryOfManyRows) {
 
 void expect_refused(ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  testing::expect_refused("recurrent_lstm", {code, field, value, parts}, load_encoder_decoder);
+  testing::expect_refused("recurrent_lstm", {code, field, value, parts},
+                          [](const auto& folder) { load_encoder_decoder(folder); });
 }
 
 TEST(RecurrentConfig, EveryFieldIsChecked) {

@@ -183,7 +183,8 @@ TEST(Seq2Seq, BadInputIsNamed) {
 
 void expect_refused(const std::string& name, ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  testing::expect_refused(name, {code, field, value, parts}, load_encoder_decoder);
+  testing::expect_refused(name, {code, field, value, parts},
+                          [](const auto& folder) { load_encoder_decoder(folder); });
 }
 
 TEST(T5Config, EveryFieldIsChecked) {

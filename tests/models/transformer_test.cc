@@ -112,7 +112,8 @@ TEST(Transformer, BadInputIsNamed) {
 
 void expect_refused(ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  testing::expect_refused("transformer_2x6", {code, field, value, parts}, load_encoder_decoder);
+  testing::expect_refused("transformer_2x6", {code, field, value, parts},
+                          [](const auto& folder) { load_encoder_decoder(folder); });
 }
 
 TEST(TransformerConfig, EveryFieldIsChecked) {

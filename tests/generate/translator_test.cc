@@ -1,0 +1,99 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "heed/generate/generation_config.h"
+#include "heed/generate/generator.h"
+#include "heed/models/config.h"
+#include "tests/expect_error.h"
+#include "tests/golden.h"
+
+// What transformers writes with encoder-decoders (tools/make_seq2seq_goldens.py).
+
+namespace heed {
+namespace {
+
+using testing::Golden;
+using testing::golden_folder;
+
+using Ids = std::vector<int32_t>;
+
+const std::vector<std::string> kModels = {"t5_relu", "t5_gated", "mt5",          "bart",
+                                          "mbart",   "marian",   "marian_apart", "pegasus"};
+
+GenerateOptions options_of(const Json& one) {
+  return read_generation_config(ConfigReader(one["options"], "the golden"));
+}
+
+TEST(Translator, WritesTheTextsThatTransformersWrites) {
+  int beams = 0;
+  for (const std::string& name : kModels) {
+    const Translator translator = Translator::load(golden_folder() / name);
+    const Golden golden(name + "/expected.safetensors");
+    for (const Json& one : golden.metadata("generated")) {
+      const auto written = translator.batch({one["source"].get<Ids>()}, options_of(one));
+      const auto expected = one["ids"].get<std::vector<Ids>>();
+      ASSERT_EQ(written.size(), expected.size()) << name << " " << one;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_EQ(written[i].ids, expected[i]) << name << " " << one;
+        EXPECT_EQ(written[i].prompt_ids, one["source"].get<Ids>());
+        if (one["scores"].is_null()) continue;
+        EXPECT_NEAR(written[i].score, one["scores"][i].get<double>(), 1e-4) << name << " " << one;
+        ++beams;
+      }
+    }
+  }
+  EXPECT_GT(beams, 30);
+}
+
+TEST(Translator, ASourceOfABatchIsWrittenOfAsAlone) {
+  const std::vector<Ids> sources = {{3, 9, 4, 2}, {7, 2}, {5, 5, 8, 12, 16, 3, 2}};
+  for (const std::string& name : kModels) {
+    const Translator translator = Translator::load(golden_folder() / name);
+    for (GenerateOptions options :
+         {GenerateOptions{.max_new_tokens = 9, .beams = 3},
+          GenerateOptions{.max_new_tokens = 9, .rules = {.encoder_repetition_penalty = 2}}}) {
+      std::vector<int64_t> ended;
+      options.on_end = [&](int64_t text, const Generated&) { ended.push_back(text); };
+      const std::vector<Generated> all = translator.batch(sources, options);
+      std::ranges::sort(ended);
+      EXPECT_EQ(ended, (std::vector<int64_t>{0, 1, 2})) << name;
+      options.on_end = {};
+      for (size_t i = 0; i < sources.size(); ++i) {
+        EXPECT_EQ(all[i].ids, translator(sources[i], options).ids) << name << " " << i;
+        EXPECT_EQ(all[i].prompt_ids, sources[i]);
+      }
+    }
+  }
+}
+
+TEST(Translator, DefaultsAreTheCheckpointsOverTheCallers) {
+  const testing::TemporaryFolder folder;
+  for (const char* file : {"config.json", "model.safetensors"}) {
+    std::filesystem::copy(golden_folder() / "bart" / file, folder.path());
+  }
+  Json config = read_json(folder / "config.json");
+  config["no_repeat_ngram_size"] = 3;  // as files of before generation_config.json say
+  config["num_beams"] = 2;
+  config["decoder_start_token_id"] = 2;
+  std::ofstream(folder / "config.json") << config;
+  const GenerateOptions old = Translator::load(folder.path()).defaults();
+  EXPECT_EQ(old.rules.no_repeat_ngram_size, 3);
+  EXPECT_EQ(old.beams, 2);
+  std::ofstream(folder / "generation_config.json") << Json{{"max_new_tokens", 7}};
+  const GenerateOptions own = Translator::load(folder.path()).defaults();
+  EXPECT_EQ(own.rules.no_repeat_ngram_size, 0);
+  EXPECT_EQ(own.beams, 4);
+  EXPECT_EQ(own.max_new_tokens, 7);
+}
+
+TEST(Translator, TextsAreRefusedWithoutATokenizer) {
+  const Translator translator = Translator::load(golden_folder() / "bart");
+  EXPECT_FALSE(translator.has_tokenizer());
+  expect_error(ErrorCode::unsupported, {"tokenizer"}, [&] { translator("a text", {}); });
+  expect_error(ErrorCode::invalid_argument, {"row"}, [&] { translator(Ids{}, {}); });
+}
+
+}  // namespace
+}  // namespace heed
