@@ -19,6 +19,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import torch
 import transformers
@@ -117,6 +118,7 @@ def main():
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", message="Unfeasible length constraints")
     print("| family | configurations | texts | other tokens | largest difference of scores | drawn again |")
     print("|---|---|---|---|---|---|")
     good = True

@@ -12,6 +12,7 @@
 #include "heed/base/message.h"
 #include "heed/models/causal.h"
 #include "heed/models/heads.h"
+#include "heed/tasks/forward_arrays.h"
 
 namespace heed {
 namespace {
@@ -44,9 +45,9 @@ std::vector<HeadOutput> outputs_of(const Encoder& encoder, const std::vector<Hea
 /// The wanted arrays, filled batch by batch while the model runs.
 class Collector : public Observer {
  public:
-  Collector(const EncoderFacts& facts, const ForwardRequest& request, int64_t tokens)
-      : request_(request), tokens_(tokens) {
-    const auto rows = static_cast<int64_t>(request.ids.size());
+  Collector(const EncoderFacts& facts, const ForwardRequest& request, const RowPlaces& places)
+      : request_(request), places_(places) {
+    const int64_t rows = places.rows(), tokens = places.tokens();
     if (wanted("hidden_states")) {
       hidden_states_ = Tensor::zeros({facts.layers + 1, rows, tokens, facts.width});
     }
@@ -57,31 +58,21 @@ class Collector : public Observer {
     if (wanted("pooler_output")) pooled_ = Tensor::zeros({rows, facts.width});
   }
 
-  void start(size_t first_row) { first_row_ = first_row; }
+  void start(size_t first_row) { first_row_ = static_cast<int64_t>(first_row); }
 
   AttentionWant wants(int, std::string_view) override { return {.weights = attentions_.defined()}; }
 
   void attention(int layer, std::string_view, const AttentionOutputs& outputs) override {
     if (!attentions_) return;
-    const Tensor into = attentions_.select(0, layer);  // [rows, H, T, T]
-    for (int64_t b = 0; b < outputs.weights.size(0); ++b) {
-      const auto [row, begin, end] = place(b);
-      for (int64_t h = 0; h < into.size(1); ++h) {
-        copy(outputs.weights.select(0, b)
-                 .select(0, h)
-                 .slice(0, 0, end - begin)
-                 .slice(1, 0, end - begin),
-             into.select(0, row).select(0, h).slice(0, begin, end).slice(1, begin, end));
-      }
-    }
+    places_.keep_weights(outputs.weights, first_row_, places_, attentions_.select(0, layer));
   }
 
   void hidden_state(int layer, const Tensor& state) override {
-    if (hidden_states_) keep_state(state, hidden_states_.select(0, layer));
+    if (hidden_states_) places_.keep_states(state, first_row_, hidden_states_.select(0, layer));
   }
 
   void finish(const Tensor& last, const Encoder& encoder, const std::vector<HeadOutput>& outputs) {
-    if (last_) keep_state(last, last_);
+    if (last_) places_.keep_states(last, first_row_, last_);
     if (pooled_) keep_row(encoder.pooled(last), pooled_);
     for (const HeadOutput& output : outputs) {
       if (wanted(output.name)) keep_output(output, output.compute(last));
@@ -96,17 +87,13 @@ class Collector : public Observer {
   }
 
  private:
-  struct Place {
-    int64_t row, begin, end;
-  };
-
   bool wanted(std::string_view name) const {
     return std::ranges::find(request_.want, name) != request_.want.end();
   }
 
   /// values [b, T, N], [b, T] or [b, N].
   void keep_output(const HeadOutput& output, const Tensor& values) {
-    const auto rows = static_cast<int64_t>(request_.ids.size());
+    const int64_t rows = places_.rows(), tokens = places_.tokens();
     Tensor& into = of_heads_[output.name];
     if (!output.per_token) {
       if (!into) into = Tensor::zeros({rows, values.size(1)});
@@ -114,70 +101,22 @@ class Collector : public Observer {
     }
     const bool flat = values.rank() == 2;
     const int64_t width = flat ? 1 : values.size(2);
-    if (!into) into = Tensor::zeros(flat ? Shape{rows, tokens_} : Shape{rows, tokens_, width});
-    keep_state(values.reshape({values.size(0), values.size(1), width}),
-               into.reshape({rows, tokens_, width}));
+    if (!into) into = Tensor::zeros(flat ? Shape{rows, tokens} : Shape{rows, tokens, width});
+    places_.keep_states(values.reshape({values.size(0), values.size(1), width}), first_row_,
+                        into.reshape({rows, tokens, width}));
   }
 
   /// values [b, N] -> into [rows, N].
   void keep_row(const Tensor& values, const Tensor& into) const {
-    const auto first = static_cast<int64_t>(first_row_);
-    copy(values, into.slice(0, first, first + values.size(0)));
-  }
-
-  /// Where row b of the running batch stands in the arrays.
-  Place place(int64_t b) const {
-    const size_t row = first_row_ + static_cast<size_t>(b);
-    const auto length = static_cast<int64_t>(request_.ids[row].size());
-    const int64_t begin = request_.pad_side == PadSide::left ? tokens_ - length : 0;
-    return {static_cast<int64_t>(row), begin, begin + length};
-  }
-
-  /// from, to: [R, N], rows contiguous.
-  static void copy(const Tensor& from, const Tensor& to) {
-    for (int64_t r = 0; r < to.size(0); ++r) {
-      std::copy_n(from.data<float>() + r * from.stride(0), to.size(1),
-                  to.data<float>() + r * to.stride(0));
-    }
-  }
-
-  /// state [B, T, C] -> into [rows, T, C].
-  void keep_state(const Tensor& state, const Tensor& into) const {
-    for (int64_t b = 0; b < state.size(0); ++b) {
-      const auto [row, begin, end] = place(b);
-      copy(state.select(0, b), into.select(0, row).slice(0, begin, end));
-    }
+    std::ranges::copy(values.span<float>(), into.data<float>() + first_row_ * values.size(1));
   }
 
   const ForwardRequest& request_;
-  int64_t tokens_;
-  size_t first_row_ = 0;
+  const RowPlaces& places_;
+  int64_t first_row_ = 0;
   Tensor hidden_states_, attentions_, last_, pooled_;
   std::map<std::string, Tensor> of_heads_;
 };
-
-/// input_ids and attention_mask, padded on the wanted side.
-std::pair<Tensor, Tensor> padded_inputs(const ForwardRequest& request, int64_t tokens) {
-  const auto rows = static_cast<int64_t>(request.ids.size());
-  const Tensor ids = Tensor::empty({rows, tokens}, DType::i64);
-  std::ranges::fill(ids.span<int64_t>(), request.pad_id);
-  const Tensor mask = Tensor::zeros({rows, tokens}, DType::i64);
-  for (int64_t r = 0; r < rows; ++r) {
-    const auto& row = request.ids[static_cast<size_t>(r)];
-    const auto length = static_cast<int64_t>(row.size());
-    const int64_t at = r * tokens + (request.pad_side == PadSide::left ? tokens - length : 0);
-    std::ranges::copy(row, ids.data<int64_t>() + at);
-    std::fill_n(mask.data<int64_t>() + at, length, 1);
-  }
-  return {ids, mask};
-}
-
-using Rows = std::vector<std::vector<int32_t>>;
-Rows some_rows(const Rows& rows, size_t begin, size_t end) {
-  if (rows.empty()) return {};
-  return {rows.begin() + static_cast<std::ptrdiff_t>(begin),
-          rows.begin() + static_cast<std::ptrdiff_t>(end)};
-}
 
 }  // namespace
 
@@ -256,9 +195,8 @@ std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
   check_wanted(encoder, request.want, heads);
   const std::vector<HeadOutput> outputs = outputs_of(encoder, heads);
   check_rows(request.ids, request.type_ids);  // of all batches, before the first one is computed
-  int64_t tokens = 0;
-  for (const auto& row : request.ids) tokens = std::max(tokens, static_cast<int64_t>(row.size()));
-  Collector collector(encoder.facts(), request, tokens);
+  const RowPlaces places(request.ids, request.pad_side);
+  Collector collector(encoder.facts(), request, places);
   const size_t rows = request.ids.size();
   const auto step = static_cast<size_t>(std::max<int64_t>(request.batch, 1));
   for (size_t begin = 0; begin < rows; begin += step) {
@@ -271,7 +209,7 @@ std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
     collector.finish(last, encoder, outputs);
     if (request.progress) request.progress(static_cast<int64_t>(end), static_cast<int64_t>(rows));
   }
-  const auto [ids, mask] = padded_inputs(request, tokens);
+  const auto [ids, mask] = places.padded(request.ids, request.pad_id);
   std::vector<std::pair<std::string, Tensor>> arrays = {{"input_ids", ids},
                                                         {"attention_mask", mask}};
   for (const std::string& name : request.want) arrays.emplace_back(name, collector.array(name));
