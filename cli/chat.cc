@@ -66,7 +66,7 @@ class ChatCommand {
     const auto start = std::chrono::steady_clock::now();
     const std::filesystem::path model = find_model(context.model);
     ChatTemplate chat_template = load_template(model, options.chat_template);
-    chat_.emplace(TextGenerator::load(model, load_options(options.session)),
+    chat_.emplace(TextGenerator::load(model, load_options(options.session.load)),
                   std::move(chat_template), when_full(options.when_full),
                   stepper_options(options.session, ContextEnd::stop).cache);
     load_ms_ =

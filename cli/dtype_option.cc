@@ -30,4 +30,19 @@ std::optional<BlockKind> dtype_of(const std::string& name) {
   HEED_ASSERT(false);
 }
 
+void add_load_options(CLI::App& command, LoadArguments& arguments) {
+  add_dtype_option(command, arguments.dtype,
+                   "What the model's matrices become while it is loaded.");
+  command
+      .add_option(
+          "--activations", arguments.activations,
+          "Multiply quantised weights with inputs in f32, or rounded to 8 bits: faster where "
+          "the processor has AVX-512 VNNI.")
+      ->check(CLI::IsMember({"f32", "int8"}));
+}
+
+LoadOptions load_options(const LoadArguments& arguments) {
+  return {.dtype = dtype_of(arguments.dtype), .int8_activations = arguments.activations == "int8"};
+}
+
 }  // namespace heed::cli

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "heed/base/block_kind.h"
+#include "heed/models/registry.h"
 
 namespace CLI {
 class App;
@@ -16,5 +17,14 @@ void add_dtype_option(CLI::App& command, std::string& dtype, const std::string& 
 
 /// Of a name that the option takes.
 std::optional<BlockKind> dtype_of(const std::string& name);
+
+/// How a model is loaded: --dtype, and --activations f32|int8, what products with quantised weights
+/// take.
+struct LoadArguments {
+  std::string dtype;
+  std::string activations = "f32";
+};
+void add_load_options(CLI::App& command, LoadArguments& arguments);
+LoadOptions load_options(const LoadArguments& arguments);
 
 }  // namespace heed::cli

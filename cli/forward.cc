@@ -38,7 +38,7 @@ struct Options {
   std::string pad_side = "right";
   std::vector<std::string> want{"last_hidden_state"};
   bool truncate = false;
-  std::string dtype;
+  LoadArguments load;
   std::string save;
 };
 
@@ -123,7 +123,7 @@ void give(const Context& context, const Options& options, ForwardRequest request
 }
 
 void run_pair(const Context& context, const Options& options, const std::filesystem::path& folder) {
-  const auto model = load_encoder_decoder(folder, {.dtype = dtype_of(options.dtype)});
+  const auto model = load_encoder_decoder(folder, load_options(options.load));
   check_wanted(*model, options.want);
   if (!options.token_types.empty()) {
     throw Error(ErrorCode::unsupported, "--token-types: an encoder-decoder has none");
@@ -148,7 +148,7 @@ void run_forward(const Context& context, const Options& options) {
   if (!options.decoder_ids.empty()) {
     throw Error(ErrorCode::unsupported, "--decoder-ids: needs an encoder-decoder");
   }
-  const EncoderWithHeads model = load_with_heads(folder, {.dtype = dtype_of(options.dtype)});
+  const EncoderWithHeads model = load_with_heads(folder, load_options(options.load));
   const std::vector<HeadOutput> heads = head_outputs(model);
   check_wanted(*model.encoder, options.want, heads);
   give(context, options, read_request(context, options, folder, model.encoder->facts().max_tokens),
@@ -201,7 +201,7 @@ void add_forward(CLI::App& root, Context& context) {
                   "decoder_attentions, cross_attentions; by commas.")
       ->delimiter(',')
       ->capture_default_str();
-  add_dtype_option(command, options->dtype, "What the model's matrices become while it is loaded.");
+  add_load_options(command, options->load);
   command.add_flag("--truncate", options->truncate,
                    "Cut what is longer than the model's positions.");
   command.add_option("--save", options->save, "Write the arrays to F.npz.")->type_name("F.npz");

@@ -158,16 +158,16 @@ class GenerateCommand {
                     "generate: --context-end slide needs a causal language model, and this one is "
                     "an encoder-decoder; leave it out");
       }
-      const auto translator =
-          std::make_shared<Translator>(Translator::load(model, load_options(options_.session), {}));
+      const auto translator = std::make_shared<Translator>(
+          Translator::load(model, load_options(options_.session.load), {}));
       generator_ = translator;
       write_ = [this, translator, memory](const Rows& sources) {
         return translator->batch(sources, choices_, memory.cache);
       };
       return;
     }
-    const auto generator =
-        std::make_shared<TextGenerator>(TextGenerator::load(model, load_options(options_.session)));
+    const auto generator = std::make_shared<TextGenerator>(
+        TextGenerator::load(model, load_options(options_.session.load)));
     generator_ = generator;
     const std::shared_ptr<CachedStepper> stepper = generator->stepper(memory);
     write_ = [this, generator, stepper](Rows prompts) {

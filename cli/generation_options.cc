@@ -209,16 +209,11 @@ void set_rules(const GenerationArguments& arguments, const Tokenizer* tokenizer,
 }  // namespace
 
 void add_session_options(CLI::App& command, SessionArguments& arguments) {
-  add_dtype_option(command, arguments.dtype,
-                   "What the model's matrices become while it is loaded.");
+  add_load_options(command, arguments.load);
   command
       .add_option("--cache-dtype", arguments.cache_dtype,
                   "Keep keys and values of what was read in f32, or in half the memory.")
       ->check(CLI::IsMember({"f32", "bf16", "f16"}));
-}
-
-LoadOptions load_options(const SessionArguments& arguments) {
-  return {.dtype = dtype_of(arguments.dtype)};
 }
 
 CachedStepperOptions stepper_options(const SessionArguments& arguments, ContextEnd at_end) {

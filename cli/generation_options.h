@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/dtype_option.h"
 #include "cli/json_out.h"
 #include "heed/generate/generator.h"
 
@@ -33,12 +34,11 @@ struct GenerationArguments {
 
 /// How a model is loaded and what it remembers.
 struct SessionArguments {
-  std::string dtype;
+  LoadArguments load;
   std::string cache_dtype = "f32";
 };
 
 void add_session_options(CLI::App& command, SessionArguments& arguments);
-LoadOptions load_options(const SessionArguments& arguments);
 CachedStepperOptions stepper_options(const SessionArguments& arguments, ContextEnd at_end);
 
 void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments);

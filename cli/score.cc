@@ -31,7 +31,7 @@ struct Options {
   bool whole = false;
   std::vector<std::string> sources, targets;
   std::string source_ids, target_ids;
-  std::string dtype;
+  LoadArguments load;
   ScoreOptions score;
 };
 
@@ -104,7 +104,7 @@ void run_pairs(const Context& context, const Options& options) {
                 "texts beside them");
   }
   const Translator translator =
-      Translator::load(find_model(context.model), {.dtype = dtype_of(options.dtype)});
+      Translator::load(find_model(context.model), load_options(options.load));
   const auto sources = side_ids(options.source_ids, options.sources, translator);
   const auto targets = side_ids(options.target_ids, options.targets, translator);
   if (sources.size() != targets.size()) {
@@ -140,7 +140,7 @@ void run(const Context& context, const Options& options) {
   }
   std::vector<Scored> inputs = read_inputs(options);
   const TextGenerator generator =
-      TextGenerator::load(find_model(context.model), {.dtype = dtype_of(options.dtype)});
+      TextGenerator::load(find_model(context.model), load_options(options.load));
   const TerminalStyle style = terminal_style(context.no_color);
   if (!context.json) print(kHeading);
   TextScore all;
@@ -188,7 +188,7 @@ void add_score(CLI::App& root, Context& context) {
       [&context, options] { run(context, *options); });
   add_text_inputs(command, options->inputs);
   add_model_option(command, context);
-  add_dtype_option(command, options->dtype, "What the model's matrices become while it is loaded.");
+  add_load_options(command, options->load);
   command
       .add_option("--ids", options->ids,
                   "Read token ids from F, a JSON list of lists, instead of texts.")

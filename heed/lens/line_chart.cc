@@ -196,8 +196,9 @@ void save_charts(const std::vector<LineChart>& charts, const std::filesystem::pa
   const std::unique_ptr<Canvas> canvas = canvas_for(path, size, clean_label(charts[0].title));
   canvas->rectangle({0, 0, size.x, size.y}, page_colors(theme).page);
   for (size_t i = 0; i < charts.size(); ++i) {
+    const size_t row = i / columns;
     const Point corner{static_cast<double>(i % columns) * kWidth,
-                       static_cast<double>(i / columns) * kHeight};
+                       static_cast<double>(row) * kHeight};
     ChartDrawing(charts[i], theme, corner, *canvas).draw();
   }
   write_file(path, canvas->finish());

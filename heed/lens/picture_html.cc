@@ -4,8 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "heed/base/error.h"
 #include "heed/base/base64.h"
+#include "heed/base/error.h"
 #include "heed/lens/colors.h"
 #include "heed/lens/html_page.h"
 #include "heed/lens/labels.h"

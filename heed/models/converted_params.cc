@@ -100,6 +100,24 @@ class ConvertedSource : public Params::Source {
   mutable std::map<std::string, BlockMatrix> made_;  // until they are released
 };
 
+class Int8Source : public Params::Source {
+ public:
+  explicit Int8Source(std::shared_ptr<const Source> stored) : stored_(std::move(stored)) {}
+
+  Tensor find(const std::string& name) const override { return stored_->find(name); }
+  std::optional<BlockMatrix> blocks(const std::string& name) const override {
+    auto matrix = stored_->blocks(name);
+    if (matrix) matrix->int8_inputs = block_size(matrix->kind) > 1;
+    return matrix;
+  }
+  std::vector<std::string> names() const override { return stored_->names(); }
+  std::string describe() const override { return stored_->describe(); }
+  void release(const std::string& name) const override { stored_->release(name); }
+
+ private:
+  std::shared_ptr<const Source> stored_;
+};
+
 }  // namespace
 
 std::optional<BlockKind> converted_kind(std::string_view name, int64_t columns, BlockKind kind,
@@ -120,6 +138,22 @@ Params converted_params(const Params& params, BlockKind kind, const ConfigReader
                             to_string(kind)));
   }
   return Params(std::make_shared<ConvertedSource>(params.source(), kind, config));
+}
+
+Params with_int8_inputs(const Params& params) {
+  const auto stored = params.source();
+  const auto is_quantized = [&](const std::string& name) {
+    const auto matrix = name.ends_with(".weight") ? stored->blocks(name) : std::nullopt;
+    return matrix && block_size(matrix->kind) > 1;
+  };
+  if (!std::ranges::any_of(stored->names(), is_quantized)) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("8-bit activations: needed quantised weights, found none in {}; --dtype "
+                    "q8_0, q4_0 or q4_1 quantises them",
+                    stored->describe()));
+  }
+  return Params(std::make_shared<Int8Source>(stored));
 }
 
 }  // namespace heed

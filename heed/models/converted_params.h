@@ -13,6 +13,10 @@ namespace heed {
 /// unsoftened). Error unsupported for other kinds. Internal: not installed.
 Params converted_params(const Params& params, BlockKind kind, const ConfigReader& config);
 
+/// The same weights, whose products round their inputs to 8 bits where the weights are quantised.
+/// Error invalid_argument if none of them is. Internal: not installed.
+Params with_int8_inputs(const Params& params);
+
 /// What a matrix of these rows is stored as when a model is converted to `kind`: `kind`, q8_0, or
 /// nothing for what is kept. `name` is Hugging Face's.
 std::optional<BlockKind> converted_kind(std::string_view name, int64_t columns, BlockKind kind,

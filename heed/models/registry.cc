@@ -14,6 +14,7 @@
 #include "heed/models/bart.h"
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
+#include "heed/models/converted_params.h"
 #include "heed/models/decoder.h"
 #include "heed/models/distilbert.h"
 #include "heed/models/electra.h"
@@ -179,7 +180,8 @@ std::shared_ptr<const Kind> load(std::span<const Entry<Kind>> entries, const cha
                                  const fs::path& model, const LoadOptions& options) {
   const ConfigReader config = read_model_config(model);
   const Make<Kind> make = find(entries, kind, config);
-  return make(config, open_model_params(model, options.dtype));
+  const Params params = open_model_params(model, options.dtype);
+  return make(config, options.int8_activations ? with_int8_inputs(params) : params);
 }
 
 }  // namespace

@@ -27,6 +27,10 @@ struct LoadOptions {
   /// What matrices are converted to while they are loaded: f32, bf16, f16, q8_0, q4_0 or q4_1;
   /// absent: they stay what the files hold.
   std::optional<BlockKind> dtype = {};
+  /// Inputs of products with quantised weights are rounded to 8 bits, 32 at a time: faster, and
+  /// further from the model (docs/math/quantised.md says how far). Error invalid_argument where no
+  /// weight is quantised.
+  bool int8_activations = false;
 };
 
 /// What a folder's config.json, or a GGUF file, says the model is.

@@ -1,11 +1,13 @@
 #include "heed/ops/block_linear.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/kernels/block_product.h"
+#include "heed/kernels/int8_product.h"
 #include "heed/ops/block_rows.h"
 #include "heed/ops/blocks.h"
 #include "heed/ops/chunks.h"
@@ -15,6 +17,7 @@ namespace heed {
 namespace {
 
 using kernels::kBlockProductPanel;
+static_assert(kernels::kInt8Panel == kBlockProductPanel);  // both are split alike
 
 void check_part(const BlockMatrix& weight, const Tensor& bias, int64_t inputs) {
   if (weight.columns != inputs || weight.columns % block_size(weight.kind) != 0) {
@@ -55,6 +58,46 @@ Split split_work(int64_t rows, int64_t panels, int64_t inputs) {
                                            cuts(kLeastProducts, panel_products)));
   split.groups = cuts(panels, split.panels);
   return split;
+}
+
+bool takes_int8(const BlockMatrix& weight) {
+  return weight.int8_inputs && kernels::has_int8_product(weight.kind);
+}
+
+/// Rows of x rounded to 8 bits, for the parts that take them so.
+class Int8Rows {
+ public:
+  explicit Int8Rows(const Tensor& x, int64_t rows, int64_t columns)
+      : codes_(Tensor::empty({rows, columns}, DType::i8)),
+        scales_(Tensor::empty({rows, columns / kernels::kInt8Step, 4}, DType::i32)),
+        columns_(columns) {
+    static_assert(sizeof(kernels::Int8Scale) == 4 * sizeof(int32_t));
+    parallel_rows(rows, columns, [&](int64_t begin, int64_t end) {
+      kernels::quantize_inputs(x.data<float>() + begin * columns, columns, at(begin, end - begin));
+    });
+  }
+  kernels::Int8Inputs at(int64_t row, int64_t rows) const {
+    auto* scales = reinterpret_cast<kernels::Int8Scale*>(scales_.data<int32_t>());
+    return {rows, columns_, codes_.data<int8_t>() + row * columns_,
+            scales + row * (columns_ / kernels::kInt8Step)};
+  }
+
+ private:
+  Tensor codes_, scales_;
+  int64_t columns_;
+};
+
+/// The task with the rows of x in 8 bits.
+void multiply_int8(const kernels::BlockProductTask& task, const kernels::Int8Inputs& x) {
+  kernels::int8_product({.weights = task.weights,
+                         .first_output = task.first_output,
+                         .last_output = task.last_output,
+                         .x = x,
+                         .y = task.y,
+                         .y_stride = task.y_stride,
+                         .bias = task.bias,
+                         .activation = task.activation,
+                         .scratch = reinterpret_cast<std::byte*>(task.scratch)});
 }
 
 }  // namespace
@@ -110,7 +153,12 @@ Tensor BlockLinear::compute(const Tensor& x, Activation activation) const {
   const int64_t panels = (outputs_ + kBlockProductPanel - 1) / kBlockProductPanel;
   const Split split = split_work(rows, panels, inputs_);
   const int64_t tasks = split.row_blocks * split.groups, threads = num_threads();
-  const int64_t floats = kernels::block_product_scratch(split.rows);
+  std::optional<Int8Rows> int8;
+  int64_t floats = kernels::block_product_scratch(split.rows);
+  if (std::ranges::any_of(*parts_, [](const Part& part) { return takes_int8(part.weight); })) {
+    int8.emplace(in, rows, inputs_);
+    floats = std::max(floats, kernels::int8_product_scratch() / int64_t{sizeof(float)});
+  }
   const Tensor scratch = Tensor::empty({std::min(tasks, threads), floats});
   parallel_for(tasks, [&](int64_t index, int worker) {
     const int64_t row = index / split.groups * split.rows;
@@ -131,7 +179,11 @@ Tensor BlockLinear::compute(const Tensor& x, Activation activation) const {
                                      .activation = activation};
       if (part.bias.defined()) task.bias = part.bias.data<float>();
       task.scratch = scratch.data<float>() + (tasks <= threads ? index : worker) * floats;
-      kernels::block_product(task);
+      if (takes_int8(part.weight)) {
+        multiply_int8(task, int8->at(row, task.rows));
+      } else {
+        kernels::block_product(task);
+      }
     }
   });
   return y;

@@ -24,7 +24,9 @@ class BlockLinear {
 
   /// x [..., K] f32 -> [..., N], with the weights that dequantize() gives. A row's bits do not
   /// depend on the other rows, on how many there are, nor on the thread count
-  /// (heed/kernels/block_product.h). Records the gradient of x: the weights take none.
+  /// (heed/kernels/block_product.h). Weights that say so (BlockMatrix::int8_inputs) multiply x
+  /// rounded to 8 bits (heed/kernels/int8_product.h). Records the gradient of x, of the product as
+  /// if nothing were rounded: the weights take none.
   Tensor operator()(const Tensor& x, Activation activation = Activation::none) const;
 
  private:

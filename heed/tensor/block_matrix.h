@@ -18,6 +18,9 @@ struct BlockMatrix {
   const std::byte* data = nullptr;    // of any alignment
   int64_t row_bytes = 0;              // from one row to the next, block_row_bytes(kind, K) at least
   std::shared_ptr<const void> owner;  // keeps data alive
+  /// Products round their inputs to 8 bits first, where the kind is quantised
+  /// (heed/kernels/int8_product.h).
+  bool int8_inputs = false;
 
   /// Rows [begin, end).
   BlockMatrix slice(int64_t begin, int64_t end) const {

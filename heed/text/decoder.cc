@@ -48,7 +48,7 @@ class Fuse final : public TokenDecoder {
   void apply(std::vector<std::string>& tokens) const override {
     std::string text;
     for (const std::string& token : tokens) text += token;
-    tokens.assign(1, std::move(text));
+    tokens = {text};
   }
 };
 

@@ -52,7 +52,8 @@ void dequantize_q6_k(const uint8_t* b, float* w) {
     const int h = i / 128, g = i % 128 / 32, j = i % 32;
     const int lower = low[h * 64 + g % 2 * 32 + j] >> g / 2 * 4 & 15;
     const int upper = high[h * 32 + j] >> g * 2 & 3;
-    const float scale = d * static_cast<float>(scales[i / 16]);
+    const int sixteen = i / 16;
+    const float scale = d * static_cast<float>(scales[sixteen]);
     w[i] = scale * static_cast<float>((lower | upper << 4) - 32);
   }
 }

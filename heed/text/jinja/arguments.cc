@@ -58,4 +58,8 @@ std::string Bound::text(size_t parameter, std::string_view fallback) const {
   return value(parameter).text();
 }
 
+void expect_no_arguments(std::string_view callee, const Arguments& given) {
+  const Bound none(callee, given, {});
+}
+
 }  // namespace heed::jinja

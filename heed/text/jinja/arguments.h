@@ -32,4 +32,7 @@ class Bound {
   std::vector<const Value*> values_;
 };
 
+/// Of what has no parameters. Faults as Bound's.
+void expect_no_arguments(std::string_view callee, const Arguments& given);
+
 }  // namespace heed::jinja

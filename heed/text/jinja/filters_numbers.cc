@@ -72,7 +72,7 @@ Value to_real(Context&, const Value& input, const Arguments& given) {
 }
 
 Value absolute(Context&, const Value& input, const Arguments& given) {
-  Bound("abs", given, {});
+  expect_no_arguments("abs", given);
   if (input.is_real()) return Value(std::abs(input.real()));
   if (input.is_integer()) {
     return input.integer() < 0 ? negative(input) : Value(input.integer());
@@ -114,7 +114,7 @@ Value fallback(Context&, const Value& input, const Arguments& given) {
 }
 
 Value length(Context&, const Value& input, const Arguments& given) {
-  Bound("length", given, {});
+  expect_no_arguments("length", given);
   return Value(length_of(input));
 }
 

@@ -195,7 +195,7 @@ Value sum(Context& context, const Value& input, const Arguments& given) {
 }
 
 Value first(Context& context, const Value& input, const Arguments& given) {
-  Bound("first", given, {});
+  expect_no_arguments("first", given);
   if (input.is_sequence(Sequence::Kind::iterator)) {
     const Sequence& sequence = input.sequence();
     if (sequence.taken < sequence.elements.size()) return sequence.elements[sequence.taken++];
@@ -207,7 +207,7 @@ Value first(Context& context, const Value& input, const Arguments& given) {
 }
 
 Value last(Context& context, const Value& input, const Arguments& given) {
-  Bound("last", given, {});
+  expect_no_arguments("last", given);
   if (input.is_sequence(Sequence::Kind::iterator)) {
     throw Fault("a generator has no last item; |list makes a list of it");
   }
@@ -216,12 +216,12 @@ Value last(Context& context, const Value& input, const Arguments& given) {
 }
 
 Value list(Context& context, const Value& input, const Arguments& given) {
-  Bound("list", given, {});
+  expect_no_arguments("list", given);
   return made(elements_of(input, context.budget), context.budget);
 }
 
 Value reverse(Context& context, const Value& input, const Arguments& given) {
-  Bound("reverse", given, {});
+  expect_no_arguments("reverse", given);
   if (input.is_text()) {
     return slice_of(input, Value(), Value(), Value(int64_t{-1}), context.budget);
   }
@@ -231,7 +231,7 @@ Value reverse(Context& context, const Value& input, const Arguments& given) {
 }
 
 Value items(Context& context, const Value& input, const Arguments& given) {
-  Bound("items", given, {});
+  expect_no_arguments("items", given);
   if (!input.is_dict() && !input.is_undefined()) throw Fault("items needs a dict");
   Values out;
   if (input.is_dict()) {

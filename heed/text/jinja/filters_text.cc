@@ -22,7 +22,7 @@ std::optional<std::string> optional_text(const Bound& bound, size_t parameter) {
 
 template <std::string (*change)(std::string_view)>
 Value changed(Context& context, const Value& input, const Arguments& given) {
-  Bound("the filter", given, {});
+  expect_no_arguments("the filter", given);
   const std::string text = to_text(input, context.budget);
   context.budget.step(text.size() / 16);
   return made(change(text), context.budget);
@@ -153,7 +153,7 @@ Value format(Context& context, const Value& input, const Arguments& given) {
 }
 
 Value wordcount(Context& context, const Value& input, const Arguments& given) {
-  Bound("wordcount", given, {});
+  expect_no_arguments("wordcount", given);
   int64_t words = 0;
   bool inside = false;
   for (const char32_t c : decode_utf8(to_text(input, context.budget)).chars) {

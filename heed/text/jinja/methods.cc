@@ -31,7 +31,7 @@ Value unsafe(const Value& of, std::string_view name) {
 
 std::optional<Value> dict_view(const Value& of, std::string_view name, Sequence::Kind kind) {
   return method(of, name, [of, kind](Context& context, const Arguments& given) {
-    Bound("a dict's method", given, {});
+    expect_no_arguments("a dict's method", given);
     std::vector<Value> out;
     for (const auto& [key, value] : of.dict().items()) {
       if (kind == Sequence::Kind::items) {

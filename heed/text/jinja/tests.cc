@@ -16,7 +16,7 @@ using Property = bool (*)(const Value& value);
 
 template <Property property>
 bool has(Context&, const Value& input, const Arguments& given) {
-  Bound("the test", given, {});
+  expect_no_arguments("the test", given);
   return property(input);
 }
 
@@ -44,7 +44,7 @@ bool is_sequence(const Value& value) {
 
 template <int64_t rest>
 bool halves(Context& context, const Value& input, const Arguments& given) {
-  Bound("the test", given, {});
+  expect_no_arguments("the test", given);
   return equal(arithmetic("%", input, Value(int64_t{2}), context.budget), Value(rest),
                context.budget);
 }
@@ -77,19 +77,19 @@ bool same(Context&, const Value& input, const Arguments& given) {
   return input.is(Bound("sameas", given, {"other"}).needed(0));
 }
 bool upper_case(Context& context, const Value& input, const Arguments& given) {
-  Bound("upper", given, {});
+  expect_no_arguments("upper", given);
   return is_upper_case(to_text(input, context.budget));
 }
 bool lower_case(Context& context, const Value& input, const Arguments& given) {
-  Bound("lower", given, {});
+  expect_no_arguments("lower", given);
   return is_lower_case(to_text(input, context.budget));
 }
 bool named_filter(Context&, const Value& input, const Arguments& given) {
-  Bound("filter", given, {});
+  expect_no_arguments("filter", given);
   return input.is_text() && is_filter(input.text());
 }
 bool named_test(Context&, const Value& input, const Arguments& given) {
-  Bound("test", given, {});
+  expect_no_arguments("test", given);
   return input.is_text() && is_test(input.text());
 }
 bool escaped(Context&, const Value&, const Arguments&) { return false; }  // no text is marked so

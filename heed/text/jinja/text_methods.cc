@@ -42,14 +42,14 @@ Value texts(std::vector<std::string> parts, Budget& budget,
 
 template <std::string (*change)(std::string_view)>
 Value changed(const std::string& text, const Arguments& given, Budget& budget) {
-  Bound("a text's method", given, {});
+  expect_no_arguments("a text's method", given);
   budget.step(text.size() / 16);
   return made(change(text), budget);
 }
 
 template <bool (*property)(char32_t)>
 Value all_are(const std::string& text, const Arguments& given, Budget& budget) {
-  Bound("a text's method", given, {});
+  expect_no_arguments("a text's method", given);
   budget.step(text.size() / 16);
   return Value(all_characters(text, property));
 }
