@@ -40,9 +40,10 @@ struct Options {
 };
 
 TokenizerTraining training_of(const Options& options) {
-  TokenizerTraining training{.kind = options.kind == "chars" ? TokenizerKind::chars
-                                     : options.kind == "bpe" ? TokenizerKind::bpe
-                                                             : TokenizerKind::wordpiece,
+  TokenizerTraining training{.kind = options.kind == "chars"     ? TokenizerKind::chars
+                                     : options.kind == "bpe"     ? TokenizerKind::bpe
+                                     : options.kind == "unigram" ? TokenizerKind::unigram
+                                                                 : TokenizerKind::wordpiece,
                              .vocab = options.vocab,
                              .lowercase = options.lowercase};
   if (options.min_frequency > 0) training.min_frequency = options.min_frequency;
@@ -145,7 +146,8 @@ void add_tokenizer(CLI::App& root, Context& context) {
            "The result is a tokenizer.json that heed and the tokenizers library load. A text "
            "is a line of a file, with its end; of a .jsonl or .csv it is a field. bpe is "
            "byte-level as GPT-2's: it knows every text. wordpiece is cased unless --lowercase "
-           "is given. chars gives every character an id, by code point.",
+           "is given. unigram is T5's: the likeliest of all ways to cut. chars gives every "
+           "character an id, by code point.",
        .example = "heed tokenizer train input.txt --kind bpe --vocab 4096 -o tokenizer.json"},
       [&context, options] { train(context, *options); });
   command.add_option("ACTION", options->action, "What to do.")
@@ -157,7 +159,7 @@ void add_tokenizer(CLI::App& root, Context& context) {
   command.add_option("--field", options->field, "Field of a .jsonl or .csv that has the text.")
       ->type_name("NAME");
   command.add_option("--kind", options->kind, "What the pieces are.")
-      ->check(CLI::IsMember({"chars", "bpe", "wordpiece"}));
+      ->check(CLI::IsMember({"chars", "bpe", "wordpiece", "unigram"}));
   command.add_option("--vocab", options->vocab, "Learn at most N pieces, special ones included.")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
@@ -171,15 +173,17 @@ void add_tokenizer(CLI::App& root, Context& context) {
   command
       .add_option("--special", options->special,
                   "Special tokens, which get the first ids; without it bpe has <|endoftext|> and "
-                  "wordpiece [PAD] [UNK] [CLS] [SEP] [MASK].")
+                  "wordpiece [PAD] [UNK] [CLS] [SEP] [MASK] and unigram <pad> </s> <unk>.")
       ->delimiter(',')
       ->default_str("")
       ->type_name("TOKEN,...");
   command.add_flag("--no-special", options->no_special, "No special tokens.");
   command
-      .add_option("--unknown", options->unknown,
-                  "Special token for what has no piece (wordpiece: [UNK]). Without it chars keeps "
-                  "every character.")
+      .add_option(
+          "--unknown", options->unknown,
+          "Special token for what has no piece (wordpiece: [UNK], unigram: <unk>). Without it "
+          "chars keeps "
+          "every character.")
       ->type_name("TOKEN");
   command.add_flag("--lowercase", options->lowercase, "Read texts in lower case.");
   command.add_option("-o,--output", options->output, "File or folder to write.")->type_name("F");

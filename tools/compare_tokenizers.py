@@ -3,21 +3,25 @@
 
     python tools/compare_tokenizers.py --heed build/release/heed [--model MINILM_FOLDER]
         [--data SHARED_DATA] [--lines 100000] [--seed 1] [--file TEXT...] [--only NAME...]
+        [--sentencepiece]
 
 Makes seeded lines of mixed scripts, emoji with joiners, control characters, combining marks, CJK and
 invalid UTF-8 (only code points that Unicode 14 assigns), or takes the lines of files, gives the raw
 bytes to Heed and bytes.decode("utf-8", "replace") to the library, and compares ids, tokens, offsets
 and words of every line: under MiniLM's tokenizer.json (WordPiece) and synthetic ones with other
 settings, and under GPT-2's files and RoBERTa's tokenizer.json (byte-level BPE) of the shared data and
-synthetic ones. Prints one line a tokenizer and the first differences; the exit status is 1 if there
+synthetic ones, and under T5's tokenizer.json and synthetic ones (Unigram and the parts that no other
+has). With --sentencepiece Heed reads .model files instead, T5's and some learned from the shared
+texts, and the sentencepiece library is what it is compared with. Prints one line a tokenizer and the first differences; the exit status is 1 if there
 is any.
 
-Needs the PyPI package tokenizers; Python's own Unicode tables must be version 14 (Python 3.11) or
+Needs the PyPI package tokenizers (or sentencepiece); Python's own Unicode tables must be version 14 (Python 3.11) or
 newer.
 """
 
 import argparse
 import hashlib
+import importlib
 import itertools
 import json
 import pathlib
@@ -25,9 +29,8 @@ import random
 import subprocess
 import sys
 import tempfile
+import types
 import unicodedata
-
-import tokenizers
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from tokenizer_variants import bpe_variants, unigram_variants, variants  # noqa: E402
@@ -154,7 +157,61 @@ def byte_starts(line):
     return [*starts, len(line)]
 
 
+class SentencePiece:
+    """The sentencepiece library with the interface of `tokenizers`, as far as it is used here."""
+
+    def __init__(self, path):
+        import sentencepiece
+        self.processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        self.is_bpe = path.stem.startswith("bpe")
+
+    def encode(self, text):
+        pieces = self.processor.encode(text, return_type="proto").pieces
+        chars = {byte: i for i, byte in enumerate(
+            itertools.accumulate((len(c.encode()) for c in text), initial=0))}
+        offsets = [(chars[p.begin], chars[p.end]) for p in pieces]
+        tokens = [p.piece for p in pieces]
+        for i, piece in enumerate(pieces):
+            if self.processor.is_byte(piece.id):  # all bytes of a character lie where it does
+                byte = int(piece.piece[3:5], 16)
+                size = 1 + (byte >= 0xC0) + (byte >= 0xE0) + (byte >= 0xF0)
+                for j in range(i, i + size):
+                    offsets[j] = (offsets[j][0], offsets[i + size - 1][1])
+            elif self.is_bpe and self.processor.is_unknown(piece.id):
+                tokens[i] = "<unk>"  # as `tokenizers` has it for BPE, and Heed
+        return types.SimpleNamespace(ids=[p.id for p in pieces], tokens=tokens,
+                                     offsets=offsets, word_ids=None)
+
+
+def sentencepiece_models(data, folder):
+    """T5's model, and by name some with the settings that it does not use."""
+    import sentencepiece
+    models = {"t5_model": folder / "t5" / "spiece.model"}  # without the tokenizer.json beside it
+    models["t5_model"].parent.mkdir()
+    models["t5_model"].write_bytes((data / "tokenizers" / "t5" / "spiece.model").read_bytes())
+
+    def train(name, **options):
+        sentencepiece.SentencePieceTrainer.train(
+            input=str(data / "corpora" / "opennmt-ende" / "train.de"), num_threads=1,
+            model_prefix=str(folder / name), vocab_size=1000, minloglevel=2, **options)
+        models[name] = folder / (name + ".model")
+
+    kept = ["New York", "<ent>", "世界", "fo"]
+    train("unigram_kept", user_defined_symbols=kept, control_symbols=["<c>"])
+    train("unigram_bytes", byte_fallback=True, normalization_rule_name="nfkc_cf")
+    train("unigram_spaces", add_dummy_prefix=False, remove_extra_whitespaces=False,
+          normalization_rule_name="identity", split_by_whitespace=False)
+    train("unigram_suffix", treat_whitespace_as_suffix=True)
+    train("bpe", model_type="bpe")
+    train("bpe_kept", model_type="bpe", user_defined_symbols=kept, byte_fallback=True,
+          remove_extra_whitespaces=False, normalization_rule_name="identity")
+    return models
+
+
 def library_of(path):
+    if path.suffix == ".model":
+        return SentencePiece(path)
+    import tokenizers
     if not path.is_dir():
         return tokenizers.Tokenizer.from_file(str(path))
     made = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(str(path / "vocab.json"),
@@ -182,14 +239,16 @@ def differing(line, theirs, ours):
         ("offsets", [list(o) for o in theirs.offsets], ours["offsets"]),
         ("byte_offsets", [[starts[a], starts[b]] for a, b in theirs.offsets],
          ours["byte_offsets"]),
-        ("words", [-1 if word is None else word for word in theirs.word_ids], ours["words"]))
+        ("words", [-1 if word is None else word for word in theirs.word_ids or []],
+         ours["words"] if theirs.word_ids is not None else []))
         if a != b]
 
 
 def compare(heed, name, path, lines, folder, shown):
     library = library_of(path)
-    library.no_truncation()
-    library.no_padding()
+    if path.suffix != ".model":
+        library.no_truncation()
+        library.no_padding()
     file = folder / "lines.txt"
     different = tokens = 0
     for first in range(0, len(lines), CHUNK):
@@ -220,6 +279,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", type=int, default=5)
     parser.add_argument("--only", nargs="+", help="names of tokenizers")
+    parser.add_argument("--sentencepiece", action="store_true", help="compare .model files")
     options = parser.parse_args()
 
     if options.file:
@@ -228,7 +288,8 @@ def main():
         maker = Maker(options.seed)
         lines = [maker.line() for _ in range(options.lines)]
     content = b"".join(line + b"\n" for line in lines)
-    print(f"tokenizers {tokenizers.__version__}, Unicode of the generator "
+    library = importlib.import_module("sentencepiece" if options.sentencepiece else "tokenizers")
+    print(f"{library.__name__} {library.__version__}, Unicode of the generator "
           f"{unicodedata.unidata_version}, seed {options.seed}")
     print(f"input: {len(lines)} lines, {len(content)} bytes, sha256 "
           f"{hashlib.sha256(content).hexdigest()}")
@@ -241,10 +302,12 @@ def main():
                 tokenizer_files[name] = folder / (name + ".json")
                 tokenizer_files[name].write_text(json.dumps(settings))
 
+        if options.sentencepiece:
+            tokenizer_files = sentencepiece_models(options.data, folder)
         if options.model:
             tokenizer_files["minilm"] = pathlib.Path(options.model) / "tokenizer.json"
             add(tokenizer_files["minilm"], variants)
-        if options.data:
+        if options.data and not options.sentencepiece:
             tokenizer_files["gpt2"] = options.data / "tokenizers" / "gpt2"
             tokenizer_files["roberta"] = options.data / "tokenizers/roberta-base/tokenizer.json"
             add(tokenizer_files["roberta"], bpe_variants)

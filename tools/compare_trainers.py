@@ -8,6 +8,11 @@ load Heed's tokenizer.json, and both must encode every line of the file and of a
 to the same ids and tokens, and decode them to the same text. Prints a line a tokenizer; the exit
 status is 1 if anything differs.
 
+Unigram is compared otherwise: the library adds up likelihoods in the order of a hash map, so that its
+own results differ from run to run. How many pieces the two share and how far their log probabilities
+are apart is printed, beside what a second run of the library shares with its first; both must cut the
+text, with Heed's file, in the same way.
+
 The library gives ids to continuing characters ("##e") in the order of a hash map that changes from
 run to run, and breaks ties by ids. So its WordPiece trainer gets the same fixed order from outside:
 the characters and continuing characters as special tokens of both.
@@ -78,7 +83,28 @@ def library_chars(texts, vocab, lowercase):
     return made, []
 
 
-LIBRARY = {"bpe": library_bpe, "wordpiece": library_wordpiece, "chars": library_chars}
+def library_unigram(texts, vocab, lowercase):
+    made = Tokenizer(models.Unigram())
+    steps = [normalizers.Nmt(), normalizers.NFKC()] + [normalizers.Lowercase()] * lowercase
+    made.normalizer = normalizers.Sequence(steps + [
+        normalizers.Strip(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")])
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.decoder = decoders.Metaspace()
+    made.train_from_iterator(texts, trainers.UnigramTrainer(
+        vocab_size=vocab, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>",
+        show_progress=False))
+    return made, []
+
+
+def unigram_agreement(ours, theirs):
+    """Pieces that both have, of all that either has, and how far their scores are apart."""
+    a, b = (dict(json.loads(t.to_str())["model"]["vocab"]) for t in (ours, theirs))
+    both = a.keys() & b.keys()
+    return len(both), len(a.keys() | b.keys()), max(abs(a[piece] - b[piece]) for piece in both)
+
+
+LIBRARY = {"bpe": library_bpe, "wordpiece": library_wordpiece, "chars": library_chars,
+           "unigram": library_unigram}
 
 
 def differences(ours, theirs, texts):
@@ -128,8 +154,15 @@ def compare(options, file, kind, vocab, lowercase, folder):
     ours = Tokenizer.from_file(str(path))
     difficult = DIFFICULT if kind != "chars" else []  # it knows no other characters
     sample = texts + difficult
-    found = differences(ours, theirs, sample) + heed_differs(
-        options.heed, path, ours, sample, folder)
+    if kind == "unigram":
+        shared, of, apart = unigram_agreement(ours, theirs)
+        again = unigram_agreement(LIBRARY[kind](texts, vocab, lowercase)[0], theirs)
+        found = [] if shared >= 0.98 * of else ["pieces"]
+        print(f"  {shared} of {of} pieces shared, log probabilities up to {apart:.4f} apart; the "
+              f"library with itself {again[0]} of {again[1]}, {again[2]:.4f}")
+    else:
+        found = differences(ours, theirs, sample)
+    found += heed_differs(options.heed, path, ours, sample, folder)
     print(f"{file.name} {kind}{' lowercase' if lowercase else ''} {vocab}: "
           f"{ours.get_vocab_size()} pieces, {len(texts)} lines, "
           f"{'; '.join(found) if found else 'equal'} "
@@ -141,6 +174,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--heed", default="build/release/heed")
     parser.add_argument("--vocab", default="300,1000,4096,16384")
+    parser.add_argument("--kinds", nargs="+", choices=LIBRARY, default=list(LIBRARY))
     parser.add_argument("files", nargs="+", type=pathlib.Path)
     options = parser.parse_args()
     print(f"tokenizers {tokenizers.__version__}")
@@ -148,7 +182,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for file in options.files:
             for lowercase in (False, True):
-                for kind in LIBRARY:
+                for kind in options.kinds:
                     sizes = [4096] if kind == "chars" else map(int, options.vocab.split(","))
                     for vocab in sizes:
                         wrong += compare(options, file, kind, vocab, lowercase,

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/tokenizers.json (WordPiece) and tokenizers_bpe.json: what the `tokenizers` library makes of difficult texts.
+"""Writes tests/golden/tokenizers*.json (WordPiece; _bpe, _llama, _unigram): what the `tokenizers`
+library makes of difficult texts; and sentencepiece/: small models and what that library makes of them.
 
-    python tools/make_tokenizer_goldens.py --model MINILM_FOLDER
+    python tools/make_tokenizer_goldens.py --model MINILM_FOLDER [--only unigram llama sentencepiece]
 
 One entry a tokenizer: its tokenizer.json (small, of our own making; null for MiniLM's, which tests
 find in the hub's cache; the others repeat "small" but for what they name) and cases with texts (in
@@ -9,11 +10,15 @@ hexadecimal where they are no UTF-8), options and the encoding. Nothing is rando
 """
 
 import argparse
+import base64
+import io
 import json
 import pathlib
+import tempfile
 
 import tokenizers
-from tokenizer_variants import BERT, bpe_variants, byte_level, variants
+from tokenizer_variants import (BERT, bpe_variants, byte_level, metaspace, unigram_variants,
+                                variants)
 
 TEXTS = [
     "", " ", "\n", "Hello world", "  Hello,   WORLD!  ", "unaffable don't won't", "naïve café Größe",
@@ -69,6 +74,83 @@ def small_bpe():
     return settings
 
 
+# Rules of every kind: longer, shorter, to a space, to nothing, of two characters.
+RULES = [("FB01", "66 69"), ("65 301", "E9"), ("A0", "20"), ("3000", "20"), ("9", "20"), ("A", "20"),
+         ("200B", ""), ("AD", ""), ("BD", "31 2044 32"), ("2167", "56 49 49 49"), ("FEFF", ""),
+         ("D A", "20"), ("D", "20"), ("130", "69 307")]
+
+
+def sentencepiece_model(**options):
+    """A model of the texts as bytes; the pieces are the library's choice."""
+    import sentencepiece
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+        rules.write("".join(f"{a}\t{b}\n" for a, b in RULES))
+        rules.flush()
+        out = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter([text for text in TEXTS * 3 if text.strip()]), model_writer=out,
+            character_coverage=0.98, num_threads=1, minloglevel=2, hard_vocab_limit=False,
+            **({"normalization_rule_tsv": rules.name} | options))
+    return out.getvalue()
+
+
+def model_message(model):
+    from sentencepiece import sentencepiece_model_pb2
+    message = sentencepiece_model_pb2.ModelProto()
+    message.ParseFromString(model)
+    return message
+
+
+def small_unigram():
+    """As transformers makes T5's, of a small SentencePiece model with the rules above."""
+    message = model_message(sentencepiece_model(vocab_size=300, pad_id=0, eos_id=1, unk_id=2, bos_id=-1))
+    pieces = [[piece.piece, round(piece.score, 4)] for piece in message.pieces] + [["<extra_id_0>", 0.0]]
+    special = [{"id": i, "content": pieces[i][0], "single_word": False, "lstrip": False,
+                "rstrip": False, "normalized": False, "special": True}
+               for i in (0, 1, 2, len(pieces) - 1)]
+    end = {"SpecialToken": {"id": "</s>", "type_id": 0}}
+    a, b = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
+    return {"version": "1.0", "truncation": None, "padding": None, "added_tokens": special,
+            "normalizer": {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(
+                message.normalizer_spec.precompiled_charsmap).decode()},
+            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                {"type": "WhitespaceSplit"}, metaspace()]},
+            "post_processor": {"type": "TemplateProcessing", "single": [a, end],
+                               "pair": [a, end, b, end],
+                               "special_tokens": {"</s>": {"id": "</s>", "ids": [1],
+                                                           "tokens": ["</s>"]}}},
+            "decoder": metaspace(),
+            "model": {"type": "Unigram", "unk_id": 2, "vocab": pieces}}
+
+
+def small_llama():
+    """Llama 2's settings: SentencePiece's byte-pair encoding with byte fallback."""
+    library = tokenizers.Tokenizer(tokenizers.models.BPE())
+    library.normalizer = tokenizers.normalizers.Replace(" ", "\u2581")
+    special = ["<unk>", "<s>", "</s>"]
+    library.train_from_iterator(TEXTS * 2, tokenizers.trainers.BpeTrainer(
+        vocab_size=560, limit_alphabet=60, show_progress=False,
+        special_tokens=special + [f"<0x{byte:02X}>" for byte in range(256)]))
+    settings = json.loads(library.to_str())
+    settings["added_tokens"] = settings["added_tokens"][:3]
+    settings["model"] |= {"unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True}
+    replace = {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}
+    settings["normalizer"] = {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "\u2581"}, replace]}
+    settings["decoder"] = {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+        {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+    return settings
+
+
+def llama_variants(base):
+    """transformers' later ways to mark words."""
+    return {f"{scheme}{'' if split else '_whole'}": base | {
+        "normalizer": None, "pre_tokenizer": metaspace(prepend_scheme=scheme, split=split)}
+        for scheme in ("always", "first", "never") for split in (True, False)}
+
+
 def case(library, texts, limit=None, add_special=True):
     if limit is None:
         library.no_truncation()
@@ -114,33 +196,88 @@ def limited(library):
     return made
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--model", required=True, help="MiniLM's folder")
-    parser.add_argument("--out", type=pathlib.Path,
-                        default=pathlib.Path(__file__).parent.parent / "tests" / "golden")
-    options = parser.parse_args()
+def wordpiece_entries(model):
     base = small_tokenizer()
-    minilm = tokenizers.Tokenizer.from_file(options.model + "/tokenizer.json")
+    minilm = tokenizers.Tokenizer.from_file(model + "/tokenizer.json")
     entries = [{"name": "minilm", "settings": None, "cases": cases(minilm) + limited(minilm)}]
     for name, settings in {"small": base, **variants(base)}.items():
         library = tokenizers.Tokenizer.from_str(json.dumps(settings))
         made = cases(library) + (limited(library) if name in ("small", "steps") else [])
         entries.append(entry(name, settings, base, made))
-    write(options.out / "tokenizers.json", entries)
+    return entries
 
+
+def entries_of(base, others, pairs_too=()):
+    entries = []
+    for name, settings in {"small": base, **others}.items():
+        library = tokenizers.Tokenizer.from_str(json.dumps(settings))
+        texts = [text.encode() for text in TEXTS] + BROKEN
+        made = (cases(library) if name == "small" or name in pairs_too else
+                [case(library, [text]) for text in texts])
+        entries.append(entry(name, settings, base, made))
+    return entries
+
+
+def bpe_entries():
     base = small_bpe()
     kept = ("llama3", "qwen2", "smollm", "prefix_space", "bpe_added", "split_contiguous",
             "split_invert", "characters")
+    others = {name: made for name, made in bpe_variants(base).items() if name in kept}
+    return entries_of(base, others, ("llama3",))
+
+
+def unigram_entries():
+    base = small_unigram()
+    others = unigram_variants(base)
+    del others["word_level"]  # it has a vocabulary of its own
+    del others["bytes_fall_back"]
+    return entries_of(base, others)
+
+
+def llama_entries():
+    base = small_llama()
+    return entries_of(base, llama_variants(base))
+
+
+def write_sentencepiece(folder):
+    import sentencepiece
+    folder.mkdir(exist_ok=True)
+    kept = ["New York", "<ent>", "fo"]
+    models = {
+        "unigram": sentencepiece_model(vocab_size=300, user_defined_symbols=kept),
+        "unigram_bytes": sentencepiece_model(vocab_size=560, byte_fallback=True,
+                                             add_dummy_prefix=False),
+        "bpe": sentencepiece_model(vocab_size=560, model_type="bpe", byte_fallback=True,
+                                   user_defined_symbols=kept, remove_extra_whitespaces=False)}
     entries = []
-    for name, settings in {"small": base, **bpe_variants(base)}.items():
-        if name == "small" or name in kept:
-            library = tokenizers.Tokenizer.from_str(json.dumps(settings))
-            texts = [text.encode() for text in TEXTS] + BROKEN
-            made = (cases(library) if name in ("small", "llama3") else
-                    [case(library, [text]) for text in texts])
-            entries.append(entry(name, settings, base, made))
-    write(options.out / "tokenizers_bpe.json", entries)
+    for name, model in models.items():
+        (folder / (name + ".model")).write_bytes(model)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        made = []
+        for text in TEXTS:
+            ids = processor.encode(text)
+            known = not any(map(processor.is_unknown, ids))  # the library writes " \u2047 " for it
+            made.append({"text": text, "ids": ids} | (
+                {"decoded": processor.decode(ids)} if known else {}))
+        entries.append({"name": name, "cases": made})
+    write(folder / "cases.json", entries, "sentencepiece", sentencepiece.__version__)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", help="MiniLM's folder, for the WordPiece file")
+    parser.add_argument("--only", nargs="+", default=["wordpiece", "bpe", "llama", "unigram",
+                                                      "sentencepiece"])
+    parser.add_argument("--out", type=pathlib.Path,
+                        default=pathlib.Path(__file__).parent.parent / "tests" / "golden")
+    options = parser.parse_args()
+    if "wordpiece" in options.only:
+        write(options.out / "tokenizers.json", wordpiece_entries(options.model))
+    for name, make in (("bpe", bpe_entries), ("llama", llama_entries), ("unigram", unigram_entries)):
+        if name in options.only:
+            write(options.out / f"tokenizers_{name}.json", make())
+    if "sentencepiece" in options.only:
+        write_sentencepiece(options.out / "sentencepiece")
 
 
 def entry(name, settings, base, made):
@@ -152,9 +289,8 @@ def entry(name, settings, base, made):
     return {"name": name, "settings": settings if name == "small" else changed, "cases": made}
 
 
-def write(path, entries):
-    golden = {"made_by": "tools/make_tokenizer_goldens.py",
-              "tokenizers": tokenizers.__version__, "entries": entries}
+def write(path, entries, library="tokenizers", version=tokenizers.__version__):
+    golden = {"made_by": "tools/make_tokenizer_goldens.py", library: version, "entries": entries}
     lines = [json.dumps(golden | {"entries": []})[:-2]]
     for i, one in enumerate(entries):  # a case a line: differences can be read
         head = json.dumps(one | {"cases": []}, ensure_ascii=False)[:-2]

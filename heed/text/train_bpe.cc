@@ -56,7 +56,7 @@ class Trainer {
     offer_changed();
   }
 
-  BpePieces run(const Progress& progress) {
+  LearnedPieces run(const Progress& progress) {
     while (static_cast<int64_t>(out_.pieces.size()) < options_.vocab && !queue_.empty()) {
       check_cancelled();
       Candidate top = pop();
@@ -184,7 +184,7 @@ class Trainer {
   }
 
   const BpeTraining& options_;
-  BpePieces out_;
+  LearnedPieces out_;
   std::unordered_map<std::string, int32_t> ids_;
   std::unordered_map<char32_t, int32_t> first_ids_;
   std::unordered_map<char32_t, int32_t> continuing_ids_;
@@ -198,8 +198,8 @@ class Trainer {
 
 }  // namespace
 
-BpePieces train_bpe(const std::vector<WordCount>& words, const BpeTraining& options,
-                    const Progress& progress) {
+LearnedPieces train_bpe(const std::vector<WordCount>& words, const BpeTraining& options,
+                        const Progress& progress) {
   return Trainer(words, options).run(progress);
 }
 

@@ -23,9 +23,11 @@ struct BpeTraining {
   std::string continuing_prefix;     // of every piece but a word's first ("##" for WordPiece)
 };
 
-struct BpePieces {
+/// What was learned.
+struct LearnedPieces {
   std::vector<std::string> pieces;                  // by id
   std::vector<std::pair<int32_t, int32_t>> merges;  // ids, best first; what they make is a piece
+  std::vector<double> scores;                       // by id; of a Unigram's pieces alone
 };
 
 /// Learns byte-pair merges as the `tokenizers` library's BpeTrainer does, ties included: the most
@@ -33,7 +35,7 @@ struct BpePieces {
 /// special tokens, then to characters by code point, then (with a prefix) to continuing characters
 /// by code point, then to merges. `words` must be distinct; their order decides nothing. progress
 /// counts pieces. Error cancelled.
-BpePieces train_bpe(const std::vector<WordCount>& words, const BpeTraining& options,
-                    const Progress& progress = {});
+LearnedPieces train_bpe(const std::vector<WordCount>& words, const BpeTraining& options,
+                        const Progress& progress = {});
 
 }  // namespace heed

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "heed/text/byte_level.h"
 #include "heed/text/tokenizer_json_parts.h"
 #include "heed/text/train_bpe.h"
+#include "heed/text/train_unigram.h"
 #include "heed/text/unicode.h"
 #include "heed/text/write_tokenizer.h"
 
@@ -34,6 +36,8 @@ std::vector<std::string> special_of(const TokenizerTraining& options) {
     special = {"<|endoftext|>"};
   } else if (options.kind == TokenizerKind::wordpiece) {
     special = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+  } else if (options.kind == TokenizerKind::unigram) {
+    special = {"<pad>", "</s>", "<unk>"};
   }
   const auto known = std::find(special.begin(), special.end(), options.unknown.value_or(""));
   if (options.unknown && known == special.end()) special.push_back(*options.unknown);
@@ -47,6 +51,9 @@ void check(const TokenizerTraining& options) {
   if (options.vocab < 1) refuse(fmt::format("vocab must be at least 1 but is {}", options.vocab));
   if (options.min_frequency.value_or(1) < 1) {
     refuse(fmt::format("min_frequency must be at least 1 but is {}", *options.min_frequency));
+  }
+  if (options.kind == TokenizerKind::unigram && options.min_frequency) {
+    refuse("min_frequency is for pairs and characters; unigram keeps pieces by their likelihood");
   }
   if (options.kind == TokenizerKind::bpe && options.unknown) {
     refuse("nothing is unknown to byte-level BPE, so it takes no unknown token");
@@ -106,7 +113,7 @@ struct TokenizerTrainer::State {
   }
 
   /// The most frequent characters that there is room for, by code point.
-  BpePieces char_pieces() const {
+  LearnedPieces char_pieces() const {
     std::vector<std::pair<char32_t, int64_t>> kept(chars.begin(), chars.end());
     std::erase_if(kept,
                   [&](const auto& c) { return c.second < options.min_frequency.value_or(1); });
@@ -126,7 +133,7 @@ struct TokenizerTrainer::State {
     }
     kept.resize(std::min(kept.size(), room));
     std::sort(kept.begin(), kept.end());
-    BpePieces out{.pieces = *options.special};
+    LearnedPieces out{.pieces = *options.special};
     for (const auto& [c, count] : kept) {
       std::string piece = to_utf8({&c, 1});
       const auto& known = *options.special;
@@ -137,8 +144,36 @@ struct TokenizerTrainer::State {
     return out;
   }
 
-  BpePieces learn(const Progress& progress) const {
+  /// By text: what is learned must not depend on the order of a hash map.
+  std::vector<WordCount> counted() const {
+    std::vector<WordCount> out;
+    out.reserve(words.size());
+    for (const auto& [word, count] : words) out.push_back({word, count});
+    std::sort(out.begin(), out.end(),
+              [](const WordCount& a, const WordCount& b) { return a.word < b.word; });
+    return out;
+  }
+
+  LearnedPieces unigram_pieces(const Progress& progress) const {
+    std::set<char32_t> needed;
+    for (const auto& [word, count] : words) needed.insert(word.begin(), word.end());
+    const auto special = static_cast<int64_t>(options.special->size());
+    check_vocab(special + std::ssize(needed), fmt::format("{} characters", needed.size()));
+    LearnedPieces out{.pieces = *options.special};
+    out.scores.resize(out.pieces.size());
+    for (auto& [piece, score] :
+         train_unigram(counted(), {.vocab = options.vocab, .special = special}, progress)) {
+      const auto& known = *options.special;
+      if (std::find(known.begin(), known.end(), piece) != known.end()) continue;
+      out.pieces.push_back(std::move(piece));
+      out.scores.push_back(score);
+    }
+    return out;
+  }
+
+  LearnedPieces learn(const Progress& progress) const {
     if (options.kind == TokenizerKind::chars) return char_pieces();
+    if (options.kind == TokenizerKind::unigram) return unigram_pieces(progress);
     BpeTraining training{.vocab = options.vocab,
                          .min_frequency = options.min_frequency.value_or(2),
                          .special = *options.special};
@@ -148,12 +183,7 @@ struct TokenizerTrainer::State {
     } else {
       training.continuing_prefix = kContinuingPrefix;
     }
-    std::vector<WordCount> counted;
-    counted.reserve(words.size());
-    for (const auto& [word, count] : words) counted.push_back({word, count});
-    std::sort(counted.begin(), counted.end(),
-              [](const WordCount& a, const WordCount& b) { return a.word < b.word; });
-    BpePieces out = train_bpe(counted, training, progress);
+    LearnedPieces out = train_bpe(counted(), training, progress);
     // the alphabet is kept whole, so it alone can be too much
     check_vocab(static_cast<int64_t>(out.pieces.size()),
                 fmt::format("{} characters", out.pieces.size() - options.special->size()));
@@ -162,7 +192,8 @@ struct TokenizerTrainer::State {
 };
 
 TokenizerTrainer::TokenizerTrainer(TokenizerTraining options) : state_(std::make_unique<State>()) {
-  if (options.kind == TokenizerKind::wordpiece && !options.unknown) options.unknown = "[UNK]";
+  if (!options.unknown && options.kind == TokenizerKind::wordpiece) options.unknown = "[UNK]";
+  if (!options.unknown && options.kind == TokenizerKind::unigram) options.unknown = "<unk>";
   options.special = special_of(options);
   check(options);
   // read back, so that training sees words as the file's tokenizer will

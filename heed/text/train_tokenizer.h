@@ -12,19 +12,20 @@
 namespace heed {
 
 /// Characters (a piece each), byte-level byte-pair encoding as GPT-2's (nothing is unknown to it),
-/// or WordPiece as BERT's.
-enum class TokenizerKind { chars, bpe, wordpiece };
+/// WordPiece as BERT's, or Unigram as T5's.
+enum class TokenizerKind { chars, bpe, wordpiece, unigram };
 
 struct TokenizerTraining {
   TokenizerKind kind = TokenizerKind::bpe;
   int64_t vocab = 8192;  // most pieces, special ones included
-  /// Of a pair to be merged (default 2), of a character to get a piece (default 1).
+  /// Of a pair to be merged (default 2), of a character to get a piece (default 1); not for
+  /// unigram.
   std::optional<int64_t> min_frequency;
   /// The first ids, in this order. Default: <|endoftext|> for bpe, BERT's [PAD] [UNK] [CLS] [SEP]
-  /// [MASK] for wordpiece, none for chars.
+  /// [MASK] for wordpiece, T5's <pad> </s> <unk> for unigram, none for chars.
   std::optional<std::vector<std::string>> special;
-  /// For what has no piece: a special token. Default: [UNK] for wordpiece; none for chars, which
-  /// then need a piece for every character. None for bpe.
+  /// For what has no piece: a special token. Default: [UNK] for wordpiece, <unk> for unigram; none
+  /// for chars, which then need a piece for every character. None for bpe.
   std::optional<std::string> unknown;
   bool lowercase = false;
 };

@@ -134,7 +134,8 @@ class Unigram final : public Model {
     const auto offer = [&](uint32_t end, double score, int32_t piece) {
       if (ends.size() <= end - decided) ends.resize(end - decided + 1, {0, 0, kNotReached});
       PathEnd& best = ends[end - decided];
-      if (best.piece == kNotReached || score > best.score) best = {rounded(score), at, piece};
+      score = rounded(score);
+      if (best.piece == kNotReached || score > best.score) best = {score, at, piece};
     };
     bool has_char = false;
     uint32_t node = PieceTrie::kRoot;
@@ -146,7 +147,7 @@ class Unigram final : public Model {
       offer(i + 1, pieces_[static_cast<size_t>(piece)].score + before, piece);
       has_char = has_char || i == at;
     }
-    if (!has_char) offer(at + 1, rounded(options_.unknown_score + before), kUnknownChar);
+    if (!has_char) offer(at + 1, options_.unknown_score + before, kUnknownChar);
   }
 
   double rounded(double score) const {

@@ -14,7 +14,8 @@ inline constexpr const char* kContinuingPrefix = "##";
 /// normalizer, pre_tokenizer and decoder of a trained tokenizer.
 OrderedJson trained_parts(const TokenizerTraining& options);
 
-/// The tokenizer.json of what was learned; special (and for wordpiece unknown) must be set.
-std::string write_tokenizer(const TokenizerTraining& options, const BpePieces& learned);
+/// The tokenizer.json of what was learned; special (and for wordpiece and unigram unknown) must be
+/// set.
+std::string write_tokenizer(const TokenizerTraining& options, const LearnedPieces& learned);
 
 }  // namespace heed

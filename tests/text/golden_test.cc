@@ -86,6 +86,14 @@ TEST(Golden, EveryBpeTokenizerEncodesAndDecodesAsTheLibrary) {
   expect_golden("tokenizers_bpe.json");
 }
 
+TEST(Golden, EveryUnigramTokenizerEncodesAndDecodesAsTheLibrary) {
+  expect_golden("tokenizers_unigram.json");
+}
+
+TEST(Golden, EveryKindOfMetaspaceEncodesAndDecodesAsTheLibrary) {
+  expect_golden("tokenizers_llama.json");
+}
+
 TEST(MiniLM, EncodesAsTheLibrary) {
   const auto model = testing::model_folder();
   HEED_NEED_MODEL(model);

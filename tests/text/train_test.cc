@@ -1,10 +1,14 @@
 // Learning tokenizers: worked by hand, read back, and what must be refused.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "heed/base/cancel.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/train_bpe.h"
 #include "heed/text/train_tokenizer.h"
+#include "heed/text/train_unigram.h"
 #include "heed/text/unicode.h"
 #include "tests/expect_error.h"
 
@@ -17,35 +21,35 @@ using Merges = std::vector<std::pair<int32_t, int32_t>>;
 TEST(TrainBpe, MergesTheMostFrequentPairAndOfEqualOnesThatOfLowestIds) {
   // ids: a 0, b 1, c 2; a b and b c stand 3 times each
   const std::vector<WordCount> words = {{U"abc", 3}, {U"cab", 0}};
-  const BpePieces learned = train_bpe(words, {.vocab = 100, .min_frequency = 1});
+  const LearnedPieces learned = train_bpe(words, {.vocab = 100, .min_frequency = 1});
   EXPECT_EQ(learned.pieces, (Pieces{"a", "b", "c", "ab", "abc"}));
   EXPECT_EQ(learned.merges, (Merges{{0, 1}, {3, 2}}));
 }
 
 TEST(TrainBpe, OverlappingPairsAreMergedFromTheLeft) {
-  const BpePieces learned = train_bpe({{U"aaaaa", 4}}, {.vocab = 3, .min_frequency = 1});
+  const LearnedPieces learned = train_bpe({{U"aaaaa", 4}}, {.vocab = 3, .min_frequency = 1});
   EXPECT_EQ(learned.pieces, (Pieces{"a", "aa", "aaa"}));  // aa a and aa aa stand once each
 }
 
 TEST(TrainBpe, SpecialTokensComeFirstAndRarePairsAreLeft) {
   const BpeTraining options{
       .vocab = 100, .min_frequency = 3, .special = {"<s>", "b"}, .alphabet = U"z"};
-  const BpePieces learned = train_bpe({{U"ab", 3}, {U"bc", 2}}, options);
+  const LearnedPieces learned = train_bpe({{U"ab", 3}, {U"bc", 2}}, options);
   EXPECT_EQ(learned.pieces, (Pieces{"<s>", "b", "a", "c", "z", "ab"}));
 }
 
 TEST(TrainBpe, ContinuingPiecesHaveThePrefixOnce) {
   const BpeTraining options{.vocab = 100, .min_frequency = 1, .continuing_prefix = "##"};
-  const BpePieces learned = train_bpe({{U"abab", 2}}, options);
+  const LearnedPieces learned = train_bpe({{U"abab", 2}}, options);
   EXPECT_EQ(learned.pieces, (Pieces{"a", "b", "##a", "##b", "ab", "##ab", "abab"}));
 }
 
 TEST(TrainBpe, TheOrderOfWordsDecidesNothing) {
   std::vector<WordCount> words = {{U"hello", 5}, {U"help", 5}, {U"yellow", 5}, {U"low", 5}};
   const BpeTraining options{.vocab = 20, .min_frequency = 1};
-  const BpePieces forward = train_bpe(words, options);
+  const LearnedPieces forward = train_bpe(words, options);
   std::reverse(words.begin(), words.end());
-  const BpePieces backward = train_bpe(words, options);
+  const LearnedPieces backward = train_bpe(words, options);
   EXPECT_EQ(forward.pieces, backward.pieces);
   EXPECT_EQ(forward.merges, backward.merges);
 }
@@ -109,6 +113,39 @@ TEST(TrainTokenizer, WordPieceHasBertsTemplate) {
   EXPECT_EQ(tokenizer->pad_id(), 0);
 }
 
+TEST(TrainUnigram, FindsThePiecesThatWordsAreMadeOf) {
+  std::vector<WordCount> words;
+  for (const char32_t* first : {U"walk", U"talk", U"jump", U"look"}) {
+    for (const char32_t* last : {U"ing", U"ed", U"s", U"er"}) {
+      words.push_back({std::u32string(first) + last, 10});
+    }
+  }
+  const auto pieces = train_unigram(words, {.vocab = 40});
+  const auto has = [&](const char* text) {
+    return std::any_of(pieces.begin(), pieces.end(),
+                       [&](const auto& piece) { return piece.first == text; });
+  };
+  EXPECT_TRUE(has("jump") && has("walk") && has("talk") && has("look"));
+  EXPECT_LE(pieces.size(), 40U);
+  EXPECT_TRUE(std::is_sorted(pieces.begin(), pieces.end(),
+                             [](const auto& a, const auto& b) { return a.second > b.second; }));
+  double sum = 0;
+  for (const auto& [piece, score] : pieces) sum += std::exp(score);
+  EXPECT_NEAR(sum, 1, 0.05);  // but for what the prior takes and dropped characters get
+  std::reverse(words.begin(), words.end());
+  EXPECT_EQ(train_unigram(words, {.vocab = 40}), pieces);
+}
+
+TEST(TrainTokenizer, UnigramHasT5sTemplateAndGivesTextsBack) {
+  const auto tokenizer = trained({.kind = TokenizerKind::unigram, .vocab = 60}, kTexts);
+  EXPECT_EQ(tokenizer->kind(), "Unigram");
+  EXPECT_LE(tokenizer->vocab_size(), 60);
+  EXPECT_EQ(tokenizer->pad_id(), 0);
+  EXPECT_EQ(tokenizer->encode("The cat").ids.back(), 1);
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("The cat sat.").ids), "The cat sat.");
+  EXPECT_EQ(tokenizer->encode("\u03a9", {.add_special = false}).ids.back(), 2);
+}
+
 TEST(TrainTokenizer, SpecialTokensAndTheUnknownOne) {
   const auto tokenizer = trained({.kind = TokenizerKind::chars,
                                   .vocab = 5,
@@ -122,7 +159,8 @@ TEST(TrainTokenizer, SpecialTokensAndTheUnknownOne) {
 }
 
 TEST(TrainTokenizer, TheOrderOfTextsDecidesNothing) {
-  for (const auto kind : {TokenizerKind::chars, TokenizerKind::bpe, TokenizerKind::wordpiece}) {
+  for (const auto kind : {TokenizerKind::chars, TokenizerKind::bpe, TokenizerKind::wordpiece,
+                          TokenizerKind::unigram}) {
     const TokenizerTraining options{.kind = kind, .vocab = 300};
     EXPECT_EQ(learn(options, kTexts), learn(options, {kTexts.rbegin(), kTexts.rend()}));
   }
@@ -142,6 +180,8 @@ TEST(TrainTokenizer, RefusesWhatCannotBe) {
   refused({.special = Pieces{"a", "a"}}, {"'a'", "twice"});
   refused({.special = Pieces{""}}, {"not empty"});
   refused({.unknown = "<unk>"}, {"nothing is unknown"});
+  refused({.kind = TokenizerKind::unigram, .vocab = 9}, {"vocab must be at least", "characters"});
+  refused({.kind = TokenizerKind::unigram, .min_frequency = 2}, {"min_frequency", "likelihood"});
   expect_error(ErrorCode::invalid_argument, {"found none"}, [] { learn({}, {""}); });
 }
 
