@@ -118,7 +118,7 @@ void add_train(CLI::App& root, Context& context) {
         run_train(context, *options, (*seed_option)->count() > 0);
       });
   // checked with the settings, so that a misspelt option before it is told of first
-  command.add_option("TASK", options->task, "lm, translate, classify, ner or mlm.");
+  command.add_option("TASK", options->task, "lm, translate, seq2seq, classify, ner or mlm.");
   command.add_option("--config", options->config, "YAML of the settings below.")->type_name("F");
   command.add_flag("--resume", options->resume,
                    "Go on with the run in --out where its newest checkpoint ends.");

@@ -66,7 +66,7 @@ def torch_losses(options, folder, weights, dtype):
     model, width = model_of(folder, weights, dtype)
     optimizer = heed_run.adamw(model, 0.01)
     sources, targets, begin, end = rows_of(options, folder)
-    lengths = [max(len(source), len(target)) for source, target in zip(sources, targets)]
+    lengths = [max(len(source), len(target) + 1) for source, target in zip(sources, targets)]
     losses = []
     for epoch in range(options.steps):
         for batch in heed_run.epoch_batches(lengths, BATCH, 0, epoch):

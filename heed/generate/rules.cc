@@ -168,7 +168,8 @@ void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRul
       scores.add("bad-words-ids", word.back(), -INFINITY);
     }
   }
-  if (length < std::max(rules.min_length, text.prompt_tokens + rules.min_new_tokens)) {
+  const bool counts_new = rules.min_new_tokens > 0;  // it takes precedence, as in transformers
+  if (length < (counts_new ? text.prompt_tokens + rules.min_new_tokens : rules.min_length)) {
     scores.forbid_end();
   }
   if (length == 1 && rules.forced_bos_token_id) {

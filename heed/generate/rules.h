@@ -28,8 +28,8 @@ struct ScoreRules {
   int64_t no_repeat_ngram_size = 0;  // so many tokens never stand in a row twice; 0: they may
   int64_t encoder_no_repeat_ngram_size = 0;  // so many tokens of the source never stand in a row
   std::vector<std::vector<int32_t>> bad_words_ids;  // rows of tokens that are never finished
-  int64_t min_length = 0;                      // no end before prompt and new tokens are so many
-  int64_t min_new_tokens = 0;                  // no end before so many new tokens
+  int64_t min_length = 0;      // no end before prompt and new tokens are so many
+  int64_t min_new_tokens = 0;  // no end before so many new tokens; above 0 it counts alone
   std::optional<int32_t> forced_bos_token_id;  // the second token, where a text began with one
   std::vector<int32_t> forced_eos_token_id;    // the last token there is room for
   std::vector<int32_t> suppress_tokens;        // never come

@@ -28,9 +28,11 @@ void append(std::vector<TrainField>& all, std::vector<TrainField> more) {
 std::vector<TrainField> data_fields() {
   using C = TrainConfig;
   return {
-      text("task", &C::task, "What is learnt.", {"lm", "translate", "classify", "ner", "mlm"}),
+      text("task", &C::task, "What is learnt.",
+           {"lm", "translate", "seq2seq", "classify", "ner", "mlm"}),
       changeable(text("data", &C::data,
-                      "File to learn from; translate takes a .tsv or two aligned files, A,B.")),
+                      "File to learn from; translate and seq2seq take a .tsv, a .jsonl, or two "
+                      "aligned files, A,B.")),
       changeable(
           text("validation", &C::validation,
                "File to measure on; without one, validation_part of the data is kept back.")),
@@ -44,6 +46,10 @@ std::vector<TrainField> data_fields() {
       number("vocab", &C::vocab, "Pieces of a tokenizer that is learnt, 0 for 8,192 at most."),
       text("text_column", &C::text_column, "Column of the text in CSV and JSON lines."),
       text("label_column", &C::label_column, "Column of the label in CSV and JSON lines."),
+      text("source_column", &C::source_column, "Member of the source in JSON lines of pairs."),
+      text("target_column", &C::target_column, "Member of the target in JSON lines of pairs."),
+      text("source_prefix", &C::source_prefix,
+           "What each source begins with, such as T5's \"summarize: \"."),
       text("skip_bad", &C::skip_bad, "Leave out rows that cannot be read instead of stopping."),
   };
 }

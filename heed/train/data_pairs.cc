@@ -1,13 +1,16 @@
 #include "heed/train/data_pairs.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/io/csv.h"
+#include "heed/io/json.h"
 #include "heed/text/unicode.h"
 
 namespace heed {
@@ -23,6 +26,18 @@ std::string fault_of(std::string_view source, std::string_view target) {
   if (is_blank(target)) return "the target is empty";
   if (!is_valid_utf8(source) || !is_valid_utf8(target)) return "source and target must be UTF-8";
   return "";
+}
+
+/// A text, or a list of them; absent for anything else.
+std::optional<std::vector<std::string>> member_texts(const Json& row, const std::string& name) {
+  if (!row.is_object() || !row.contains(name)) return std::nullopt;
+  const Json& value = row[name];
+  std::vector<std::string> texts;
+  for (const Json& one : value.is_array() ? value : Json::array({value})) {
+    if (!one.is_string()) return std::nullopt;
+    texts.push_back(one.get<std::string>());
+  }
+  return texts;
 }
 
 void take(std::vector<TextPair>& pairs, std::string_view source, std::string_view target,
@@ -75,6 +90,27 @@ std::vector<TextPair> parse_pairs_tsv(std::string_view content, const std::strin
   return pairs;
 }
 
+std::vector<TextPair> parse_pairs_json(std::string_view content, const PairFields& fields,
+                                       const std::string& where, BadRows& bad) {
+  std::vector<TextPair> pairs;
+  int64_t number = 0;
+  for (const std::string_view line : lines_of(content)) {
+    ++number;
+    if (is_blank(line)) continue;
+    const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto source = member_texts(row, fields.source), target = member_texts(row, fields.target);
+    if (!source || !target) {
+      bad.report(where, number,
+                 fmt::format("needs an object whose {} and {} are texts or lists of them",
+                             in_quotes(fields.source), in_quotes(fields.target)));
+      continue;
+    }
+    take(pairs, fmt::format("{}", fmt::join(*source, " ")), target->empty() ? "" : target->front(),
+         number, where, bad);
+  }
+  return pairs;
+}
+
 std::vector<std::filesystem::path> files_of(const std::string& files) {
   std::vector<std::filesystem::path> paths;
   for (size_t begin = 0; begin <= files.size();) {
@@ -85,18 +121,22 @@ std::vector<std::filesystem::path> files_of(const std::string& files) {
   return paths;
 }
 
-std::vector<TextPair> read_pairs(const std::string& files, BadRows& bad) {
+std::vector<TextPair> read_pairs(const std::string& files, const PairFields& fields, BadRows& bad) {
   const std::vector<std::filesystem::path> paths = files_of(files);
   if (paths.size() == 1 && paths[0].extension() == ".tsv") {
     return parse_pairs_tsv(read_file(paths[0]), files, bad);
+  }
+  if (paths.size() == 1 && paths[0].extension() == ".jsonl") {
+    return parse_pairs_json(read_file(paths[0]), fields, files, bad);
   }
   if (paths.size() == 2) {
     return parse_aligned(read_file(paths[0]), read_file(paths[1]), paths[0].string(),
                          paths[1].string(), bad);
   }
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("data {}: pairs are in one .tsv file or in two aligned ones, FILE,FILE",
-                          in_quotes(files)));
+  throw Error(
+      ErrorCode::invalid_argument,
+      fmt::format("data {}: pairs are in one .tsv or .jsonl file or in two aligned ones, FILE,FILE",
+                  in_quotes(files)));
 }
 
 }  // namespace heed

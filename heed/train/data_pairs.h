@@ -26,8 +26,18 @@ std::vector<TextPair> parse_aligned(std::string_view sources, std::string_view t
 std::vector<TextPair> parse_pairs_tsv(std::string_view content, const std::string& where,
                                       BadRows& bad);
 
-/// "F.tsv", or two aligned files "A,B". Error invalid_argument for another form; not_found.
-std::vector<TextPair> read_pairs(const std::string& files, BadRows& bad);
+/// Which members of JSON lines hold the two. A list of texts is, as a source, all of them with
+/// blanks between (sentences), as a target the first (several summaries of one text).
+struct PairFields {
+  std::string source = "source";
+  std::string target = "target";
+};
+std::vector<TextPair> parse_pairs_json(std::string_view content, const PairFields& fields,
+                                       const std::string& where, BadRows& bad);
+
+/// "F.tsv", "F.jsonl", or two aligned files "A,B". Error invalid_argument for another form;
+/// not_found.
+std::vector<TextPair> read_pairs(const std::string& files, const PairFields& fields, BadRows& bad);
 
 /// The files that `files` names.
 std::vector<std::filesystem::path> files_of(const std::string& files);

@@ -182,7 +182,13 @@ ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer
 
 ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokenizer) {
   ModelStart start;
-  if (!settings.model.empty()) return from_checkpoint(settings, tokenizer);
+  if (!settings.model.empty()) {
+    start = from_checkpoint(settings, tokenizer);
+    const std::string type = start.config.value("model_type", std::string());
+    const char* rate = type == "t5" || type == "mt5" ? "dropout_rate" : "dropout";
+    set_dropout(start.config, settings, /*scratch=*/false, {rate});
+    return start;
+  }
   check_heads(settings);
   start.config = {{"architectures", {"Transformer"}},
                   {"model_type", "transformer2017"},
@@ -216,11 +222,14 @@ DropoutRates dropout_rates_of(const Json& config) {
     }
     return 0.0F;
   };
-  DropoutRates rates{.hidden = rate({"hidden_dropout_prob", "resid_pdrop", "dropout"}),
-                     .attention = rate({"attention_probs_dropout_prob", "attn_pdrop",
-                                        "attention_dropout", "dropout"})};
-  if (config.value("model_type", std::string()) == "transformer2017") {
-    rates.feed_forward = rates.hidden;  // nn.Transformer drops there as well
+  DropoutRates rates{
+      .hidden = rate({"hidden_dropout_prob", "resid_pdrop", "dropout", "dropout_rate"}),
+      .attention = rate({"attention_probs_dropout_prob", "attn_pdrop", "attention_dropout",
+                         "dropout", "dropout_rate"}),
+      .feed_forward = rate({"activation_dropout"})};
+  const std::string type = config.value("model_type", std::string());
+  if (type == "transformer2017" || type == "t5" || type == "mt5") {
+    rates.feed_forward = rates.hidden;  // nn.Transformer and T5 drop there as well
   }
   return rates;
 }

@@ -30,7 +30,7 @@ ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer)
 ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer,
                          const std::string& architecture, const std::vector<std::string>& labels);
 
-/// The 2017 Transformer.
+/// An encoder-decoder: the 2017 Transformer, or a checkpoint as it is.
 ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokenizer);
 
 /// The longest row in tokens: `block`, or what the model reads if that is shorter and block was not

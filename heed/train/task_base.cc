@@ -144,11 +144,14 @@ std::unique_ptr<TrainTask> make_task(const TrainConfig& settings, BadRows& bad) 
   if (settings.task == "classify") return make_classify_task(settings, bad);
   if (settings.task == "ner") return make_ner_task(settings, bad);
   if (settings.task == "mlm") return make_masked_task(settings);
-  if (settings.task == "translate") return make_translate_task(settings, bad);
+  if (settings.task == "translate" || settings.task == "seq2seq") {
+    return make_translate_task(settings, bad);
+  }
   throw Error(
       ErrorCode::invalid_argument,
-      fmt::format("train: the task must be lm, translate, classify, ner or mlm but is \"{}\"",
-                  settings.task));
+      fmt::format(
+          "train: the task must be lm, translate, seq2seq, classify, ner or mlm but is \"{}\"",
+          settings.task));
 }
 
 }  // namespace heed

@@ -63,6 +63,7 @@ std::unique_ptr<TrainTask> make_text_task(const TrainConfig& settings);  // lm
 std::unique_ptr<TrainTask> make_classify_task(const TrainConfig& settings, BadRows& bad);
 std::unique_ptr<TrainTask> make_ner_task(const TrainConfig& settings, BadRows& bad);
 std::unique_ptr<TrainTask> make_masked_task(const TrainConfig& settings);  // mlm
-std::unique_ptr<TrainTask> make_translate_task(const TrainConfig& settings, BadRows& bad);
+std::unique_ptr<TrainTask> make_translate_task(const TrainConfig& settings,
+                                               BadRows& bad);  // translate, seq2seq
 
 }  // namespace heed

@@ -1,5 +1,5 @@
-// Translation by an encoder-decoder: the target's next token, given the source and what stands
-// before it.
+// Text from text by an encoder-decoder (translate, seq2seq): the target's next token, given the
+// source and what stands before it.
 
 #include <fmt/format.h>
 
@@ -9,6 +9,7 @@
 
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
+#include "heed/base/file.h"
 #include "heed/base/parallel.h"
 #include "heed/models/registry.h"
 #include "heed/ops/cross_entropy.h"
@@ -29,10 +30,18 @@ int32_t special_id(const Tokenizer& tokenizer, std::initializer_list<const char*
                           *names.begin()));
 }
 
+/// The ids around a text.
 struct Ends {
-  int32_t begin;
+  int32_t begin;  // what a target is written after
   int32_t end;
 };
+
+/// Whether texts are read as the tokenizer's template has them, end and all, as transformers'
+/// models are; those that begin here are read without a template.
+bool reads_templates(const Json& config) {
+  const std::string type = config.value("model_type", std::string());
+  return type != "transformer2017" && type != "recurrent";
+}
 
 Ends ends_of(const Json& config, const Tokenizer& tokenizer) {
   const auto given = [&](const char* field) { return config.value(field, int32_t{-1}); };
@@ -50,7 +59,13 @@ Ends ends_of(const Json& config, const Tokenizer& tokenizer) {
 class TranslateTask : public RowTask {
  public:
   TranslateTask(const TrainConfig& settings, BadRows& bad) : RowTask(settings) {
-    std::vector<TextPair> train = read_pairs(settings.data, bad);
+    if (settings.task == "seq2seq" && settings.model.empty()) {
+      throw Error(ErrorCode::invalid_argument,
+                  "train seq2seq: needed an encoder-decoder to start from; --model names its "
+                  "folder (train translate makes a new one)");
+    }
+    const PairFields fields{.source = settings.source_column, .target = settings.target_column};
+    std::vector<TextPair> train = read_pairs(settings.data, fields, bad);
     use(TaskTokenizer::choose(settings,
                               {.kind = TokenizerKind::bpe, .special = {{"<pad>", "<s>", "</s>"}}},
                               [&](TokenizerTrainer& trainer) {
@@ -61,12 +76,13 @@ class TranslateTask : public RowTask {
                               }));
     ModelStart model = start_translator(settings, tokenizer());
     ends_ = ends_of(model.config, tokenizer());
-    model.config["bos_token_id"] = ends_.begin;
+    template_ = reads_templates(model.config);
+    if (!template_) model.config["bos_token_id"] = ends_.begin;
     model.config["eos_token_id"] = ends_.end;
     model.config["decoder_start_token_id"] = ends_.begin;
     begin_from(std::move(model));
-    const std::vector<TextPair> valid =
-        validation_rows(train, [&](const std::string& file) { return read_pairs(file, bad); });
+    const std::vector<TextPair> valid = validation_rows(
+        train, [&](const std::string& file) { return read_pairs(file, fields, bad); });
     set_rows(rows_of(train), rows_of(valid));
   }
 
@@ -97,13 +113,22 @@ class TranslateTask : public RowTask {
 
   const Encoder* encoder() const override { return nullptr; }
 
+  /// And how its texts are written: what the checkpoint says of that stays true.
+  void write_tokenizer(const std::filesystem::path& folder) const override {
+    RowTask::write_tokenizer(folder);
+    const std::filesystem::path from = start().folder / "generation_config.json";
+    std::error_code error;
+    if (!start().from_checkpoint() || !std::filesystem::exists(from, error)) return;
+    write_file(folder / from.filename(), read_file(from));
+  }
+
  protected:
   TrainBatch batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,
                       int64_t /*epoch*/) const override {
     TrainBatch batch;
     batch.input = EncoderInput::from_rows(chosen_rows(rows.ids, chosen));
     const auto targets = chosen_rows(rows.targets, chosen);
-    const size_t longest = std::ranges::max(targets, {}, &std::vector<int32_t>::size).size() + 1;
+    const size_t longest = std::ranges::max(targets, {}, &std::vector<int32_t>::size).size();
     const Shape shape{static_cast<int64_t>(chosen.size()), static_cast<int64_t>(longest)};
     batch.decoder_ids = Tensor::zeros(shape, DType::i32);
     batch.targets = Tensor::empty(shape, DType::i32);
@@ -112,9 +137,9 @@ class TranslateTask : public RowTask {
     int32_t* after = batch.targets.data<int32_t>();
     for (const auto& target : targets) {
       *before = ends_.begin;
-      std::ranges::copy(target, before + 1);
-      *std::ranges::copy(target, after).out = ends_.end;
-      batch.count += static_cast<int64_t>(target.size()) + 1;
+      std::copy(target.begin(), target.end() - 1, before + 1);
+      std::ranges::copy(target, after);
+      batch.count += std::ssize(target);
       before += longest;
       after += longest;
     }
@@ -127,26 +152,33 @@ class TranslateTask : public RowTask {
   Tensor loss_of(const TrainBatch& batch, const Run& run, float smoothing) const {
     const Memory memory = model_->encode(batch.input, run);
     return cross_entropy(model_->decode(batch.decoder_ids, memory, run), model_->output_weight(),
-                         {}, batch.targets, {.label_smoothing = smoothing});
+                         model_->output_bias(), batch.targets, {.label_smoothing = smoothing});
   }
 
-  /// Sources end with the end token; targets are kept without the tokens around them.
+  /// A text's ids, the end among them, at most so many.
+  std::vector<int32_t> encode_one(const std::string& text, int64_t most) const {
+    if (template_) return tokenizer().encode(text, {.max_tokens = most}).ids;
+    std::vector<int32_t> ids =
+        tokenizer().encode(text, {.add_special = false, .max_tokens = most - 1}).ids;
+    ids.push_back(ends_.end);
+    return ids;
+  }
+
   TokenRows rows_of(const std::vector<TextPair>& pairs) const {
-    const int64_t most = longest_row(settings(), start().config, "max_position_embeddings") - 1;
+    const int64_t most = longest_row(settings(), start().config, "max_position_embeddings");
     TokenRows rows;
     rows.ids.resize(pairs.size());
     rows.targets.resize(pairs.size());
     parallel_for(static_cast<int64_t>(pairs.size()), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(task);
-      const EncodeOptions options{.add_special = false, .max_tokens = most};
-      rows.ids[i] = tokenizer().encode(pairs[i].source, options).ids;
-      rows.ids[i].push_back(ends_.end);
-      rows.targets[i] = tokenizer().encode(pairs[i].target, options).ids;
+      rows.ids[i] = encode_one(settings().source_prefix + pairs[i].source, most);
+      rows.targets[i] = encode_one(pairs[i].target, most);
     });
     return rows;
   }
 
   Ends ends_{};
+  bool template_ = false;
   std::shared_ptr<const EncoderDecoder> model_;
 };
 

@@ -51,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try_both([&](BadRows& bad) { return heed::parse_labeled_json(content, {}, "fuzz", bad); });
   try_both([&](BadRows& bad) { return heed::parse_columns(content, "fuzz", bad); });
   try_both([&](BadRows& bad) { return heed::parse_pairs_tsv(content, "fuzz", bad); });
+  try_both([&](BadRows& bad) { return heed::parse_pairs_json(content, {}, "fuzz", bad); });
   try_both([&](BadRows& bad) { return heed::parse_aligned(half, rest, "fuzz", "fuzz", bad); });
   return 0;
 }

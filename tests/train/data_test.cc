@@ -174,7 +174,30 @@ TEST(PairData, ReadsBothForms) {
                [&] { parse_aligned("a\n", " \n", "f.en", "f.de", bad); });
   expect_error(ErrorCode::corrupt_data, {"found 3 cells"},
                [&] { parse_pairs_tsv("a\tb\tc\n", "f.tsv", bad); });
-  expect_error(ErrorCode::invalid_argument, {"FILE,FILE"}, [&] { read_pairs("one.txt", bad); });
+  expect_error(ErrorCode::invalid_argument, {"FILE,FILE"}, [&] { read_pairs("one.txt", {}, bad); });
+}
+
+TEST(PairData, ReadsJsonLines) {
+  BadRows skip(true);
+  const auto pairs = parse_pairs_json(
+      R"({"source": ["One.", "Two."], "target": ["Both.", "Either."], "id": 1}
+{"source": "a", "target": "x"}
+
+{"source": "a"}
+{"source": 1, "target": "x"}
+{"source": "a", "target": []}
+not JSON
+)",
+      {}, "f.jsonl", skip);
+  ASSERT_EQ(pairs.size(), 2U);
+  EXPECT_EQ(pairs[0].source, "One. Two.");
+  EXPECT_EQ(pairs[0].target, "Both.");
+  EXPECT_EQ(pairs[1].line, 2);
+  EXPECT_EQ(skip.count(), 4);
+  BadRows strict;
+  expect_error(ErrorCode::corrupt_data, {"f:1:", "'text'", "'summary'"}, [&] {
+    parse_pairs_json("{}", {.source = "text", .target = "summary"}, "f", strict);
+  });
 }
 
 TEST(Masking, TakesTheSharesOfThePaper) {
