@@ -9,12 +9,14 @@
 #include <cstdio>
 #include <memory>
 
+#include "cli/chat_look.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/generation_options.h"
 #include "cli/line_reader.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
+#include "cli/written_look.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
@@ -42,6 +44,9 @@ constexpr const char* kHelp =
     "/system TEXT    tell the model how to behave; without TEXT, nothing\n"
     "/save FILE      keep the conversation, a JSON object a line\n"
     "/load FILE      go on with a conversation that was kept\n"
+    "/look           as it answers, tell which earlier words all heads look at; LAYER or\n"
+    "                LAYER.HEAD: those alone; off\n"
+    "/look save FILE keep where every head looked in the last answer: .html .json .png ...\n"
     "/quit           end, as Ctrl-D does; Ctrl-C stops an answer\n"
     "A message that begins with / is written with two of them.\n";
 
@@ -69,6 +74,7 @@ class ChatCommand {
     chat_.emplace(TextGenerator::load(model, load_options(options.session.load)),
                   std::move(chat_template), when_full(options.when_full),
                   stepper_options(options.session, ContextEnd::stop).cache);
+    look_ = std::make_unique<ChatLook>(*chat_, context);
     load_ms_ =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     GenerateOptions defaults = chat_->generator().defaults();
@@ -139,6 +145,8 @@ class ChatCommand {
     } else if (name == "/save") {
       save_messages(needed_file(name, rest), chat_->messages());
       note(fmt::format("{} messages saved to {}", chat_->messages().size(), printable(rest)));
+    } else if (name == "/look") {
+      look(rest);
     } else if (name == "/load") {
       chat_->set_messages(load_messages(needed_file(name, rest)));
       note(fmt::format("{} messages loaded", chat_->messages().size()));
@@ -150,6 +158,15 @@ class ChatCommand {
     return true;
   }
 
+  void look(const std::string& what) {
+    if (what != "save" && !what.starts_with("save ")) return note(look_->choose(what));
+    const std::string file = what.substr(std::min<size_t>(what.size(), 5));
+    const std::vector<int32_t> ids = chat_->window();
+    const int64_t written = std::ssize(chat_->last_ids()) - chat_->last_prompt_tokens();
+    save_written_look({chat_->generator().model(), chat_->generator().tokenizer(), ids, written},
+                      needed_file("/look save", file), context_);
+  }
+
   static const std::string& needed_file(const std::string& name, const std::string& file) {
     if (!file.empty()) return file;
     throw Error(ErrorCode::invalid_argument,
@@ -159,7 +176,13 @@ class ChatCommand {
   void answer(const std::string& message) {
     GenerateOptions choices = choices_;
     choices.seed = turns_ == 0 ? context_.seed : derived_seed(context_.seed, turns_);
-    if (!context_.json) {
+    look_->begin(choices);
+    if (look_->is_on()) {
+      choices.on_text = [this](int64_t, std::string_view piece) {
+        look_->add(piece);
+        flush_output();
+      };
+    } else if (!context_.json) {
       choices.on_text = [](int64_t, std::string_view piece) {
         print(piece);
         flush_output();
@@ -168,15 +191,17 @@ class ChatCommand {
     const Generated answer = chat_->answer(message, choices);
     ++turns_;
     if (context_.json) {
-      print_json({{"prompt", message},
+      OutJson out{{"prompt", message},
                   {"prompt_ids", answer.prompt_ids},
                   {"ids", answer.ids},
                   {"text", answer.text},
                   {"finish", to_string(answer.finish)},
                   {"reused_tokens", chat_->reused_tokens()},
                   {"forgotten", chat_->forgotten()},
-                  {"timing", timing_json(answer, load_ms_)}});
-    } else {
+                  {"timing", timing_json(answer, load_ms_)}};
+      if (look_->is_on()) out["look"] = look_->take_json();
+      print_json(out);
+    } else if (!look_->is_on()) {
       print("\n");
     }
     flush_output();
@@ -208,6 +233,7 @@ class ChatCommand {
   const Context& context_;
   bool watched_;  // by a person at a terminal
   std::optional<Chat> chat_;
+  std::unique_ptr<ChatLook> look_;
   GenerateOptions choices_;
   double load_ms_ = 0;
   uint64_t turns_ = 0;

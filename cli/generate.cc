@@ -14,9 +14,11 @@
 #include "cli/generation_options.h"
 #include "cli/id_rows.h"
 #include "cli/texts.h"
+#include "cli/written_look.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/io/hub.h"
+#include "heed/lens/picture.h"
 
 namespace heed::cli {
 namespace {
@@ -27,6 +29,7 @@ struct Options {
   std::optional<int64_t> samples;
   std::optional<int64_t> logprobs;
   std::string context_end = "stop";
+  std::string look;  // a file
   SessionArguments session;
   GenerationArguments generation;
 };
@@ -112,6 +115,7 @@ class GenerateCommand {
     choices_ = generation_options(context, options.generation, generator_->defaults(), tokenizer_);
     choices_.samples = options.samples.value_or(choices_.samples);
     choices_.likeliest = options.logprobs.value_or(0);
+    if (!options.look.empty()) check_look();
   }
 
   void run() {
@@ -133,6 +137,7 @@ class GenerateCommand {
       }
       choices_.on_end = [&](int64_t text, const Generated& generated) {
         const size_t at = text_of(text);
+        if (!options_.look.empty()) written_ = generated;
         out.add(at, context_.json ? to_line(json_of(at / samples, at % samples, generated)) + "\n"
                                   : std::string("\n"));
         out.end(at);
@@ -143,6 +148,7 @@ class GenerateCommand {
       }
       check_cancelled();
     }
+    if (!options_.look.empty()) save_look();
   }
 
  private:
@@ -168,11 +174,36 @@ class GenerateCommand {
     }
     const auto generator = std::make_shared<TextGenerator>(
         TextGenerator::load(model, load_options(options_.session.load)));
-    generator_ = generator;
+    generator_ = causal_ = generator;
     const std::shared_ptr<CachedStepper> stepper = generator->stepper(memory);
     write_ = [this, generator, stepper](Rows prompts) {
       return generator->batch(*stepper, std::move(prompts), choices_);
     };
+  }
+
+  void check_look() const {
+    check_picture_ending(options_.look);
+    if (causal_ == nullptr) {
+      throw Error(ErrorCode::unsupported,
+                  "generate: --look needs a causal language model, and this one is an "
+                  "encoder-decoder; leave it out");
+    }
+    causal_->tokenizer();  // says now that there is none
+    const auto texts = std::ssize(prompts_) * std::max<int64_t>(1, choices_.samples);
+    if (texts == 1) return;
+    throw Error(ErrorCode::invalid_argument, "generate: --look saves one text, found " +
+                                                 std::to_string(texts) +
+                                                 "; give one prompt and one sample");
+  }
+
+  void save_look() const {
+    std::vector<int32_t> ids = written_.prompt_ids;
+    ids.insert(ids.end(), written_.ids.begin(), written_.ids.end());
+    ids = sliding_window(ids, causal_->model().facts().max_tokens, CachedStepperOptions().sinks);
+    flush_output();
+    save_written_look(
+        {causal_->model(), causal_->tokenizer(), std::move(ids), std::ssize(written_.ids)},
+        options_.look, context_);
   }
 
   std::vector<int32_t> ids_of(const Prompt& prompt) const {
@@ -198,9 +229,11 @@ class GenerateCommand {
   const Options& options_;
   std::vector<Prompt> prompts_;
   std::shared_ptr<const Generator> generator_;
+  std::shared_ptr<const TextGenerator> causal_;  // the same; null for an encoder-decoder
   std::function<std::vector<Generated>(Rows prompts)> write_;
   const Tokenizer* tokenizer_ = nullptr;
   GenerateOptions choices_;
+  Generated written_;  // with --look
   double load_ms_ = 0;
 };
 
@@ -245,6 +278,12 @@ void add_generate(CLI::App& root, Context& context) {
                   "Where the model's positions end: stop, or slide, leaving out the oldest tokens "
                   "but the first four.")
       ->check(CLI::IsMember({"stop", "slide"}));
+  command
+      .add_option("--look", options->look,
+                  "Save where every head looked as the text was written: a .json with each new "
+                  "token's largest weights, an .html page of every layer and head, or a picture "
+                  "(.png, .svg, .pdf, .npz and so on).")
+      ->type_name("FILE");
   add_session_options(command, options->session);
   add_batch_option(command, context);
   add_generation_options(command, context, options->generation);

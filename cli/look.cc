@@ -161,6 +161,8 @@ void run_look(const Context& context, const LookArguments& arguments) {
     print_stats(session);
   } else if (arguments.compare) {
     print_comparison(session);
+  } else if (arguments.lens) {
+    print_lens(session);
   } else if (!arguments.show.empty() && arguments.show != "weights") {
     print_through(session);
   } else {
@@ -195,12 +197,17 @@ void add_more(CLI::App& command, LookArguments& arguments) {
                       "--word).")
           ->type_name("weights|norms|rollout|flow")
           ->check(CLI::IsMember({"weights", "norms", "rollout", "flow"}));
-  for (CLI::Option* option : {stats, board, roles, compare, show}) option->group(kGroup);
+  CLI::Option* lens = command.add_flag(
+      "--lens", arguments.lens,
+      "Tell what each layer of a language model would say next: after every token the likeliest "
+      "one, after --word the likeliest five.");
+  for (CLI::Option* option : {stats, board, roles, compare, show, lens}) option->group(kGroup);
   for (CLI::Option* option : {stats, board}) {
-    for (CLI::Option* other : {roles, compare, show}) option->excludes(other);
+    for (CLI::Option* other : {roles, compare, show, lens}) option->excludes(other);
   }
-  roles->excludes(compare)->excludes(show);
-  compare->excludes(show);
+  roles->excludes(compare)->excludes(show)->excludes(lens);
+  compare->excludes(show)->excludes(lens);
+  show->excludes(lens);
 }
 
 }  // namespace

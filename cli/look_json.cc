@@ -37,6 +37,19 @@ void add_statistics(OutJson& out, const HeadStatistics& statistics) {
   out["offset"] = statistics.offset;
 }
 
+OutJson words_json(const Look& look) {
+  OutJson out = OutJson::array();
+  const std::vector<bool> sinks = look.sinks();
+  for (size_t w = 0; w < look.words.size(); ++w) {
+    OutJson word;
+    word["word"] = look.words[w].name;
+    word["tokens"] = tokens_of(look.words[w]);
+    word["sink"] = static_cast<bool>(sinks[w]);
+    out.push_back(std::move(word));
+  }
+  return out;
+}
+
 OutJson look_json(const Look& look, const std::string& model, const LookView& view,
                   const std::optional<Occurrence>& chosen) {
   OutJson out;
@@ -45,15 +58,7 @@ OutJson look_json(const Look& look, const std::string& model, const LookView& vi
   if (!look.second.empty()) out["second"] = look.second;
   out["tokens"] = look.encoding.tokens;
   out["truncated"] = look.encoding.truncated;
-  out["words"] = OutJson::array();
-  const std::vector<bool> sinks = look.sinks();
-  for (size_t w = 0; w < look.words.size(); ++w) {
-    OutJson word;
-    word["word"] = look.words[w].name;
-    word["tokens"] = tokens_of(look.words[w]);
-    word["sink"] = static_cast<bool>(sinks[w]);
-    out["words"].push_back(std::move(word));
-  }
+  out["words"] = words_json(look);
   if (chosen) out["chosen"] = chosen->word;
   out["heads"] = OutJson::array();
   for (int64_t layer = 0; layer < look.layers(); ++layer) {

@@ -13,6 +13,9 @@ namespace heed::cli {
 /// Adds each statistic under its name, and "offset".
 void add_statistics(OutJson& out, const HeadStatistics& statistics);
 
+/// [{"word", "tokens": [start, end], "sink"}].
+OutJson words_json(const Look& look);
+
 /// {"model", "text", "tokens", "words", "heads": [{"layer", "head", "role", statistics,
 /// "weights"}]}; weights are between tokens, [T][T]; long texts have "report": {"entropy": [T], ..}
 /// in place of them. The view picks layers and heads ("mean": all

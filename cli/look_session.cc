@@ -12,14 +12,6 @@
 namespace heed::cli {
 namespace {
 
-// "all-MiniLM-L6-v2" of a name with its owner or of a folder.
-std::string short_name(std::string name) {
-  while (name.size() > 1 && name.back() == '/') name.pop_back();
-  const size_t slash = name.rfind('/');
-  return clean_label(
-      slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1));
-}
-
 std::vector<std::string> word_names(const Look& look) {
   std::vector<std::string> names;
   for (const Word& word : look.words) {
@@ -33,6 +25,13 @@ std::vector<std::string> word_names(const Look& look) {
 }
 
 }  // namespace
+
+std::string short_name(std::string name) {
+  while (name.size() > 1 && name.back() == '/') name.pop_back();
+  const size_t slash = name.rfind('/');
+  return clean_label(
+      slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1));
+}
 
 Pick parse_pick(const std::string& text, const char* option, int64_t count) {
   if (text == "mean") return {};
@@ -68,9 +67,15 @@ Look LookSession::look_at(size_t index, LookOptions options) const {
     log(LogLevel::info,
         fmt::format("look: {} tokens are more than {}: reports of each row, its {} largest weights "
                     "and {} x {} maps stand for the whole matrices",
-                    seen.tokens(), kMostWholeTokens, kLongTop, kLongMap, kLongMap));
+                    seen.tokens(), most_whole_tokens(model->facts()), kLongTop, kLongMap,
+                    kLongMap));
   }
   return seen;
+}
+
+Look LookSession::read(const std::string& text) const {
+  return read_text(*tokenizer, text, model->facts(),
+                   {.pieces = arguments.pieces, .truncate = arguments.truncate});
 }
 
 int64_t LookSession::chosen_word(const Look& look, size_t* same) const {

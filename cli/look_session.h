@@ -29,6 +29,7 @@ struct LookArguments {
   std::string board;  // a statistic
   std::string roles;  // a file of pairs
   bool compare = false;
+  bool lens = false;
 };
 
 /// A model and the texts it is to look at.
@@ -48,12 +49,17 @@ struct LookSession {
   /// The look of that index. What `options` says of words, pairs and length is set from the
   /// arguments; of a text that only reports can tell of, stderr is told.
   Look look_at(size_t index, LookOptions options = {}) const;
+  /// A text's tokens and words alone: no model has run.
+  Look read(const std::string& text) const;
   /// The word that --word chooses in a text.
   int64_t chosen_word(const Look& look, size_t* same = nullptr) const;
 
  private:
   size_t step() const { return arguments.pair ? 2 : 1; }
 };
+
+/// "all-MiniLM-L6-v2" of a name with its owner or of a folder.
+std::string short_name(std::string name);
 
 /// "5", "mean" or "all" of `count` layers or heads. Error invalid_argument names the option.
 Pick parse_pick(const std::string& text, const char* option, int64_t count);
@@ -63,5 +69,6 @@ void print_stats(const LookSession& session);       // --stats, --board
 void print_roles(const LookSession& session);       // --roles
 void print_comparison(const LookSession& session);  // --compare
 void print_through(const LookSession& session);     // --show
+void print_lens(const LookSession& session);        // --lens
 
 }  // namespace heed::cli

@@ -188,11 +188,12 @@ std::string summarize(const Look& look, size_t number, const std::optional<Occur
                 style);
   }
   if (!look.weights) {
-    add_wrapped(out,
-                fmt::format("Longer than {} tokens: maps show runs of tokens, and words what the "
-                            "{} largest weights of each of their heads tell.",
-                            kMostWholeTokens, kLongTop),
-                style);
+    add_wrapped(
+        out,
+        fmt::format("Longer than {} tokens: maps show runs of tokens, and words what the "
+                    "{} largest weights of each of their heads tell.",
+                    most_whole_tokens({.layers = look.layers(), .heads = look.heads()}), kLongTop),
+        style);
   }
   const std::string resting = sink_names(look);
   const std::optional<int64_t> word = chosen ? std::optional<int64_t>(chosen->word) : std::nullopt;

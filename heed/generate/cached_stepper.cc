@@ -55,14 +55,22 @@ int64_t CachedStepper::max_tokens() const {
                                               : model_->facts().max_tokens;
 }
 
+/// Tokens of the source that need not be read again, because ids begin so.
+int64_t CachedStepper::usable_tokens(const Text& source, const Ids& ids) const {
+  const int64_t read = std::min(source.kept.tokens(), std::ssize(ids) - 1);
+  const int64_t alike = std::min(common_prefix(ids, source.ids), read);
+  // what the next token sees may have been let go of
+  const int64_t seen_from = std::max<int64_t>(0, alike + 1 - model_->memory_tokens());
+  return source.kept.freed() <= seen_from ? alike : 0;
+}
+
 /// A text with the pages of whichever source begins most alike. Its last token is read anyway: its
 /// state is asked for.
 CachedStepper::Text CachedStepper::continued(const Ids& ids, std::span<const Text> sources) const {
   int64_t most = 0;
   const Text* best = nullptr;
   for (const Text& source : sources) {
-    const int64_t read = std::min(source.kept.tokens(), std::ssize(ids) - 1);
-    const int64_t alike = std::min(common_prefix(ids, source.ids), read);
+    const int64_t alike = usable_tokens(source, ids);
     if (alike > most) most = alike, best = &source;
   }
   return {ids, best == nullptr ? cache_.row() : best->kept.first(most), Tensor()};
@@ -146,6 +154,9 @@ void CachedStepper::read_some(const std::vector<Text*>& texts) {
   run.finish();
   for (int64_t row = 0; row < rows; ++row) {
     Text& text = *texts[static_cast<size_t>(row)];
+    if (const int64_t memory = model_->memory_tokens(); memory > 0) {
+      text.kept.free_before(text.kept.tokens() + 1 - memory - options_.kept_tokens);
+    }
     if (text.left() > 0) continue;
     text.state = states.select(0, row).select(0, counts[static_cast<size_t>(row)] - 1);
   }

@@ -29,22 +29,24 @@ bool forget_oldest(std::vector<ChatMessage>& messages) {
   return true;
 }
 
-/// A stepper that notes what the first call did not have to read.
-class ReusedTokens : public Stepper {
+/// A stepper that notes what is read, and what the first call did not have to read.
+class Noting : public Stepper {
  public:
-  explicit ReusedTokens(CachedStepper& stepper) : stepper_(stepper) {}
+  Noting(CachedStepper& stepper, std::vector<int32_t>& ids, int64_t& reused)
+      : stepper_(stepper), ids_(ids), reused_(reused) {}
   Tensor next(const std::vector<std::vector<int32_t>>& rows,
               std::span<const int64_t> parents) override {
     Tensor logits = stepper_.next(rows, parents);
+    ids_ = rows.front();
     if (parents.empty()) reused_ = stepper_.reused_tokens();
     return logits;
   }
   int64_t max_tokens() const override { return stepper_.max_tokens(); }
-  int64_t reused() const { return reused_; }
 
  private:
   CachedStepper& stepper_;
-  int64_t reused_ = 0;
+  std::vector<int32_t>& ids_;
+  int64_t& reused_;
 };
 
 }  // namespace
@@ -74,16 +76,22 @@ Generated Chat::answer(std::string_view message, const GenerateOptions& options)
   forgotten_ = 0;
   std::vector<std::vector<int32_t>> prompts;
   prompts.push_back(fitting_prompt(messages, options.max_new_tokens));
-  ReusedTokens stepper(*stepper_);
+  last_ids_ = prompts.front();
+  last_prompt_tokens_ = std::ssize(last_ids_);
+  Noting stepper(*stepper_, last_ids_, reused_tokens_);
   Generated answer = std::move(generator_.batch(stepper, std::move(prompts), options).front());
-  reused_tokens_ = stepper.reused();
-  last_prompt_tokens_ = std::ssize(answer.prompt_ids);
   last_ids_ = answer.prompt_ids;
   last_ids_.insert(last_ids_.end(), answer.ids.begin(), answer.ids.end());
   if (answer.ids.empty()) return answer;
   messages_ = std::move(messages);
   messages_.push_back({std::string(kAssistant), answer.text});
   return answer;
+}
+
+std::vector<int32_t> Chat::window() const {
+  if (when_full_ != WhenFull::slide) return last_ids_;
+  return sliding_window(last_ids_, generator_.model().facts().max_tokens,
+                        CachedStepperOptions().sinks);
 }
 
 std::vector<int32_t> Chat::prompt(const std::vector<ChatMessage>& messages) const {

@@ -43,6 +43,11 @@ class Chat {
   Generated answer(std::string_view message, const GenerateOptions& options);
   /// The last answer's prompt and the answer: what a look at it reads.
   const std::vector<int32_t>& last_ids() const { return last_ids_; }
+  /// What of them the model read last: all, or what a sliding window left. While an answer is
+  /// written, up to its last token.
+  std::vector<int32_t> window() const;
+  /// Who watches the model from now on (null: nobody), as CachedStepper::watch().
+  void watch(Observer* observer) { stepper_->watch(observer); }
   /// How many of them are the prompt's.
   int64_t last_prompt_tokens() const { return last_prompt_tokens_; }
   /// Tokens of the last answer's prompt that had been read before.

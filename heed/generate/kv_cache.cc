@@ -9,6 +9,11 @@
 #include "heed/base/error.h"
 
 namespace heed {
+namespace {
+
+constexpr int32_t kFreed = -1;
+
+}  // namespace
 
 /// Pages of every layer, by number, and how many rows hold each.
 class KvPool {
@@ -122,7 +127,9 @@ class KvPool {
 
 KvRow::KvRow(const KvRow& other)
     : pool_(other.pool_), pages_(other.pages_), tokens_(other.tokens_) {
-  for (const int32_t page : pages_) pool_->share(page);
+  for (const int32_t page : pages_) {
+    if (page != kFreed) pool_->share(page);
+  }
 }
 
 KvRow::KvRow(KvRow&& other) noexcept
@@ -137,13 +144,25 @@ KvRow& KvRow::operator=(KvRow other) noexcept {
   return *this;
 }
 
-KvRow::~KvRow() {
-  for (const int32_t page : pages_) pool_->drop(page);
-}
+KvRow::~KvRow() { keep(0); }
 
 /// Gives pages after the first `pages` back: a run that failed took them.
-void KvRow::keep(int64_t pages) {
-  for (; std::ssize(pages_) > pages; pages_.pop_back()) pool_->drop(pages_.back());
+void KvRow::keep(int64_t pages) noexcept {
+  for (; std::ssize(pages_) > pages; pages_.pop_back()) {
+    if (pages_.back() != kFreed) pool_->drop(pages_.back());
+  }
+}
+
+void KvRow::free_before(int64_t token) {
+  const int64_t pages = std::min(token, tokens_) / pool_->page_tokens();
+  for (int64_t i = pages - 1; i >= 0 && pages_[static_cast<size_t>(i)] != kFreed; --i) {
+    pool_->drop(std::exchange(pages_[static_cast<size_t>(i)], kFreed));
+  }
+}
+
+int64_t KvRow::freed() const {
+  const auto first = std::ranges::find_if(pages_, [](int32_t page) { return page != kFreed; });
+  return pool_ == nullptr ? 0 : (first - pages_.begin()) * pool_->page_tokens();
 }
 
 KvRow KvRow::first(int64_t tokens) const {
@@ -151,7 +170,9 @@ KvRow KvRow::first(int64_t tokens) const {
   row.tokens_ = std::min(tokens, tokens_);
   const int64_t pages = pool_->pages_of(row.tokens_);
   row.pages_.assign(pages_.begin(), pages_.begin() + pages);
-  for (const int32_t page : row.pages_) pool_->share(page);
+  for (const int32_t page : row.pages_) {
+    if (page != kFreed) pool_->share(page);
+  }
   return row;
 }
 
@@ -203,7 +224,8 @@ KvRun::KvRun(std::vector<KvRow*> rows, const std::vector<int64_t>& counts, KvMem
       pool.drop(std::exchange(last, own));
     }
     while (std::ssize(row.pages_) < pool.pages_of(after_[i])) row.pages_.push_back(pool.take());
-    std::ranges::copy(row.pages_, entries);
+    // no token sees what was let go of, so that any page may stand for it
+    std::ranges::replace_copy(row.pages_, entries, kFreed, int32_t{0});
   }
 }
 

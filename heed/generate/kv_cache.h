@@ -30,12 +30,16 @@ class KvRow {
   int64_t tokens() const { return tokens_; }
   /// The same text's first `tokens`, at most those there are.
   KvRow first(int64_t tokens) const;
+  /// Lets go of pages whose tokens all stand before `token`: nobody may look at them any more.
+  void free_before(int64_t token);
+  /// Tokens at the beginning that were let go of.
+  int64_t freed() const;
 
  private:
   friend class KvRun;
-  void keep(int64_t pages);
+  void keep(int64_t pages) noexcept;
   std::shared_ptr<KvPool> pool_;
-  std::vector<int32_t> pages_;  // all but the last are full
+  std::vector<int32_t> pages_;  // all but the last are full; -1 for those let go of
   int64_t tokens_ = 0;
 };
 

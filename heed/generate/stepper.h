@@ -38,6 +38,9 @@ struct CachedStepperOptions {
   /// Tokens at the beginning that stay when the window slides: where attention rests (Xiao et al.,
   /// "Efficient streaming language models with attention sinks", 2023).
   int64_t sinks = 4;
+  /// Of a model that sees a window alone, tokens before it that are kept all the same: a text that
+  /// goes back by no more than that (an answer cut off, another one tried) is not read anew.
+  int64_t kept_tokens = 1024;
 };
 
 /// The tokens that a text is read by where a window slides: all of the text while it fits into
@@ -69,6 +72,8 @@ class CachedStepper : public Stepper {
   void watch(Observer* observer) { observer_ = observer; }
   /// Tokens of the last call's rows that had been read before, in that call or in earlier ones.
   int64_t reused_tokens() const { return reused_tokens_; }
+  /// Pages that its texts hold; those that a model's window has left behind are let go of.
+  int64_t cache_pages() const { return cache_.pages(); }
   /// What the cache takes.
   int64_t cache_bytes() const { return cache_.bytes(); }
 
@@ -80,6 +85,7 @@ class CachedStepper : public Stepper {
     int64_t left() const { return static_cast<int64_t>(ids.size()) - kept.tokens(); }
   };
   Text continued(const std::vector<int32_t>& ids, std::span<const Text> sources) const;
+  int64_t usable_tokens(const Text& source, const std::vector<int32_t>& ids) const;
   void read(const std::vector<Text*>& texts);
   void read_some(const std::vector<Text*>& texts);
   void read_all(bool are_new);

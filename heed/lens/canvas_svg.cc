@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "heed/base/base64.h"
+#include "heed/base/html.h"
 #include "heed/lens/canvas.h"
 
 // Written by hand, not through Cairo: Cairo's SVG holds outlines of letters, and text that is text
@@ -10,29 +11,6 @@
 
 namespace heed {
 namespace {
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 std::string hex(Rgb c) { return fmt::format("#{:02x}{:02x}{:02x}", c.red, c.green, c.blue); }
 
@@ -67,7 +45,7 @@ class SvgCanvas : public Canvas {
     add(R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" )"
         R"(viewBox="0 0 {0} {1}" role="img" font-family="'DejaVu Sans', Verdana, sans-serif">)"
         "\n<title>{2}</title>\n",
-        number(width), number(height), escape(title));
+        number(width), number(height), html_escaped(title));
   }
 
   void rectangle(const Box& box, Rgb fill, std::string_view tip) override {
@@ -75,7 +53,7 @@ class SvgCanvas : public Canvas {
     if (tip.empty()) {
       svg_ += "/>\n";
     } else {
-      add("><title>{}</title></rect>\n", escape(tip));
+      add("><title>{}</title></rect>\n", html_escaped(tip));
     }
   }
 
@@ -98,7 +76,7 @@ class SvgCanvas : public Canvas {
     if (style.degrees != 0) {
       add(R"_( transform="rotate({} {} {})")_", number(-style.degrees), number(x), number(y));
     }
-    add(">{}</text>\n", escape(text));
+    add(">{}</text>\n", html_escaped(text));
   }
 
   void image(const Box& box, int64_t rows, int64_t columns,

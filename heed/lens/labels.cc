@@ -82,6 +82,29 @@ std::vector<std::string> graphemes(std::string_view text) {
   return out;
 }
 
+std::string word_label(std::string_view text) {
+  const std::string label = clean_label(text);
+  const size_t first = label.find_first_not_of(' ');
+  if (first == std::string::npos) return {};
+  return label.substr(first, label.find_last_not_of(' ') + 1 - first);
+}
+
+std::string visible_token(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == ' ') {
+      out += "␣";
+    } else if (c == '\n') {
+      out += "⏎";
+    } else if (c == '\t') {
+      out += "⇥";
+    } else {
+      out += c;
+    }
+  }
+  return clean_label(out);
+}
+
 int display_width(std::string_view text) {
   int width = 0;
   for (const std::string& cluster : graphemes(text)) width += cluster_width(cluster);

@@ -11,6 +11,12 @@ namespace heed {
 /// format characters (escape sequences, line ends, direction marks) become a space or vanish.
 std::string clean_label(std::string_view text);
 
+/// A clean label without spaces around it: byte-level pieces hold the one before their word.
+std::string word_label(std::string_view text);
+
+/// A clean label in which spaces and line ends are seen, for a token.
+std::string visible_token(std::string_view text);
+
 /// Columns that a clean label takes on a terminal: 2 for wide characters, 0 for combining marks.
 int display_width(std::string_view text);
 

@@ -7,6 +7,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/lens/id_text.h"
 #include "heed/lens/recorder.h"
 
 namespace heed {
@@ -39,13 +40,33 @@ float cosine(const float* a, const float* b, int64_t size) {
 
 }  // namespace
 
-Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view text,
-          const LookOptions& options) {
+namespace {
+
+void check_length(int64_t tokens, const EncoderFacts& facts, const LookOptions& options) {
+  if (tokens > facts.max_tokens) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("look: needed at most {} tokens, found {} in the text; shorten it, or "
+                            "cut it with --truncate",
+                            facts.max_tokens, tokens));
+  }
+  const int64_t most_whole = std::min(options.most_whole, most_whole_tokens(facts));
+  if (options.only_whole && tokens > most_whole) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("look: whole matrices are needed for this, of texts of at most {} "
+                            "tokens, found {}; shorten the text",
+                            most_whole, tokens));
+  }
+}
+
+}  // namespace
+
+Look read_text(const Tokenizer& tokenizer, std::string_view text, const EncoderFacts& facts,
+               const LookOptions& options) {
   Look out;
   out.text = text;
   out.second = options.second.value_or("");
   EncodeOptions cut;
-  if (options.truncate) cut.max_tokens = model.facts().max_tokens;
+  if (options.truncate) cut.max_tokens = facts.max_tokens;
   out.encoding = options.second ? tokenizer.encode_pair(text, *options.second, cut)
                                 : tokenizer.encode(text, cut);
   const auto& special = out.encoding.special;
@@ -54,23 +75,40 @@ Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view tex
                 fmt::format("look: needed a word to look from, found none in the text {}",
                             in_quotes(text)));
   }
-  const auto tokens = static_cast<int64_t>(out.encoding.ids.size());
-  if (tokens > model.facts().max_tokens) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("look: needed at most {} tokens, found {} in the text; shorten it, or "
-                            "cut it with --truncate",
-                            model.facts().max_tokens, tokens));
-  }
-  if (options.only_whole && tokens > options.most_whole) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("look: whole matrices are needed for this, of texts of at most {} "
-                            "tokens, found {}; shorten the text",
-                            options.most_whole, tokens));
-  }
+  check_length(out.tokens(), facts, options);
   out.words = options.pieces ? single_pieces(out.encoding)
                              : group_words(out.encoding, out.text, out.second);
+  return out;
+}
+
+Look read_ids(const std::shared_ptr<const Tokenizer>& tokenizer, std::span<const int32_t> ids,
+              int64_t most_whole) {
+  IdText read(tokenizer);
+  read.set(ids);
+  Look out;
+  out.encoding = read.encoding();
+  out.text = read.text();
+  out.words = group_words(out.encoding, out.text);
+  // a conversation's marks are part of its text; statistics would list each of them
+  for (size_t i = 1; i < out.encoding.special.size(); ++i) out.encoding.special[i] = false;
+  if (out.tokens() > most_whole) {
+    for (size_t i = 1; i < out.words.size(); ++i) out.words[i].special = false;
+  }
+  return out;
+}
+
+int64_t most_whole_tokens(const EncoderFacts& facts) {
+  const auto heads = static_cast<double>(facts.layers * facts.heads);
+  const auto fit = static_cast<int64_t>(std::sqrt(kMostWholeBytes / (sizeof(float) * heads)));
+  return std::min(kMostWholeTokens, fit);
+}
+
+Look look(const Encoder& model, Look out, const LookOptions& options) {
+  const int64_t tokens = out.tokens();
+  const int64_t most_whole = std::min(options.most_whole, most_whole_tokens(model.facts()));
+  check_length(tokens, model.facts(), options);
   out.want = head_want(out.head_tokens());
-  const bool whole = tokens <= options.most_whole;
+  const bool whole = tokens <= most_whole;
   if (!whole) {
     out.want.received = true;
     out.want.top = kLongTop;
@@ -91,6 +129,11 @@ Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view tex
   out.reports = std::move(recorder.reports);
   out.runs = std::move(recorder.runs);
   return out;
+}
+
+Look look(const Encoder& model, const Tokenizer& tokenizer, std::string_view text,
+          const LookOptions& options) {
+  return look(model, read_text(tokenizer, text, model.facts(), options), options);
 }
 
 Tensor Look::between_words(std::optional<int64_t> layer, std::optional<int64_t> head) const {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +16,11 @@
 namespace heed {
 
 /// Longer texts are told of by reports from the fused pass; whole matrices between tokens, [L, H,
-/// T, T], are kept up to here.
+/// T, T], are kept up to here, and up to so many bytes: those of 144 heads.
 constexpr int64_t kMostWholeTokens = 2048;
+constexpr double kMostWholeBytes = 144.0 * 4 * kMostWholeTokens * kMostWholeTokens;
+/// Tokens of a text up to which both hold for a model.
+int64_t most_whole_tokens(const EncoderFacts& facts);
 constexpr int64_t kLongTop = 8;    // largest weights of each row of a longer text
 constexpr int64_t kLongMap = 256;  // rows and columns of its maps, at most
 
@@ -65,6 +70,16 @@ struct Look {
  private:
   void add_row(std::vector<float>& keys, int64_t layer, int64_t head, int64_t token) const;
 };
+
+/// A text's tokens and words, before a model of those facts has run. Errors as look()'s.
+Look read_text(const Tokenizer& tokenizer, std::string_view text, const EncoderFacts& facts,
+               const LookOptions& options = {});
+/// The same of ids that a model has read and written, cut into words as IdText says. Special tokens
+/// are sinks, where the text is told of by whole matrices.
+Look read_ids(const std::shared_ptr<const Tokenizer>& tokenizer, std::span<const int32_t> ids,
+              int64_t most_whole = kMostWholeTokens);
+/// Runs the model on a text that was read.
+Look look(const Encoder& model, Look read, const LookOptions& options = {});
 
 /// Runs the model on one text and keeps what it did. Error invalid_argument for a text without
 /// a word, longer than the model reads, or longer than only_whole allows.

@@ -12,10 +12,10 @@ namespace heed {
 namespace {
 
 // Words that maps show.
-std::vector<int64_t> shown_words(const Look& look, bool sinks) {
+std::vector<int64_t> shown_words(const Look& look, bool sinks, int64_t first = 0) {
   const std::vector<bool> is_sink = look.sinks();
   std::vector<int64_t> shown;
-  for (size_t w = 0; w < is_sink.size(); ++w) {
+  for (auto w = static_cast<size_t>(first); w < is_sink.size(); ++w) {
     if (sinks || !is_sink[w]) shown.push_back(static_cast<int64_t>(w));
   }
   return shown;
@@ -96,19 +96,20 @@ class Drawing {
 
   HeatMap word_map(const Look& look, const std::optional<int64_t>& layer,
                    const std::optional<int64_t>& head, const std::optional<int64_t>& marked) const {
-    const std::vector<int64_t> shown = shown_words(look, view_.sinks);
+    const std::vector<int64_t> rows = shown_words(look, view_.sinks, view_.first_row);
+    const std::vector<int64_t> columns = shown_words(look, view_.sinks);
     const Tensor all = look.between_words(layer, head);
-    const auto count = static_cast<int64_t>(shown.size());
     HeatMap out;
-    out.values = Tensor::empty({count, count});
-    for (int64_t r = 0; r < count; ++r) {
-      for (int64_t c = 0; c < count; ++c) {
-        out.values.at({r, c}) =
-            all.at({shown[static_cast<size_t>(r)], shown[static_cast<size_t>(c)]});
+    out.values = Tensor::empty({std::ssize(rows), std::ssize(columns)});
+    for (int64_t r = 0; r < std::ssize(rows); ++r) {
+      const int64_t row = rows[static_cast<size_t>(r)];
+      for (int64_t c = 0; c < std::ssize(columns); ++c) {
+        out.values.at({r, c}) = all.at({row, columns[static_cast<size_t>(c)]});
       }
-      if (marked == shown[static_cast<size_t>(r)]) out.marked_rows.push_back(r);
+      if (marked == row) out.marked_rows.push_back(r);
     }
-    out.row_labels = out.column_labels = names(look, shown);
+    out.row_labels = names(look, rows);
+    out.column_labels = names(look, columns);
     out.row_axis = "looks (query)";
     out.column_axis = "looked at (key)";
     return out;

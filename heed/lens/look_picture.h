@@ -22,6 +22,7 @@ struct LookView {
   Pick layer;
   Pick head;
   bool sinks = false;                          // keep the rows and columns of sinks
+  int64_t first_row = 0;                       // words before it are no rows, but for long texts
   std::vector<std::optional<int64_t>> marked;  // a word to mark in each look; may be empty
   std::string model;                           // its name, for the caption
   std::string title = "Where each word looks";

@@ -6,6 +6,7 @@
 
 #include "heed/base/base64.h"
 #include "heed/base/error.h"
+#include "heed/base/html.h"
 #include "heed/lens/colors.h"
 #include "heed/lens/html_page.h"
 #include "heed/lens/labels.h"
@@ -85,12 +86,6 @@ std::string inert(const std::string& json) {
   return out;
 }
 
-std::string html_text(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return out;
-}
-
 // Dark to light, six hexadecimal digits each.
 std::string color_table() {
   std::string out;
@@ -115,7 +110,7 @@ std::string picture_html(const Picture& picture, Theme theme) {
   }
   const std::pair<std::string_view, std::string> fills[] = {
       {"@THEME@", theme == Theme::dark ? "dark" : "light"},
-      {"@TITLE@", html_text(clean_label(picture.title))},
+      {"@TITLE@", html_escaped(clean_label(picture.title))},
       {"@DATA@", inert(data.dump())},
       {"@COLORS@", color_table()}};
   std::string out;

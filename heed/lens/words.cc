@@ -24,11 +24,11 @@ std::string lower(const std::string& text) {
   return out;
 }
 
-std::string slice(std::string_view text, int64_t begin, int64_t end) {
+std::string_view slice(std::string_view text, int64_t begin, int64_t end) {
   const auto size = static_cast<int64_t>(text.size());
   begin = std::clamp<int64_t>(begin, 0, size);
   end = std::clamp<int64_t>(end, begin, size);
-  return clean_label(text.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+  return text.substr(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
 }
 
 // [outer, T, C] as [outer, W, C]: the rows of a word's pieces averaged.
@@ -82,8 +82,11 @@ std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
     if (word.special) continue;
     const auto first = static_cast<size_t>(word.pieces.start);
     const auto last = static_cast<size_t>(word.pieces.end) - 1;
-    word.name = slice(word.text == 1 ? second : text, encoding.byte_offsets[first].start,
-                      encoding.byte_offsets[last].end);
+    const std::string_view said =
+        slice(word.text == 1 ? second : text, encoding.byte_offsets[first].start,
+              encoding.byte_offsets[last].end);
+    word.name = word_label(said);
+    if (word.name.empty()) word.name = visible_token(said);
     if (word.name.empty()) word.name = encoding.tokens[first];
   }
   return words;

@@ -90,6 +90,10 @@ void Decoder::check_length(const std::vector<int64_t>& first, int64_t tokens) co
                           facts_.architecture, longest, facts_.max_tokens));
 }
 
+int64_t Decoder::memory_tokens() const {
+  return std::ranges::find(windowed_, false) == windowed_.end() ? window_ : 0;
+}
+
 Tensor Decoder::operator()(const EncoderInput& input, const Run& run) const {
   const Tensor& ids = input.ids;  // [B, T]
   Dims(facts_.architecture).bind("ids", ids, "B T", DType::i32);

@@ -54,6 +54,7 @@ class Gpt2 : public CausalModel {
   const EncoderFacts& facts() const override { return facts_; }
   Tensor operator()(const EncoderInput& input, const Run& run = {}) const override;
   const Tensor& output_weight() const override { return output_weight_; }
+  Tensor final_norm(const Tensor& states) const override { return final_norm_(states); }
   Tensor logits(const Tensor& states) const override { return output_(states); }
 
  private:

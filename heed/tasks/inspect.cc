@@ -9,6 +9,7 @@
 #include "heed/models/gguf_model.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/embed.h"
+#include "heed/text/chat_template.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed {
@@ -115,6 +116,11 @@ void try_out(ModelSummary& summary, const fs::path& folder) {
   offer(states || pair, "forward");
   const bool writes = pair || (states && model_kind(folder) == ModelKind::causal);
   offer(writes, "generate");
+  bool chats = false;
+  if (writes && reads) {
+    attempt(summary, [&] { chats = ChatTemplate::find(folder).has_value(); });
+  }
+  offer(chats, "chat");
   offer(writes, "score");
   offer(pair && reads, "translate");
 }

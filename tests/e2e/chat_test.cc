@@ -48,6 +48,53 @@ TEST_F(ChatProgram, AnswersEachLineOfAPipe) {
                            answers[1]["text"].get<std::string>() + "\n");
 }
 
+TEST_F(ChatProgram, LookTellsWhatEachPieceWasWrittenFrom) {
+  const auto plain = lines(chat("ab\ncd\n", {"--json"}));
+  const auto looked = lines(chat("/look\nab\n/look 1.0\ncd\n/look off\nef\n", {"--json"}));
+  ASSERT_EQ(looked.size(), 3U);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(looked[i]["ids"], plain[i]["ids"]);
+    std::string text;
+    for (const Json& piece : looked[i]["look"]) {
+      text += piece["text"].get<std::string>();
+      EXPECT_LE(piece["words"].size(), 3U);
+      for (const Json& word : piece["words"]) {
+        EXPECT_GE(word["token"], 0);
+        EXPECT_LE(word["weight"], 1);
+        EXPECT_FALSE(word["word"].get<std::string>().empty());
+      }
+    }
+    EXPECT_EQ(text, looked[i]["text"]);
+  }
+  EXPECT_FALSE(looked[2].contains("look"));
+  const Result shown = chat("/look\nab\n");
+  EXPECT_NE(shown.out.find(" %"), std::string::npos) << shown.out;
+  for (const char* bad : {"/look 2\n", "/look 1.2\n", "/look here\n"}) {
+    const Result refused = chat(bad);
+    EXPECT_EQ(refused.status, 2);
+    EXPECT_NE(refused.err.find("layers from 0 to 1"), std::string::npos) << refused.err;
+  }
+  EXPECT_NE(chat("/look\nab\n", {"--beams", "2"}).err.find("beams"), std::string::npos);
+}
+
+TEST_F(ChatProgram, LookIsSavedAfterAnAnswer) {
+  const std::string file = (folder_ / "look.json").string();
+  const auto answers = lines(chat("ab\n/look save " + file + "\n", {"--json"}));
+  const Json saved = parse_json(read_file(file), "look.json");
+  const auto prompt = answers[0]["prompt_ids"].size(), written = answers[0]["ids"].size();
+  EXPECT_EQ(saved["ids"].size(), prompt + written);
+  EXPECT_EQ(saved["rows"], Json({prompt - 1, prompt + written - 1}));
+  EXPECT_EQ(saved["heads"].size(), 4U);
+  EXPECT_EQ(saved["heads"][3]["top8_keys"].size(), written);
+  for (const char* ending : {"html", "png", "npz"}) {
+    const std::string other = (folder_ / "look.").string() + ending;
+    EXPECT_EQ(chat("ab\n/look save " + other + "\n").status, 0);
+    EXPECT_GT(std::filesystem::file_size(other), 100U);
+  }
+  EXPECT_NE(chat("/look save " + file + "\n").err.find("written"), std::string::npos);
+  EXPECT_NE(chat("/look save\n").err.find("name of a file"), std::string::npos);
+}
+
 TEST_F(ChatProgram, CommandsSaveLoadAndReset) {
   const std::string file = (folder_ / "kept.jsonl").string();
   const auto whole = lines(chat("ab\ncd\n", {"--json"}));

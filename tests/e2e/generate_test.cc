@@ -51,6 +51,38 @@ TEST(Generate, WritesWhatTransformersWritesFromIds) {
   }
 }
 
+TEST(Generate, SavesWhereItLookedAsItWrote) {
+  const LetterModel model("gpt2_2x5");
+  const TemporaryFolder folder;
+  const std::string file = (folder / "look.json").string();
+  const auto lines = json_lines(
+      run_on(model, {"generate", "ab c", "--max-new-tokens", "5", "--json", "--look", file}));
+  ASSERT_EQ(lines.size(), 1u);
+  const Json look = parse_json(read_file(file), "look");
+  const auto written = static_cast<int64_t>(lines[0]["ids"].size());
+  EXPECT_EQ(look["rows"], Json({3, 3 + written}));
+  ASSERT_EQ(look["heads"].size(), 4u);
+  for (const Json& head : look["heads"]) {
+    ASSERT_EQ(std::ssize(head["top8_weights"]), written);
+    for (int64_t row = 0; row < written; ++row) {
+      const auto at = static_cast<size_t>(row);
+      double sum = 0;
+      for (const Json& weight : head["top8_weights"][at]) sum += weight.get<double>();
+      EXPECT_LE(sum, 1 + 1e-5);
+      EXPECT_GT(sum, row + 4 <= 8 ? 1 - 1e-5 : 0.5);
+      for (const Json& key : head["top8_keys"][at]) EXPECT_LE(key.get<int64_t>(), 3 + row);
+    }
+  }
+  for (const char* ending : {"html", "svg", "npz"}) {
+    const std::string picture = (folder / "look.").string() + ending;
+    EXPECT_EQ(
+        run_on(model, {"generate", "ab c", "--max-new-tokens", "5", "--look", picture}).status, 0);
+    EXPECT_GT(std::filesystem::file_size(picture), 100u);
+  }
+  expect_fault(run_on(model, {"generate", "ab", "c", "--look", file}), "--look saves one text");
+  expect_fault(run_on(model, {"generate", "ab", "--look", "look.txt"}), ".txt");
+}
+
 TEST(Generate, PrintsTheTextThatJsonHolds) {
   const LetterModel model("gpt2_2x5");
   const std::vector<std::string> choices = {"generate", "ab c",          "de",  "--max-new-tokens",

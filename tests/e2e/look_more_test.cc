@@ -5,6 +5,7 @@
 
 #include "heed/io/npy.h"
 #include "tests/e2e/program.h"
+#include "tests/letter_models.h"
 #include "tests/random_bert.h"
 
 // heed look beyond its summary: long texts, --stats, --roles, --show, --compare.
@@ -20,6 +21,40 @@ void fails(const std::vector<std::string>& arguments, const std::string& part) {
   EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
   EXPECT_TRUE(result.out.empty()) << result.out;
+}
+
+TEST(LookMore, LensTellsWhatEachLayerWouldSay) {
+  const LetterModel model("gpt2_2x5");
+  const Result json = run_heed({"look", "--lens", "ab c", "--model", model.name(), "--json"});
+  ASSERT_EQ(json.status, 0) << json.err;
+  const auto lens = nlohmann::json::parse(json.out);
+  EXPECT_EQ(lens["tokens"].size(), 4U);
+  ASSERT_EQ(lens["layers"].size(), 3U);
+  EXPECT_EQ(lens["layers"][0]["after"], "embeddings");
+  EXPECT_EQ(lens["layers"][2]["after"], 1);
+  EXPECT_EQ(lens["layers"][2]["said"][3].size(), 5U);
+  EXPECT_TRUE(lens["layers"][2]["next"][3].is_null());
+  const Result score = run_heed({"score", "ab c", "--model", model.name(), "--json"});
+  const auto logprobs = nlohmann::json::parse(score.out)["logprobs"];
+  for (size_t t = 0; t < 3; ++t) {
+    EXPECT_NEAR(lens["layers"][2]["next"][t].get<double>(), logprobs[t + 1].get<double>(), 1e-4);
+  }
+  const std::string said = lens["layers"][2]["said"][1][0]["token"].get<std::string>();
+  const Result table =
+      run_heed({"look", "--lens", "ab c", "--model", model.name(), "--word", "ab", "--numbers"});
+  EXPECT_NE(table.out.find("#5"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("layer 1"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find(said == " " ? "\u2423" : said), std::string::npos) << table.out;
+  TemporaryFolder folder;
+  for (const std::string ending : {"png", "svg", "pdf", "html", "json"}) {
+    const std::string file = (folder / "lens.").string() + ending;
+    EXPECT_EQ(run_heed({"look", "--lens", "ab c", "--model", model.name(), "--save", file}).status,
+              0);
+    EXPECT_GT(std::filesystem::file_size(file), 100U);
+  }
+  fails({"look", "--lens", "ab", "--model", model.name(), "--head", "0"}, "takes no --pair");
+  write_random_bert(folder.path(), 64);
+  fails({"look", "--lens", "ab", "--model", folder.path().string()}, "no causal language model");
 }
 
 TEST(LookMore, LongTextsAreToldOfByReports) {

@@ -210,6 +210,42 @@ TEST(CachedStepper, SmallerDtypesAreWithinTwiceTransformersOwnBf16Error) {
   }
 }
 
+TEST(CachedStepper, PagesThatAWindowLeftBehindAreLetGoOf) {
+  const auto model = golden_model("mistral");
+  ASSERT_EQ(model->memory_tokens(), 7);
+  CachedStepperOptions options = pages_of(4);
+  options.kept_tokens = 5;
+  CachedStepper freeing(model, options), keeping(model, pages_of(4));
+  Ids text = some_ids(30, 3);
+  for (const bool first : {true, false}) {
+    const std::vector<int64_t> parents = first ? std::vector<int64_t>{} : std::vector<int64_t>{0};
+    const int64_t steps = first ? 1 : 50;
+    for (int64_t i = 0; i < steps; ++i) {
+      expect_same_bits(freeing.next({text}, parents), keeping.next({text}, parents), "a step");
+      EXPECT_LE(freeing.cache_pages(), 4);  // 7 + 5 tokens, and two pages begun
+      text.push_back(some_ids(1, static_cast<int32_t>(i))[0]);
+    }
+  }
+  EXPECT_EQ(keeping.cache_pages(), 20);
+  text.resize(text.size() - 4);  // still there
+  expect_close(freeing.next({text}, {}), anew(*model, text), kTolerance, "a little back");
+  EXPECT_EQ(freeing.reused_tokens(), std::ssize(text) - 1);
+  text.resize(40);
+  expect_close(freeing.next({text}, {}), anew(*model, text), kTolerance, "far back");
+  EXPECT_EQ(freeing.reused_tokens(), 0);
+}
+
+TEST(CachedStepper, BeamsOfAWindowedModelShareWhatIsLeft) {
+  const auto model = golden_model("mistral");
+  CachedStepperOptions options = pages_of(4);
+  options.kept_tokens = 0;
+  CachedStepper freeing(model, options), keeping(model, pages_of(4));
+  const BeamOptions beams{.beams = 3, .max_new_tokens = 40};
+  EXPECT_EQ(beam_search(freeing, some_ids(20, 2), beams).front().ids,
+            beam_search(keeping, some_ids(20, 2), beams).front().ids);
+  EXPECT_LT(freeing.cache_pages(), keeping.cache_pages());
+}
+
 TEST(SlidingWindow, LeavesOutHalfOfTheRestWheneverItIsFull) {
   Ids text;
   std::vector<Ids> kept;
