@@ -57,6 +57,12 @@ LINES = r"""
 {{ 1 + 2 * 3 - 4 }} {{ 7 // 2 }} {{ -7 // 2 }} {{ 7 % 3 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 ** 10 }} {{ 2 ** -1 }} {{ 7.5 // 2 }} {{ -7.5 % 2 }} {{ 4 / 2 }}
 {{ 'a' + 'b' ~ 1 ~ 2.0 ~ none ~ true }} {{ 'ab' * 3 }} {{ [1] + [2] }} {{ [0] * 3 }} {{ true + 1 }} {{ -n }} {{ +n }} {{ -(-3)|abs }} {{ 3 - -2 }}
 {{ 1 < 2 < 3 }} {{ 1 < 2 > 5 }} {{ 1 == 1.0 == true }} {{ 'a' < 'b' }} {{ [1, 2] < [1, 3] }} {{ 'a' in 'cat' }} {{ 'x' not in table }} {{ 'a' in table }} {{ 2 in [1, 2] }} {{ not 1 }}
+{{ ('<b>'|safe) + '<i>' + messages[1].content }}|{{ '<' + ('>'|safe) }}|{{ ('<'|safe) ~ '>' }}|{{ '<'|safe is escaped }}{{ '<' is escaped }}{{ '<'|e is escaped }}|{{ 5|safe + '<' }}
+{{ ('%s-%s-%d'|safe) % ('<', '&'|safe, 3) }}|{{ '<%s>'|safe|format('"') }}|{{ ('{}{a}'|safe).format('<', a="'") }}|{{ ('<%(k)s>'|safe) % {'k': '&'} }}|{{ '%s'|safe % '<' }}|{{ '%s'|safe % [['<']] }}|{{ '%s' % ('<'|safe) + '<' }}
+{{ ('<'|safe) * 2 + '>' }}|{{ ('<ab'|safe)[0] + '<' }}|{{ ('<ab'|safe)[:2] + '<' }}|{{ ('<'|safe|upper) + '<' }}|{{ (' <x'|safe|trim) + '<' }}|{{ ('<'|safe)|length }}
+{{ ('&'|safe).join(['<', 1, '>'|safe]) }}|{{ ('<a'|safe).replace('a', '"') }}|{{ ('<,>'|safe).split(',')[1] + '<' }}|{{ ('x'|safe).center(5) + '<' }}|{{ ('<'|safe).upper() + '>' }}|{{ ('a<b'|safe).partition('<')[1] + '<' }}
+{{ '<'|e|e }}|{{ '<'|e|forceescape }}|{{ ('<\n<'|safe|indent(2)) + '<' }}|{{ ('<abcdefghi>'|safe|truncate(8, true, '>', 0)) + '<' }}|{{ [('<'|safe), '>']|join('&') }}|{{ ('<'|safe|replace('<', '>')) + '<' }}
+{{ ('<'|safe|title) + '<' }}|{{ ('<'|safe|string) + '<' }}|{{ ('<'|safe|capitalize) + '<' }}|{{ ('<b'|safe|reverse) + '<' }}|{% set m %}{{ '<'|safe }}{% endset %}{{ m + '<' }}|{% macro f() %}<{% endmacro %}{{ f() + '<' }}|{{ ('<'|safe) == '<' }}|{{ {'<': 1}['<'|safe] }}|{{ ('<'|safe)|tojson }}
 {{ nothing or 'fallback' }} {{ 0 and 1 }} {{ '' or [] or 'last' }} {{ 1 and 'yes' }} {{ 'y' if n else 'n' }}[{{ 'gone' if not n }}]{{ 'a' if 0 else 'b' if 0 else 'c' }}
 {{ words[1:3] }} {{ words[::-1] }} {{ words[-2:] }} {{ words[::2] }} {{ words[5:1:-2] }} {{ 'héllo'[1:-1] }} {{ 'héllo'[::-1] }} {{ text[:-100] }} {{ words[99:] }} {{ (1,2,3)[:2] }}
 {{ messages[1].content }} {{ nested }} {{ nested.list[1][1].k }} {{ floats }} {{ [none, true, 'it\'s', "say \"x\"", 'both \' and "'] }}

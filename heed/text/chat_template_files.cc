@@ -1,5 +1,7 @@
 // Where checkpoints keep their chat templates.
 
+#include "heed/text/chat_template_files.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -50,7 +52,6 @@ OrderedJson document(const fs::path& path) {
 /// The text of a template in tokenizer_config.json: one, or a list of {"name", "template"}. "" if
 /// there is none of that name.
 std::string text_of(const OrderedJson& found, std::string_view name, const std::string& where) {
-  if (found.is_null()) return {};
   if (found.is_string()) return name == "default" ? found.get<std::string>() : std::string();
   const auto is_text = [](const OrderedJson& item, const char* key) {
     return item.is_object() && item.contains(key) && item[key].is_string();
@@ -86,6 +87,20 @@ OrderedJson special_tokens_of(const Gguf& file) {
 
 }  // namespace
 
+TemplateTexts chat_templates_in(const fs::path& folder) {
+  if (const fs::path file = folder / "chat_template.jinja"; is_there(file)) {
+    return {read_file(file), "", file.string()};
+  }
+  for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
+    const std::string where = (folder / name).string();
+    const OrderedJson found = document(folder / name).value("chat_template", OrderedJson());
+    if (found.is_null()) continue;
+    return {text_of(found, "default", where), text_of(found, "tool_use", where),
+            where + ": chat_template"};
+  }
+  return {};
+}
+
 std::optional<ChatTemplate> ChatTemplate::in_gguf(const fs::path& path) {
   const Gguf file = Gguf::open(path);
   const auto source = file.text("tokenizer.chat_template");
@@ -100,26 +115,14 @@ std::optional<ChatTemplate> ChatTemplate::in_gguf(const fs::path& path) {
 }
 
 std::optional<ChatTemplate> ChatTemplate::in_folder(const fs::path& folder) {
-  const fs::path config_path = folder / "tokenizer_config.json";
-  const OrderedJson config = document(config_path);
   OrderedJson tokens = special_tokens_of(document(folder / "special_tokens_map.json"));
-  tokens.update(special_tokens_of(config));
+  tokens.update(special_tokens_of(document(folder / "tokenizer_config.json")));
   const std::string variables = tokens.dump();
-  if (const fs::path file = folder / "chat_template.jinja"; is_there(file)) {
-    return ChatTemplate(read_file(file), variables, file.string());
-  }
-  std::string where = config_path.string();
-  OrderedJson found = config.value("chat_template", OrderedJson());
-  if (found.is_null()) {
-    const fs::path file = folder / "chat_template.json";
-    found = document(file).value("chat_template", OrderedJson());
-    where = file.string();
-  }
-  const std::string source = text_of(found, "default", where);
-  if (source.empty()) return std::nullopt;
-  ChatTemplate out(source, variables, where + ": chat_template");
-  if (const std::string tool_use = text_of(found, "tool_use", where); !tool_use.empty()) {
-    out.tool_parts_ = ChatTemplate(tool_use, variables, where + ": chat_template tool_use").parts_;
+  const TemplateTexts texts = chat_templates_in(folder);
+  if (texts.source.empty()) return std::nullopt;
+  ChatTemplate out(texts.source, variables, texts.where);
+  if (!texts.tool_use.empty()) {
+    out.tool_parts_ = ChatTemplate(texts.tool_use, variables, texts.where + " tool_use").parts_;
   }
   return out;
 }

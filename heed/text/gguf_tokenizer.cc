@@ -1,5 +1,5 @@
 // GGUF keeps a tokenizer as lists of pieces and merges and the names of what surrounds them; here
-// the names become what a tokenizer.json spells out.
+// the names become what a tokenizer.json spells out. The lists are read as they are.
 
 #include "heed/text/gguf_tokenizer.h"
 
@@ -14,7 +14,12 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/text/bpe.h"
+#include "heed/text/json_fields.h"
+#include "heed/text/pipeline.h"
 #include "heed/text/score_merges.h"
+#include "heed/text/tokenizer_json_parts.h"
+#include "heed/text/vocabulary.h"
 
 namespace heed {
 namespace {
@@ -29,7 +34,7 @@ constexpr std::string_view kGpt2Words = "gpt-2";
 /// The same after every digit is cut off.
 constexpr std::string_view kDigitsApart = "smollm";
 
-struct PreTokenizer {
+struct KnownWords {
   std::string_view name;  // the usual one
   /// Of tokenizer.json's Splits, one after the other; none for the two above.
   std::array<std::string_view, 5> regexes = {};
@@ -65,22 +70,22 @@ constexpr std::string_view kDeepSeek3Regex =
     R"(\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
 
-constexpr std::array kPreTokenizers = {
-    PreTokenizer{kGpt2Words},
-    PreTokenizer{kDigitsApart},
-    PreTokenizer{"llama-bpe", {kLlama3Regex}, true, true},
-    PreTokenizer{"qwen2", {kQwen2Regex}},
-    PreTokenizer{"default", {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Regex, R"(\p{N}+)", kThreeDigits}},
-    PreTokenizer{"dbrx", {kLlama3Regex}},
-    PreTokenizer{"qwen35", {kQwen35Regex}},
-    PreTokenizer{"tekken", {kTekkenRegex}, true, true},
-    PreTokenizer{"gpt-4o", {kGpt4oRegex}},
-    PreTokenizer{"falcon", {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2Regex, kThreeDigits}},
-    PreTokenizer{"deepseek-coder",
-                 {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)",
-                  "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", R"(\p{N})"}},
-    PreTokenizer{"deepseek-v3",
-                 {R"(\p{N}{1,3})", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+", kDeepSeek3Regex}},
+constexpr std::array kKnownWords = {
+    KnownWords{kGpt2Words},
+    KnownWords{kDigitsApart},
+    KnownWords{"llama-bpe", {kLlama3Regex}, true, true},
+    KnownWords{"qwen2", {kQwen2Regex}},
+    KnownWords{"default", {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Regex, R"(\p{N}+)", kThreeDigits}},
+    KnownWords{"dbrx", {kLlama3Regex}},
+    KnownWords{"qwen35", {kQwen35Regex}},
+    KnownWords{"tekken", {kTekkenRegex}, true, true},
+    KnownWords{"gpt-4o", {kGpt4oRegex}},
+    KnownWords{"falcon", {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2Regex, kThreeDigits}},
+    KnownWords{"deepseek-coder",
+               {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)",
+                "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", R"(\p{N})"}},
+    KnownWords{"deepseek-v3",
+               {R"(\p{N}{1,3})", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+", kDeepSeek3Regex}},
 };
 
 /// Other names that llama.cpp gives to the same.
@@ -122,7 +127,7 @@ OrderedJson byte_level(bool use_regex) {
           {"use_regex", use_regex}};
 }
 
-OrderedJson pre_tokenizer_json(const PreTokenizer& pre) {
+OrderedJson pre_tokenizer_json(const KnownWords& pre) {
   if (pre.name == kGpt2Words) return byte_level(true);
   OrderedJson steps = OrderedJson::array();
   if (pre.name == kDigitsApart) {
@@ -168,17 +173,19 @@ class Converter {
   }
 
   std::string tokenizer_json() const {
-    OrderedJson document = {{"version", "1.0"},
-                            {"truncation", nullptr},
-                            {"padding", nullptr},
-                            {"added_tokens", added_tokens()},
-                            {"normalizer", sentence_piece_ ? space_marks() : OrderedJson()},
-                            {"pre_tokenizer", OrderedJson()},
-                            {"post_processor", post_processor()},
-                            {"decoder", sentence_piece_ ? marks_decoder() : byte_level(true)},
-                            {"model", model()}};
-    if (pre_ != nullptr) document["pre_tokenizer"] = pre_tokenizer_json(*pre_);
+    OrderedJson document = around_model();
+    document["model"] = model_json();
     return dump(document);
+  }
+
+  std::shared_ptr<const Tokenizer> tokenizer() const {
+    const Json around = parse_json(dump(around_model()), file_.where());
+    TokenizerParts parts;
+    parts.vocabulary = std::make_unique<const Vocabulary>(
+        std::vector<std::string>(pieces_.begin(), pieces_.end()), file_.where());
+    parts.model = bpe(*parts.vocabulary, bpe_options(), file_.where());
+    read_around_model(JsonField(around, file_.where() + ":"), parts);
+    return make_tokenizer(std::move(parts), file_.where());
   }
 
   std::string config_json() const {
@@ -197,6 +204,8 @@ class Converter {
   }
 
  private:
+  using Merges = decltype(BpeOptions::merges);
+
   static std::string key(std::string_view name) { return "tokenizer.ggml." + std::string(name); }
   [[noreturn]] void fail(const std::string& found) const {
     throw Error(ErrorCode::corrupt_data, file_.where() + ": " + found);
@@ -210,15 +219,15 @@ class Converter {
     }
   }
 
-  const PreTokenizer& pre_tokenizer() const {
+  const KnownWords& pre_tokenizer() const {
     const std::string_view name = file_.text(key("pre")).value_or("default");
     const auto* other =
         std::ranges::find(kOtherNames, name, [](const auto& pair) { return pair.first; });
     const std::string_view usual = other == kOtherNames.end() ? name : other->second;
-    const auto* found = std::ranges::find(kPreTokenizers, usual, &PreTokenizer::name);
-    if (found != kPreTokenizers.end()) return *found;
+    const auto* found = std::ranges::find(kKnownWords, usual, &KnownWords::name);
+    if (found != kKnownWords.end()) return *found;
     std::vector<std::string_view> known;
-    for (const PreTokenizer& pre : kPreTokenizers) known.push_back(pre.name);
+    for (const KnownWords& pre : kKnownWords) known.push_back(pre.name);
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}: metadata 'tokenizer.ggml.pre' is {}; Heed knows {}; give a folder "
                             "with the model's tokenizer.json",
@@ -309,39 +318,67 @@ class Converter {
     return {{"type", "Sequence"}, {"decoders", std::move(steps)}};
   }
 
-  OrderedJson model() const {
+  OrderedJson around_model() const {
+    OrderedJson document = {{"version", "1.0"},
+                            {"truncation", nullptr},
+                            {"padding", nullptr},
+                            {"added_tokens", added_tokens()},
+                            {"normalizer", sentence_piece_ ? space_marks() : OrderedJson()},
+                            {"pre_tokenizer", OrderedJson()},
+                            {"post_processor", post_processor()},
+                            {"decoder", sentence_piece_ ? marks_decoder() : byte_level(true)}};
+    if (pre_ != nullptr) document["pre_tokenizer"] = pre_tokenizer_json(*pre_);
+    return document;
+  }
+
+  BpeOptions bpe_options() const {
+    BpeOptions options;
+    const auto unknown = sentence_piece_ ? special("unknown_token_id") : std::nullopt;
+    if (unknown) options.unknown = pieces_[static_cast<size_t>(*unknown)];
+    options.fuse_unknown = options.byte_fallback = sentence_piece_;
+    options.ignore_merges = pre_ != nullptr && pre_->ignore_merges;
+    options.merges = sentence_piece_ ? scored_merges() : stored_merges();
+    return options;
+  }
+
+  OrderedJson model_json() const {
+    const BpeOptions options = bpe_options();
     OrderedJson::object_t vocab;  // filled at its end: operator[] searches it
     vocab.reserve(pieces_.size());
     for (size_t id = 0; id < pieces_.size(); ++id) vocab.emplace_back(pieces_[id], id);
-    const auto unknown = sentence_piece_ ? special("unknown_token_id") : std::nullopt;
+    OrderedJson merges = OrderedJson::array();
+    for (const auto& [left, right] : options.merges) {
+      merges.push_back(OrderedJson::array({left, right}));
+    }
     return {{"type", "BPE"},
             {"dropout", nullptr},
-            {"unk_token", unknown ? OrderedJson(pieces_[static_cast<size_t>(*unknown)]) : nullptr},
+            {"unk_token", options.unknown ? OrderedJson(*options.unknown) : nullptr},
             {"continuing_subword_prefix", nullptr},
             {"end_of_word_suffix", nullptr},
-            {"fuse_unk", sentence_piece_},
-            {"byte_fallback", sentence_piece_},
-            {"ignore_merges", pre_ != nullptr && pre_->ignore_merges},
+            {"fuse_unk", options.fuse_unknown},
+            {"byte_fallback", options.byte_fallback},
+            {"ignore_merges", options.ignore_merges},
             {"vocab", std::move(vocab)},
-            {"merges", sentence_piece_ ? scored_merges() : stored_merges()}};
+            {"merges", std::move(merges)}};
   }
 
-  OrderedJson stored_merges() const {
+  Merges stored_merges() const {
     const auto merges = file_.texts(key("merges"));
     if (!merges) fail("metadata 'tokenizer.ggml.merges' is needed but absent");
-    OrderedJson out = OrderedJson::array();
+    Merges out;
+    out.reserve(merges->size());
     for (const std::string_view merge : *merges) {
       // byte-level pieces have no spaces; one that begins a merge would be a piece's first byte
       const size_t space = merge.find(' ', 1);
       if (space == std::string_view::npos) {
         fail("the merge " + in_quotes(merge) + " must be two pieces with a space between them");
       }
-      out.push_back(OrderedJson::array({merge.substr(0, space), merge.substr(space + 1)}));
+      out.emplace_back(merge.substr(0, space), merge.substr(space + 1));
     }
     return out;
   }
 
-  OrderedJson scored_merges() const {
+  Merges scored_merges() const {
     const auto scores = file_.numbers(key("scores"));
     if (!scores || scores->size() != pieces_.size()) {
       fail("needed metadata 'tokenizer.ggml.scores', a number for each token");
@@ -350,16 +387,12 @@ class Converter {
     for (size_t id = 0; id < pieces_.size(); ++id) {
       scored.push_back({pieces_[id], (*scores)[id], type(id) == TokenType::normal});
     }
-    OrderedJson out = OrderedJson::array();
-    for (const auto& [left, right] : merges_of_scores(scored)) {
-      out.push_back(OrderedJson::array({left, right}));
-    }
-    return out;
+    return merges_of_scores(scored);
   }
 
   const Gguf& file_;
   bool sentence_piece_ = false;
-  const PreTokenizer* pre_ = nullptr;  // of byte-level BPE
+  const KnownWords* pre_ = nullptr;  // of byte-level BPE
   std::vector<std::string_view> pieces_;
   std::vector<int64_t> types_;  // empty: all are normal
   std::unordered_map<std::string_view, int64_t> ids_;
@@ -383,11 +416,15 @@ nlohmann::json word_steps(const nlohmann::json& pre_tokenizer) {
 
 std::string gguf_tokenizer_json(const Gguf& file) { return Converter(file).tokenizer_json(); }
 
+std::shared_ptr<const Tokenizer> gguf_tokenizer(const Gguf& file) {
+  return Converter(file).tokenizer();
+}
+
 std::string gguf_tokenizer_config(const Gguf& file) { return Converter(file).config_json(); }
 
 std::string gguf_pre_name(const std::string& pre_tokenizer) {
   const nlohmann::json steps = word_steps(nlohmann::json::parse(pre_tokenizer));
-  for (const PreTokenizer& pre : kPreTokenizers) {
+  for (const KnownWords& pre : kKnownWords) {
     if (word_steps(nlohmann::json(pre_tokenizer_json(pre))) == steps) return std::string(pre.name);
   }
   return {};

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "heed/io/gguf.h"
+#include "heed/text/tokenizer.h"
 
 namespace heed {
 
@@ -11,6 +13,9 @@ namespace heed {
 /// scores become an order of merges). Error unsupported for other kinds and pre-tokenizers;
 /// corrupt_data names what is missing or wrong.
 std::string gguf_tokenizer_json(const Gguf& file);
+
+/// The tokenizer itself, with errors as above: what gguf_tokenizer_json() would load as.
+std::shared_ptr<const Tokenizer> gguf_tokenizer(const Gguf& file);
 
 /// The tokenizer_config.json that belongs to it: special tokens and the chat template.
 std::string gguf_tokenizer_config(const Gguf& file);

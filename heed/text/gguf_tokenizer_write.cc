@@ -9,6 +9,7 @@
 #include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/io/json.h"
+#include "heed/text/chat_template_files.h"
 #include "heed/text/gguf_tokenizer.h"
 #include "heed/text/tokenizer.h"
 
@@ -161,7 +162,7 @@ class Writer {
     const bool more = ids.size() > plain.size();
     out_.add_boolean(key("add_bos_token"), more && ids.front() != plain.front());
     out_.add_boolean(key("add_eos_token"), more && ids.back() != plain.back());
-    if (const std::string source = chat_template_of(folder_); !source.empty()) {
+    if (const std::string source = chat_templates_in(folder_).source; !source.empty()) {
       out_.add_text("tokenizer.chat_template", source);
     }
   }
@@ -176,25 +177,6 @@ class Writer {
 };
 
 }  // namespace
-
-std::string chat_template_of(const fs::path& folder) {
-  std::error_code error;
-  if (fs::exists(folder / "chat_template.jinja", error)) {
-    return read_file(folder / "chat_template.jinja");
-  }
-  if (!fs::exists(folder / "tokenizer_config.json", error)) return {};
-  const Json config = read_json(folder / "tokenizer_config.json");
-  if (!config.is_object() || !config.contains("chat_template")) return {};
-  const Json& given = config["chat_template"];
-  if (given.is_string()) return given.get<std::string>();
-  if (!given.is_array()) return {};
-  for (const Json& named : given) {  // several by name
-    if (named.is_object() && named.value("name", "") == "default") {
-      return named.value("template", "");
-    }
-  }
-  return {};
-}
 
 void add_gguf_tokenizer(const fs::path& folder, int64_t vocab, GgufWriter& writer) {
   Writer(folder, vocab, writer).write();

@@ -13,7 +13,4 @@ namespace heed {
 /// other tokenizers and for words that llama.cpp has no name for; errors of Tokenizer::load.
 void add_gguf_tokenizer(const std::filesystem::path& folder, int64_t vocab, GgufWriter& writer);
 
-/// The folder's chat template (chat_template.jinja, else tokenizer_config.json); empty without one.
-std::string chat_template_of(const std::filesystem::path& folder);
-
 }  // namespace heed

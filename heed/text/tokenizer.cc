@@ -59,7 +59,7 @@ std::shared_ptr<const Tokenizer> load_vocab_json(const fs::path& folder) {
 
 std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& path) {
   if (is_gguf(path)) {
-    return tokenizer_from_json(gguf_tokenizer_json(Gguf::open(path)), path.string());
+    return gguf_tokenizer(Gguf::open(path));
   }
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) {

@@ -126,6 +126,14 @@ void read_model(const JsonField& json, VocabIds& ids, TokenizerParts& parts) {
 
 }  // namespace
 
+void read_around_model(const JsonField& json, TokenizerParts& parts) {
+  if (json.has("added_tokens")) parts.added_tokens = read_added_tokens(json["added_tokens"]);
+  if (json.has("normalizer")) parts.normalizer = read_normalizer(json["normalizer"]);
+  if (json.has("pre_tokenizer")) parts.pre_tokenizer = read_pre_tokenizer(json["pre_tokenizer"]);
+  if (json.has("post_processor")) parts.post = read_post_processor(json["post_processor"]);
+  if (json.has("decoder")) parts.decoder = read_decoder(json["decoder"]);
+}
+
 std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text,
                                                      std::string_view where) {
   VocabIds ids(fmt::format("{}: model.vocab", where));
@@ -138,11 +146,7 @@ std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text,
   }
   TokenizerParts parts;
   read_model(json["model"], ids, parts);
-  if (json.has("added_tokens")) parts.added_tokens = read_added_tokens(json["added_tokens"]);
-  if (json.has("normalizer")) parts.normalizer = read_normalizer(json["normalizer"]);
-  if (json.has("pre_tokenizer")) parts.pre_tokenizer = read_pre_tokenizer(json["pre_tokenizer"]);
-  if (json.has("post_processor")) parts.post = read_post_processor(json["post_processor"]);
-  if (json.has("decoder")) parts.decoder = read_decoder(json["decoder"]);
+  read_around_model(json, parts);
   return make_tokenizer(std::move(parts), where);
 }
 

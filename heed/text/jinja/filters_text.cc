@@ -4,9 +4,9 @@
 
 #include <cctype>
 
+#include "heed/base/html.h"
 #include "heed/text/jinja/arguments.h"
 #include "heed/text/jinja/filters.h"
-#include "heed/text/jinja/format.h"
 #include "heed/text/jinja/operators.h"
 #include "heed/text/jinja/print.h"
 #include "heed/text/jinja/text_ops.h"
@@ -20,12 +20,33 @@ std::optional<std::string> optional_text(const Bound& bound, size_t parameter) {
   return bound.text(parameter, "");
 }
 
+std::string same(std::string_view text) { return std::string(text); }
+
 template <std::string (*change)(std::string_view)>
 Value changed(Context& context, const Value& input, const Arguments& given) {
   expect_no_arguments("the filter", given);
   const std::string text = to_text(input, context.budget);
   context.budget.step(text.size() / 16);
   return made(change(text), context.budget);
+}
+
+/// A filter whose result of markup is markup.
+template <Filter filter>
+Value keeping(Context& context, const Value& input, const Arguments& given) {
+  Value out = filter(context, input, given);
+  return input.is_markup() ? out.as_markup() : out;
+}
+
+Value safe(Context& context, const Value& input, const Arguments& given) {
+  return changed<same>(context, input, given).as_markup();
+}
+
+Value force_escape(Context& context, const Value& input, const Arguments& given) {
+  return changed<html_escaped>(context, input, given).as_markup();
+}
+
+Value escape(Context& context, const Value& input, const Arguments& given) {
+  return input.is_markup() ? input : force_escape(context, input, given);
 }
 
 /// Upper case after -, white space and open brackets, lower case elsewhere.
@@ -47,32 +68,6 @@ std::string title(std::string_view text) {
   return out;
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string url_encoded(std::string_view text) {
   std::string out;
   for (const char c : text) {
@@ -82,8 +77,6 @@ std::string url_encoded(std::string_view text) {
   }
   return out;
 }
-
-std::string same(std::string_view text) { return std::string(text); }
 
 Value trim(Context& context, const Value& input, const Arguments& given) {
   const Bound bound("trim", given, {"chars"});
@@ -137,19 +130,19 @@ Value truncate(Context& context, const Value& input, const Arguments& given) {
   std::string kept =
       slice_of(input, Value(), Value(length - end_size), Value(), context.budget).text();
   if (!bound.truth(1, false)) kept = split(kept, " ", 1, true)[0];
-  return made(kept + end, context.budget);
+  return made(kept + (input.is_markup() ? html_escaped(end) : end), context.budget);
 }
 
 Value format(Context& context, const Value& input, const Arguments& given) {
-  const std::string pattern = to_text(input, context.budget);
+  const Value pattern = input.is_text() ? input : Value(to_text(input, context.budget));
   if (given.named.empty()) {
     const Value values = Value::sequence(given.positional, Sequence::Kind::tuple);
-    return made(format_percent(pattern, values, context.budget), context.budget);
+    return arithmetic("%", pattern, values, context.budget);
   }
   if (!given.positional.empty()) throw Fault("format takes positions or names, not both");
   Dict dict;
   for (const auto& [name, value] : given.named) dict.put(name, value);
-  return made(format_percent(pattern, Value(std::move(dict)), context.budget), context.budget);
+  return arithmetic("%", pattern, Value(std::move(dict)), context.budget);
 }
 
 Value wordcount(Context& context, const Value& input, const Arguments& given) {
@@ -190,22 +183,22 @@ Value tojson(Context& context, const Value& input, const Arguments& given) {
 
 const FilterTable& text_filters() {
   static const FilterTable kFilters = {
-      {"capitalize", changed<capitalized>},
-      {"center", center},
-      {"e", changed<escaped>},
-      {"escape", changed<escaped>},
-      {"forceescape", changed<escaped>},
+      {"capitalize", keeping<changed<capitalized>>},
+      {"center", keeping<center>},
+      {"e", escape},
+      {"escape", escape},
+      {"forceescape", force_escape},
       {"format", format},
-      {"indent", indent},
-      {"lower", changed<lower>},
+      {"indent", keeping<indent>},
+      {"lower", keeping<changed<lower>>},
       {"replace", replace},
-      {"safe", changed<same>},
-      {"string", changed<same>},
+      {"safe", safe},
+      {"string", keeping<changed<same>>},
       {"title", changed<title>},
       {"tojson", tojson},
-      {"trim", trim},
-      {"truncate", truncate},
-      {"upper", changed<upper>},
+      {"trim", keeping<trim>},
+      {"truncate", keeping<truncate>},
+      {"upper", keeping<changed<upper>>},
       {"urlencode", changed<url_encoded>},
       {"wordcount", wordcount},
   };

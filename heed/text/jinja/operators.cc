@@ -96,6 +96,25 @@ Value reals(std::string_view sign, double a, double b) {
   return Value(modulo(a, b));
 }
 
+/// A part of a text: markup if that is.
+Value like(const Value& of, Value part) { return of.is_markup() ? part.as_markup() : part; }
+
+/// What markup formats, each value as it joins it; numbers stay for %d and the like.
+Value markup_values(const Value& values, Budget& budget) {
+  const auto joins = [&](const Value& value) {
+    return value.is_number() ? value : made(markup_of(value, budget), budget);
+  };
+  if (values.is_dict()) {
+    Dict dict;
+    for (const auto& [key, value] : values.dict().items()) dict.put(key, joins(value));
+    return Value(std::move(dict));
+  }
+  if (values.type_name() != "tuple") return joins(values);
+  std::vector<Value> out;
+  for (const Value& value : values.sequence().elements) out.push_back(joins(value));
+  return made(std::move(out), budget, Sequence::Kind::tuple);
+}
+
 Value repeated(const Value& what, int64_t times, Budget& budget) {
   const auto count = static_cast<size_t>(std::max<int64_t>(times, 0));
   const auto room = [&](size_t size, size_t each) {
@@ -110,7 +129,7 @@ Value repeated(const Value& what, int64_t times, Budget& budget) {
     if (!what.text().empty()) {
       for (size_t i = 0; i < count; ++i) out += what.text();
     }
-    return Value(std::move(out));
+    return like(what, Value(std::move(out)));
   }
   const Sequence& sequence = what.sequence();
   room(sequence.elements.size(), sizeof(Value));
@@ -130,7 +149,8 @@ bool is_list_or_tuple(const Value& value) {
 Value added(const Value& a, const Value& b, Budget& budget) {
   if (a.is_text() && b.is_text()) {
     budget.make(a.text().size() + b.text().size());
-    return Value(a.text() + b.text());
+    if (!a.is_markup() && !b.is_markup()) return Value(a.text() + b.text());
+    return made(markup_of(a, budget) + markup_of(b, budget), budget).as_markup();
   }
   if (!is_list_or_tuple(a) || a.type_name() != b.type_name()) refuse("+", a, b);
   std::vector<Value> out = elements_of(a, budget);
@@ -169,7 +189,7 @@ std::optional<Value> character_at(const Value& of, const Value& key, Budget& bud
   const auto size = static_cast<int64_t>(chars.size());
   const int64_t at = key.integer() < 0 ? key.integer() + size : key.integer();
   if (at < 0 || at >= size) return std::nullopt;
-  return Value(to_utf8(std::u32string_view(chars).substr(static_cast<size_t>(at), 1)));
+  return like(of, Value(to_utf8(std::u32string_view(chars).substr(static_cast<size_t>(at), 1))));
 }
 
 int64_t clamp_index(const Value& given, int64_t fallback, int64_t size, int64_t low, int64_t high) {
@@ -206,7 +226,10 @@ std::vector<size_t> slice_places(int64_t size, const Value& start, const Value& 
 }  // namespace
 
 Value arithmetic(std::string_view sign, const Value& a, const Value& b, Budget& budget) {
-  if (sign == "%" && a.is_text()) return made(format_percent(a.text(), b, budget), budget);
+  if (sign == "%" && a.is_text()) {
+    const Value values = a.is_markup() ? markup_values(b, budget) : b;
+    return like(a, made(format_percent(a.text(), values, budget), budget));
+  }
   if (a.is_number() && b.is_number()) {
     if (sign == "**") return power(a, b);
     if (sign == "/") {
@@ -293,7 +316,7 @@ Value slice_of(const Value& of, const Value& start, const Value& stop, const Val
     for (const size_t at : slice_places(static_cast<int64_t>(chars.size()), start, stop, step)) {
       append_utf8(out, chars[at]);
     }
-    return Value(std::move(out));
+    return like(of, Value(std::move(out)));
   }
   if (!is_list_or_tuple(of) && !of.is_sequence(Sequence::Kind::range)) {
     throw Fault(fmt::format("a value of type {} cannot be sliced", of.type_name()));

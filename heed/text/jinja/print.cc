@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "heed/base/html.h"
 #include "heed/text/unicode.h"
 
 namespace heed::jinja {
@@ -296,6 +297,10 @@ std::string to_json(const Value& value, const JsonStyle& style, Budget& budget) 
   JsonPrinter printer(style, budget);
   printer.write(value);
   return std::move(printer.out);
+}
+
+std::string markup_of(const Value& value, Budget& budget) {
+  return value.is_markup() ? value.text() : html_escaped(to_text(value, budget));
 }
 
 }  // namespace heed::jinja

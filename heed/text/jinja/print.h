@@ -9,6 +9,8 @@ namespace heed::jinja {
 /// Python's str(value): what {{ value }} writes. Undefined is "". Fault for what has no text that
 /// would be the same in every run: a generator, a macro.
 std::string to_text(const Value& value, Budget& budget);
+/// The same as it joins markup: escaped, unless it is markup.
+std::string markup_of(const Value& value, Budget& budget);
 /// Python's repr(value): as values stand in a printed list.
 std::string to_repr(const Value& value, Budget& budget);
 /// 1e+16, 0.1, -0.0, inf: the shortest text that reads back as the number.

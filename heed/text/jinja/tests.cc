@@ -92,7 +92,7 @@ bool named_test(Context&, const Value& input, const Arguments& given) {
   expect_no_arguments("test", given);
   return input.is_text() && is_test(input.text());
 }
-bool escaped(Context&, const Value&, const Arguments&) { return false; }  // no text is marked so
+bool escaped(Context&, const Value& input, const Arguments&) { return input.is_markup(); }
 
 const std::unordered_map<std::string_view, Test>& tests() {
   static const std::unordered_map<std::string_view, Test> kTests = {

@@ -258,16 +258,53 @@ const std::unordered_map<std::string_view, Method>& methods() {
   return kMethods;
 }
 
+/// What markup's methods take: texts that become part of the result are escaped.
+Arguments markup_arguments(std::string_view method, Arguments given, Budget& budget) {
+  const auto joins = [&](Value& value) {
+    if (!value.is_number()) value = made(markup_of(value, budget), budget);
+  };
+  if (method == "format") {
+    for (Value& value : given.positional) joins(value);
+    for (auto& [name, value] : given.named) joins(value);
+  } else if (method == "join" && !given.positional.empty()) {
+    std::vector<Value> parts;
+    for (const Value& part : elements_of(given.positional[0], budget)) {
+      parts.push_back(made(markup_of(part, budget), budget));
+    }
+    given.positional[0] = made(std::move(parts), budget);
+  } else if ((method == "center" || method == "ljust" || method == "rjust") ||
+             method == "replace") {
+    if (given.positional.size() > 1) joins(given.positional[1]);
+    for (auto& [name, value] : given.named) {
+      if (name == "new" || name == "fillchar") joins(value);
+    }
+  }
+  return given;
+}
+
+/// The texts of a result, or of the list that it is, as markup.
+Value markup_result(const Value& result, Budget& budget) {
+  if (result.is_text()) return result.as_markup();
+  if (!result.is_sequence()) return result;
+  std::vector<Value> out;
+  for (const Value& part : result.sequence().elements) out.push_back(part.as_markup());
+  return made(std::move(out), budget, result.sequence().kind);
+}
+
 }  // namespace
 
 std::optional<Value> text_method(const Value& of, std::string_view name) {
   const auto found = methods().find(name);
   if (found == methods().end()) return std::nullopt;
   const Method method = found->second;
-  return Value(Callable{.name = std::string(name),
-                        .call = [of, method](Context& context, const Arguments& given) {
-                          return method(of.text(), given, context.budget);
-                        }});
+  return Value(
+      Callable{.name = std::string(name),
+               .call = [of, method, name = found->first](Context& context, const Arguments& given) {
+                 Budget& budget = context.budget;
+                 if (!of.is_markup()) return method(of.text(), given, budget);
+                 const Arguments joining = markup_arguments(name, given, budget);
+                 return markup_result(method(of.text(), joining, budget), budget);
+               }});
 }
 
 }  // namespace heed::jinja

@@ -277,6 +277,12 @@ bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
 }
 
+Value Value::as_markup() const {
+  Value out = *this;
+  out.markup_ = is_text();
+  return out;
+}
+
 bool is_python_space(char32_t c) { return is_whitespace(c) || (c >= 0x1C && c <= 0x1F); }
 
 Value made(std::string text, Budget& budget) {

@@ -89,6 +89,9 @@ class Value {
   int64_t integer() const;
   double real() const;  // of any number
   const std::string& text() const { return *std::get<Text>(data_); }
+  /// A text that `safe` or `escape` made: markupsafe's Markup, which escapes what joins it.
+  bool is_markup() const { return markup_; }
+  Value as_markup() const;
   const Sequence& sequence() const { return *std::get<SequencePtr>(data_); }
   const Dict& dict() const { return *std::get<DictPtr>(data_); }
   const std::string& why_undefined() const { return *std::get<Undefined>(data_).why; }
@@ -116,6 +119,7 @@ class Value {
                std::shared_ptr<Namespace>, std::shared_ptr<const Callable>,
                std::shared_ptr<const Loop>>
       data_;
+  bool markup_ = false;
 };
 
 /// In the order in which keys came; a key's last value stays, in its first place.
