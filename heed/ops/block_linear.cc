@@ -120,14 +120,8 @@ Tensor BlockLinear::operator()(const Tensor& x, Activation activation) const {
   HEED_ASSERT(parts_ != nullptr);
   internal::check_input(x, inputs_);
   if (!recording({&x})) return compute(x, activation);
-  const auto backward = [self = *this, shape = x.shape()](const Tensor& dy, Gradients& to) {
-    const Tensor dx = Tensor::empty(shape);
-    internal::project_back({self.unpacked(), Tensor()}, internal::columns_of(dy),
-                           internal::columns_of(dx));
-    to.add(0, dx);
-  };
-  const Tensor sums = record(compute(x.detach(), Activation::none), {x}, backward);
-  return activation == Activation::none ? sums : activate(sums, activation);
+  return internal::record_fixed(x, compute(x.detach(), Activation::none), activation,
+                                [self = *this] { return self.unpacked(); });
 }
 
 /// The weights [N, K] as f32.

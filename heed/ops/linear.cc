@@ -82,15 +82,8 @@ Tensor PackedLinear::operator()(const Tensor& x, Activation activation) const {
   HEED_ASSERT(matrix_ != nullptr);
   internal::check_input(x, inputs());
   if (!recording({&x})) return compute(x, activation);
-  const PackedLinear self = *this;
-  const auto backward = [self, shape = x.shape()](const Tensor& dy, Gradients& to) {
-    const Tensor dx = Tensor::empty(shape);
-    internal::project_back({self.unpacked(), Tensor()}, internal::columns_of(dy),
-                           internal::columns_of(dx));
-    to.add(0, dx);
-  };
-  const Tensor sums = record(compute(x.detach(), Activation::none), {x}, backward);
-  return activation == Activation::none ? sums : activate(sums, activation);
+  return internal::record_fixed(x, compute(x.detach(), Activation::none), activation,
+                                [self = *this] { return self.unpacked(); });
 }
 
 /// The weights [N, K], rounded as they were packed.

@@ -110,6 +110,17 @@ void sums_gradient(const Tensor& sums, const Tensor& da, Activation activation, 
   });
 }
 
+Tensor record_fixed(const Tensor& x, const Tensor& sums, Activation activation,
+                    const std::function<Tensor()>& unpacked) {
+  const auto backward = [unpacked, shape = x.shape()](const Tensor& dy, Gradients& to) {
+    const Tensor dx = Tensor::empty(shape);
+    project_back({unpacked(), Tensor()}, columns_of(dy), columns_of(dx));
+    to.add(0, dx);
+  };
+  const Tensor recorded = record(sums, {x}, backward);
+  return activation == Activation::none ? recorded : activate(recorded, activation);
+}
+
 }  // namespace internal
 
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "heed/ops/activation.h"
@@ -52,5 +53,10 @@ void add_weight_gradient(const Layer& layer, const Columns& dy, const Columns& x
 Tensor bias_gradient(const Layer& layer, const Columns& dy);
 /// dz = da activation'(sums), all contiguous; dz may be da.
 void sums_gradient(const Tensor& sums, const Tensor& da, Activation activation, const Tensor& dz);
+
+/// activation(sums), recorded: sums are the product of x with weights [N, K] that nobody trains,
+/// which unpacked() has as f32 for backward.
+Tensor record_fixed(const Tensor& x, const Tensor& sums, Activation activation,
+                    const std::function<Tensor()>& unpacked);
 
 }  // namespace heed::internal
