@@ -1,12 +1,13 @@
 """Speed of generation: Heed beside llama.cpp on the same GGUF files, interleaved.
 
-A cell is batch x prompt + new: so many rows read so many prompt tokens, then write so many,
-greedily. Every peer is a process that works only in its turn; a cell's rounds go peer by peer, a
-cell's figure is the median of its rounds, a ratio the median of the rounds' own ratios. One thread
-is timed by processor time, several by the clock on the wall; loading always by the clock on the
-wall, with the file in the page cache. The time to the first token is that of reading the prompt.
-The share is of the memory's bandwidth (reading a buffer as large as the file, in the same run) that
-a step of one row uses, if it reads the file once. Prints Markdown.
+heed-int8 is Heed with --activations int8, for files with quantised weights. A cell is batch x prompt
++ new: so many rows read so many prompt tokens, then write so many, greedily. Every peer is a process
+that works only in its turn; a cell's rounds go peer by peer, a cell's figure is the median of its
+rounds, a ratio the median of the rounds' own ratios. One thread is timed by processor time, several
+by the clock on the wall; loading always by the clock on the wall, with the file in the page cache.
+The time to the first token is that of reading the prompt. The share is of the memory's bandwidth
+(reading a buffer as large as the file, in the same run) that a step of one row uses, if it reads the
+file once. Prints Markdown.
 """
 import argparse
 import os
@@ -27,7 +28,7 @@ def parse_cell(text):
 class Bench:
     def __init__(self, args, threads):
         here = os.path.dirname(os.path.abspath(__file__))
-        commands = {"heed": [args.heed],
+        commands = {"heed": [args.heed], "heed-int8": [args.heed, "int8"],
                     "llama.cpp": [sys.executable, os.path.join(here, "generate_worker.py")]}
         self.args, self.threads = args, threads
         self.workers = {peer: Worker(commands[peer]) for peer in args.peers}
@@ -99,7 +100,7 @@ def main():
     parser.add_argument("--threads", type=lambda text: [int(n) for n in words(text)], default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", type=words, default=["heed", "llama.cpp"],
-                        help="heed first; without llama.cpp Heed is measured alone")
+                        help="heed first; heed-int8 too; without llama.cpp Heed is measured alone")
     args = parser.parse_args()
     names = " / ".join(args.peers)
     ratios = "".join(f" heed / {peer} |" for peer in args.peers[1:])

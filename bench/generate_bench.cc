@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bench/roofs.h"
@@ -56,7 +57,7 @@ Job write(const std::shared_ptr<const CausalModel>& model, const Job& job) {
 }
 
 /// Answers jobs until there are no more; the model of a path stays from job to job.
-int serve_texts() {
+int serve_texts(bool int8_activations) {
   set_cached_memory_limit(std::numeric_limits<int64_t>::max());
   std::string path;
   std::shared_ptr<const CausalModel> model;
@@ -72,7 +73,7 @@ int serve_texts() {
       model = nullptr;              // frees its memory first
       const double start = now(2);  // by the clock on the wall, which waiting for a disk counts on
       path = job.at("model").get<std::string>();
-      model = load_causal_model(path);
+      model = load_causal_model(path, {.int8_activations = int8_activations});
       load = now(2) - start;
     }
     Job reply = write(model, job);
@@ -85,4 +86,6 @@ int serve_texts() {
 }  // namespace
 }  // namespace heed::bench
 
-int main() { return heed::bench::serve_texts(); }
+int main(int argc, char** argv) {
+  return heed::bench::serve_texts(argc > 1 && std::string_view(argv[1]) == "int8");
+}
