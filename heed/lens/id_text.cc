@@ -65,8 +65,9 @@ void IdText::add(int32_t id) {
 
 Span IdText::word(int64_t token) const {
   const auto& words = encoding_.words;
-  const auto [first, last] = std::ranges::equal_range(words, words[static_cast<size_t>(token)]);
-  return {first - words.begin(), last - words.begin()};
+  const auto range =
+      std::equal_range(words.begin(), words.end(), words[static_cast<size_t>(token)]);
+  return {range.first - words.begin(), range.second - words.begin()};
 }
 
 std::string IdText::word_name(int64_t token) const {
