@@ -93,7 +93,9 @@ OutJson likeliest_json(const Generated& generated, const Tokenizer* tokenizer) {
     OutJson tokens = OutJson::array();
     for (const TokenLogprob& one : place) {
       OutJson token{{"id", one.id}};
-      if (tokenizer != nullptr) token["token"] = tokenizer->token_of(one.id);
+      if (tokenizer != nullptr) {  // a padded table has rows that are no pieces
+        token["token"] = one.id < tokenizer->vocab_size() ? tokenizer->token_of(one.id) : "";
+      }
       token["logprob"] = one.logprob;
       tokens.push_back(std::move(token));
     }
