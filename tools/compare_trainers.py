@@ -157,7 +157,7 @@ def compare(options, file, kind, vocab, lowercase, folder):
     if kind == "unigram":
         shared, of, apart = unigram_agreement(ours, theirs)
         again = unigram_agreement(LIBRARY[kind](texts, vocab, lowercase)[0], theirs)
-        found = [] if shared >= 0.98 * of else ["pieces"]
+        found = [] if shared >= 0.95 * of else ["pieces"]
         print(f"  {shared} of {of} pieces shared, log probabilities up to {apart:.4f} apart; the "
               f"library with itself {again[0]} of {again[1]}, {again[2]:.4f}")
     else:
