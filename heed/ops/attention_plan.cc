@@ -284,18 +284,24 @@ void AttentionPlan::set_distance(const AttentionOptions& options) {
   }
   const int64_t pitch = last - first + 1 + DistanceBias::kSlack;
   distance_.assign(static_cast<size_t>(dims_['H'] * pitch), 0.0F);
+  std::vector<const float*> rows;  // of T5's table, a distance each: the same for all heads
+  if (const auto& relative = options.relative) {
+    rows.reserve(static_cast<size_t>(last - first + 1));
+    for (int64_t distance = first; distance <= last; ++distance) {
+      rows.push_back(relative->table.data<float>() +
+                     relative->table.stride(0) *
+                         RelativeBuckets::bucket(-distance, relative->table.size(0),
+                                                 relative->bidirectional, relative->max_distance));
+    }
+  }
   for (int64_t h = 0; h < dims_['H']; ++h) {
     float* to = distance_.data() + h * pitch;
     for (int64_t distance = first; distance <= last; ++distance, ++to) {
       if (options.alibi.defined()) {
         *to -= options.alibi.data<float>()[h] * static_cast<float>(std::abs(distance));
       }
-      if (options.relative) {
-        const RelativeBuckets& relative = *options.relative;
-        *to += relative.table.at(
-            {RelativeBuckets::bucket(-distance, relative.table.size(0), relative.bidirectional,
-                                     relative.max_distance),
-             h});
+      if (!rows.empty()) {
+        *to += rows[static_cast<size_t>(distance - first)][h * options.relative->table.stride(1)];
       }
     }
   }

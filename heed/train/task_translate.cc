@@ -36,11 +36,14 @@ struct Ends {
   int32_t end;
 };
 
-/// Whether texts are read as the tokenizer's template has them, end and all, as transformers'
-/// models are; those that begin here are read without a template.
-bool reads_templates(const Json& config) {
+/// Models that Heed alone has read texts without the tokenizer's template.
+bool is_ours(const Json& config) {
   const std::string type = config.value("model_type", std::string());
-  return type != "transformer2017" && type != "recurrent";
+  return type == "transformer2017" || type == "recurrent";
+}
+
+bool has_template(const Tokenizer& tokenizer) {
+  return tokenizer.encode("a").ids != tokenizer.encode("a", {.add_special = false}).ids;
 }
 
 Ends ends_of(const Json& config, const Tokenizer& tokenizer) {
@@ -76,8 +79,8 @@ class TranslateTask : public RowTask {
                               }));
     ModelStart model = start_translator(settings, tokenizer());
     ends_ = ends_of(model.config, tokenizer());
-    template_ = reads_templates(model.config);
-    if (!template_) model.config["bos_token_id"] = ends_.begin;
+    template_ = !is_ours(model.config) && has_template(tokenizer());
+    if (is_ours(model.config)) model.config["bos_token_id"] = ends_.begin;
     model.config["eos_token_id"] = ends_.end;
     model.config["decoder_start_token_id"] = ends_.begin;
     begin_from(std::move(model));
@@ -178,7 +181,7 @@ class TranslateTask : public RowTask {
   }
 
   Ends ends_{};
-  bool template_ = false;
+  bool template_ = false;  // texts are encoded as the tokenizer's template has them
   std::shared_ptr<const EncoderDecoder> model_;
 };
 

@@ -7,6 +7,7 @@
 #include "heed/base/file.h"
 #include "heed/io/json.h"
 #include "tests/e2e/program.h"
+#include "tests/letter_models.h"
 #include "tests/random_bert.h"
 
 namespace heed::testing {
@@ -225,6 +226,25 @@ TEST_F(Train, AMaskedModelAndATranslatorRun) {
   const Result text =
       run_heed({"translate", "abc", "--model", path("reverse"), "--max-new-tokens", "5"});
   EXPECT_EQ(text.status, 0) << text.err;
+}
+
+TEST_F(Train, AnEncoderDecoderLearnsFromPairs) {
+  const testing::LetterModel t5("t5_relu");
+  write_file(folder_ / "pairs.jsonl",
+             "{\"source\": [\"ab\", \"c\"], \"target\": [\"ba\", \"x\"]}\n"
+             "{\"source\": \"abc\", \"target\": \"cba\"}\n"
+             "{\"source\": \"b\", \"target\": \"b\"}\n");
+  const Result got = run_heed({"train", "seq2seq", "--model", t5.name(), "--data",
+                               path("pairs.jsonl"), "--source-prefix", "d ", "--steps", "3",
+                               "--batch", "2", "--validation-part", "0", "--out", path("t5")});
+  ASSERT_EQ(got.status, 0) << got.err;
+  const Result text = run_heed({"generate", "d abc", "--model", path("t5"), "--json"});
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "t5" / "generation_config.json"));
+  const Result none = run_heed(
+      {"train", "seq2seq", "--data", path("pairs.jsonl"), "--steps", "1", "--out", path("n")});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_NE(none.err.find("--model names its folder"), std::string::npos) << none.err;
 }
 
 TEST_F(Train, WatchingDrawsMapsAndAFilm) {
