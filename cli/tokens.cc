@@ -78,6 +78,7 @@ void print_table(const std::vector<std::string>& texts, const Encoding& encoding
 }
 
 void print_decoded(const Tokenizer& tokenizer, const TokensOptions& options, bool json) {
+  for (const int32_t id : options.decode) tokenizer.token_of(id);  // a slip is told, not left out
   const std::string text = tokenizer.decode(options.decode);
   if (!json) return print(text + "\n");
   OutJson out;
