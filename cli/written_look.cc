@@ -73,6 +73,7 @@ void save_written_look(const WrittenText& text, const std::string& file, const C
   }
   const bool json = file.ends_with(".json");
   LookOptions options;
+  options.states = false;
   if (json) options.most_whole = 0;
   ProgressBar bar(context, "looking", "blocks");
   options.progress = bar.callback();

@@ -118,6 +118,7 @@ Look look(const Encoder& model, Look out, const LookOptions& options) {
   report.progress = options.progress;
   Recorder recorder({.report = std::move(report),
                      .weights = whole,
+                     .states = options.states,
                      .value_norms = options.value_norms,
                      .runs = options.runs,
                      .layers = model.facts().layers});

@@ -30,6 +30,7 @@ struct LookOptions {
   bool truncate = false;  // cut what is longer than the model reads
   int64_t most_whole = kMostWholeTokens;
   bool only_whole = false;   // refuse longer texts
+  bool states = true;        // keep each token's vectors
   bool value_norms = false;  // keep |v W_o|
   bool runs = false;         // keep what diverging() compares
   Progress progress = {};    // blocks of queries done, of all
@@ -44,7 +45,7 @@ struct Look {
   Encoding encoding;
   std::vector<Word> words;
   Tensor weights;      // [L, H, T, T] between pieces, rows look at columns; of long texts undefined
-  Tensor states;       // [L + 1, T, C]
+  Tensor states;       // [L + 1, T, C], if wanted
   Tensor value_norms;  // [L, H, T], if wanted: |v W_o| of each token
   std::vector<AttentionReport> reports;  // of each layer, B = 1, without y
   AttentionReportWant want;              // what they were asked for

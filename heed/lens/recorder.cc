@@ -57,7 +57,7 @@ void Recorder::value_norms(int /*layer*/, std::string_view /*kind*/, const Tenso
 }
 
 void Recorder::hidden_state(int /*layer*/, const Tensor& state) {
-  states_.push_back(state.select(0, 0).clone());
+  if (want_.states) states_.push_back(state.select(0, 0).clone());
 }
 
 Tensor Recorder::weights() const { return stacked(weights_); }

@@ -11,6 +11,7 @@ namespace heed {
 struct RecorderWant {
   AttentionReportWant report;
   bool weights = false;
+  bool states = true;
   bool value_norms = false;
   bool runs = false;   // queries, keys and lse: to compare with another run
   int64_t layers = 1;  // of the model, for progress
@@ -32,7 +33,7 @@ class Recorder : public Observer {
 
   Tensor weights() const;      // [L, H, T, T]; undefined if not wanted
   Tensor value_norms() const;  // [L, H, T]; undefined if not wanted
-  Tensor states() const;       // [L + 1, T, C]
+  Tensor states() const;       // [L + 1, T, C]; undefined if not wanted
 
   std::vector<AttentionReport> reports;  // of each layer, without y
   std::vector<AttentionRun> runs;        // of each layer

@@ -93,8 +93,10 @@ TEST_F(IdTexts, AreLookedAtAsTextsAre) {
   EXPECT_TRUE(seen.words[3].special);  // <|endoftext|>
   EXPECT_TRUE(seen.sinks()[3]);
   testing::expect_same_bits(seen.weights, weights_of(*model, ids), "weights");
-  const Look reported = look(*model, read_ids(tokenizer_, ids, 0), {.most_whole = 0});
+  const Look reported =
+      look(*model, read_ids(tokenizer_, ids, 0), {.most_whole = 0, .states = false});
   EXPECT_FALSE(reported.weights);
+  EXPECT_FALSE(reported.states);
   EXPECT_FALSE(reported.sinks()[3]);
   for (int64_t i = 0; i < 6; ++i) {
     const int64_t key = reported.reports[1].top_keys.at<int64_t>({0, 1, 5, i});
