@@ -116,7 +116,7 @@ Bert::Bert(const BertConfig& config, const Params& all)
   if (projects_) projection_ = Linear(params / config.names.projection, width, config.width);
   std::vector<std::string> distinct = config.blocks;
   std::ranges::sort(distinct);
-  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   blocks_.resize(distinct.size());
   parallel_for(std::ssize(distinct), [&](int64_t i, int) {
     const auto at = static_cast<size_t>(i);
