@@ -3,13 +3,19 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
+#include "cli/marked_text.h"
+#include "cli/parts.h"
+#include "cli/results_file.h"
+#include "cli/terminal.h"
 #include "cli/texts.h"
-#include "heed/base/cancel.h"
+#include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/tasks/names.h"
 
@@ -19,38 +25,90 @@ namespace {
 struct Options {
   TextInputs inputs;
   std::string aggregation = "simple";
+  std::optional<int64_t> stride;
+  std::vector<std::string> ignore{"O"};
+  std::string save;
+
+  bool grouped() const { return aggregation != "none"; }
+  bool saves_page() const { return std::filesystem::path(save).extension() == ".html"; }
+  const char* kind_field() const { return grouped() ? "entity_group" : "entity"; }
 };
 
-OutJson as_json(const FoundName& name, bool grouped) {
-  return {{grouped ? "entity_group" : "entity", name.kind},
-          {"score", name.score},
-          {"word", name.word},
-          {"start", name.chars.start},
-          {"end", name.chars.end},
-          {"byte_start", name.bytes.start},
-          {"byte_end", name.bytes.end}};
+OutJson as_json(const FoundName& name, const Options& options) {
+  OutJson object = {{options.kind_field(), name.kind}, {"score", name.score}};
+  if (!options.grouped()) object["index"] = name.index;
+  object.update(OutJson{{"word", name.word},
+                        {"start", name.chars.start},
+                        {"end", name.chars.end},
+                        {"byte_start", name.bytes.start},
+                        {"byte_end", name.bytes.end}});
+  return object;
+}
+
+std::vector<Mark> marks_of(const std::vector<FoundName>& names) {
+  std::vector<Mark> marks;
+  for (const FoundName& name : names) {
+    const int64_t covered = marks.empty() ? 0 : marks.back().bytes.end;
+    if (name.bytes.start >= covered) marks.push_back({name.bytes, name.kind});
+  }
+  return marks;
+}
+
+/// Where the names of a run go, beside the terminal.
+struct Outputs {
+  ResultsFile file;
+  std::optional<MarkedPage> page;
+  Colors colors;
+};
+
+void write_names(const Context& context, const Options& options, const std::string& text,
+                 const std::vector<FoundName>& names, Outputs& to) {
+  OutJson all = OutJson::array();
+  std::vector<OutJson> rows;
+  for (const FoundName& name : names) {
+    all.push_back(as_json(name, options));
+    rows.push_back({{"text", text}});
+    rows.back().update(all.back());
+  }
+  const OutJson line = {{"text", text}, {"entities", std::move(all)}};
+  to.file.add(line, rows);
+  if (to.page) to.page->add(text, marks_of(names));
+  if (context.json) return print_json(line);
+  if (!options.save.empty()) return;
+  const bool colored = to.colors != Colors::none;
+  print((colored ? marked_line(text, marks_of(names), to.colors) : printable(text)) + "\n");
+  for (const FoundName& name : names) {
+    print(fmt::format("  {:.4f}  {}  {}  [{}, {})\n", name.score, printable(name.kind),
+                      printable(name.word), name.chars.start, name.chars.end));
+  }
 }
 
 void find_names(const Context& context, const Options& options) {
+  Outputs to{.file = {options.saves_page() ? "" : options.save,
+                      {"text", options.kind_field(), "score", "word", "start", "end", "byte_start",
+                       "byte_end"}},
+             .page = {},
+             .colors = terminal_colors(stdout, context.no_color)};
+  if (options.saves_page()) to.page.emplace("Names");
   const std::vector<std::string> texts = read_texts(options.inputs);
-  const Aggregation aggregation = aggregation_from_name(options.aggregation);
+  NameOptions how{.aggregation = aggregation_from_name(options.aggregation),
+                  .stride = options.stride,
+                  .ignore = options.ignore,
+                  .batch = context.batch};
   const NameFinder finder = NameFinder::load(context.model);
-  for (const std::string& text : texts) {
-    check_cancelled();
-    const std::vector<FoundName> names = finder(text, aggregation);
-    if (context.json) {
-      OutJson all = OutJson::array();
-      for (const FoundName& name : names) {
-        all.push_back(as_json(name, aggregation != Aggregation::none));
-      }
-      print_json({{"text", text}, {"entities", std::move(all)}});
-      continue;
+  in_parts(context, "reading", texts, [&](std::span<const std::string> part, Progress progress) {
+    how.progress = std::move(progress);
+    const auto found = finder(part, how);
+    clear_progress();
+    for (size_t i = 0; i < part.size(); ++i) {
+      write_names(context, options, part[i], found[i], to);
     }
-    print(printable(text) + "\n");
-    for (const FoundName& name : names) {
-      print(fmt::format("  {:.4f}  {}  {}  [{}, {})\n", name.score, printable(name.kind),
-                        printable(name.word), name.chars.start, name.chars.end));
-    }
+  });
+  to.file.commit();
+  if (to.page) {
+    AtomicFile file(options.save);
+    file.write(std::move(*to.page).finish());
+    file.commit();
   }
 }
 
@@ -64,18 +122,34 @@ void add_ner(CLI::App& root, Context& context) {
        .summary = "Print the names in each text: people, places, things.",
        .details =
            "The model is one that heed train ner made, or another checkpoint of the kind that "
-           "transformers calls ForTokenClassification. Offsets are in characters; --json gives "
-           "bytes beside them.",
+           "transformers calls ForTokenClassification, with IOB, BIOES or plain tags. Offsets are "
+           "in characters; --json gives bytes beside them.",
        .example = "heed ner \"I saw the Empire State Building.\" --model wnut"},
       [&context, options] { find_names(context, *options); });
   add_text_inputs(command, options->inputs);
   add_model_option(command, context);
+  add_batch_option(command, context);
   command
       .add_option(
           "--aggregation", options->aggregation,
           "How pieces become names: simple joins neighbours of one kind; first, average and "
           "max let whole words have one tag; none prints each piece.")
       ->check(CLI::IsMember({"none", "simple", "first", "average", "max"}));
+  command
+      .add_option("--stride", options->stride,
+                  "Read long texts whole, in windows that share N tokens, instead of their "
+                  "beginning.")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+  command.add_option("--ignore-labels", options->ignore, "Kinds and tags to leave out, by commas.")
+      ->type_name("NAMES")
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      .add_option("--save", options->save,
+                  "Write the names to F (.jsonl, .json or .csv), or the texts with their names "
+                  "marked (.html), instead.")
+      ->type_name("F");
 }
 
 }  // namespace heed::cli

@@ -1,18 +1,40 @@
 #include "heed/tasks/classify.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
-#include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/io/hub.h"
 #include "heed/models/heads.h"
-#include "heed/models/registry.h"
+#include "heed/tasks/batches.h"
 
 namespace heed {
+namespace {
+
+constexpr std::array<std::string_view, 3> kFunctions = {"softmax", "sigmoid", "none"};
+
+ScoreFunction function_of(const ConfigReader& config, size_t labels) {
+  const std::string problem = config.text("problem_type", "");
+  if (problem == "regression") return ScoreFunction::none;
+  const bool each_alone = problem == "multi_label_classification" || labels == 1;
+  return each_alone ? ScoreFunction::sigmoid : ScoreFunction::softmax;
+}
+
+std::vector<float> scores_of(std::span<const float> logits, ScoreFunction function) {
+  if (function == ScoreFunction::softmax) return softmax_of(logits);
+  std::vector<float> scores(logits.begin(), logits.end());
+  if (function == ScoreFunction::sigmoid) {
+    for (float& x : scores) x = 1 / (1 + std::exp(-x));
+  }
+  return scores;
+}
+
+}  // namespace
 
 std::vector<float> softmax_of(std::span<const float> logits) {
   const double highest = *std::ranges::max_element(logits);
@@ -25,57 +47,47 @@ std::vector<float> softmax_of(std::span<const float> logits) {
   return shares;
 }
 
+ScoreFunction score_function_from_name(std::string_view name) {
+  const auto found = std::ranges::find(kFunctions, name);
+  if (found == kFunctions.end()) {
+    throw Error(ErrorCode::invalid_argument, fmt::format("classify: the function must be one of {} "
+                                                         "but is {}",
+                                                         fmt::join(kFunctions, ", "), name));
+  }
+  return static_cast<ScoreFunction>(found - kFunctions.begin());
+}
+
 Classifier Classifier::load(std::string_view name_or_path) {
   const std::filesystem::path folder = find_model(name_or_path);
-  const ConfigReader config = ConfigReader::open(folder / "config.json");
   Classifier classifier;
-  classifier.labels_ = read_labels(config);
   classifier.model_ = load_head(folder, HeadTask::classify);
+  const ConfigReader config = ConfigReader::open(folder / "config.json");
+  classifier.labels_ = read_labels(config);
+  classifier.function_ = function_of(config, classifier.labels_.size());
   classifier.tokenizer_ = Tokenizer::load(folder);
-  classifier.each_alone_ = classifier.labels_.size() == 1 ||
-                           config.text("problem_type", "") == "multi_label_classification";
   return classifier;
 }
 
-std::vector<ClassScore> Classifier::scores_of(std::span<const float> logits) const {
-  std::vector<float> shares = softmax_of(logits);
-  if (each_alone_) {
-    std::ranges::transform(logits, shares.begin(), [](float x) { return 1 / (1 + std::exp(-x)); });
-  }
-  std::vector<ClassScore> scores;
-  for (size_t i = 0; i < shares.size(); ++i) scores.push_back({labels_[i], shares[i]});
-  std::ranges::stable_sort(scores, std::ranges::greater{}, &ClassScore::score);
-  return scores;
-}
-
 std::vector<std::vector<ClassScore>> Classifier::operator()(std::span<const std::string> texts,
-                                                            int64_t batch,
-                                                            const Progress& progress) const {
-  const EncodeOptions options{.max_tokens = model_->encoder().facts().max_tokens};
-  std::vector<std::vector<ClassScore>> results;
-  const auto count = std::ssize(texts);
-  int64_t cut = 0;
-  while (std::ssize(results) < count) {
-    check_cancelled();
-    const auto begin = std::ssize(results);
-    std::vector<std::vector<int32_t>> rows;
-    for (int64_t i = begin; i < std::min(count, begin + batch); ++i) {
-      Encoding encoding = tokenizer_->encode(texts[static_cast<size_t>(i)], options);
-      cut += encoding.truncated ? 1 : 0;
-      rows.push_back(std::move(encoding.ids));
+                                                            const ClassifyOptions& options) const {
+  const EncoderFacts& facts = model_->encoder().facts();
+  const std::vector<Encoding> encodings =
+      encode_texts(*tokenizer_, texts, facts.max_tokens, "classify");
+  std::vector<std::vector<ClassScore>> results(texts.size());
+  const ScoreFunction function = options.function.value_or(function_);
+  int64_t done = 0;
+  in_batches(lengths_of(encodings), options.batch, [&](std::span<const size_t> rows) {
+    const Tensor logits = model_->logits(input_of(encodings, rows, facts));  // [B, N]
+    const size_t classes = labels_.size();
+    for (size_t b = 0; b < rows.size(); ++b) {
+      const auto scores = scores_of(logits.span<float>().subspan(b * classes, classes), function);
+      std::vector<ClassScore>& result = results[rows[b]];
+      for (size_t i = 0; i < classes; ++i) result.push_back({labels_[i], scores[i]});
+      std::ranges::stable_sort(result, std::ranges::greater{}, &ClassScore::score);
     }
-    const Tensor logits = model_->logits(EncoderInput::from_rows(rows));  // [B, N]
-    const auto classes = labels_.size();
-    for (size_t i = 0; i < rows.size(); ++i) {
-      results.push_back(scores_of(logits.span<float>().subspan(i * classes, classes)));
-    }
-    if (progress) progress(std::ssize(results), count);
-  }
-  if (cut > 0) {
-    log(LogLevel::warning, fmt::format("classify: {} texts were longer than the {} tokens that the "
-                                       "model reads and were cut",
-                                       cut, *options.max_tokens));
-  }
+    done += std::ssize(rows);
+    if (options.progress) options.progress(done, std::ssize(texts));
+  });
   return results;
 }
 

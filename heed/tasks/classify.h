@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,31 +20,41 @@ struct ClassScore {
   float score = 0;
 };
 
+/// What makes scores of logits, by transformers' names (function_to_apply).
+enum class ScoreFunction { softmax, sigmoid, none };
+/// Error invalid_argument lists the names.
+ScoreFunction score_function_from_name(std::string_view name);
+
+struct ClassifyOptions {
+  /// Absent: the model's own, as problem_type says: softmax for one class of several, sigmoid for
+  /// several classes at once and for a single one, none for a regression.
+  std::optional<ScoreFunction> function = {};
+  int64_t batch = 32;  // texts computed at once
+  Progress progress = {};
+};
+
 /// Which class a text belongs to: tokenizer and a model of transformers'
-/// ...ForSequenceClassification kind. Safe to call from many threads.
+/// ...ForSequenceClassification kind, as TextClassificationPipeline has it. Safe to call from many
+/// threads.
 class Classifier {
  public:
   /// A name in the hub's cache or a folder. Errors not_found (a model without classes among them),
   /// corrupt_data, unsupported.
   static Classifier load(std::string_view name_or_path);
 
-  /// Every class of each text, the likeliest first. Scores are softmax's, or for a model of several
-  /// labels at once (problem_type multi_label_classification) or of one label each its own
-  /// probability. A text longer than the model reads is cut, which the log is told. Error cancelled
-  /// between batches.
+  /// Every class of each text, the likeliest first. The same text gives the same bits whatever
+  /// stands beside it. A text longer than the model reads is cut, which the log is told. Error
+  /// cancelled between batches.
   std::vector<std::vector<ClassScore>> operator()(std::span<const std::string> texts,
-                                                  int64_t batch = 32,
-                                                  const Progress& progress = {}) const;
+                                                  const ClassifyOptions& options = {}) const;
 
   const std::vector<std::string>& labels() const { return labels_; }
 
  private:
-  std::vector<ClassScore> scores_of(std::span<const float> logits) const;
-
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const EncoderHead> model_;
   std::vector<std::string> labels_;
-  bool each_alone_ = false;
+  ScoreFunction function_ = ScoreFunction::softmax;
 };
 
 /// e^x / sum e^x.

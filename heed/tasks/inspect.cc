@@ -7,6 +7,7 @@
 #include "heed/io/json.h"
 #include "heed/io/safetensors.h"
 #include "heed/models/gguf_model.h"
+#include "heed/models/heads.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/embed.h"
 #include "heed/text/chat_template.h"
@@ -94,11 +95,14 @@ void read_names(ModelSummary& summary, const Json& config) {
 
 /// Loads what commands would load: only that shows that nothing is missing.
 void try_out(ModelSummary& summary, const fs::path& folder) {
+  std::vector<HeadTask> tasks;
   attempt(summary, [&] {
     if (model_kind(folder) == ModelKind::encoder_decoder) {
       summary.pair_facts = load_encoder_decoder(folder)->facts();
     } else {
-      summary.facts = load_encoder(folder)->facts();
+      const EncoderWithHeads model = load_with_heads(folder);
+      summary.facts = model.encoder->facts();
+      for (const auto& head : model.heads) tasks.push_back(head->task());
     }
   });
   const bool reads = attempt(summary, [&] {
@@ -114,6 +118,13 @@ void try_out(ModelSummary& summary, const fs::path& folder) {
   offer(reads, "tokens");
   const bool pair = summary.pair_facts.has_value();
   offer(states || pair, "forward");
+  const auto has = [&](HeadTask task) {
+    return reads && std::ranges::find(tasks, task) != tasks.end();
+  };
+  offer(has(HeadTask::classify), "classify");
+  offer(has(HeadTask::tag), "ner");
+  offer(has(HeadTask::fill), "fill");
+  offer(has(HeadTask::answer), "answer");
   const bool writes = pair || (states && model_kind(folder) == ModelKind::causal);
   offer(writes, "generate");
   bool chats = false;

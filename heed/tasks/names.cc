@@ -7,10 +7,9 @@
 #include <array>
 
 #include "heed/base/error.h"
-#include "heed/base/log.h"
 #include "heed/io/hub.h"
 #include "heed/models/heads.h"
-#include "heed/models/registry.h"
+#include "heed/tasks/batches.h"
 #include "heed/tasks/classify.h"
 
 namespace heed {
@@ -18,23 +17,61 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kAggregations = {"none", "simple", "first", "average",
                                                            "max"};
-constexpr std::string_view kOutside = "O";
 
-/// "B" and "location" of "B-location"; a label of another form is a kind that goes on.
-std::pair<std::string_view, std::string_view> parts_of(std::string_view label) {
-  if (label.starts_with("B-")) return {"B", label.substr(2)};
-  if (label.starts_with("I-")) return {"I", label.substr(2)};
-  return {"I", label};
+/// 'B' and "location" of "B-location"; a label of another form is a kind that goes on.
+std::pair<char, std::string_view> parts_of(std::string_view label, std::string_view prefixes) {
+  const bool tagged =
+      label.size() > 1 && label[1] == '-' && prefixes.find(label[0]) != prefixes.npos;
+  return tagged ? std::pair(label[0], label.substr(2)) : std::pair('I', label);
+}
+
+/// What a name is called: the label behind its first hyphen.
+std::string kind_of(std::string_view label) {
+  return std::string(label.substr(label.find('-') + 1));
+}
+
+/// The letters of the scheme that the labels are of: BIOES and BILOU mark a name's end too, beside
+/// a B of the same kind.
+std::string_view prefixes_of(const std::vector<std::string>& labels) {
+  constexpr std::string_view kBothEnds = "BIESLU";
+  for (const std::string& label : labels) {
+    const auto [how, kind] = parts_of(label, "ESLU");
+    if (how == 'I') continue;
+    if (std::ranges::find(labels, "B-" + std::string(kind)) != labels.end()) return kBothEnds;
+  }
+  return "BI";
+}
+
+int64_t characters(std::string_view utf8) {
+  return std::ranges::count_if(utf8, [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+/// Of names from overlapping windows that overlap, the longest; of equally long ones the surest.
+std::vector<FoundName> without_overlaps(std::vector<FoundName> names) {
+  std::ranges::stable_sort(names, {}, [](const FoundName& name) { return name.chars.start; });
+  std::vector<FoundName> kept;
+  for (FoundName& name : names) {
+    if (kept.empty() || name.chars.start >= kept.back().chars.end) {
+      kept.push_back(std::move(name));
+      continue;
+    }
+    const auto rank = [](const FoundName& n) {
+      return std::pair(n.chars.end - n.chars.start, n.score);
+    };
+    if (rank(name) > rank(kept.back())) kept.back() = std::move(name);
+  }
+  return kept;
 }
 
 }  // namespace
 
 /// A piece, or several as one, with its tag.
 struct NameFinder::Piece {
-  std::vector<int32_t> ids;
+  std::string word;
   std::vector<float> scores;  // of each label
   size_t label = 0;
   float score = 0;
+  int64_t index = 0;
   Span chars;
   Span bytes;
   bool goes_on = false;  // it belongs to the word before it
@@ -58,29 +95,42 @@ Aggregation aggregation_from_name(std::string_view name) {
 NameFinder NameFinder::load(std::string_view name_or_path) {
   const std::filesystem::path folder = find_model(name_or_path);
   NameFinder finder;
-  finder.labels_ = read_labels(ConfigReader::open(folder / "config.json"));
   finder.model_ = load_head(folder, HeadTask::tag);
+  finder.labels_ = read_labels(ConfigReader::open(folder / "config.json"));
+  finder.prefixes_ = prefixes_of(finder.labels_);
   finder.tokenizer_ = Tokenizer::load(folder);
+  finder.word_pieces_ = finder.tokenizer_->kind() == "WordPiece";
+  for (const char* unknown : {"<unk>", "[UNK]"}) {
+    if (const auto id = finder.tokenizer_->id_of(unknown)) finder.unknown_id_ = id;
+  }
   return finder;
 }
 
+/// As the pipeline decides which pieces go on a word: of WordPiece by a length that is not the
+/// text's ("##ing", but also what the normaliser made longer or shorter), else by blanks.
 std::vector<NameFinder::Piece> NameFinder::pieces_of(std::string_view text,
                                                      const Encoding& encoding,
-                                                     const Tensor& logits) const {
-  const bool by_blanks = tokenizer_->kind() != "WordPiece";
+                                                     std::span<const float> logits) const {
+  const size_t classes = labels_.size();
   std::vector<Piece> pieces;
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
     if (encoding.special[i]) continue;
-    const size_t classes = labels_.size();
-    Piece piece{.ids = {encoding.ids[i]},
-                .scores = softmax_of(logits.span<float>().subspan(i * classes, classes)),
+    Piece piece{.word = encoding.tokens[i],
+                .scores = softmax_of(logits.subspan(i * classes, classes)),
+                .index = static_cast<int64_t>(i),
                 .chars = encoding.offsets[i],
                 .bytes = encoding.byte_offsets[i]};
     const auto start = static_cast<size_t>(piece.bytes.start);
-    if (by_blanks) {  // a byte-level piece begins a word where a blank is before it or in it
-      piece.goes_on = start > 0 && text[start - 1] != ' ' && text[start] != ' ';
+    const auto end = static_cast<size_t>(piece.bytes.end);
+    if (word_pieces_) {
+      piece.goes_on = characters(piece.word) != piece.chars.end - piece.chars.start;
     } else {
-      piece.goes_on = encoding.tokens[i].starts_with("##");
+      piece.goes_on =
+          start > 0 && text[start - 1] != ' ' && (start == text.size() || text[start] != ' ');
+    }
+    if (encoding.ids[i] == unknown_id_) {
+      piece.word = text.substr(start, end - start);
+      piece.goes_on = false;
     }
     piece.choose();
     pieces.push_back(std::move(piece));
@@ -88,24 +138,26 @@ std::vector<NameFinder::Piece> NameFinder::pieces_of(std::string_view text,
   return pieces;
 }
 
-NameFinder::Piece NameFinder::word_of(const Piece* first, const Piece* last,
+NameFinder::Piece NameFinder::word_of(std::span<const Piece> pieces,
                                       Aggregation aggregation) const {
-  Piece word = *first;
-  for (const Piece* piece = first + 1; piece != last; ++piece) {
-    word.ids.insert(word.ids.end(), piece->ids.begin(), piece->ids.end());
+  Piece word = pieces[0];
+  std::vector<std::string> parts;
+  for (const Piece& piece : pieces) parts.push_back(piece.word);
+  for (const Piece& piece : pieces.subspan(1)) {
     if (aggregation == Aggregation::average) {
-      std::ranges::transform(word.scores, piece->scores, word.scores.begin(), std::plus{});
-    } else if (aggregation == Aggregation::max && piece->score > word.score) {
-      word.scores = piece->scores;
+      std::ranges::transform(word.scores, piece.scores, word.scores.begin(), std::plus{});
+    } else if (aggregation == Aggregation::max && piece.score > word.score) {
+      word.scores = piece.scores;
       word.choose();
     }
   }
   if (aggregation == Aggregation::average) {
-    for (float& score : word.scores) score /= static_cast<float>(last - first);
+    for (float& score : word.scores) score /= static_cast<float>(pieces.size());
     word.choose();
   }
-  word.chars.end = (last - 1)->chars.end;
-  word.bytes.end = (last - 1)->bytes.end;
+  word.word = tokenizer_->join(parts);
+  word.chars.end = pieces.back().chars.end;
+  word.bytes.end = pieces.back().bytes.end;
   return word;
 }
 
@@ -115,54 +167,110 @@ std::vector<NameFinder::Piece> NameFinder::words_of(const std::vector<Piece>& pi
   for (size_t begin = 0; begin < pieces.size();) {
     size_t end = begin + 1;
     while (end < pieces.size() && pieces[end].goes_on) ++end;
-    words.push_back(word_of(&pieces[begin], pieces.data() + end, aggregation));
+    words.push_back(word_of(std::span(pieces).subspan(begin, end - begin), aggregation));
     begin = end;
   }
   return words;
 }
 
-FoundName NameFinder::name_of(const Piece* first, const Piece* last) const {
-  FoundName name{.kind = std::string(parts_of(labels_[first->label]).second),
+FoundName NameFinder::name_of(std::span<const Piece> pieces) const {
+  FoundName name{.kind = kind_of(labels_[pieces[0].label]),
                  .score = 0,
                  .word = {},
-                 .chars = {first->chars.start, (last - 1)->chars.end},
-                 .bytes = {first->bytes.start, (last - 1)->bytes.end}};
-  std::vector<int32_t> ids;
-  for (const Piece* piece = first; piece != last; ++piece) {
-    ids.insert(ids.end(), piece->ids.begin(), piece->ids.end());
-    name.score += piece->score / static_cast<float>(last - first);
+                 .index = pieces[0].index,
+                 .chars = {pieces[0].chars.start, pieces.back().chars.end},
+                 .bytes = {pieces[0].bytes.start, pieces.back().bytes.end}};
+  std::vector<std::string> words;
+  for (const Piece& piece : pieces) {
+    words.push_back(piece.word);
+    name.score += piece.score / static_cast<float>(pieces.size());
   }
-  name.word = tokenizer_->decode(ids);
+  name.word = tokenizer_->join(words);
   return name;
 }
 
-std::vector<FoundName> NameFinder::operator()(std::string_view text,
-                                              Aggregation aggregation) const {
-  const int64_t most = model_->encoder().facts().max_tokens;
-  const Encoding encoding = tokenizer_->encode(text, {.max_tokens = most});
-  if (encoding.truncated) {
-    log(LogLevel::warning,
-        fmt::format("ner: a text was longer than the {} tokens that the model reads and was cut",
-                    most));
-  }
-  const Tensor logits = model_->logits(EncoderInput::from_rows({encoding.ids}));  // [1, T, N]
+bool NameFinder::goes_on(size_t before, size_t label) const {
+  const auto [ended, kind_before] = parts_of(labels_[before], prefixes_);
+  const auto [how, kind] = parts_of(labels_[label], prefixes_);
+  const bool begins = how == 'B' || how == 'S' || how == 'U';
+  const bool is_last = ended == 'E' || ended == 'S' || ended == 'L' || ended == 'U';
+  return !begins && !is_last && kind == kind_before;
+}
+
+std::vector<FoundName> NameFinder::names_in(std::string_view text, const Encoding& encoding,
+                                            std::span<const float> logits,
+                                            const NameOptions& options) const {
+  const bool alone = options.aggregation == Aggregation::none;
   std::vector<Piece> parts = pieces_of(text, encoding, logits);
-  const bool whole_words = aggregation != Aggregation::none && aggregation != Aggregation::simple;
-  if (whole_words) parts = words_of(parts, aggregation);
+  if (!alone && options.aggregation != Aggregation::simple) {
+    parts = words_of(parts, options.aggregation);
+  }
   std::vector<FoundName> names;
   for (size_t begin = 0; begin < parts.size();) {
     size_t end = begin + 1;
-    const auto goes_on = [&] {
-      const auto [how, kind] = parts_of(labels_[parts[end].label]);
-      return how != "B" && kind == parts_of(labels_[parts[end - 1].label]).second;
-    };
-    while (aggregation != Aggregation::none && end < parts.size() && goes_on()) ++end;
-    const std::string& label = labels_[parts[begin].label];
-    if (label != kOutside) {
-      names.push_back(name_of(&parts[begin], parts.data() + end));
-      if (aggregation == Aggregation::none) names.back().kind = label;
+    while (!alone && end < parts.size() && goes_on(parts[end - 1].label, parts[end].label)) ++end;
+    FoundName name = name_of(std::span(parts).subspan(begin, end - begin));
+    if (alone) {
+      name.kind = labels_[parts[begin].label];
+      name.word = parts[begin].word;
+    }
+    if (std::ranges::find(options.ignore, name.kind) == options.ignore.end()) {
+      names.push_back(std::move(name));
     }
     begin = end;
+  }
+  return names;
+}
+
+std::vector<std::vector<Encoding>> NameFinder::windows_of(std::span<const std::string> texts,
+                                                          const NameOptions& options) const {
+  const int64_t reads = model_->encoder().facts().max_tokens;
+  const int64_t most = std::min(options.max_tokens.value_or(reads), reads);
+  std::vector<std::vector<Encoding>> windows;
+  if (options.stride) {
+    if (options.aggregation == Aggregation::none) {
+      throw Error(ErrorCode::invalid_argument,
+                  "ner: a stride joins names of several windows, which aggregation none does not");
+    }
+    for (const std::string& text : texts) {
+      windows.push_back(
+          tokenizer_->encode_windows(text, {.max_tokens = most, .stride = *options.stride}));
+    }
+    return windows;
+  }
+  for (Encoding& encoding : encode_texts(*tokenizer_, texts, most, "ner")) {
+    windows.push_back({std::move(encoding)});
+  }
+  return windows;
+}
+
+std::vector<std::vector<FoundName>> NameFinder::operator()(std::span<const std::string> texts,
+                                                           const NameOptions& options) const {
+  const std::vector<std::vector<Encoding>> windows = windows_of(texts, options);
+  std::vector<Encoding> all;
+  std::vector<size_t> text_of;
+  for (size_t text = 0; text < texts.size(); ++text) {
+    all.insert(all.end(), windows[text].begin(), windows[text].end());
+    text_of.insert(text_of.end(), windows[text].size(), text);
+  }
+  std::vector<std::vector<FoundName>> found(all.size());  // in each window
+  int64_t done = 0;
+  in_batches(lengths_of(all), options.batch, [&](std::span<const size_t> rows) {
+    const Tensor logits = model_->logits(input_of(all, rows, model_->encoder().facts()));
+    const auto row_size = static_cast<size_t>(logits.size(1) * logits.size(2));  // T N
+    for (size_t b = 0; b < rows.size(); ++b) {
+      found[rows[b]] = names_in(texts[text_of[rows[b]]], all[rows[b]],
+                                logits.span<float>().subspan(b * row_size, row_size), options);
+    }
+    done += std::ssize(rows);
+    if (options.progress) options.progress(done, std::ssize(all));
+  });
+  std::vector<std::vector<FoundName>> names(texts.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    std::ranges::move(found[i], std::back_inserter(names[text_of[i]]));
+  }
+  for (size_t text = 0; text < texts.size(); ++text) {
+    if (windows[text].size() > 1) names[text] = without_overlaps(std::move(names[text]));
   }
   return names;
 }

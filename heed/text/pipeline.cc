@@ -49,6 +49,18 @@ class Pipeline final : public Tokenizer {
     return encode_all(texts, options);
   }
 
+  std::vector<Encoding> encode_windows(std::string_view text,
+                                       const WindowOptions& options) const override {
+    const std::array<std::string_view, 1> texts = {text};
+    return windows_of(texts, options);
+  }
+
+  std::vector<Encoding> encode_pair_windows(std::string_view first, std::string_view second,
+                                            const WindowOptions& options) const override {
+    const std::array<std::string_view, 2> texts = {first, second};
+    return windows_of(texts, options);
+  }
+
   std::string decode_bytes(std::span<const int32_t> ids, bool skip_special) const override {
     std::vector<std::string_view> tokens;
     tokens.reserve(ids.size());
@@ -94,6 +106,11 @@ class Pipeline final : public Tokenizer {
   }
   std::string_view kind() const override { return parts_.model->kind(); }
 
+ protected:
+  std::string join_bytes(std::span<const std::string_view> pieces) const override {
+    return parts_.decoder->decode(pieces);
+  }
+
  private:
   void check(const TemplatePart& part, std::string_view where) const {
     for (const int32_t id : part.ids) {
@@ -116,6 +133,33 @@ class Pipeline final : public Tokenizer {
     out.truncated = limit && cut(sequences, *limit);
     assemble(sequences, texts.size(), options.add_special, out);
     return out;
+  }
+
+  // The last text in parts that overlap; the first of two stands whole before each.
+  std::vector<Encoding> windows_of(std::span<const std::string_view> texts,
+                                   const WindowOptions& options) const {
+    std::array<Sequence, 2> sequences;
+    for (size_t i = 0; i < texts.size(); ++i) sequences[i] = tokenize(texts[i], std::nullopt);
+    Sequence& moving = sequences[texts.size() - 1];
+    const std::vector<Token> all = std::move(moving.tokens);
+    const int64_t beside =
+        parts_.post.added(texts.size()) +
+        (texts.size() == 2 ? static_cast<int64_t>(sequences[0].tokens.size()) : 0);
+    const int64_t room = options.max_tokens - beside;
+    if (options.stride < 0 || room <= options.stride) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("tokenize: windows of {} tokens, {} of them beside the text, must "
+                              "have room for more than the {} that they share",
+                              options.max_tokens, beside, options.stride));
+    }
+    std::vector<Encoding> windows;
+    const auto count = static_cast<int64_t>(all.size());
+    for (int64_t begin = 0;; begin += room - options.stride) {
+      const int64_t end = std::min(count, begin + room);
+      moving.tokens.assign(all.begin() + begin, all.begin() + end);
+      assemble(sequences, texts.size(), /*add_special=*/true, windows.emplace_back());
+      if (end == count) return windows;
+    }
   }
 
   // Whether anything had to go.

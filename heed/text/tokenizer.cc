@@ -83,9 +83,27 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& path) {
                           path.string()));
 }
 
-std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
-  std::string bytes = decode_bytes(ids, skip_special);
+namespace {
+
+std::string valid_text(std::string bytes) {
   return is_valid_utf8(bytes) ? bytes : to_utf8(decode_utf8(bytes).chars);
+}
+
+}  // namespace
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  return valid_text(decode_bytes(ids, skip_special));
+}
+
+std::string Tokenizer::join(std::span<const std::string> pieces) const {
+  return valid_text(join_bytes(std::vector<std::string_view>(pieces.begin(), pieces.end())));
+}
+
+std::optional<int32_t> mask_id(const Tokenizer& tokenizer) {
+  for (const char* name : {"[MASK]", "<mask>"}) {
+    if (const auto id = tokenizer.id_of(name)) return id;
+  }
+  return std::nullopt;
 }
 
 }  // namespace heed

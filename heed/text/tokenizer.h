@@ -38,6 +38,11 @@ struct EncodeOptions {
   std::optional<int64_t> max_tokens;
 };
 
+struct WindowOptions {
+  int64_t max_tokens = 512;  // of a window, special ones included
+  int64_t stride = 0;        // tokens that a window shares with the one before it
+};
+
 /// Text to token ids and back, as the checkpoint's files say. Safe to use from many threads.
 class Tokenizer {
  public:
@@ -54,6 +59,14 @@ class Tokenizer {
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   virtual Encoding encode_pair(std::string_view first, std::string_view second,
                                const EncodeOptions& options = {}) const = 0;
+  /// The whole text in windows, each with the special tokens around it; offsets are in the text.
+  /// One window where it fits. Error invalid_argument for windows that have no room for more than
+  /// the stride.
+  virtual std::vector<Encoding> encode_windows(std::string_view text,
+                                               const WindowOptions& options) const = 0;
+  /// The same of the second text, with the whole first one in each window.
+  virtual std::vector<Encoding> encode_pair_windows(std::string_view first, std::string_view second,
+                                                    const WindowOptions& options) const = 0;
   /// Bytes that are no UTF-8 (half a character, say) become U+FFFD as in encode(). Ids from
   /// vocab_size() on, which a model has whose table was made longer, decode to nothing. Error
   /// invalid_argument for a negative one.
@@ -61,6 +74,9 @@ class Tokenizer {
   /// The same with those bytes as they are. TextStream decodes tokens as they come.
   virtual std::string decode_bytes(std::span<const int32_t> ids,
                                    bool skip_special = true) const = 0;
+
+  /// The text of pieces ("play", "##ing") as the decoder joins them; bytes as of decode().
+  std::string join(std::span<const std::string> pieces) const;
 
   virtual int64_t vocab_size() const = 0;
   virtual std::optional<int32_t> id_of(std::string_view token) const = 0;
@@ -70,6 +86,13 @@ class Tokenizer {
   virtual std::optional<int32_t> pad_id() const = 0;
   /// "WordPiece", "BPE" and so on.
   virtual std::string_view kind() const = 0;
+
+ protected:
+  virtual std::string join_bytes(std::span<const std::string_view> pieces) const = 0;
 };
+
+/// What stands for a word that a masked model fills in: "[MASK]" or "<mask>", if the vocabulary has
+/// it.
+std::optional<int32_t> mask_id(const Tokenizer& tokenizer);
 
 }  // namespace heed

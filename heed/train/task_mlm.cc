@@ -41,9 +41,7 @@ Frame frame_of(const Tokenizer& tokenizer) {
 }
 
 int32_t mask_id_of(const Tokenizer& tokenizer) {
-  for (const char* name : {"[MASK]", "<mask>"}) {
-    if (const auto id = tokenizer.id_of(name)) return *id;
-  }
+  if (const auto id = mask_id(tokenizer)) return *id;
   throw Error(ErrorCode::invalid_argument, "train mlm: the tokenizer has no [MASK] or <mask>");
 }
 

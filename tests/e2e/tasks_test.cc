@@ -1,0 +1,170 @@
+// classify, ner, fill and answer as a user runs them, on small random encoders.
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "heed/base/file.h"
+#include "heed/io/csv.h"
+#include "tests/e2e/program.h"
+#include "tests/golden.h"
+
+namespace heed::testing {
+namespace {
+
+std::string model(const char* name) { return (golden_folder() / name).string(); }
+
+std::vector<Json> lines_in(const std::string& out) {
+  std::vector<Json> lines;
+  for (const std::string_view line : lines_of(out)) lines.push_back(parse_json(line, "stdout"));
+  return lines;
+}
+
+std::string write_file(const std::filesystem::path& path, const std::string& content) {
+  std::ofstream(path) << content;
+  return path.string();
+}
+
+void expect_fault(const Result& result, const std::string& part) {
+  EXPECT_EQ(result.status, 2) << result.err;
+  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+  EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+}
+
+TEST(Tasks, ClassesOfAFileKeepItsOrder) {
+  const TemporaryFolder folder;
+  std::string rows = "id,review\n";
+  for (int i = 0; i < 300; ++i) {
+    rows += std::to_string(i) + ",\"" + std::string(static_cast<size_t>(i % 7), 'a') + ", bad\"\n";
+  }
+  const std::string in = write_file(folder / "in.csv", rows);
+  const std::vector<std::string> call = {
+      "classify", "--file", in, "--field", "review", "--model", model("encoder_bert_classify"),
+      "--batch",  "4"};
+  auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), call.begin(), call.end());
+    return run_heed(more);
+  };
+  const Result plain = with({"--json", "--top-k", "0"});
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  const std::vector<Json> lines = lines_in(plain.out);
+  ASSERT_EQ(lines.size(), 300u);
+  for (size_t i = 7; i < lines.size(); ++i) EXPECT_EQ(lines[i], lines[i - 7]) << i;
+  EXPECT_EQ(lines[3]["text"], "aaa, bad");
+  EXPECT_EQ(lines[3]["labels"].size(), 4u);
+  EXPECT_EQ(lines[3]["labels"][0]["score"], lines[3]["score"]);
+  for (const char* name : {"out.csv", "out.jsonl", "out.json"}) {
+    const Result saved = with({"--save", (folder / name).string()});
+    ASSERT_EQ(saved.status, 0) << saved.err;
+    EXPECT_EQ(saved.out, "");
+  }
+  const auto csv = parse_csv(read_file(folder / "out.csv"), "out.csv");
+  ASSERT_EQ(csv.size(), 301u);
+  EXPECT_EQ(csv[0].cells, (std::vector<std::string>{"text", "label", "score"}));
+  EXPECT_EQ(csv[4].cells[1], lines[3]["label"]);
+  EXPECT_EQ(read_json(folder / "out.json")[3]["label"], lines[3]["label"]);
+  EXPECT_EQ(lines_in(read_file(folder / "out.jsonl")).size(), 300u);
+  expect_fault(with({"--save", (folder / "out.xml").string()}), ".jsonl, .json or .csv");
+}
+
+TEST(Tasks, NamesHaveThePipelinesFields) {
+  const std::string text = "jade fig \u00e9 cab bad jadeed. bad fig";
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"ner", text, "--model", model("encoder_bert_tag")});
+    return run_heed(more);
+  };
+  const Json grouped = lines_in(run({"--json"}).out).at(0);
+  EXPECT_EQ(grouped["text"], text);
+  ASSERT_FALSE(grouped["entities"].empty());
+  for (const char* field : {"entity_group", "score", "word", "start", "end", "byte_start"}) {
+    EXPECT_TRUE(grouped["entities"][0].contains(field)) << field;
+  }
+  const Json pieces = lines_in(run({"--json", "--aggregation", "none"}).out).at(0);
+  EXPECT_TRUE(pieces["entities"][0].contains("index"));
+  EXPECT_TRUE(pieces["entities"][0].contains("entity"));
+  const TemporaryFolder folder;
+  const Result page = run({"--save", (folder / "names.html").string()});
+  ASSERT_EQ(page.status, 0) << page.err;
+  EXPECT_NE(read_file(folder / "names.html").find("<mark style"), std::string::npos);
+  EXPECT_NE(run({}).out.find("[0, 4)"), std::string::npos);
+}
+
+TEST(Tasks, ALongTextIsReadWholeWithAStride) {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "bad fig cab jade. ";
+  const std::vector<std::string> call = {"ner", text, "--json", "--model",
+                                         model("encoder_bert_tag")};
+  const Result cut = run_heed(call);
+  EXPECT_NE(cut.err.find("37 tokens"), std::string::npos) << cut.err;
+  std::vector<std::string> whole_call = call;
+  whole_call.insert(whole_call.end(), {"--stride", "8"});
+  const Result whole = run_heed(whole_call);
+  ASSERT_EQ(whole.status, 0) << whole.err;
+  const auto last = [](const Result& result) {
+    const Json entities = lines_in(result.out).at(0)["entities"];
+    return entities.back()["end"].get<int64_t>();
+  };
+  EXPECT_LT(last(cut), 170);
+  EXPECT_GT(last(whole), 650);
+}
+
+TEST(Tasks, WordsAreFilledIn) {
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"fill", "--model", model("encoder_bert_fill")});
+    return run_heed(more);
+  };
+  const auto lines =
+      lines_in(run({"bad [MASK] cab", "[MASK] a [MASK]", "--top-k", "3", "--json"}).out);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["fillings"].size(), 3u);
+  EXPECT_TRUE(lines[0]["fillings"][0].contains("token_str"));
+  EXPECT_EQ(lines[1]["fillings"].size(), 2u);
+  EXPECT_EQ(lines[1]["fillings"][1].size(), 3u);
+  const auto few = lines_in(run({"a [MASK]", "--targets", "bad,fig", "--json"}).out);
+  EXPECT_EQ(few[0]["fillings"].size(), 2u);
+  expect_fault(run({"bad"}), "[MASK]");
+  expect_fault(run_heed({"fill", "a", "--model", model("encoder_bert_tag")}), "ForMaskedLM");
+}
+
+TEST(Tasks, QuestionsAreAnswered) {
+  const TemporaryFolder folder;
+  const std::string context = "jade fig \u00e9 cab bad jadeed. bad fig abcdefg, hij cabed";
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"answer", "--model", model("encoder_bert_answer")});
+    return run_heed(more);
+  };
+  const Json one = lines_in(run({"bad fig?", "--context", context, "--json"}).out).at(0);
+  EXPECT_EQ(one["question"], "bad fig?");
+  EXPECT_EQ(context.substr(one["byte_start"],
+                           one["byte_end"].get<size_t>() - one["byte_start"].get<size_t>()),
+            one["answer"]);
+  const std::string file = write_file(folder / "context.txt", context);
+  const Json several =
+      lines_in(run({"bad fig?", "--in", file, "--json", "--top-k", "3"}).out).at(0);
+  EXPECT_EQ(several["answers"].size(), 3u);
+  EXPECT_EQ(several["answer"], one["answer"]);
+  const std::string pairs = write_file(folder / "pairs.jsonl",
+                                       "{\"question\": \"a\", \"context\": \"cab\"}\n"
+                                       "{\"question\": \"bad fig?\", \"context\": \"" +
+                                           context + "\"}\n");
+  const auto both = lines_in(run({"--file", pairs, "--context-field", "context", "--json"}).out);
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0]["answer"], "cab");
+  EXPECT_EQ(both[1], one);
+  expect_fault(run({"a"}), "--context");
+  expect_fault(run({"a", "--context", "b", "--in", file}), "one of");
+  expect_fault(run({"a", "--context", "b", "--max-seq-len", "4"}), "windows of 4");
+}
+
+TEST(Tasks, InspectNamesTheCommandsOfAHead) {
+  const auto commands = [](const char* name) {
+    return lines_in(run_heed({"inspect", model(name), "--json"}).out).at(0)["commands"].dump();
+  };
+  EXPECT_NE(commands("encoder_roberta_classify").find("classify"), std::string::npos);
+  EXPECT_NE(commands("encoder_roberta_tag").find("ner"), std::string::npos);
+  EXPECT_NE(commands("encoder_bert_fill").find("fill"), std::string::npos);
+  EXPECT_NE(commands("encoder_bert_answer").find("answer"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace heed::testing
