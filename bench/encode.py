@@ -1,7 +1,8 @@
-"""Encode speed of one BERT model: Heed beside PyTorch, ONNX Runtime and OpenVINO, interleaved.
+"""Encode speed of one encoder (BERT, RoBERTa, DistilBERT): Heed beside PyTorch, ONNX Runtime and OpenVINO, interleaved.
 
 Same weights, same ids, f32 everywhere. Each peer is a process that works only in its turn; a cell's
-rounds go peer by peer, so a machine whose speed drifts slows all alike. Prints Markdown.
+rounds go peer by peer, so a machine whose speed drifts slows all alike. A cell 32x128r is ragged: its
+texts have 1/8 to 8/8 of 128 tokens, and only those count. Prints Markdown.
 """
 import argparse
 import os
@@ -9,6 +10,7 @@ import statistics
 import sys
 import time
 
+from encode_worker import lengths_of
 from peer import Worker
 
 PEERS = ["heed", "pytorch", "onnxruntime", "openvino"]
@@ -18,7 +20,7 @@ def export_onnx(folder, target):
     """The graph with ONNX Runtime's own transformer fusions, as its documentation advises."""
     import torch
     from onnxruntime.transformers import optimizer
-    from transformers import BertModel
+    from transformers import AutoModel
 
     class Hidden(torch.nn.Module):
         def __init__(self, model):
@@ -28,7 +30,7 @@ def export_onnx(folder, target):
         def forward(self, input_ids, attention_mask):
             return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
-    model = BertModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+    model = AutoModel.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
     ids = torch.ones(2, 8, dtype=torch.long)
     axes = {0: "batch", 1: "tokens"}
     plain = target + ".plain"
@@ -62,8 +64,8 @@ def agree(samples):
             raise SystemExit(f"{peer} computes something else: {sample} against {first}")
 
 
-def measure(crew, batch, tokens, threads, args):
-    job = {"batch": batch, "tokens": tokens, "threads": threads, "repeat": 1}
+def measure(crew, batch, tokens, ragged, threads, args):
+    job = {"batch": batch, "tokens": tokens, "ragged": ragged, "threads": threads, "repeat": 1}
     samples, once = {}, {}
     for peer, worker in crew.items():
         answer = worker.ask(job)
@@ -83,7 +85,7 @@ def main():
     parser.add_argument("--model", required=True, help="folder of the checkpoint")
     parser.add_argument("--heed", required=True, help="the program bench_encode")
     parser.add_argument("--work", required=True, help="folder for the exported graphs")
-    parser.add_argument("--cells", default="1x16,1x128,32x128,1x512,8x512")
+    parser.add_argument("--cells", default="1x16,1x128,32x128,1x512,8x512,32x128r")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=4, help="time for each peer and cell")
@@ -101,9 +103,10 @@ def main():
     for threads in map(int, args.threads.split(",")):
         crew = workers(args, plain, fused)
         for cell in args.cells.split(","):
-            batch, tokens = map(int, cell.split("x"))
-            times = measure(crew, batch, tokens, threads, args)
-            rate = {p: batch * tokens / statistics.median(t) for p, t in times.items()}
+            batch, tokens = map(int, cell.rstrip("r").split("x"))
+            times = measure(crew, batch, tokens, cell.endswith("r"), threads, args)
+            real = sum(lengths_of(batch, tokens, cell.endswith("r")))
+            rate = {p: real / statistics.median(t) for p, t in times.items()}
             others = [p for p in rate if p != "heed"]
             cells = " | ".join(f"{rate[p]:.0f}" for p in args.peers)
             verdict = ""

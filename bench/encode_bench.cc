@@ -1,6 +1,7 @@
-// Heed's side of bench/encode.py: answers {"batch", "tokens", "threads", "repeat"} lines with the
-// seconds of each run and a sample of the last hidden state, as encode_worker.py does for the
-// peers.
+// Heed's side of bench/encode.py: answers {"batch", "tokens", "ragged", "threads", "repeat"} lines
+// with the seconds of each run and a sample of the last hidden state, as encode_worker.py does for
+// the peers.
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <string>
@@ -13,10 +14,11 @@
 
 namespace {
 
-heed::EncoderInput make_input(int64_t batch, int64_t tokens) {
+heed::EncoderInput make_input(int64_t batch, int64_t tokens, bool ragged) {
   std::vector<std::vector<int32_t>> rows(static_cast<size_t>(batch));
   for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t t = 0; t < tokens; ++t) {
+    const int64_t length = ragged ? tokens * (1 + b * 5 % 8) / 8 : tokens;
+    for (int64_t t = 0; t < length; ++t) {
       rows[static_cast<size_t>(b)].push_back(
           static_cast<int32_t>(1000 + (b * 131 + t * 7919 + b * t) % 28000));
     }
@@ -27,7 +29,8 @@ heed::EncoderInput make_input(int64_t batch, int64_t tokens) {
 heed::Json answer(const heed::Encoder& encode, const heed::Json& job) {
   heed::set_num_threads(job.at("threads").get<int>());
   const heed::EncoderInput input =
-      make_input(job.at("batch").get<int64_t>(), job.at("tokens").get<int64_t>());
+      make_input(job.at("batch").get<int64_t>(), job.at("tokens").get<int64_t>(),
+                 job.at("ragged").get<bool>());
   heed::Tensor state = encode(input);  // caches warm after the other peers' turns
   std::vector<double> seconds;
   for (int run = 0; run < job.at("repeat").get<int>(); ++run) {
@@ -37,9 +40,9 @@ heed::Json answer(const heed::Encoder& encode, const heed::Json& job) {
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   std::vector<float> sample;
-  const auto values = state.span<float>();
-  const size_t step = std::max<size_t>(1, values.size() / 8);
-  for (size_t i = 0; i < values.size() && sample.size() < 8; i += step) sample.push_back(values[i]);
+  for (int64_t b = 0; b < std::min<int64_t>(8, state.size(0)); ++b) {
+    sample.push_back(state.at<float>({b, 0, 0}));  // of texts' first tokens
+  }
   return {{"seconds", seconds}, {"sample", sample}};
 }
 

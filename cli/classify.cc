@@ -11,9 +11,9 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "cli/parts.h"
+#include "cli/progress.h"
 #include "cli/results_file.h"
-#include "cli/texts.h"
+#include "cli/text_source.h"
 #include "heed/base/message.h"
 
 namespace heed::cli {
@@ -52,7 +52,7 @@ void print_scores(const std::string& text, Scores scores) {
 
 void classify(const Context& context, const Options& options) {
   ResultsFile file(options.save, {"text", "label", "score"});
-  const std::vector<std::string> texts = read_texts(options.inputs);
+  TextSource source(options.inputs);
   ClassifyOptions how{.batch = context.batch};
   if (!options.function.empty()) how.function = score_function_from_name(options.function);
   const Classifier classifier = Classifier::load(context.model);
@@ -60,8 +60,9 @@ void classify(const Context& context, const Options& options) {
   const size_t top =
       options.top == 0 ? classes : std::min(static_cast<size_t>(options.top), classes);
   in_parts(
-      context, "classifying", texts, [&](std::span<const std::string> part, Progress progress) {
-        how.progress = std::move(progress);
+      context, "classifying", source,
+      [&](std::span<const std::string> part, const Progress& progress) {
+        how.progress = progress;
         const auto results = classifier(part, how);
         clear_progress();
         for (size_t i = 0; i < part.size(); ++i) {

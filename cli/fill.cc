@@ -10,9 +10,9 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "cli/parts.h"
+#include "cli/progress.h"
 #include "cli/results_file.h"
-#include "cli/texts.h"
+#include "cli/text_source.h"
 #include "heed/base/message.h"
 
 namespace heed::cli {
@@ -75,23 +75,24 @@ void print_fillings(const std::string& text, const Masks& masks) {
 
 void fill(const Context& context, const Options& options) {
   ResultsFile file(options.save, {"text", "mask", "score", "token", "token_str", "sequence"});
-  const std::vector<std::string> texts = read_texts(options.inputs);
+  TextSource source(options.inputs);
   const MaskFiller filler = MaskFiller::load(context.model);
   FillOptions how{.top_k = options.top, .targets = options.targets, .batch = context.batch};
-  in_parts(context, "filling", texts, [&](std::span<const std::string> part, Progress progress) {
-    how.progress = std::move(progress);
-    const auto results = filler(part, how);
-    clear_progress();
-    for (size_t i = 0; i < part.size(); ++i) {
-      const OutJson line = as_json(part[i], results[i]);
-      file.add(line, rows_of(part[i], results[i]));
-      if (context.json) {
-        print_json(line);
-      } else if (!file.open()) {
-        print_fillings(part[i], results[i]);
-      }
-    }
-  });
+  in_parts(context, "filling", source,
+           [&](std::span<const std::string> part, const Progress& progress) {
+             how.progress = progress;
+             const auto results = filler(part, how);
+             clear_progress();
+             for (size_t i = 0; i < part.size(); ++i) {
+               const OutJson line = as_json(part[i], results[i]);
+               file.add(line, rows_of(part[i], results[i]));
+               if (context.json) {
+                 print_json(line);
+               } else if (!file.open()) {
+                 print_fillings(part[i], results[i]);
+               }
+             }
+           });
   file.commit();
 }
 

@@ -1,5 +1,6 @@
 #include "cli/line_reader.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -33,6 +34,12 @@ LineReader::Ended LineReader::next(std::string& line) {
                   std::string("standard input: cannot read: ") + std::strerror(errno));
     }
   }
+}
+
+bool LineReader::ready() const {
+  if (at_end_ || pending_.find('\n') != std::string::npos) return true;
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  return ::poll(&input, 1, 0) > 0;
 }
 
 }  // namespace heed::cli

@@ -12,6 +12,8 @@ class LineReader {
   /// The next line; `interrupt` where a signal asked for a stop while none was there, `input` at
   /// the end of input. What stands before the end without a line end is a line. Error io_failure.
   Ended next(std::string& line);
+  /// Whether something can be read without waiting for whoever writes it.
+  bool ready() const;
 
  private:
   std::string pending_;

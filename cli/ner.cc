@@ -11,10 +11,10 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/marked_text.h"
-#include "cli/parts.h"
+#include "cli/progress.h"
 #include "cli/results_file.h"
 #include "cli/terminal.h"
-#include "cli/texts.h"
+#include "cli/text_source.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/tasks/names.h"
@@ -90,20 +90,21 @@ void find_names(const Context& context, const Options& options) {
              .page = {},
              .colors = terminal_colors(stdout, context.no_color)};
   if (options.saves_page()) to.page.emplace("Names");
-  const std::vector<std::string> texts = read_texts(options.inputs);
+  TextSource source(options.inputs);
   NameOptions how{.aggregation = aggregation_from_name(options.aggregation),
                   .stride = options.stride,
                   .ignore = options.ignore,
                   .batch = context.batch};
   const NameFinder finder = NameFinder::load(context.model);
-  in_parts(context, "reading", texts, [&](std::span<const std::string> part, Progress progress) {
-    how.progress = std::move(progress);
-    const auto found = finder(part, how);
-    clear_progress();
-    for (size_t i = 0; i < part.size(); ++i) {
-      write_names(context, options, part[i], found[i], to);
-    }
-  });
+  in_parts(context, "reading", source,
+           [&](std::span<const std::string> part, const Progress& progress) {
+             how.progress = progress;
+             const auto found = finder(part, how);
+             clear_progress();
+             for (size_t i = 0; i < part.size(); ++i) {
+               write_names(context, options, part[i], found[i], to);
+             }
+           });
   to.file.commit();
   if (to.page) {
     AtomicFile file(options.save);

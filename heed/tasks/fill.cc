@@ -67,7 +67,7 @@ std::vector<Filling> MaskFiller::best_of(std::span<const float> logits,
   const std::vector<float> scores = softmax_of(logits);
   std::vector<int32_t> ids = targets;
   if (ids.empty()) {
-    ids.resize(static_cast<size_t>(std::min(std::ssize(scores), tokenizer_->vocab_size())));
+    ids.resize(scores.size());
     std::iota(ids.begin(), ids.end(), 0);
   }
   const auto score = [&](int32_t id) { return scores[static_cast<size_t>(id)]; };

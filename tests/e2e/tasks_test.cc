@@ -67,6 +67,33 @@ TEST(Tasks, ClassesOfAFileKeepItsOrder) {
   expect_fault(with({"--save", (folder / "out.xml").string()}), ".jsonl, .json or .csv");
 }
 
+TEST(Tasks, StandardInputIsReadAsItComes) {
+  const std::vector<std::string> call = {"classify", "-", "--json", "--model",
+                                         model("encoder_bert_classify")};
+  const Result result = run_heed(call, {.input = "\xEF\xBB\xBF"
+                                                 "bad\r\n\nfig"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const std::vector<Json> lines = lines_in(result.out);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0]["text"], "bad");
+  EXPECT_EQ(lines[1]["text"], "");
+  EXPECT_EQ(lines[2]["text"], "fig");
+  expect_fault(run_heed(call, {.input = ""}), "found none");
+}
+
+TEST(Tasks, ALinesAnswerComesBeforeTheNextLineIsWritten) {
+  const TemporaryFolder folder;
+  const std::string talk =
+      "cd " + folder.path().string() + " && mkfifo to from && (\"$HEED\" classify - --model " +
+      model("encoder_bert_classify") +
+      " < to > from &) && exec 4> to 5< from && echo bad >&4 && read -r first <&5 && "
+      "echo \"first $first\" && echo fig >&4 && exec 4>&- && cat <&5";
+  const Result result = run_shell("timeout 60 sh -c '" + talk + "'");
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_TRUE(result.out.starts_with("first 0.")) << result.out;
+  EXPECT_NE(result.out.find("fig"), std::string::npos) << result.out;
+}
+
 TEST(Tasks, NamesHaveThePipelinesFields) {
   const std::string text = "jade fig \u00e9 cab bad jadeed. bad fig";
   const auto run = [&](std::vector<std::string> more) {

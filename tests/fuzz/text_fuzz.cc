@@ -100,6 +100,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const heed::Encoding cut = tokenizer.encode(text, {.max_tokens = 6});
   HEED_ASSERT(cut.ids.size() <= 6 && cut.truncated == (whole.ids.size() > 6));
   check(cut, text);
+  const auto windows = tokenizer.encode_windows(text, {.max_tokens = 6, .stride = 1});
+  HEED_ASSERT(windows.size() == (whole.ids.size() <= 6 ? 1 : (whole.ids.size() - 1) / 3));
+  for (const heed::Encoding& window : windows) check(window, text);
+  HEED_ASSERT(windows[0].ids.size() == cut.ids.size());
   tokenizer.encode(tokenizer.decode(whole.ids, false));
+  tokenizer.join(whole.tokens);
   return 0;
 }
