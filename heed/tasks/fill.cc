@@ -58,7 +58,7 @@ std::vector<int32_t> MaskFiller::target_ids(const std::vector<std::string>& targ
     ids.push_back(*id);
   }
   std::ranges::sort(ids);
-  ids.erase(std::ranges::unique(ids).begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
 }
 
