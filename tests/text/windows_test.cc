@@ -57,7 +57,7 @@ TEST(Join, MakesTheTextOfPieces) {
 
 TEST(MaskId, IsTheMasksOfBertAndRoberta) {
   EXPECT_EQ(mask_id(*letters()), 4);
-  EXPECT_EQ(mask_id(*tokenizer_from_vocab("[UNK]\na\n", "", "small")), std::nullopt);
+  EXPECT_EQ(mask_id(*tokenizer_from_vocab("[UNK]\n[CLS]\n[SEP]\na\n", "", "small")), std::nullopt);
 }
 
 }  // namespace
