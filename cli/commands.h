@@ -24,6 +24,8 @@ void add_classify(CLI::App& root, Context& context);
 void add_ner(CLI::App& root, Context& context);
 void add_fill(CLI::App& root, Context& context);
 void add_answer(CLI::App& root, Context& context);
+void add_similar(CLI::App& root, Context& context);
+void add_search(CLI::App& root, Context& context);
 void add_train(CLI::App& root, Context& context);
 void add_inspect(CLI::App& root, Context& context);
 void add_convert(CLI::App& root, Context& context);

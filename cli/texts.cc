@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -13,9 +12,8 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
-#include "heed/base/message.h"
 #include "heed/io/csv.h"
-#include "heed/io/json.h"
+#include "heed/io/records.h"
 
 namespace heed::cli {
 namespace {
@@ -26,12 +24,20 @@ constexpr const char* kStandardInput = "-";
   throw Error(code, where + ": " + what);
 }
 
+std::vector<std::string> texts_of(std::vector<TextRecord> records) {
+  std::vector<std::string> texts;
+  for (TextRecord& record : records) texts.push_back(std::move(record.text));
+  return texts;
+}
+
 std::vector<std::string> read_text_file(const std::string& file, const std::string& field) {
   if (file == kStandardInput) return parse_lines(read_standard_input());
   const std::string ending = std::filesystem::path(file).extension().string();
   const std::string content = read_file(file);
-  if (ending == ".jsonl" || ending == ".ndjson") return parse_json_lines(content, field, file);
-  if (ending == ".csv") return parse_csv_field(content, field, file);
+  if (ending == ".jsonl" || ending == ".ndjson") {
+    return texts_of(json_line_records(content, field, file));
+  }
+  if (ending == ".csv") return texts_of(csv_records(content, field, file));
   return parse_lines(content);
 }
 
@@ -104,53 +110,6 @@ std::string read_standard_input() {
 std::vector<std::string> parse_lines(std::string_view content) {
   const std::vector<std::string_view> lines = lines_of(content);
   return {lines.begin(), lines.end()};
-}
-
-std::vector<std::string> parse_json_lines(std::string_view content, const std::string& field,
-                                          const std::string& where) {
-  std::vector<std::string> texts;
-  int64_t number = 0;
-  for (const std::string& line : parse_lines(content)) {
-    const std::string place = where + ":" + std::to_string(++number);
-    if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    const Json object = parse_json(line, place);
-    if (!object.is_object()) fail(ErrorCode::corrupt_data, place, "needs a JSON object a line");
-    const auto found = object.find(field);
-    if (found == object.end() || !found->is_string()) {
-      std::vector<std::string> names;
-      for (const auto& [name, value] : object.items()) {
-        if (value.is_string()) names.push_back(name);
-      }
-      fail(ErrorCode::invalid_argument, place,
-           "has no string field " + in_quotes(field) + "; --field may be " +
-               (names.empty() ? "no field of it" : listed(names)));
-    }
-    texts.push_back(found->get<std::string>());
-  }
-  return texts;
-}
-
-std::vector<std::string> parse_csv_field(std::string_view content, const std::string& field,
-                                         const std::string& where) {
-  const std::vector<CsvRow> rows = parse_csv(content, where);
-  if (rows.empty()) return {};
-  const std::vector<std::string>& header = rows.front().cells;
-  const auto found = std::find(header.begin(), header.end(), field);
-  if (found == header.end()) {
-    fail(ErrorCode::invalid_argument, where,
-         "has no column " + in_quotes(field) + "; --field may be " + listed(header));
-  }
-  const auto column = static_cast<size_t>(found - header.begin());
-  std::vector<std::string> texts;
-  for (size_t i = 1; i < rows.size(); ++i) {
-    if (rows[i].cells.size() <= column) {
-      fail(ErrorCode::corrupt_data, where + ":" + std::to_string(rows[i].line),
-           "needs " + std::to_string(header.size()) + " cells as its header has, found " +
-               std::to_string(rows[i].cells.size()));
-    }
-    texts.push_back(rows[i].cells[column]);
-  }
-  return texts;
 }
 
 }  // namespace heed::cli

@@ -28,11 +28,7 @@ std::vector<std::string> read_texts(const TextInputs& inputs);
 /// Standard input to its end. Error cancelled when interrupted.
 std::string read_standard_input();
 
-// The formats, on a whole content; `where` names it in errors.
+/// One text a line.
 std::vector<std::string> parse_lines(std::string_view content);
-std::vector<std::string> parse_json_lines(std::string_view content, const std::string& field,
-                                          const std::string& where);
-std::vector<std::string> parse_csv_field(std::string_view content, const std::string& field,
-                                         const std::string& where);
 
 }  // namespace heed::cli

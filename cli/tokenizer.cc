@@ -17,6 +17,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/log.h"
+#include "heed/io/records.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/train_tokenizer.h"
 
@@ -85,9 +86,9 @@ int64_t learn_from(const std::string& file, const Options& options, TokenizerTra
   };
   const fs::path ending = fs::path(file).extension();
   if (ending == ".jsonl") {
-    for (const auto& text : parse_json_lines(content, options.field, file)) use(text);
+    for (const auto& one : json_line_records(content, options.field, file)) use(one.text);
   } else if (ending == ".csv") {
-    for (const auto& text : parse_csv_field(content, options.field, file)) use(text);
+    for (const auto& one : csv_records(content, options.field, file)) use(one.text);
   } else {
     each_line(content, use);
   }

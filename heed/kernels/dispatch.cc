@@ -80,6 +80,7 @@ constexpr auto kOps = std::to_array<std::string_view>({
     "cross_entropy",
     "dropout",
     "elementwise",
+    "int8_dots",
     "int8_product",
     "linear",
     "normalization",

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace heed {
+
+/// One of the texts that a file holds.
+struct TextRecord {
+  std::string text;
+  int64_t line = 0;  // of the file, from 1, where it starts
+};
+
+/// The string field of each line's JSON object; empty lines are skipped. `where` names the content
+/// in errors: corrupt_data with the line; invalid_argument for a line without such a field, with
+/// those that it has.
+std::vector<TextRecord> json_line_records(std::string_view content, const std::string& field,
+                                          const std::string& where);
+
+/// The cells of a column that the first row names. Errors likewise.
+std::vector<TextRecord> csv_records(std::string_view content, const std::string& column,
+                                    const std::string& where);
+
+}  // namespace heed
