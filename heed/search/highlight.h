@@ -11,7 +11,7 @@ namespace heed {
 /// What stands between white space, without punctuation around it.
 struct WordNear {
   Span bytes;       // of the text
-  float score = 0;  // cosine of its nearest token's vector (Embedder::token_vectors) and the query
+  float score = 0;  // largest product of a token's vector (Embedder::token_vectors) and the query
 };
 
 /// The words of a text that have a letter or a digit, in its order. The embedder normalises;

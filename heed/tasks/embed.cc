@@ -90,20 +90,21 @@ Embedder Embedder::load(std::string_view name_or_path, const EmbedderOptions& op
 
 Tensor Embedder::embed_rows(const Rows& rows) const {
   const EncoderInput input = EncoderInput::from_rows(rows);
-  return after_encoder((*encoder_)(input), input.lengths);
+  return after_encoder((*encoder_)(input), input.lengths, steps_.normalize);
 }
 
 Tensor Embedder::token_vectors(const std::vector<int32_t>& ids) const {
   const Tensor states = (*encoder_)(EncoderInput::from_rows({ids})).contiguous();  // [1, T, C]
   const int64_t tokens = states.size(1);
   return after_encoder(states.reshape({tokens, 1, states.size(2)}),
-                       std::vector<int64_t>(static_cast<size_t>(tokens), 1));
+                       std::vector<int64_t>(static_cast<size_t>(tokens), 1), false);
 }
 
-Tensor Embedder::after_encoder(const Tensor& states, const std::vector<int64_t>& lengths) const {
+Tensor Embedder::after_encoder(const Tensor& states, const std::vector<int64_t>& lengths,
+                               bool normalize) const {
   Tensor x = pool(states, lengths, steps_.pooling);  // [B, P * C]
   for (const EmbedSteps::Dense& dense : steps_.dense) x = dense.linear(x, dense.activation);
-  if (steps_.normalize) normalize_rows(x);
+  if (normalize) normalize_rows(x);
   return x;
 }
 

@@ -69,8 +69,9 @@ class Embedder {
   /// One text -> [W].
   Tensor operator()(std::string_view text) const;
   /// A vector for each token of a text's ids [T] -> [T, W]: its last hidden state through the steps
-  /// after the encoder as if it were all of a text. With the mean over tokens, and no other step,
-  /// the text's vector points where the sum of theirs, weighted by the states' lengths, does.
+  /// after the encoder but the normalisation, as if it were all of a text. Where those are the mean
+  /// alone, these are what it is the mean of: their products with another text's vector are the
+  /// parts of the two texts' cosine, but for a factor.
   Tensor token_vectors(const std::vector<int32_t>& ids) const;
 
   int64_t width() const { return width_; }  // W
@@ -83,7 +84,8 @@ class Embedder {
  private:
   Embedder() = default;
   Tensor embed_rows(const std::vector<std::vector<int32_t>>& rows) const;
-  Tensor after_encoder(const Tensor& states, const std::vector<int64_t>& lengths) const;
+  Tensor after_encoder(const Tensor& states, const std::vector<int64_t>& lengths,
+                       bool normalize) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const Encoder> encoder_;
