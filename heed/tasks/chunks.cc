@@ -101,14 +101,14 @@ std::vector<Word> words_of(const Tokenizer& tokenizer, std::string_view text, in
   return words;
 }
 
-/// The word behind the chunk that begins with word `begin`.
-size_t chunk_end(const std::vector<Word>& words, size_t begin, int64_t most) {
+/// The word behind the chunk that begins with word `begin` and goes beyond word `least`.
+size_t chunk_end(const std::vector<Word>& words, size_t begin, size_t least, int64_t most) {
   size_t end = begin;
   int64_t tokens = 0;
   while (end < words.size() && tokens + words[end].tokens <= most) tokens += words[end++].tokens;
   end = std::max(end, begin + 1);
   if (end == words.size()) return end;
-  for (size_t last = end; last > begin; --last) {
+  for (size_t last = end; last > std::max(begin, least); --last) {
     if (words[last - 1].ends_sentence) return last;
   }
   return end;
@@ -160,8 +160,14 @@ std::vector<Chunk> cut_chunks(const Tokenizer& tokenizer, std::string_view text,
   const std::vector<Word> words = words_of(tokenizer, text, options.tokens);
   std::vector<Chunk> chunks;
   Counter counter(text);
-  for (size_t begin = 0; begin < words.size();) {
-    const size_t end = chunk_end(words, begin, options.tokens);
+  for (size_t begin = 0, end = 0; begin < words.size();) {
+    const size_t before = end;
+    end = chunk_end(words, begin, before, options.tokens);
+    const size_t alone = chunk_end(words, before, before, options.tokens);
+    if (end <= before || (!words[end - 1].ends_sentence && words[alone - 1].ends_sentence)) {
+      begin = before;  // what is shared would leave no room for the next sentence
+      end = alone;
+    }
     Chunk chunk{.bytes = {words[begin].start, words[end - 1].end}, .characters = {}};
     counter.go_to(chunk.bytes.start);
     chunk.characters.start = counter.characters();
