@@ -164,7 +164,9 @@ std::vector<Chunk> cut_chunks(const Tokenizer& tokenizer, std::string_view text,
     const size_t before = end;
     end = chunk_end(words, begin, before, options.tokens);
     const size_t alone = chunk_end(words, before, before, options.tokens);
-    if (end <= before || (!words[end - 1].ends_sentence && words[alone - 1].ends_sentence)) {
+    const bool breaks = before > 0 && words[before - 1].ends_sentence &&
+                        words[alone - 1].ends_sentence && !words[end - 1].ends_sentence;
+    if (end <= before || breaks) {
       begin = before;  // what is shared would leave no room for the next sentence
       end = alone;
     }

@@ -38,7 +38,7 @@ class Chunks : public ::testing::Test {
 using List = std::vector<std::string>;
 
 TEST_F(Chunks, EndAtSentences) {
-  EXPECT_EQ(cut("a b. c d e! f g", 6, 0), (List{"a b.", "c d e!", "f g"}));
+  EXPECT_EQ(cut("a b. c d e! f g", 5, 0), (List{"a b.", "c d e!", "f g"}));
   EXPECT_EQ(cut("a b. c d e! f g", 7, 0), (List{"a b. c d e!", "f g"}));
   EXPECT_EQ(cut("a b.\" c d", 5, 0), (List{"a b.\"", "c d"}));
   EXPECT_EQ(cut("a b\n\nc d e", 4, 0), (List{"a b", "c d e"}));
@@ -47,7 +47,7 @@ TEST_F(Chunks, EndAtSentences) {
 }
 
 TEST_F(Chunks, ShareTheLastSentences) {
-  EXPECT_EQ(cut("a b. c. d e. f.", 7, 3), (List{"a b. c.", "c. d e.", "f."}));
+  EXPECT_EQ(cut("a b. c. d e. f.", 7, 3), (List{"a b. c.", "c. d e. f."}));
   EXPECT_EQ(cut("a b. c. d e. f.", 7, 1), (List{"a b. c.", "d e. f."}));
 }
 
