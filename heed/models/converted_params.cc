@@ -141,7 +141,7 @@ Params converted_params(const Params& params, BlockKind kind, const ConfigReader
 }
 
 Params with_int8_inputs(const Params& params) {
-  const auto stored = params.source();
+  const auto& stored = params.source();
   const auto is_quantized = [&](const std::string& name) {
     const auto matrix = name.ends_with(".weight") ? stored->blocks(name) : std::nullopt;
     return matrix && block_size(matrix->kind) > 1;
