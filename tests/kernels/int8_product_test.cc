@@ -109,8 +109,9 @@ TEST(Int8Product, IsItsLawToTheBit) {
     if (!has_int8_product(kind)) continue;
     const int64_t k = block_size(kind);
     for (const int64_t m : {1, 2, 3, 5, 9}) {
-      for (const auto& [n, columns] :
-           {std::pair<int64_t, int64_t>{1, k}, {17, 3 * k}, {50, 1280}, {100, 768}}) {
+      const std::pair<int64_t, int64_t> shapes[] = {{1, k}, {17, 3 * k}, {50, 1280}, {100, 768}};
+      for (const auto& shape : shapes) {
+        const int64_t n = shape.first, columns = shape.second;
         const Problem problem(kind, m, n, columns);
         pin_isa(Isa::reference);
         const std::vector<float> expected = problem.run();
