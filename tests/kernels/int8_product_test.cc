@@ -108,8 +108,8 @@ TEST(Int8Product, IsItsLawToTheBit) {
   for (const BlockKind kind : kEveryKind) {
     if (!has_int8_product(kind)) continue;
     const int64_t k = block_size(kind);
-    for (const int64_t m : {1, 2, 3, 5, 9}) {
-      const std::pair<int64_t, int64_t> shapes[] = {{1, k}, {17, 3 * k}, {50, 1280}, {100, 768}};
+    for (const int64_t m : {1, 3, 6}) {
+      const std::pair<int64_t, int64_t> shapes[] = {{1, k}, {17, 3 * k}, {50, 1280}};
       for (const auto& shape : shapes) {
         const int64_t n = shape.first, columns = shape.second;
         const Problem problem(kind, m, n, columns);
