@@ -106,10 +106,7 @@ Tensor Gpt2::operator()(const EncoderInput& input, const Run& run) const {
   const Mask mask = causal_mask(run);
   const Tensor positions = positions_(ids.size(1), run.first_positions());
   Tensor x = run.drop(words_(ids) + positions);  // [B, T, C]
-  for (int64_t i = 0; i < facts_.layers; ++i) {
-    run.reached(i, x);
-    x = through_block(blocks_[static_cast<size_t>(i)], x, mask, run.at(i));
-  }
+  x = through_blocks(blocks_, x, run, mask);
   x = final_norm_(x);
   run.reached(facts_.layers, x);
   return x;

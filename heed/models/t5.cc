@@ -170,10 +170,7 @@ Memory T5::encode(const EncoderInput& source, const Run& run) const {
   dims.bind("source ids", source.ids, "B S", DType::i32);
   const Mask mask = real_keys(source.lengths, dims['B'], dims['S']);
   Tensor x = run.drop(words_(source.ids));  // [B, S, C]
-  for (int64_t i = 0; i < facts_.encoder_layers; ++i) {
-    run.reached(i, x);
-    x = through_block(encoder_[static_cast<size_t>(i)], x, mask, run.at(i));
-  }
+  x = through_blocks(encoder_, x, run, mask);
   x = encoder_norm_(x);
   run.reached(facts_.encoder_layers, x);
   return {.states = run.drop(x), .lengths = source.lengths};
@@ -185,11 +182,7 @@ Tensor T5::decode(const Tensor& ids, const Memory& memory, const Run& run) const
   const Mask causal = causal_mask(run);
   const Mask padding = padding_mask("t5", memory.lengths, dims['B'], dims['S']);
   Tensor x = run.drop(words_(ids));  // [B, T, C]
-  for (int64_t i = 0; i < facts_.decoder_layers; ++i) {
-    run.reached(i, x);
-    x = through_block(decoder_[static_cast<size_t>(i)], x, memory.states, causal, padding,
-                      run.at(i));
-  }
+  x = through_blocks(decoder_, x, run, memory.states, causal, padding);
   x = decoder_norm_(x);
   run.reached(facts_.decoder_layers, x);
   return scale(run.drop(x), output_scale_);

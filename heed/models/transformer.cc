@@ -97,10 +97,7 @@ Memory Transformer::encode(const EncoderInput& source, const Run& run) const {
   dims.bind("source ids", source.ids, "B S", DType::i32);
   const Mask mask = padding_mask("transformer", source.lengths, dims['B'], dims['S']);
   Tensor x = embed(source_words_, source.ids, run);  // [B, S, C]
-  for (int64_t i = 0; i < facts_.encoder_layers; ++i) {
-    run.reached(i, x);
-    x = through_block(encoder_[static_cast<size_t>(i)], x, mask, run.at(i));
-  }
+  x = through_blocks(encoder_, x, run, mask);
   if (encoder_norm_) x = (*encoder_norm_)(x);
   run.reached(facts_.encoder_layers, x);
   return {.states = x, .lengths = source.lengths};
@@ -112,11 +109,7 @@ Tensor Transformer::decode(const Tensor& ids, const Memory& memory, const Run& r
   const Mask causal = causal_mask(run);
   const Mask padding = padding_mask("transformer", memory.lengths, dims['B'], dims['S']);
   Tensor x = embed(target_words_, ids, run);  // [B, T, C]
-  for (int64_t i = 0; i < facts_.decoder_layers; ++i) {
-    run.reached(i, x);
-    x = through_block(decoder_[static_cast<size_t>(i)], x, memory.states, causal, padding,
-                      run.at(i));
-  }
+  x = through_blocks(decoder_, x, run, memory.states, causal, padding);
   if (decoder_norm_) x = (*decoder_norm_)(x);
   run.reached(facts_.decoder_layers, x);
   return x;

@@ -52,4 +52,17 @@ Tensor through_block(const Layer& block, const Tensor& x, const Tensor& memory, 
       {x, memory}, run);
 }
 
+/// All blocks of a stack, one after the other; what else they take is the same for each. The run's
+/// observer sees what reaches each of them.
+template <class Layer, class... Inputs>
+Tensor through_blocks(const std::vector<Layer>& blocks, Tensor x, const Run& run,
+                      const Inputs&... inputs) {
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const auto layer = static_cast<int64_t>(i);
+    run.reached(layer, x);
+    x = through_block(blocks[i], x, inputs..., run.at(layer));
+  }
+  return x;
+}
+
 }  // namespace heed
