@@ -1,7 +1,5 @@
 #include "heed/train/checkpoint.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,28 +59,23 @@ void sync_all(const fs::path& folder) {
   sync_path(folder);
 }
 
-}  // namespace
-
-CheckpointFolder::CheckpointFolder(fs::path folder, int64_t keep)
-    : folder_(std::move(folder)), keep_(keep) {
+/// The folder, made where it is not there.
+const fs::path& made(const fs::path& folder, int64_t keep) {
   if (keep < 1) {
     throw Error(ErrorCode::invalid_argument,
                 "checkpoint: needed to keep 1 or more, found " + std::to_string(keep));
   }
   std::error_code error;
-  fs::create_directories(folder_, error);
-  lock_ = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ < 0) fail("cannot open the folder " + folder_.string(), errno);
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(lock_);
-    throw Error(ErrorCode::invalid_argument, "checkpoint: another process writes to " +
-                                                 folder_.string() +
-                                                 "; wait for it to end, or take another folder");
-  }
-  remove_leftovers();
+  fs::create_directories(folder, error);
+  return folder;
 }
 
-CheckpointFolder::~CheckpointFolder() { ::close(lock_); }
+}  // namespace
+
+CheckpointFolder::CheckpointFolder(fs::path folder, int64_t keep)
+    : folder_(std::move(folder)), keep_(keep), lock_(made(folder_, keep), "checkpoint") {
+  remove_leftovers();
+}
 
 void CheckpointFolder::remove_leftovers() const {
   std::error_code ignored;

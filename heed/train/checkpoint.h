@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "heed/base/folder_lock.h"
 #include "heed/io/json.h"
 #include "heed/tensor/named_tensors.h"
 
@@ -32,9 +33,6 @@ class CheckpointFolder {
   /// a killed run has left half written. keep: how many of the newest stay, beside the best. Error
   /// invalid_argument if another process writes there.
   explicit CheckpointFolder(std::filesystem::path folder, int64_t keep = 3);
-  ~CheckpointFolder();
-  CheckpointFolder(const CheckpointFolder&) = delete;
-  CheckpointFolder& operator=(const CheckpointFolder&) = delete;
 
   /// Writes a checkpoint and then removes earlier ones that are too many. add_files may write more
   /// into the folder (config.json, tokenizer.json). With best, `best` leads to it from then on.
@@ -60,7 +58,7 @@ class CheckpointFolder {
   void prune(int64_t newest) const;
   std::filesystem::path folder_;
   int64_t keep_;
-  int lock_ = -1;
+  FolderLock lock_;
 };
 
 /// Reads one checkpoint's folder; tensors are mapped, not read. Error not_found / corrupt_data /
