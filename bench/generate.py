@@ -14,7 +14,7 @@ import os
 import statistics
 import sys
 
-from peer import Worker
+from peer import Worker, ratio
 
 CELLS = ["1x512+64", "8x512+32", "1x8000+64"]
 
@@ -49,20 +49,6 @@ class Bench:
             worker.close()
 
 
-def rates(rounds, job, what):
-    """Tokens a second of each round."""
-    tokens = job["batch"] * job["prompt" if what == "prompt_seconds" else "new"]
-    return {peer: [tokens / one[what] for one in answers] for peer, answers in rounds.items()}
-
-
-def verdict(rate, peers):
-    texts = []
-    for peer in peers[1:]:
-        pairs = [a / b for a, b in zip(rate["heed"], rate[peer])]
-        texts.append(f"{statistics.median(pairs):.2f} ({min(pairs):.2f} to {max(pairs):.2f})")
-    return texts
-
-
 def alike(rounds):
     """How many tokens of the first row agree before the peers part."""
     texts = [answers[0]["ids"] for answers in rounds.values()]
@@ -78,8 +64,10 @@ def print_row(name, cell, threads, peers, size, roof, loads, rounds):
     job = parse_cell(cell)
     columns = []
     for what in ("prompt_seconds", "new_seconds"):
-        rate = rates(rounds, job, what)
-        columns += [" / ".join(f"{statistics.median(rate[peer]):.1f}" for peer in peers), *verdict(rate, peers)]
+        tokens = job["batch"] * job["prompt" if what == "prompt_seconds" else "new"]
+        seconds = {peer: [one[what] for one in answers] for peer, answers in rounds.items()}
+        columns.append(" / ".join(f"{tokens / statistics.median(seconds[peer]):.1f}" for peer in peers))
+        columns += [ratio(seconds["heed"], seconds[peer]) for peer in peers[1:]]
     steps = [job["new"] / one["new_seconds"] for one in rounds["heed"]]
     columns.append(f"{100 * statistics.median(steps) * size / roof:.0f} %")
     columns.append(" / ".join(f"{rounds[peer][-1]['peak_bytes'] / 1e6:.0f}" for peer in peers))

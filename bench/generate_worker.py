@@ -5,12 +5,13 @@ llama.cpp is timed.
 """
 import ctypes
 import json
-import resource
 import sys
 import time
 
 import llama_cpp as llama
 import numpy as np
+
+from peer import clock, peak_bytes
 
 
 def prompts(job, vocab):
@@ -61,20 +62,19 @@ class Texts:
         return first
 
     def write(self, job):
-        clock = time.process_time if job["threads"] == 1 else time.monotonic
         llama.llama_memory_clear(llama.llama_get_memory(self.context), True)
         rows = prompts(job, self.vocab)
-        start = clock()
+        start = clock(job["threads"])
         newest = self.read(rows)
-        first = clock()
+        first = clock(job["threads"])
         ids = [newest[0]]
         for step in range(job["new"]):
             places = self.decode([(token, job["prompt"] + step, i, True) for i, token in enumerate(newest)])
             newest = [self.likeliest(place) for place in places]
             ids.append(newest[0])
-        end = clock()
+        end = clock(job["threads"])
         return {"prompt_seconds": first - start, "new_seconds": end - first, "ids": ids,
-                "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+                "peak_bytes": peak_bytes()}
 
     def close(self):
         llama.llama_batch_free(self.batch)

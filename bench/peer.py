@@ -5,9 +5,29 @@ down.
 """
 import json
 import os
+import re
 import select
+import statistics
 import subprocess
 import time
+
+
+def clock(threads):
+    """Seconds. With one thread the processor time of the process, which other programs do not add to."""
+    return time.process_time() if threads == 1 else time.perf_counter()
+
+
+def peak_bytes():
+    """Of this process (getrusage() would tell of the one that started it, if that was larger)."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return int(re.search(r"VmHWM:\s*(\d+)", file.read())[1]) * 1024
+
+
+def ratio(ours, theirs):
+    """How many times as fast we are by the rounds' seconds: the median of the rounds' own ratios, and
+    their range."""
+    pairs = [b / a for a, b in zip(ours, theirs)]
+    return f"{statistics.median(pairs):.2f} ({min(pairs):.2f} to {max(pairs):.2f})"
 
 
 class Lost(SystemExit):

@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
 """Exact nearest vectors beside faiss-cpu (IndexFlatIP) and NumPy, on the same rows, a query at a time.
 
-    python bench/search.py build/bench/bench/bench_search [--counts 10000,100000,1000000] [--threads 1,2]
-
 Rows are random directions, and clusters (1,000 centres, as texts' vectors crowd). Prints medians over the
 queries of the best of --rounds runs each, and the time to read as many bytes as the scan reads. An answer that
-differs from faiss by more than the order of scores within 1e-5 ends the run.
+differs from faiss by more than the order of scores within 1e-5 ends the run. Prints Markdown.
 """
 
 import argparse
@@ -64,31 +62,43 @@ def cell(args, kind, count, threads, folder):
 
     plain = [best_of(args.rounds, lambda: by_numpy(query))[0] for query in queries]
     heed, flat = float(np.median(ours["ms"])), float(np.median([ms for ms, _ in peer]))
-    print(f"{kind:9} {count:8} {threads} | heed {heed:8.3f} ms (reading {ours['read_ms']:8.3f}) | faiss {flat:8.3f} ms"
-          f" | numpy {np.median(plain):8.3f} ms | {flat / heed:5.2f} times faiss", flush=True)
+    print(f"| {kind} | {count} | {threads} | {heed:.3f} | {ours['read_ms']:.3f} | {flat:.3f} | {np.median(plain):.3f} "
+          f"| {flat / heed:.2f} |", flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("program")
+def arguments():
+    parser = argparse.ArgumentParser(prog="./dev bench search", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", help="bench_search")
     parser.add_argument("--counts", default="10000,100000,1000000")
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--queries", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("-k", type=int, default=10)
-    args = parser.parse_args()
-    for threads in args.threads.split(","):
-        with tempfile.TemporaryDirectory() as name:
-            for count in args.counts.split(","):
-                for kind in ("random", "clusters"):
-                    cell(args, kind, int(count), int(threads), pathlib.Path(name))
+    parser.add_argument("--rows-only", action="store_true", help="no head of the table")
+    return parser.parse_args()
+
+
+def main(args, threads):
+    with tempfile.TemporaryDirectory() as name:
+        for count in args.counts.split(","):
+            for kind in ("random", "clusters"):
+                cell(args, kind, int(count), threads, pathlib.Path(name))
 
 
 if __name__ == "__main__":
-    # read by the libraries when they load; one process a number of threads keeps NumPy's right too
-    chosen = [a.split("=")[-1] for a in sys.argv if a.startswith("--threads=")]
-    os.environ["OPENBLAS_NUM_THREADS"] = chosen[0] if chosen else str(os.cpu_count())
-    import faiss
-    import numpy as np
-    main()
+    args = arguments()
+    threads = args.threads.split(",")
+    if not args.rows_only:
+        print("| rows | count | threads | heed, ms | reading as many bytes, ms | faiss, ms | numpy, ms | faiss / heed |")
+        print("|---" * 8 + "|", flush=True)
+    if len(threads) > 1:  # a process each: NumPy's library asks once how many it may use
+        for one in threads:
+            subprocess.run([sys.executable, *sys.argv, "--threads", one, "--rows-only"], check=True)
+    else:
+        os.environ["OPENBLAS_NUM_THREADS"] = threads[0]
+        import faiss
+        import numpy as np
+
+        main(args, int(threads[0]))

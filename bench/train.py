@@ -11,7 +11,7 @@ import os
 import statistics
 import sys
 
-from peer import Worker
+from peer import Worker, ratio
 
 # name: layers, heads, width, vocab, batch, block
 CELLS = {
@@ -72,10 +72,7 @@ def print_row(cell, threads, roof, rounds, memory):
     medians = {peer: statistics.median(values) for peer, values in rounds.items()}
     others = [peer for peer in rounds if peer != "heed"]
     times = [f"{1e3 * medians[peer]:.1f} ms" for peer in rounds]
-    ratios = []
-    for peer in others:
-        pairs = [b / a for a, b in zip(rounds["heed"], rounds[peer])]
-        ratios.append(f"{statistics.median(pairs):.2f} ({min(pairs):.2f} to {max(pairs):.2f})")
+    ratios = [ratio(rounds["heed"], rounds[peer]) for peer in others]
     share = flops(cell) / medians["heed"] / roof
     sizes = " / ".join(f"{memory[peer] / 1e6:.0f}" for peer in rounds)
     print(f"| {cell} | {threads} | {100 * share:.0f} % | {' | '.join([*times, *ratios, sizes])} |",

@@ -4,14 +4,14 @@ Usage: train_worker.py eager|compile. Answers jobs, one JSON object a line. The 
 scaled_dot_product_attention, and AdamW in its fused form.
 """
 import json
-import re
 import sys
-import time
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from peer import clock, peak_bytes
 
 
 class Block(nn.Module):
@@ -108,11 +108,6 @@ class Training:
         return loss.item()
 
 
-def peak_bytes():
-    with open("/proc/self/status", encoding="ascii") as file:
-        return int(re.search(r"VmHWM:\s*(\d+)", file.read())[1]) * 1024
-
-
 def main():
     key, training = None, None
     for line in sys.stdin:
@@ -122,11 +117,10 @@ def main():
             training = None  # frees its memory first
             before = peak_bytes()
             key, training = job["key"], Training(job, sys.argv[1] == "compile")
-        clock = time.process_time if job["threads"] == 1 else time.perf_counter
-        start = clock()
+        start = clock(job["threads"])
         losses = [training.step() for _ in range(job["steps"])]
         print(json.dumps({"losses": losses, "kept_bytes": training.kept_bytes(),
-                          "seconds": (clock() - start) / job["steps"],
+                          "seconds": (clock(job["threads"]) - start) / job["steps"],
                           "peak_bytes": peak_bytes(), "bare_bytes": before}), flush=True)
 
 
