@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "heed/models/config.h"
+#include "heed/models/real_tokens.h"
 #include "heed/nn/attend.h"
 #include "heed/nn/checkpoint.h"
 #include "heed/tensor/dims.h"
@@ -151,6 +152,7 @@ Bart::Bart(const BartConfig& config, const Params& all)
   output_weight_ = output.weight;
   output_bias_ = output.bias;
   output_ = Linear(output);
+  trained_ = all.trained();
 }
 
 /// ids [B, T] -> [B, T, C].
@@ -163,9 +165,12 @@ Tensor Bart::embed(const Embeddings& embeddings, const Tensor& ids, const Run& r
 Memory Bart::encode(const EncoderInput& source, const Run& run) const {
   Dims dims(facts_.architecture);
   dims.bind("source ids", source.ids, "B S", DType::i32);
-  const Mask mask = padding_mask(facts_.architecture, source.lengths, dims['B'], dims['S']);
   Tensor x = embed(source_, source.ids, run);  // [B, S, C]
-  x = through_blocks(encoder_, x, run, mask);
+  x = through_real_tokens(facts_.architecture, x, source.lengths,
+                          run.observer != nullptr || trained_,
+                          [&](const Tensor& tokens, const Mask& mask) {
+                            return through_blocks(encoder_, tokens, run, mask);
+                          });
   if (encoder_norm_) x = (*encoder_norm_)(x);
   run.reached(facts_.encoder_layers, x);
   return {.states = x, .lengths = source.lengths};

@@ -79,6 +79,7 @@ class Bart : public EncoderDecoder {
   Tensor output_weight_;  // [V, C]
   Tensor output_bias_;    // [V]; may be absent
   Linear output_;
+  bool trained_ = false;  // its weights are parameters in training
 };
 
 }  // namespace heed

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/base/parallel.h"
 #include "heed/models/config.h"
+#include "heed/models/real_tokens.h"
 #include "heed/nn/checkpoint.h"
 #include "heed/tensor/dims.h"
 
@@ -23,37 +23,6 @@ AttentionWeights attention_weights(const Params& params, const BertNames& names,
   weights.value = LinearWeights(params / names.value, width, width);
   weights.output = LinearWeights(params / names.output, width, width);
   return weights;
-}
-
-/// Texts of so many tokens that go through all blocks before the next ones start, in even parts of
-/// the batch: as few as keep the threads busy, so that a layer finds in the cache what the one
-/// before it left (4 to 5 % at 32 x 128, 3 % at 8 x 512).
-int64_t texts_together(int64_t batch, int64_t tokens) {
-  constexpr int64_t kTokensPerThread = 512;
-  const int64_t most =
-      std::max<int64_t>(1, kTokensPerThread * num_threads() / std::max<int64_t>(1, tokens));
-  const int64_t parts = (batch + most - 1) / most;
-  return parts <= 1 ? batch : (batch + parts - 1) / parts;
-}
-
-/// The real tokens of x [B, T, C], one text after the other: [1, N, C].
-Tensor packed(const Tensor& x, const std::vector<int64_t>& starts) {
-  const int64_t row = x.size(1) * x.size(2);
-  Tensor y = Tensor::empty({1, starts.back(), x.size(2)});
-  for (size_t b = 0; b + 1 < starts.size(); ++b) {
-    std::copy_n(x.data<float>() + static_cast<int64_t>(b) * row,
-                (starts[b + 1] - starts[b]) * x.size(2), y.data<float>() + starts[b] * x.size(2));
-  }
-  return y;
-}
-
-/// packed() the other way round; padded places of x stay as they are.
-void unpack(const Tensor& y, const std::vector<int64_t>& starts, const Tensor& x) {
-  const int64_t row = x.size(1) * x.size(2);
-  for (size_t b = 0; b + 1 < starts.size(); ++b) {
-    std::copy_n(y.data<float>() + starts[b] * x.size(2), (starts[b + 1] - starts[b]) * x.size(2),
-                x.data<float>() + static_cast<int64_t>(b) * row);
-  }
 }
 
 }  // namespace
@@ -201,28 +170,9 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
                             "cut it",
                             name, dims['T'], facts_.max_tokens));
   }
-  const Mask mask = padding_mask(name, input.lengths, dims['B'], dims['T']);
-  const Tensor x = embed(input, run);                      // [B, T, C]
-  const bool whole = run.observer != nullptr || trained_;  // gradients are recorded of one run
-  if (whole) return blocks(x, mask, run);
-  const std::vector<int64_t> lengths =
-      input.lengths.empty() ? std::vector<int64_t>(static_cast<size_t>(dims['B']), dims['T'])
-                            : input.lengths;
-  const int64_t real = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
-  const bool padded = real < dims['B'] * dims['T'];
-  const int64_t together = texts_together(dims['B'], real / std::max<int64_t>(1, dims['B']));
-  if (!padded && dims['B'] <= together) return blocks(x, mask, run);
-  for (int64_t first = 0; first < dims['B']; first += together) {
-    const int64_t texts = std::min(together, dims['B'] - first);
-    const Tensor part = x.slice(0, first, first + texts);  // [texts, T, C]
-    std::vector<int64_t> starts{0};
-    for (int64_t b = first; b < first + texts; ++b) {
-      starts.push_back(starts.back() + lengths[static_cast<size_t>(b)]);
-    }
-    const Mask each = Mask::segments(starts, starts);
-    if (starts.back() > 0) unpack(blocks(packed(part, starts), each, run), starts, part);
-  }
-  return x;
+  return through_real_tokens(
+      name, embed(input, run), input.lengths, run.observer != nullptr || trained_,
+      [&](const Tensor& tokens, const Mask& mask) { return blocks(tokens, mask, run); });
 }
 
 Tensor Bert::pooled(const Tensor& last_hidden_state) const {

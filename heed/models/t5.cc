@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "heed/models/config.h"
+#include "heed/models/real_tokens.h"
 #include "heed/nn/attend.h"
 #include "heed/nn/checkpoint.h"
 #include "heed/tensor/dims.h"
@@ -163,14 +164,21 @@ T5::T5(const T5Config& config, const Params& params)
                               : words_.weights();
   output_weight_ = output.weight;
   output_ = Linear(output);
+  trained_ = params.trained();
 }
 
 Memory T5::encode(const EncoderInput& source, const Run& run) const {
   Dims dims("t5");
   dims.bind("source ids", source.ids, "B S", DType::i32);
-  const Mask mask = real_keys(source.lengths, dims['B'], dims['S']);
   Tensor x = run.drop(words_(source.ids));  // [B, S, C]
-  x = through_blocks(encoder_, x, run, mask);
+  if (run.observer != nullptr || trained_) {
+    x = through_blocks(encoder_, x, run, real_keys(source.lengths, dims['B'], dims['S']));
+  } else {
+    x = through_real_tokens("t5", x, source.lengths, /*whole=*/false,
+                            [&](const Tensor& tokens, const Mask& mask) {
+                              return through_blocks(encoder_, tokens, run, mask);
+                            });
+  }
   x = encoder_norm_(x);
   run.reached(facts_.encoder_layers, x);
   return {.states = run.drop(x), .lengths = source.lengths};

@@ -100,6 +100,7 @@ class T5 : public EncoderDecoder {
   float output_scale_;
   Tensor output_weight_;  // [V, C]
   Linear output_;
+  bool trained_ = false;  // its weights are parameters in training
 };
 
 }  // namespace heed

@@ -7,6 +7,7 @@
 
 #include "heed/base/error.h"
 #include "heed/models/config.h"
+#include "heed/models/real_tokens.h"
 #include "heed/nn/attend.h"
 #include "heed/nn/checkpoint.h"
 #include "heed/tensor/dims.h"
@@ -82,6 +83,7 @@ Transformer::Transformer(const TransformerConfig& config, const Params& params)
                        ? target_words_.table()
                        : (params / "output").tensor("weight", {config.target_vocab, config.width});
   output_ = Linear({output_weight_, Tensor()});
+  trained_ = params.trained();
   (params / "transformer").release();
 }
 
@@ -95,9 +97,11 @@ Tensor Transformer::embed(const Embedding& words, const Tensor& ids, const Run& 
 Memory Transformer::encode(const EncoderInput& source, const Run& run) const {
   Dims dims("transformer");
   dims.bind("source ids", source.ids, "B S", DType::i32);
-  const Mask mask = padding_mask("transformer", source.lengths, dims['B'], dims['S']);
   Tensor x = embed(source_words_, source.ids, run);  // [B, S, C]
-  x = through_blocks(encoder_, x, run, mask);
+  x = through_real_tokens("transformer", x, source.lengths, run.observer != nullptr || trained_,
+                          [&](const Tensor& tokens, const Mask& mask) {
+                            return through_blocks(encoder_, tokens, run, mask);
+                          });
   if (encoder_norm_) x = (*encoder_norm_)(x);
   run.reached(facts_.encoder_layers, x);
   return {.states = x, .lengths = source.lengths};

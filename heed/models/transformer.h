@@ -64,6 +64,7 @@ class Transformer : public EncoderDecoder {
   std::optional<LayerNorm> decoder_norm_;
   Tensor output_weight_;  // [V, C]
   Linear output_;
+  bool trained_ = false;  // its weights are parameters in training
 };
 
 }  // namespace heed

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "heed/base/error.h"
+#include "heed/base/parallel.h"
 #include "heed/nn/attend.h"
 #include "heed/nn/extra_keys.h"
+#include "heed/ops/real_rows.h"
 #include "heed/tensor/dims.h"
 
 namespace heed {
@@ -97,13 +99,40 @@ Tensor MultiHeadAttention::operator()(const Tensor& x, const Tensor& memory, con
   if (run.cache == nullptr || inputs_ != AttentionInputs::memory || !extra_keys_.empty()) {
     return attend(project(x, memory, memory, mask), "cross", run);
   }
-  const auto make = [&] {
-    const std::vector<Tensor> kv = split(projections_[1](memory), 2, heads_);  // [B, S, H, D] each
-    return std::pair(kv[0].transpose(1, 2).contiguous(), kv[1].transpose(1, 2).contiguous());
-  };
-  const KvPages kept = run.cache->memory(run.layer, make);
+  const KvPages kept =
+      run.cache->memory(run.layer, [&] { return memory_keys(memory, mask.lengths()); });
   const Tensor q = split(projections_[0](x), 1, heads_)[0].transpose(1, 2);  // [B, H, T, D]
   return heed::attend(q, kept, options(mask, run), output_, "cross", run);
+}
+
+/// Keys and values of memory [B, S, K], [B, H, S, D] each; after a row's length (none: all are S)
+/// they are 0, and nothing is multiplied for them.
+std::pair<Tensor, Tensor> MultiHeadAttention::memory_keys(
+    const Tensor& memory, const std::vector<int64_t>& lengths) const {
+  const int64_t batch = memory.size(0), tokens = memory.size(1);
+  std::vector<int64_t> real = lengths;
+  if (lengths.size() <= 1) {
+    real.assign(static_cast<size_t>(batch), lengths.empty() ? tokens : lengths[0]);
+  }
+  const Tensor kv = projections_[1](pack_rows(memory, real));  // [1, N, 2 H D]
+  const int64_t width = kv.size(2) / 2, size = width / heads_;
+  std::vector<int64_t> starts{0};
+  for (const int64_t length : real) starts.push_back(starts.back() + length);
+  const Shape shape{batch, heads_, tokens, size};
+  const std::pair made(Tensor::empty(shape), Tensor::empty(shape));
+  parallel_for(batch * heads_, [&](int64_t task, int) {
+    const auto b = static_cast<size_t>(task / heads_);
+    const float* from = kv.data<float>() + starts[b] * kv.size(2) + task % heads_ * size;
+    for (const Tensor& to : {made.first, made.second}) {
+      float* row = to.data<float>() + task * tokens * size;
+      for (int64_t s = 0; s < real[b]; ++s, row += size) {
+        std::copy_n(from + s * kv.size(2), size, row);
+      }
+      std::fill_n(row, (tokens - real[b]) * size, 0.0F);
+      from += width;  // the values stand beside the keys
+    }
+  });
+  return made;
 }
 
 MultiHeadAttention::Weighted MultiHeadAttention::with_weights(const Tensor& query,

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "heed/nn/linear.h"
@@ -79,6 +80,8 @@ class MultiHeadAttention {
   Heads project(const Tensor& query, const Tensor& key, const Tensor& value,
                 const Mask& mask) const;
   std::vector<Tensor> products(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  std::pair<Tensor, Tensor> memory_keys(const Tensor& memory,
+                                        const std::vector<int64_t>& lengths) const;
   AttentionOptions options(const Mask& mask, const Run& run) const;
   Tensor attend(const Heads& heads, std::string_view kind, const Run& run) const;
 
