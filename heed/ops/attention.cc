@@ -146,6 +146,77 @@ AttentionOutputs run(AttentionPlan& plan, DType dtype, const AttentionWant& want
   return out;
 }
 
+/// Whether a row's queries see all its keys, or those before its length, and differ in nothing
+/// else.
+bool sees_by_length(const AttentionOptions& options) {
+  const Mask& mask = options.mask;
+  return !mask.causal() && mask.left() == Mask::kOpen && mask.right() == Mask::kOpen &&
+         !mask.segments() && mask.booleans().empty() && mask.additives().empty() &&
+         !options.alibi && !options.relative && !options.sinks && !options.dropout.on();
+}
+
+/// Rows in a run that read the same keys with one query each, as the beams of one source do: R
+/// where the batch is B / R such runs, else 1.
+int64_t rows_alike(const Tensor& q, const KvPages& pages, const AttentionOptions& options) {
+  const Tensor& table = pages.table;
+  const std::vector<int64_t>& lengths = options.mask.lengths();
+  if (q.rank() != 4 || table.rank() != 2 || table.dtype() != DType::i32 || q.size(2) != 1 ||
+      table.size(0) != q.size(0) || !sees_by_length(options) ||
+      (lengths.size() > 1 && std::ssize(lengths) != q.size(0))) {
+    return 1;
+  }
+  const auto alike = [&](int64_t a, int64_t b) {
+    for (int64_t i = 0; i < table.size(1); ++i) {
+      if (table.at<int32_t>({a, i}) != table.at<int32_t>({b, i})) return false;
+    }
+    return lengths.size() <= 1 ||
+           lengths[static_cast<size_t>(a)] == lengths[static_cast<size_t>(b)];
+  };
+  const int64_t batch = q.size(0);
+  int64_t run = 1;
+  while (run < batch && alike(0, run)) ++run;
+  if (batch % run != 0) return 1;
+  for (int64_t row = 0; row < batch; ++row) {
+    if (!alike(row / run * run, row)) return 1;
+  }
+  return run;
+}
+
+/// The rows of each run become heads that share their keys, which are then read once for all.
+Tensor attend_in_runs(const Tensor& q, const KvPages& pages, const AttentionOptions& options,
+                      int64_t run) {
+  const int64_t runs = q.size(0) / run, heads = q.size(1);
+  const Tensor many = q.transpose(1, 2)  // [B, 1, H, D]
+                          .contiguous()
+                          .reshape({runs, run, heads, q.size(3)})
+                          .transpose(1, 2)
+                          .contiguous()
+                          .reshape({runs, heads * run, 1, q.size(3)});
+  const Tensor& table = pages.table;
+  const Tensor first =
+      table.as_strided({runs, table.size(1)}, {run * table.stride(0), table.stride(1)});
+  std::vector<int64_t> lengths = options.mask.lengths();
+  for (int64_t i = 0; i < runs; ++i) {
+    if (lengths.size() > 1) {
+      lengths[static_cast<size_t>(i)] = lengths[static_cast<size_t>(i * run)];
+    }
+  }
+  if (lengths.size() > 1) lengths.resize(static_cast<size_t>(runs));
+  const Mask mask = lengths.empty() ? Mask() : Mask::padding(lengths);
+  const Tensor y =
+      attention_outputs(many, {pages.k, pages.v, first.contiguous()},
+                        {.scale = options.scale, .softcap = options.softcap, .mask = mask}, {})
+          .y;
+  const int64_t size = y.size(3);
+  return y
+      .transpose(1, 2)  // [runs, 1, H * run, E], as it lies in memory
+      .reshape({runs, heads, run, size})
+      .transpose(1, 2)
+      .contiguous()
+      .reshape({runs * run, 1, heads, size})
+      .transpose(1, 2);
+}
+
 }  // namespace
 
 AttentionOutputs attention_outputs(const Tensor& q, const Tensor& k, const Tensor& v,
@@ -171,6 +242,9 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
 }
 
 Tensor attention(const Tensor& q, const KvPages& pages, const AttentionOptions& options) {
+  if (const int64_t run = rows_alike(q, pages, options); run > 1) {
+    return attend_in_runs(q, pages, options, run);
+  }
   return attention_outputs(q, pages, options, {}).y;
 }
 

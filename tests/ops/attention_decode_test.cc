@@ -170,6 +170,26 @@ TEST_P(Decode, PagesEqualContiguous) {
   expect_same_bits(paged, flat, "y");
 }
 
+TEST_P(Decode, RowsThatReadTheSamePagesAreAsAlone) {
+  const Tensor q = random({6, 4, 1, 16}, 1);
+  const KvPages pages{random({3, 2, 300, 16}, 2), random({3, 2, 300, 16}, 3),
+                      Tensor::from<int32_t>({2, 2, 0, 0, 1, 1}, {6, 1})};
+  for (const std::vector<int64_t>& lengths :
+       {std::vector<int64_t>{290, 290, 7, 7, 300, 300}, {290, 290, 7, 8, 300, 300}, {131}, {}}) {
+    const auto options = [&](int64_t b) -> AttentionOptions {
+      if (lengths.size() < 2) return {.mask = lengths.empty() ? Mask() : Mask::padding(lengths)};
+      return {.mask = b < 0 ? Mask::padding(lengths)
+                            : Mask::padding({lengths[static_cast<size_t>(b)]})};
+    };
+    const Tensor y = attention(q, pages, options(-1));
+    for (int64_t b = 0; b < 6; ++b) {
+      const KvPages own{pages.k, pages.v, pages.table.slice(0, b, b + 1)};
+      expect_same_bits(y.slice(0, b, b + 1), attention(q.slice(0, b, b + 1), own, options(b)),
+                       "row " + std::to_string(b));
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, Decode, ::testing::ValuesIn(kernels::available_isas()),
                          [](const auto& isa) { return std::string(to_string(isa.param)); });
 
