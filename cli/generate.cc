@@ -123,8 +123,9 @@ class GenerateCommand {
   void run() {
     const auto samples = static_cast<size_t>(std::max<int64_t>(1, choices_.samples));
     InOrder out(prompts_.size() * samples);
-    // a beam search may find fewer texts than it was asked for, so that it is told of alone
-    const auto batch = choices_.beams > 1 ? size_t{1} : static_cast<size_t>(context_.batch);
+    // a beam search may find fewer texts than it was asked for, but one at least
+    const bool alone = choices_.beams > 1 && samples > 1;
+    const auto batch = alone ? size_t{1} : static_cast<size_t>(context_.batch);
     for (size_t first = 0; first < prompts_.size(); first += batch) {
       const size_t end = std::min(prompts_.size(), first + batch);
       std::vector<std::vector<int32_t>> ids;

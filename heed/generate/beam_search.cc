@@ -7,6 +7,7 @@
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/parallel.h"
 #include "heed/generate/ranking.h"
 
 namespace heed {
@@ -27,107 +28,125 @@ struct Candidate {
   bool ends = false;
 };
 
+/// The search of one prompt's texts; logits come from outside, so that several searches share them.
 class Search {
  public:
-  Search(Stepper& stepper, const std::vector<int32_t>& prompt, const BeamOptions& options)
-      : stepper_(stepper),
-        options_(options),
+  Search(const Stepper& stepper, const std::vector<int32_t>& prompt,
+         std::span<const int32_t> source, const BeamOptions& options)
+      : options_(&options),
+        source_(source.begin(), source.end()),
         room_(room_after(stepper, prompt, options.max_new_tokens, options.max_length)),
         beams_{{.ids = prompt, .score = 0, .written = {}}},
-        prompt_tokens_(std::ssize(prompt)) {
-    check_rules(options.rules);
+        parents_{0},
+        seen_(1),
+        prompt_tokens_(std::ssize(prompt)) {}
+
+  const std::vector<Beam>& beams() const { return beams_; }
+  /// Which of the last step's beams each one comes from.
+  const std::vector<int64_t>& parents() const { return parents_; }
+
+  /// Takes beam `row`'s logits [V] of this step; beams may go on different threads.
+  void see(int64_t row, const Tensor& logits) {
+    Seen& seen = seen_[static_cast<size_t>(row)];
+    seen.logits = logits;
+    seen.whole = checked_log_sum_exp(logits);
+    const Beam& beam = beams_[static_cast<size_t>(row)];
+    const std::vector<float> scores = scores_of(beam, logits, seen.whole);
+    seen.candidates.clear();
+    for (const int32_t id : likeliest_ids(scores, most_candidates())) {
+      seen.candidates.push_back({row, id, beam.score + scores[static_cast<size_t>(id)]});
+    }
   }
 
-  std::vector<Written> run() {
-    for (length_ = 1; length_ <= room_; ++length_) {
-      check_cancelled();
-      std::vector<std::vector<int32_t>> rows;
-      for (const Beam& beam : beams_) rows.push_back(beam.ids);
-      logits_ = stepper_.next(rows, parents_);
-      const std::vector<Candidate> candidates = likeliest();
-      end_some(candidates);
-      if (length_ == room_ || !go_on(candidates) || !worth_going_on()) break;
-    }
-    return std::move(ended_);
+  /// One more token a beam, all of which have been seen; whether there is more to search.
+  bool grow() {
+    ++length_;
+    const std::vector<Candidate> candidates = likeliest();
+    end_some(candidates);
+    if (length_ == room_ || !go_on(candidates) || !worth_going_on()) return false;
+    seen_.resize(beams_.size());
+    return true;
   }
+
+  std::vector<Written> take() { return std::move(ended_); }
 
  private:
-  double penalty(int64_t length) const {
-    return std::pow(static_cast<double>(length), options_.length_penalty);
+  /// What the model says after a beam.
+  struct Seen {
+    Tensor logits;     // [V]
+    double whole = 0;  // their log_sum_exp
+    std::vector<Candidate> candidates;
+  };
+
+  /// So many that `beams` go on whatever end tokens are among them.
+  size_t most_candidates() const {
+    const auto end_ids = std::max<int64_t>(1, std::ssize(options_->end_ids));
+    return static_cast<size_t>((end_ids + 1) * options_->beams);
   }
 
-  bool full() const { return std::ssize(ended_) == options_.beams; }
+  double penalty(int64_t length) const {
+    return std::pow(static_cast<double>(length), options_->length_penalty);
+  }
 
-  /// A row's log-probabilities as the rules change them.
+  bool full() const { return std::ssize(ended_) == options_->beams; }
+
+  /// A beam's log-probabilities as the rules change them.
   std::vector<float> scores_of(const Beam& beam, const Tensor& logits, double whole) const {
-    std::vector<float> scores;
-    scores.reserve(static_cast<size_t>(logits.numel()));
-    for (const float logit : logits.span<const float>()) {
-      scores.push_back(static_cast<float>(logit - whole));
-    }
-    apply_rules(scores,
-                {.ids = beam.ids,
-                 .source = options_.source.empty()
-                               ? std::span(beam.ids).first(static_cast<size_t>(prompt_tokens_))
-                               : std::span(options_.source),
-                 .prompt_tokens = prompt_tokens_,
-                 .most_tokens = prompt_tokens_ + room_,
-                 .end_ids = options_.end_ids},
-                options_.rules);
+    std::vector<float> scores(static_cast<size_t>(logits.numel()));
+    std::ranges::transform(logits.span<const float>(), scores.begin(),
+                           [whole](float logit) { return static_cast<float>(logit - whole); });
+    apply_rules(
+        scores,
+        {.ids = beam.ids,
+         .source = source_.empty() ? std::span(beam.ids).first(static_cast<size_t>(prompt_tokens_))
+                                   : std::span(source_),
+         .prompt_tokens = prompt_tokens_,
+         .most_tokens = prompt_tokens_ + room_,
+         .end_ids = options_->end_ids},
+        options_->rules);
     return scores;
   }
 
-  /// The likeliest continuations, so many that `beams` go on whatever end tokens are among them.
+  /// The likeliest continuations of all beams.
   std::vector<Candidate> likeliest() {
-    const auto end_ids = std::max<int64_t>(1, std::ssize(options_.end_ids));
-    const auto keep = static_cast<size_t>((end_ids + 1) * options_.beams);
     std::vector<Candidate> all;
-    wholes_.clear();
-    for (int64_t r = 0; r < std::ssize(beams_); ++r) {
-      const Tensor logits = logits_.select(0, r);  // [V]
-      wholes_.push_back(checked_log_sum_exp(logits));
-      const Beam& beam = beams_[static_cast<size_t>(r)];
-      const std::vector<float> scores = scores_of(beam, logits, wholes_.back());
-      Ranking ranking(scores);
-      for (size_t place = 0; place < std::min(keep, ranking.size()); ++place) {
-        all.push_back({r, ranking.id(place), beam.score + ranking.score(place)});
-      }
+    for (const Seen& seen : seen_) {
+      all.insert(all.end(), seen.candidates.begin(), seen.candidates.end());
     }
     std::ranges::sort(all, [](const Candidate& a, const Candidate& b) {
       if (a.score != b.score) return a.score > b.score;
       return a.parent != b.parent ? a.parent < b.parent : a.id < b.id;
     });
-    if (all.size() > keep) all.resize(keep);
+    if (all.size() > most_candidates()) all.resize(most_candidates());
     if (all.empty() && ended_.empty()) refuse_nothing_left();
     for (Candidate& one : all) one.ends = ends(one);
     return all;
   }
 
   bool ends(const Candidate& candidate) const {
-    const auto& end_ids = options_.end_ids;
+    const auto& end_ids = options_->end_ids;
     if (std::ranges::find(end_ids, candidate.id) != end_ids.end()) return true;
-    if (!options_.stops) return false;
+    if (!options_->stops) return false;
     std::vector<int32_t> ids = beams_[static_cast<size_t>(candidate.parent)].written.ids;
     ids.push_back(candidate.id);
-    return options_.stops(ids);
+    return options_->stops(ids);
   }
 
   Written grown(const Candidate& candidate) const {
-    const Tensor logits = logits_.select(0, candidate.parent);
-    const double whole = wholes_[static_cast<size_t>(candidate.parent)];
+    const Seen& seen = seen_[static_cast<size_t>(candidate.parent)];
     Written written = beams_[static_cast<size_t>(candidate.parent)].written;
     written.ids.push_back(candidate.id);
-    written.logprobs.push_back(static_cast<float>(logits.at({candidate.id}) - whole));
-    if (options_.likeliest > 0) {
-      written.likeliest.push_back(likeliest_tokens(logits, whole, options_.likeliest));
+    written.logprobs.push_back(static_cast<float>(seen.logits.at({candidate.id}) - seen.whole));
+    if (options_->likeliest > 0) {
+      written.likeliest.push_back(likeliest_tokens(seen.logits, seen.whole, options_->likeliest));
     }
     return written;
   }
 
   /// Those of the first `beams` candidates that end are among the best, if their scores are.
   void end_some(const std::vector<Candidate>& candidates) {
-    if (full() && options_.early_stopping == EarlyStopping::on) return;
-    const auto most = std::min<size_t>(candidates.size(), static_cast<size_t>(options_.beams));
+    if (full() && options_->early_stopping == EarlyStopping::on) return;
+    const auto most = std::min<size_t>(candidates.size(), static_cast<size_t>(options_->beams));
     for (size_t i = 0; i < most; ++i) {
       const Candidate& one = candidates[i];
       if (!one.ends && length_ < room_) continue;
@@ -136,7 +155,7 @@ class Search {
       ended_.back().score = one.score / penalty(length_);
     }
     std::ranges::stable_sort(ended_, std::greater<>(), &Written::score);
-    if (std::ssize(ended_) > options_.beams) ended_.resize(static_cast<size_t>(options_.beams));
+    if (std::ssize(ended_) > options_->beams) ended_.resize(static_cast<size_t>(options_->beams));
   }
 
   /// The first `beams` candidates that do not end become the beams; whether there are any.
@@ -144,7 +163,7 @@ class Search {
     std::vector<Beam> beams;
     parents_.clear();
     for (const Candidate& one : candidates) {
-      if (one.ends || std::ssize(beams) == options_.beams) continue;
+      if (one.ends || std::ssize(beams) == options_->beams) continue;
       Beam& beam = beams.emplace_back(
           Beam{beams_[static_cast<size_t>(one.parent)].ids, one.score, grown(one)});
       beam.ids.push_back(one.id);
@@ -156,33 +175,99 @@ class Search {
 
   bool worth_going_on() const {
     if (!full()) return true;
-    if (options_.early_stopping == EarlyStopping::on) return false;
+    if (options_->early_stopping == EarlyStopping::on) return false;
     const bool grows =
-        options_.early_stopping == EarlyStopping::never && options_.length_penalty > 0;
+        options_->early_stopping == EarlyStopping::never && options_->length_penalty > 0;
     return beams_.front().score / penalty(grows ? room_ : length_) > ended_.back().score;
   }
 
-  Stepper& stepper_;
-  const BeamOptions& options_;
+  const BeamOptions* options_;
+  std::vector<int32_t> source_;
   int64_t room_;
   int64_t length_ = 0;  // of a candidate without the prompt
   std::vector<Beam> beams_;
   std::vector<int64_t> parents_;
+  std::vector<Seen> seen_;  // of each beam
   int64_t prompt_tokens_;
-  Tensor logits_;               // [beams, V] of this step
-  std::vector<double> wholes_;  // their log_sum_exp
   std::vector<Written> ended_;  // best first
+};
+
+/// All searches' beams, one step after the other.
+class Searches {
+ public:
+  Searches(Stepper& stepper, const std::vector<std::vector<int32_t>>& prompts,
+           const BeamOptions& options)
+      : stepper_(stepper), found_(prompts.size()) {
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const auto source = options.sources.empty() ? std::span<const int32_t>() : options.sources[i];
+      live_.push_back({Search(stepper, prompts[i], source, options), i, std::ssize(live_)});
+    }
+  }
+
+  std::vector<std::vector<Written>> run() {
+    for (bool first = true; !live_.empty(); first = false) {
+      check_cancelled();
+      step(first);
+      std::erase_if(live_, [this](Live& one) {
+        if (one.search.grow()) return false;
+        found_[one.prompt] = one.search.take();
+        return true;
+      });
+    }
+    return std::move(found_);
+  }
+
+ private:
+  struct Live {
+    Search search;
+    size_t prompt;      // its number
+    int64_t first_row;  // of its beams in the last call
+  };
+
+  void step(bool first) {
+    std::vector<std::vector<int32_t>> rows;
+    std::vector<int64_t> parents;
+    std::vector<std::pair<Search*, int64_t>> beams;  // of each row
+    for (Live& one : live_) {
+      const std::vector<Beam>& its = one.search.beams();
+      for (size_t i = 0; i < its.size(); ++i) {
+        rows.push_back(its[i].ids);
+        parents.push_back(one.first_row + one.search.parents()[i]);
+        beams.emplace_back(&one.search, static_cast<int64_t>(i));
+      }
+      one.first_row = std::ssize(rows) - std::ssize(its);
+    }
+    const Tensor logits =  // [R, V]
+        stepper_.next(rows, first ? std::vector<int64_t>() : parents);
+    parallel_for(std::ssize(rows), [&](int64_t row, int) {
+      const auto& [search, beam] = beams[static_cast<size_t>(row)];
+      search->see(beam, logits.select(0, row));
+    });
+  }
+
+  Stepper& stepper_;
+  std::vector<Live> live_;
+  std::vector<std::vector<Written>> found_;
 };
 
 }  // namespace
 
 std::vector<Written> beam_search(Stepper& stepper, const std::vector<int32_t>& prompt,
                                  const BeamOptions& options) {
+  return std::move(
+      beam_search_batch(stepper, std::vector<std::vector<int32_t>>{prompt}, options).front());
+}
+
+std::vector<std::vector<Written>> beam_search_batch(
+    Stepper& stepper, const std::vector<std::vector<int32_t>>& prompts,
+    const BeamOptions& options) {
   if (options.beams < 1) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("generate: beams must be at least 1 but is {}", options.beams));
   }
-  return Search(stepper, prompt, options).run();
+  check_rules(options.rules);
+  HEED_ASSERT(options.sources.empty() || options.sources.size() == prompts.size());
+  return Searches(stepper, prompts, options).run();
 }
 
 }  // namespace heed

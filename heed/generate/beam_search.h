@@ -24,9 +24,9 @@ struct BeamOptions {
   int64_t max_new_tokens = 100;
   int64_t max_length = 0;  // as in DecodeOptions
   std::vector<int32_t> end_ids = {};
-  ScoreRules rules = {};             // of log-probabilities, as transformers has it
-  std::vector<int32_t> source = {};  // what an encoder-decoder writes from; empty: the prompt
-  int64_t likeliest = 0;             // as in DecodeOptions
+  ScoreRules rules = {};                           // of log-probabilities, as transformers has it
+  std::vector<std::vector<int32_t>> sources = {};  // as in DecodeOptions
+  int64_t likeliest = 0;                           // as in DecodeOptions
   /// Whether a text ends with its last token besides end_ids; takes the new tokens.
   std::function<bool(std::span<const int32_t> ids)> stops = {};
 };
@@ -38,5 +38,9 @@ struct BeamOptions {
 /// cancelled between tokens.
 std::vector<Written> beam_search(Stepper& stepper, const std::vector<int32_t>& prompt,
                                  const BeamOptions& options);
+
+/// The same of several prompts at once, each the same as alone: a step reads all their beams.
+std::vector<std::vector<Written>> beam_search_batch(
+    Stepper& stepper, const std::vector<std::vector<int32_t>>& prompts, const BeamOptions& options);
 
 }  // namespace heed

@@ -193,11 +193,9 @@ std::vector<Written> decode_batch(Stepper& stepper,
 }
 
 std::vector<TokenLogprob> likeliest_tokens(const Tensor& logits, double whole, int64_t count) {
-  Ranking ranking(logits.span<const float>());
   std::vector<TokenLogprob> tokens;
-  const size_t most = std::min(ranking.size(), static_cast<size_t>(count));
-  for (size_t place = 0; place < most; ++place) {
-    tokens.push_back({ranking.id(place), static_cast<float>(ranking.score(place) - whole)});
+  for (const int32_t id : likeliest_ids(logits.span<const float>(), static_cast<size_t>(count))) {
+    tokens.push_back({id, static_cast<float>(logits.at({id}) - whole)});
   }
   return tokens;
 }

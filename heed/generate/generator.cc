@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -96,7 +97,7 @@ class Writing {
   std::vector<Generated> write(const std::vector<std::vector<int32_t>>& prompts) {
     prompts_ = &prompts;
     if (options_.beams > 1) {
-      for (size_t i = 0; i < prompts.size(); ++i) search(i);
+      search();
       return std::move(done_);
     }
     done_.resize(prompts.size() * static_cast<size_t>(options_.samples));
@@ -109,7 +110,7 @@ class Writing {
          .max_length = options_.max_length,
          .end_ids = end_ids_,
          .rules = options_.rules,
-         .sources = sources_ == nullptr ? std::vector<std::vector<int32_t>>{} : *sources_,
+         .sources = sources(),
          .sampling = options_.sampling,
          .seed = options_.seed,
          .samples = options_.samples,
@@ -140,7 +141,11 @@ class Writing {
     return (sources_ == nullptr ? *prompts_ : *sources_)[prompt];
   }
 
-  void search(size_t number) {
+  std::vector<std::vector<int32_t>> sources() const {
+    return sources_ == nullptr ? std::vector<std::vector<int32_t>>{} : *sources_;
+  }
+
+  void search() {
     BeamOptions beam{.beams = options_.beams,
                      .length_penalty = options_.length_penalty,
                      .early_stopping = options_.early_stopping,
@@ -148,20 +153,25 @@ class Writing {
                      .max_length = options_.max_length,
                      .end_ids = end_ids_,
                      .rules = options_.rules,
-                     .source = told(number),
+                     .sources = sources(),
                      .likeliest = options_.likeliest};
     if (!options_.stop.empty()) {
       beam.stops = [this](std::span<const int32_t> ids) { return stops(ids); };
     }
-    std::vector<Written> best = beam_search(stepper_, (*prompts_)[number], beam);
-    if (std::ssize(best) > options_.samples) best.resize(static_cast<size_t>(options_.samples));
-    for (Written& one : best) {
-      const auto text = std::ssize(done_);
-      Narrator telling = narrator(text);
-      for (const int32_t id : one.ids) telling.add(id);
-      done_.push_back(generated(told(number), one, telling));
-      if (options_.on_end) options_.on_end(first_text_ + text, done_.back());
+    std::vector<std::vector<Written>> found = beam_search_batch(stepper_, *prompts_, beam);
+    for (size_t prompt = 0; prompt < found.size(); ++prompt) {
+      std::vector<Written>& best = found[prompt];
+      if (std::ssize(best) > options_.samples) best.resize(static_cast<size_t>(options_.samples));
+      for (Written& one : best) tell(prompt, one);
     }
+  }
+
+  void tell(size_t prompt, const Written& one) {
+    const auto text = std::ssize(done_);
+    Narrator telling = narrator(text);
+    for (const int32_t id : one.ids) telling.add(id);
+    done_.push_back(generated(told(prompt), one, telling));
+    if (options_.on_end) options_.on_end(first_text_ + text, done_.back());
   }
 
   void end(int64_t text, const Written& written) {
@@ -297,15 +307,18 @@ std::vector<Generated> Translator::batch(std::vector<std::vector<int32_t>> sourc
 std::vector<Generated> Translator::batch(const std::vector<std::vector<int32_t>>& sources,
                                          const GenerateOptions& options,
                                          const KvCacheOptions& cache) const {
-  // a beam search has one source
-  const size_t together = options.beams > 1 ? 1 : sources.size();
+  // beams enough for the products to be fast; more would only take memory
+  constexpr int64_t kBeamsTogether = 64;
+  const size_t together =
+      options.beams > 1 ? static_cast<size_t>(std::max<int64_t>(1, kBeamsTogether / options.beams))
+                        : std::max<size_t>(1, sources.size());
   check_rows(sources, {});
   std::vector<Generated> all;
   for (size_t first = 0; first < sources.size(); first += together) {
     const Clock::time_point start = Clock::now();
     const std::vector<std::vector<int32_t>> some(
         sources.begin() + static_cast<std::ptrdiff_t>(first),
-        sources.begin() + static_cast<std::ptrdiff_t>(first + together));
+        sources.begin() + static_cast<std::ptrdiff_t>(std::min(first + together, sources.size())));
     MemoryStepper stepper(model_, model_->encode(EncoderInput::from_rows(some)), cache);
     Writing writing(stepper, options, special_.end, tokenizer_, start);
     writing.from(some, std::ssize(all));

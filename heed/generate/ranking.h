@@ -66,6 +66,10 @@ class Ranking {
   size_t sorted_ = 0;  // so many places are in order
 };
 
+/// The ids of the `count` largest scores as Ranking has them, in one pass over the scores; fewer
+/// where there are fewer tokens.
+std::vector<int32_t> likeliest_ids(std::span<const float> scores, size_t count);
+
 /// Throws what is to be said where rules leave no token.
 [[noreturn]] void refuse_nothing_left();
 

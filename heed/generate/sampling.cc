@@ -173,9 +173,9 @@ void check_sampling(const SamplingOptions& options) {
 int32_t pick_token(std::span<const float> scores, const SamplingOptions& options, double draw) {
   check_scores(scores);
   if (options.temperature == 0) {
-    const auto likeliest = std::ranges::max_element(scores);
-    if (*likeliest == -INFINITY) refuse_nothing_left();
-    return static_cast<int32_t>(likeliest - scores.begin());
+    const std::vector<int32_t> likeliest = likeliest_ids(scores, 1);
+    if (likeliest.empty()) refuse_nothing_left();
+    return likeliest.front();
   }
   Candidates candidates(scores, options.temperature);
   candidates.keep_top_k(options.top_k);
@@ -198,7 +198,8 @@ double sampling_draw(uint64_t seed, int64_t step) {
 
 double log_sum_exp(const Tensor& logits) {
   const auto all = logits.span<const float>();
-  const auto top = static_cast<int32_t>(std::ranges::max_element(all) - all.begin());
+  const std::vector<int32_t> likeliest = likeliest_ids(all, 1);
+  const int32_t top = likeliest.empty() ? 0 : likeliest.front();
   const Tensor loss = cross_entropy(logits.detach().reshape({1, -1}),
                                     Tensor::from(std::vector<int32_t>{top}, {1}), {.sum = true});
   return double{*loss.data<float>()} + all[static_cast<size_t>(top)];

@@ -53,6 +53,10 @@ TEST(Translator, ASourceOfABatchIsWrittenOfAsAlone) {
     const Translator translator = Translator::load(golden_folder() / name);
     for (GenerateOptions options :
          {GenerateOptions{.max_new_tokens = 9, .beams = 3},
+          GenerateOptions{// whose searches end at different lengths
+                          .max_new_tokens = 40,
+                          .beams = 4,
+                          .early_stopping = EarlyStopping::on},
           GenerateOptions{.max_new_tokens = 9, .rules = {.encoder_repetition_penalty = 2}}}) {
       std::vector<int64_t> ended;
       options.on_end = [&](int64_t text, const Generated&) { ended.push_back(text); };
@@ -61,7 +65,9 @@ TEST(Translator, ASourceOfABatchIsWrittenOfAsAlone) {
       EXPECT_EQ(ended, (std::vector<int64_t>{0, 1, 2})) << name;
       options.on_end = {};
       for (size_t i = 0; i < sources.size(); ++i) {
-        EXPECT_EQ(all[i].ids, translator(sources[i], options).ids) << name << " " << i;
+        const Generated alone = translator(sources[i], options);
+        EXPECT_EQ(all[i].ids, alone.ids) << name << " " << i;
+        EXPECT_EQ(all[i].score, alone.score) << name << " " << i;
         EXPECT_EQ(all[i].prompt_ids, sources[i]);
       }
     }
