@@ -6,8 +6,9 @@ that works only in its turn; a cell's rounds go peer by peer, a cell's figure is
 rounds, a ratio the median of the rounds' own ratios. One thread is timed by processor time, several
 by the clock on the wall; loading always by the clock on the wall, with the file in the page cache.
 The time to the first token is that of reading the prompt. The share is of the memory's bandwidth
-(reading a buffer as large as the file, in the same run) that a step of one row uses, if it reads the
-file once. Prints Markdown.
+(reading a buffer as large as the file, in huge pages, in the same run) that a step uses, if it reads the
+file once, and the keys and values of every row that it has read by the middle of its new tokens. A
+peer that refuses a file (heed-int8 does where nothing is quantised) has a dash. Prints Markdown.
 """
 import argparse
 import os
@@ -26,27 +27,41 @@ def parse_cell(text):
 
 
 class Bench:
-    def __init__(self, args, threads):
+    """The peers with one model: fresh processes, so that a peak is of that model alone."""
+
+    def __init__(self, args, threads, model):
         here = os.path.dirname(os.path.abspath(__file__))
         commands = {"heed": [args.heed], "heed-int8": [args.heed, "int8"],
                     "llama.cpp": [sys.executable, os.path.join(here, "generate_worker.py")]}
-        self.args, self.threads = args, threads
+        self.args, self.threads, self.model = args, threads, model
         self.workers = {peer: Worker(commands[peer]) for peer in args.peers}
+        self.roof = Worker(commands["heed"])
 
-    def measure(self, model, cell):
-        size = os.path.getsize(model)
-        roof = self.workers["heed"].ask({"roof": size, "threads": self.threads})["bytes"]
-        job = {"model": model, "threads": self.threads, **parse_cell(cell)}
-        loads = {peer: worker.ask({**job, "fresh": True})["load_seconds"] for peer, worker in self.workers.items()}
-        rounds = {peer: [] for peer in self.workers}
+    def measure(self, cell):
+        job = {"model": self.model, "threads": self.threads, **parse_cell(cell)}
+        first = {peer: worker.ask({**job, "fresh": True}) for peer, worker in self.workers.items()}
+        rounds = {peer: [] for peer, answer in first.items() if "refused" not in answer}
+        roofs = []
         for _ in range(self.args.rounds):
-            for peer, worker in self.workers.items():
-                rounds[peer].append(worker.ask(job))
-        return size, roof, loads, rounds
+            roofs.append(self.roof.ask({"roof": os.path.getsize(self.model), "threads": self.threads})["bytes"])
+            for peer, answers in rounds.items():
+                answers.append(self.workers[peer].ask(job))
+        return roofs, {peer: first[peer]["load_seconds"] for peer in rounds}, rounds
 
     def close(self):
-        for worker in self.workers.values():
+        for worker in [*self.workers.values(), self.roof]:
             worker.close()
+
+
+def of_each(peers, rounds, text):
+    return " / ".join(text(peer) if peer in rounds else "-" for peer in peers)
+
+
+def share_of_bandwidth(model, job, roofs, answers):
+    """Median over the rounds, each with the roof of that round."""
+    cache = answers[0]["cache_token_bytes"] * job["batch"] * (job["prompt"] + job["new"] / 2)
+    read = os.path.getsize(model) + cache
+    return statistics.median(job["new"] / one["new_seconds"] * read / roof for one, roof in zip(answers, roofs))
 
 
 def alike(rounds):
@@ -60,20 +75,20 @@ def alike(rounds):
     return f"{same} of {len(texts[0])}"
 
 
-def print_row(name, cell, threads, peers, size, roof, loads, rounds):
+def print_row(bench, cell, peers):
+    roofs, loads, rounds = bench.measure(cell)
     job = parse_cell(cell)
     columns = []
     for what in ("prompt_seconds", "new_seconds"):
         tokens = job["batch"] * job["prompt" if what == "prompt_seconds" else "new"]
         seconds = {peer: [one[what] for one in answers] for peer, answers in rounds.items()}
-        columns.append(" / ".join(f"{tokens / statistics.median(seconds[peer]):.1f}" for peer in peers))
-        columns += [ratio(seconds["heed"], seconds[peer]) for peer in peers[1:]]
-    steps = [job["new"] / one["new_seconds"] for one in rounds["heed"]]
-    columns.append(f"{100 * statistics.median(steps) * size / roof:.0f} %")
-    columns.append(" / ".join(f"{rounds[peer][-1]['peak_bytes'] / 1e6:.0f}" for peer in peers))
-    columns.append(" / ".join(f"{1e3 * loads[peer]:.0f}" for peer in peers))
-    columns.append(alike(rounds))
-    print(f"| {name} | {cell} | {threads} | {' | '.join(columns)} |", flush=True)
+        columns.append(of_each(peers, rounds, lambda peer: f"{tokens / statistics.median(seconds[peer]):.1f}"))
+        columns += [ratio(seconds["heed"], seconds[peer]) if peer in rounds else "-" for peer in peers[1:]]
+    columns.append(f"{100 * share_of_bandwidth(bench.model, job, roofs, rounds['heed']):.0f} %")
+    columns.append(of_each(peers, rounds, lambda peer: f"{rounds[peer][-1]['peak_bytes'] / 1e6:.0f}"))
+    columns.append(of_each(peers, rounds, lambda peer: f"{1e3 * loads[peer]:.0f}"))
+    columns.append(alike({peer: rounds[peer] for peer in rounds if peer != "heed-int8"}))
+    print(f"| {os.path.basename(bench.model)} | {cell} | {bench.threads} | {' | '.join(columns)} |", flush=True)
 
 
 def main():
@@ -97,11 +112,11 @@ def main():
           f"tokens alike |")
     print("|---" * (8 + 2 * len(args.peers[1:]) + 1) + "|")
     for threads in args.threads:
-        bench = Bench(args, threads)
         for model in args.models:
+            bench = Bench(args, threads, model)
             for cell in args.cells:
-                print_row(os.path.basename(model), cell, threads, args.peers, *bench.measure(model, cell))
-        bench.close()
+                print_row(bench, cell, args.peers)
+            bench.close()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 
 #include "bench/roofs.h"
 #include "bench/worker.h"
+#include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/generate/stepper.h"
 #include "heed/models/registry.h"
@@ -38,6 +39,13 @@ void extend(Rows& rows, const Tensor& logits) {
   }
 }
 
+/// What the keys and values of a token take, of all layers.
+int64_t cache_token_bytes(const std::shared_ptr<const CausalModel>& model) {
+  CachedStepper stepper(model, {.cache = {.page_tokens = 1}});
+  stepper.next({{0}}, {});
+  return stepper.cache_bytes();
+}
+
 Job write(const std::shared_ptr<const CausalModel>& model, const Job& job) {
   const int threads = job.at("threads"), steps = job.at("new");
   Rows rows = prompts(job, model->facts().vocab);
@@ -53,32 +61,46 @@ Job write(const std::shared_ptr<const CausalModel>& model, const Job& job) {
   return {{"prompt_seconds", first - start},
           {"new_seconds", end - first},
           {"ids", std::vector<int32_t>(ids.end() - steps - 1, ids.end())},
+          {"cache_token_bytes", cache_token_bytes(model)},
           {"peak_bytes", memory_kb("VmHWM") * 1024}};
 }
 
-/// Answers jobs until there are no more; the model of a path stays from job to job.
-int serve_texts(bool int8_activations) {
-  set_cached_memory_limit(std::numeric_limits<int64_t>::max());
-  std::string path;
-  std::shared_ptr<const CausalModel> model;
-  for (std::string line; std::getline(std::cin, line);) {
-    const Job job = Job::parse(line);
+/// Answers jobs; the model of a path stays from job to job.
+class Server {
+ public:
+  explicit Server(bool int8_activations) : int8_activations_(int8_activations) {}
+
+  Job answer(const Job& job) {
     set_num_threads(job.at("threads"));
-    if (job.contains("roof")) {
-      std::cout << Job{{"bytes", read_roof(job.at("roof"))}}.dump() << std::endl;
-      continue;
-    }
+    if (job.contains("roof")) return {{"bytes", read_roof(job.at("roof"))}};
     double load = 0;
-    if (path != job.at("model") || job.contains("fresh")) {
-      model = nullptr;              // frees its memory first
+    if (path_ != job.at("model") || job.contains("fresh")) {
+      model_ = nullptr;             // frees its memory first
       const double start = now(2);  // by the clock on the wall, which waiting for a disk counts on
-      path = job.at("model").get<std::string>();
-      model = load_causal_model(path, {.int8_activations = int8_activations});
+      path_ = job.at("model").get<std::string>();
+      try {
+        model_ = load_causal_model(path_, {.int8_activations = int8_activations_});
+      } catch (const Error& error) {
+        return {{"refused", error.what()}};
+      }
       load = now(2) - start;
     }
-    Job reply = write(model, job);
+    Job reply = write(model_, job);
     reply["load_seconds"] = load;
-    std::cout << reply.dump() << std::endl;
+    return reply;
+  }
+
+ private:
+  bool int8_activations_;
+  std::string path_;
+  std::shared_ptr<const CausalModel> model_;
+};
+
+int serve_texts(bool int8_activations) {
+  set_cached_memory_limit(std::numeric_limits<int64_t>::max());
+  Server server(int8_activations);
+  for (std::string line; std::getline(std::cin, line);) {
+    std::cout << server.answer(Job::parse(line)).dump() << std::endl;
   }
   return 0;
 }

@@ -17,7 +17,7 @@ namespace heed::kernels::HWY_NAMESPACE {
 namespace block_product_tile {
 
 // Weights are asked for so many bytes before they are read, a step's lines at a time.
-constexpr int64_t kAhead = 4096;
+constexpr int64_t kAhead = 6144;
 constexpr int64_t kLineBytes = 64;
 
 /// Four rows of W, one depth of them, and their scales.

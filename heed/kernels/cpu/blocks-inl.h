@@ -54,7 +54,8 @@ class FourBits {
   explicit FourBits(const float* scales) {
     const Floats f;
     const FloatVector d = hn::Set(f, scales[0]);
-    weights_ = kWithMinimum ? hn::Add(hn::Mul(d, hn::Iota(f, 0)), hn::Set(f, scales[1]))
+    // d q is exact (11 bits, or 17 of a K kind, times 4), so one rounding is the law's two
+    weights_ = kWithMinimum ? hn::MulAdd(d, hn::Iota(f, 0), hn::Set(f, scales[1]))
                             : hn::Mul(d, hn::Iota(f, -8));
   }
   /// Looks all up at once, by the lowest four bits of each lane alone, where arithmetic would take
