@@ -33,6 +33,7 @@ void check_picture(const Picture& picture) {
     }
     check_labels(map, "row", map.row_labels.size(), map.values.size(0));
     check_labels(map, "column", map.column_labels.size(), map.values.size(1));
+    check_labels(map, "cell", map.cells.size(), map.values.numel());
   }
 }
 

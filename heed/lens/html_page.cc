@@ -149,7 +149,8 @@ function draw() {
     const v = values(map);
     for (let i = 0; i < v.length; i++) {
       g.fillStyle = ink(rgb(map, v[i]));
-      g.fillText(Number.isNaN(v[i]) ? "-" : v[i].toFixed(2), left + (i % C + 0.5) * side, above + (Math.floor(i / C) + 0.5) * side);
+      const said = map.cells ? map.cells[i] : Number.isNaN(v[i]) ? "-" : v[i].toFixed(2);
+      if (g.measureText(said).width < side) g.fillText(said, left + (i % C + 0.5) * side, above + (Math.floor(i / C) + 0.5) * side);
     }
   }
   if (cell) { g.strokeStyle = css("--ink"); g.strokeRect(left + cell[1] * side, above + cell[0] * side, side, side); }
@@ -163,13 +164,14 @@ function say() {
     $("top").replaceChildren(); return;
   }
   const [r, c] = cell, row = word(map.rows, r);
-  $("say").replaceChildren(bold(row), " → ", bold(word(map.columns, c)), ": " + number(v[r * map.columnCount + c]));
+  $("say").replaceChildren(bold(row), " → ", bold(word(map.columns, c)), ": ",
+    ...(map.cells ? [bold(map.cells[r * map.columnCount + c]), " "] : []), number(v[r * map.columnCount + c]));
   const order = Array.from({ length: map.columnCount }, (_, j) => j).filter(j => !Number.isNaN(v[r * map.columnCount + j]))
     .sort((a, b) => v[r * map.columnCount + b] - v[r * map.columnCount + a]).slice(0, 8);
   $("top").replaceChildren(...order.map(j => {
     const value = v[r * map.columnCount + j], li = document.createElement("li"), name = document.createElement("span");
     const bar = document.createElement("i"), out = document.createElement("output");
-    name.textContent = word(map.columns, j); out.textContent = number(value);
+    name.textContent = word(map.columns, j) + (map.cells ? ": " + map.cells[r * map.columnCount + j] : ""); out.textContent = number(value);
     bar.style.width = 90 * Math.min(1, Math.max(0, (value - map.lowest) / (map.highest - map.lowest))) + "px";
     li.append(name, bar, out); return li;
   }));

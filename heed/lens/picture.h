@@ -15,6 +15,7 @@ struct HeatMap {
   Tensor values;  // [R, C] f32, weights in [0, 1] unless `highest` says otherwise
   std::vector<std::string> row_labels;     // R, or empty
   std::vector<std::string> column_labels;  // C, or empty
+  std::vector<std::string> cells;          // what each cell says, R C row by row, or empty
   std::string row_axis;                    // "looks (query)"
   std::string column_axis;                 // "looked at (key)"
   std::optional<float> lowest;  // value of the first colour; absent: 0 (or the minimum if negative)

@@ -57,6 +57,7 @@ std::string picture_json(const Picture& picture) {
       fmt::format_to(std::back_inserter(out), ",\"row_edges\":[{}],\"column_edges\":[{}]",
                      fmt::join(map.row_edges, ","), fmt::join(map.column_edges, ","));
     }
+    if (!map.cells.empty()) out += ",\"cells\":" + quoted(map.cells);
     out += ",\"values\":";
     append_values(out, map.values);
     out += '}';
@@ -65,7 +66,10 @@ std::string picture_json(const Picture& picture) {
 }
 
 std::string picture_csv(const Picture& picture) {
-  std::string out = "map,row,column,row_label,column_label,value\n";
+  const bool says =
+      std::ranges::any_of(picture.maps, [](const HeatMap& m) { return !m.cells.empty(); });
+  std::string out = "map,row,column,row_label,column_label,value";
+  out += says ? ",cell\n" : "\n";
   const auto label = [](const std::vector<std::string>& labels, int64_t i) {
     return labels.empty() ? std::string() : csv_cell(labels[static_cast<size_t>(i)]);
   };
@@ -74,8 +78,10 @@ std::string picture_csv(const Picture& picture) {
     for (int64_t r = 0; r < map.values.size(0); ++r) {
       const std::string row_label = label(map.row_labels, r);
       for (int64_t c = 0; c < map.values.size(1); ++c) {
-        fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{}\n", title, r, c, row_label,
+        fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{}", title, r, c, row_label,
                        label(map.column_labels, c), map.values.at({r, c}));
+        if (says) out += "," + label(map.cells, r * map.values.size(1) + c);
+        out += '\n';
       }
     }
   }

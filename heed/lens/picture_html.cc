@@ -64,6 +64,10 @@ Json map_json(const HeatMap& map, bool exact) {
   for (const std::string& label : map.row_labels) json["rows"].push_back(clean_label(label));
   json["columns"] = Json::array();
   for (const std::string& label : map.column_labels) json["columns"].push_back(clean_label(label));
+  if (!map.cells.empty()) {
+    json["cells"] = Json::array();
+    for (const std::string& cell : map.cells) json["cells"].push_back(clean_label(cell));
+  }
   json["rowCount"] = map.values.size(0);
   json["columnCount"] = map.values.size(1);
   json["marked"] = map.marked_rows;

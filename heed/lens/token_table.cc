@@ -32,6 +32,7 @@ HeatMap heat_map(const TokenTable& table) {
   HeatMap map{.title = table.title, .values = table.values};
   map.row_labels = table.row_labels;
   map.column_labels = table.column_labels;
+  map.cells = table.cells;
   map.lowest = kRange.lowest;
   map.highest = kRange.highest;
   return map;

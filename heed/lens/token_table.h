@@ -21,8 +21,8 @@ struct TokenTable {
 /// For a terminal: as many columns side by side as its width has room for, then the next ones.
 std::string draw_terminal(const TokenTable& table, const TerminalStyle& style);
 
-/// As .png, .svg or .pdf, with the words; any other ending as save_picture(), where the values are
-/// a heat map.
+/// As .png, .svg or .pdf, with the words in their cells; any other ending as save_picture(), a heat
+/// map whose cells say the words where the format can (.html, .json, .csv).
 void save_token_table(const TokenTable& table, const std::filesystem::path& path, Theme theme);
 
 }  // namespace heed

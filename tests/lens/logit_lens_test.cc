@@ -133,6 +133,9 @@ TEST(TokenTable, FilesHaveItsWords) {
   EXPECT_TRUE(saved("a.pdf").starts_with("%PDF"));
   EXPECT_NE(saved("a.svg").find("␣end"), std::string::npos);
   EXPECT_NE(saved("a.html").find("embeddings"), std::string::npos);
+  for (const char* name : {"b.html", "b.json", "b.csv"}) {
+    EXPECT_NE(saved(name).find("a token too long for a cell"), std::string::npos) << name;
+  }
 }
 
 }  // namespace
