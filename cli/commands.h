@@ -19,6 +19,7 @@ void add_generate(CLI::App& root, Context& context);
 void add_chat(CLI::App& root, Context& context);
 void add_score(CLI::App& root, Context& context);
 void add_translate(CLI::App& root, Context& context);
+void add_summarize(CLI::App& root, Context& context);
 void add_attend(CLI::App& root, Context& context);
 void add_classify(CLI::App& root, Context& context);
 void add_ner(CLI::App& root, Context& context);

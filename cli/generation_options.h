@@ -16,8 +16,8 @@ namespace heed::cli {
 
 struct Context;
 
-/// What `generate`, `chat` and `translate` let choose, by the names of generation_config.json; what
-/// is absent is as the checkpoint says.
+/// What `generate`, `chat`, `translate` and `summarize` let choose, by the names of
+/// generation_config.json; what is absent is as the checkpoint says.
 struct GenerationArguments {
   std::optional<int64_t> max_new_tokens, min_new_tokens, top_k, no_repeat_ngram_size, beams;
   std::optional<int64_t> min_length, encoder_no_repeat_ngram_size;

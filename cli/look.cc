@@ -15,9 +15,11 @@
 #include "cli/progress.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/io/hub.h"
 #include "heed/lens/labels.h"
 #include "heed/lens/look_arrays.h"
 #include "heed/lens/look_picture.h"
+#include "heed/models/registry.h"
 
 namespace heed::cli {
 namespace {
@@ -34,18 +36,6 @@ LookView choose_view(const LookArguments& arguments, const EncoderFacts& facts, 
                : every_layer            ? Pick::all()
                                         : Pick::one(facts.layers - 1);
   return view;
-}
-
-// Of several texts, those of the first are "text0_weights".
-NamedTensors look_arrays(const std::vector<Look>& looks) {
-  NamedTensors out;
-  for (size_t i = 0; i < looks.size(); ++i) {
-    const std::string prefix = looks.size() > 1 ? fmt::format("text{}_", i) : "";
-    for (auto& [name, array] : heed::look_arrays(looks[i])) {
-      out.emplace_back(prefix + name, array);
-    }
-  }
-  return out;
 }
 
 class LookCommand {
@@ -154,6 +144,14 @@ void run_look(const Context& context, const LookArguments& arguments) {
     throw Error(ErrorCode::invalid_argument,
                 "look: --roles takes its texts from its file alone, found others beside it");
   }
+  if (model_kind(find_model(context.model)) == ModelKind::encoder_decoder) {
+    return print_pair(context, arguments);
+  }
+  if (!arguments.targets.empty() || !arguments.attention.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "look: --target and --attention are of encoder-decoders, which " +
+                    short_name(context.model) + " is not");
+  }
   LookSession session(context, arguments);
   if (!arguments.roles.empty()) {
     print_roles(session);
@@ -210,6 +208,27 @@ void add_more(CLI::App& command, LookArguments& arguments) {
   show->excludes(lens);
 }
 
+void add_pair_options(CLI::App& command, LookArguments& arguments) {
+  constexpr const char* kGroup = "With an encoder-decoder";
+  command
+      .add_option("--target", arguments.targets,
+                  "Look at TEXT as what was made of the text, or one for each of several (default: "
+                  "what the model makes of it).")
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->default_str("")
+      ->group(kGroup);
+  command
+      .add_option("--attention", arguments.attention,
+                  "Show where the text's words look at each other, the target's at those before "
+                  "them, or the target's at the text's (default).")
+      ->type_name("encoder|decoder|cross")
+      ->check(CLI::IsMember({"encoder", "decoder", "cross"}))
+      ->default_str("")
+      ->group(kGroup);
+}
+
 }  // namespace
 
 void add_look(CLI::App& root, Context& context) {
@@ -243,6 +262,7 @@ void add_look(CLI::App& root, Context& context) {
   command.add_flag("--truncate", arguments->truncate,
                    "Cut texts that are longer than the model reads.");
   add_seed_option(command, context);
+  add_pair_options(command, *arguments);
   add_more(command, *arguments);
 }
 

@@ -16,8 +16,15 @@ OutJson head_json(const Look& look, int64_t layer, int64_t head) {
   OutJson out;
   out["layer"] = layer;
   out["head"] = head;
-  out["role"] = look.role(layer, head);
-  add_statistics(out, s);
+  if (look.source) {
+    out["entropy"] = s.entropy;
+    out["spread"] = s.spread;
+    out["max"] = s.max;
+    out["sinks"] = s.sinks;
+  } else {
+    out["role"] = look.role(layer, head);
+    add_statistics(out, s);
+  }
   if (look.weights) {
     out["weights"] = nested_json(look.weights.select(0, layer).select(0, head));
     return out;
@@ -37,13 +44,14 @@ void add_statistics(OutJson& out, const HeadStatistics& statistics) {
   out["offset"] = statistics.offset;
 }
 
-OutJson words_json(const Look& look) {
+OutJson words_json(const Look& look) { return words_json(look.words, look.sinks()); }
+
+OutJson words_json(const std::vector<Word>& words, const std::vector<bool>& sinks) {
   OutJson out = OutJson::array();
-  const std::vector<bool> sinks = look.sinks();
-  for (size_t w = 0; w < look.words.size(); ++w) {
+  for (size_t w = 0; w < words.size(); ++w) {
     OutJson word;
-    word["word"] = look.words[w].name;
-    word["tokens"] = tokens_of(look.words[w]);
+    word["word"] = words[w].name;
+    word["tokens"] = tokens_of(words[w]);
     word["sink"] = static_cast<bool>(sinks[w]);
     out.push_back(std::move(word));
   }

@@ -14,12 +14,15 @@ namespace heed::cli {
 void add_statistics(OutJson& out, const HeadStatistics& statistics);
 
 /// [{"word", "tokens": [start, end], "sink"}].
+OutJson words_json(const std::vector<Word>& words, const std::vector<bool>& sinks);
+/// Of the words that look.
 OutJson words_json(const Look& look);
 
 /// {"model", "text", "tokens", "words", "heads": [{"layer", "head", "role", statistics,
 /// "weights"}]}; weights are between tokens, [T][T]; long texts have "report": {"entropy": [T], ..}
-/// in place of them. The view picks layers and heads ("mean": all
-/// of them).
+/// in place of them; of cross-attention [T][S] and
+/// of the statistics entropy, spread, max and sinks alone. The view picks layers and heads ("mean":
+/// all of them).
 OutJson look_json(const Look& look, const std::string& model, const LookView& view,
                   const std::optional<Occurrence>& chosen);
 

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/io/hub.h"
 #include "heed/lens/labels.h"
+#include "heed/lens/look_arrays.h"
 #include "heed/models/registry.h"
 
 namespace heed::cli {
@@ -25,6 +28,17 @@ std::vector<std::string> word_names(const Look& look) {
 }
 
 }  // namespace
+
+NamedTensors look_arrays(const std::vector<Look>& looks) {
+  NamedTensors out;
+  for (size_t i = 0; i < looks.size(); ++i) {
+    const std::string prefix = looks.size() > 1 ? fmt::format("text{}_", i) : "";
+    for (auto& [name, array] : heed::look_arrays(looks[i])) {
+      out.emplace_back(prefix + name, array);
+    }
+  }
+  return out;
+}
 
 std::string short_name(std::string name) {
   while (name.size() > 1 && name.back() == '/') name.pop_back();
@@ -63,14 +77,17 @@ Look LookSession::look_at(size_t index, LookOptions options) const {
   options.truncate = arguments.truncate;
   if (arguments.pair) options.second = texts[index * step() + 1];
   Look seen = look(*model, *tokenizer, texts[index * step()], options);
-  if (!seen.weights) {
-    log(LogLevel::info,
-        fmt::format("look: {} tokens are more than {}: reports of each row, its {} largest weights "
-                    "and {} x {} maps stand for the whole matrices",
-                    seen.tokens(), most_whole_tokens(model->facts()), kLongTop, kLongMap,
-                    kLongMap));
-  }
+  note_long(seen, model->facts());
   return seen;
+}
+
+void note_long(const Look& look, const EncoderFacts& facts) {
+  if (look.weights) return;
+  log(LogLevel::info,
+      fmt::format("look: {} tokens are more than {}: reports of each row, its {} largest weights "
+                  "and {} x {} maps stand for the whole matrices",
+                  std::max(look.tokens(), look.keys()), most_whole_tokens(facts), kLongTop,
+                  kLongMap, kLongMap));
 }
 
 Look LookSession::read(const std::string& text) const {
@@ -79,8 +96,12 @@ Look LookSession::read(const std::string& text) const {
 }
 
 int64_t LookSession::chosen_word(const Look& look, size_t* same) const {
-  WordChoice choice = parse_word_choice(arguments.word);
-  if (!find_words(look.words, arguments.word).empty()) choice = {arguments.word, std::nullopt};
+  return find_chosen(arguments.word, look, same);
+}
+
+int64_t find_chosen(const std::string& chosen, const Look& look, size_t* same) {
+  WordChoice choice = parse_word_choice(chosen);
+  if (!find_words(look.words, chosen).empty()) choice = {chosen, std::nullopt};
   const std::vector<int64_t> found = find_words(look.words, choice.name);
   const auto wanted = static_cast<size_t>(choice.occurrence.value_or(1));
   if (found.size() < wanted) {

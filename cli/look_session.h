@@ -26,8 +26,10 @@ struct LookArguments {
   bool truncate = false;
   std::string show;  // weights, norms, rollout or flow; empty: weights
   bool stats = false;
-  std::string board;  // a statistic
-  std::string roles;  // a file of pairs
+  std::string board;                 // a statistic
+  std::vector<std::string> targets;  // of an encoder-decoder's sources
+  std::string attention;             // encoder, decoder or cross; empty: cross
+  std::string roles;                 // a file of pairs
   bool compare = false;
   bool lens = false;
 };
@@ -58,15 +60,27 @@ struct LookSession {
   size_t step() const { return arguments.pair ? 2 : 1; }
 };
 
+/// The word of a look that --word's WORD or WORD:N chooses; same: how many there are of it. Error
+/// invalid_argument lists the look's words.
+int64_t find_chosen(const std::string& chosen, const Look& look, size_t* same = nullptr);
+
+/// Of several texts, those of the first are "text0_weights".
+NamedTensors look_arrays(const std::vector<Look>& looks);
+
 /// "all-MiniLM-L6-v2" of a name with its owner or of a folder.
 std::string short_name(std::string name);
+
+/// stderr is told of a look that only reports can tell of.
+void note_long(const Look& look, const EncoderFacts& facts);
 
 /// "5", "mean" or "all" of `count` layers or heads. Error invalid_argument names the option.
 Pick parse_pick(const std::string& text, const char* option, int64_t count);
 
 // What the options in place of the usual summary do; each prints, and saves if asked.
-void print_stats(const LookSession& session);       // --stats, --board
-void print_roles(const LookSession& session);       // --roles
+void print_stats(const LookSession& session);  // --stats, --board
+void print_roles(const LookSession& session);  // --roles
+/// With an encoder-decoder, of which every option of look's that is there is looked at by it alone.
+void print_pair(const Context& context, const LookArguments& arguments);
 void print_comparison(const LookSession& session);  // --compare
 void print_through(const LookSession& session);     // --show
 void print_lens(const LookSession& session);        // --lens

@@ -16,6 +16,7 @@ constexpr size_t kHeadsShown = 4;
 constexpr size_t kLinksShown = 8;
 constexpr float kWorthNaming = 0.05f;  // weight of a second word that a head looks at
 constexpr int64_t kMostColumns = 16;   // words of a table of numbers
+constexpr int kWidestWord = 24;
 
 std::string bold(std::string_view text, const TerminalStyle& style) {
   if (style.colors == Colors::none) return std::string(text);
@@ -31,6 +32,9 @@ void add_wrapped(std::string& out, std::string_view text, const TerminalStyle& s
 
 const std::string& name(const Look& look, int64_t word) {
   return look.words[static_cast<size_t>(word)].name;
+}
+const std::string& key_name(const Look& look, int64_t word) {
+  return look.key_words()[static_cast<size_t>(word)].name;
 }
 
 std::string percent_range(const std::vector<float>& shares) {
@@ -70,7 +74,7 @@ std::string top_words(const Look& look, const std::vector<float>& row,
   });
   std::string out;
   for (size_t i = 0; i < std::min<size_t>(order.size(), 5); ++i) {
-    out += fmt::format("{}{} {:.3f}", i > 0 ? "  " : "", name(look, order[i]),
+    out += fmt::format("{}{} {:.3f}", i > 0 ? "  " : "", key_name(look, order[i]),
                        row[static_cast<size_t>(order[i])]);
   }
   return out;
@@ -86,7 +90,7 @@ std::string by_layer(const Look& look, int64_t word, bool sinks, const TerminalS
     numbers.numbers = true;
     return draw_terminal({.maps = {map}}, numbers);
   }
-  std::vector<bool> hidden = look.sinks();
+  std::vector<bool> hidden = look.key_sinks();
   if (sinks) hidden.assign(hidden.size(), false);
   std::string out;
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
@@ -106,7 +110,7 @@ std::string strongest(const Look& look, int64_t word, bool sinks, const Terminal
     std::string line = fmt::format("  {:<17}", head_name(gaze));
     for (const auto& [other, weight] : gaze.words) {
       if (weight < kWorthNaming && other != gaze.words[0].first) continue;
-      line += fmt::format("  {} {:.3f}", name(look, other), weight);
+      line += fmt::format("  {} {:.3f}", key_name(look, other), weight);
     }
     lines.push_back(shorten(line, style.width, style.unicode));
     widest = std::max(widest, display_width(lines.back()));
@@ -114,8 +118,9 @@ std::string strongest(const Look& look, int64_t word, bool sinks, const Terminal
   std::string out;
   for (size_t i = 0; i < gazes.size(); ++i) {
     const std::string role =
-        fmt::format("  ({})", describe(look.role(gazes[i].layer, gazes[i].head)));
-    const bool fits = widest + display_width(role) <= style.width;
+        look.source ? ""
+                    : fmt::format("  ({})", describe(look.role(gazes[i].layer, gazes[i].head)));
+    const bool fits = !look.source && widest + display_width(role) <= style.width;
     out += (fits ? pad_right(lines[i], widest) + role : lines[i]) + "\n";
   }
   return out;
@@ -177,6 +182,25 @@ std::string bar(float value, int width, bool unicode) {
 
 }  // namespace
 
+std::string alignment_lines(const Look& look, const AlignmentChoice& choice,
+                            const TerminalStyle& style) {
+  const std::string arrow = style.unicode ? "←" : "<-";
+  const auto links = align_words(look, choice.layer, choice.head);
+  int widest = 0;
+  for (const AlignmentLink& link : links) {
+    widest = std::max(widest, display_width(name(look, link.target)));
+  }
+  widest = std::min(widest, kWidestWord);
+  std::string out;
+  for (const AlignmentLink& link : links) {
+    const std::string line =
+        fmt::format("  {} {} {:.3f} {}", pad_right(name(look, link.target), widest, style.unicode),
+                    arrow, link.weight, key_name(look, link.source));
+    out += shorten(line, style.width, style.unicode) + "\n";
+  }
+  return out;
+}
+
 std::string summarize(const Look& look, size_t number, const std::optional<Occurrence>& chosen,
                       size_t same, bool sinks, const TerminalStyle& style) {
   std::string out;
@@ -214,7 +238,7 @@ std::string summarize(const Look& look, size_t number, const std::optional<Occur
     out += by_layer(look, *word, sinks, style);
     out += fmt::format("Heads that look hardest from {}:\n", whose);
     out += strongest(look, *word, sinks, style);
-  } else {
+  } else if (!look.source) {
     add_wrapped(out, "What the heads do: " + head_roles(look) + ".", style);
     out += strongest_links(look, sinks);
   }

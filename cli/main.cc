@@ -61,10 +61,10 @@ int report(const Context& context, const char* message, int status) {
 
 void add_all_commands(CLI::App& root, Context& context) {
   for (const auto add :
-       {add_look,     add_explain, add_tokens, add_tokenizer,  add_embed,  add_forward,
-        add_generate, add_chat,    add_score,  add_translate,  add_attend, add_classify,
-        add_ner,      add_fill,    add_answer, add_similar,    add_search, add_train,
-        add_inspect,  add_convert, add_doctor, add_completions})
+       {add_look,     add_explain, add_tokens,  add_tokenizer, add_embed,      add_forward,
+        add_generate, add_chat,    add_score,   add_translate, add_summarize,  add_attend,
+        add_classify, add_ner,     add_fill,    add_answer,    add_similar,    add_search,
+        add_train,    add_inspect, add_convert, add_doctor,    add_completions})
     add(root, context);
 }
 

@@ -10,7 +10,7 @@
 
 namespace heed::cli {
 
-void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& more) {
+void add_save_options(CLI::App& command, PictureOptions& options, const std::string& more) {
   command
       .add_option("--save", options.save,
                   "Write the maps to a file that ends in .png, .svg, .pdf, .html, .json, .csv, "
@@ -23,6 +23,10 @@ void add_picture_options(CLI::App& command, PictureOptions& options, const std::
                   "files, dark for terminals.")
       ->type_name("light|dark")
       ->check(CLI::IsMember({"light", "dark"}));
+}
+
+void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& more) {
+  add_save_options(command, options, more);
   command.add_flag("--numbers", options.numbers, "Print each square's number.");
 }
 

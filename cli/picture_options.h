@@ -22,6 +22,8 @@ struct PictureOptions {
   Theme file_theme() const { return theme == "dark" ? Theme::dark : Theme::light; }
 };
 
+/// Adds --save and --theme; `more` is a further sentence on what --save writes.
+void add_save_options(CLI::App& command, PictureOptions& options, const std::string& more = "");
 /// Adds the three; `more` is a further sentence on what --save writes.
 void add_picture_options(CLI::App& command, PictureOptions& options, const std::string& more = "");
 

@@ -17,7 +17,6 @@
 #include "cli/terminal.h"
 #include "cli/texts.h"
 #include "heed/base/error.h"
-#include "heed/base/file.h"
 #include "heed/generate/generator.h"
 #include "heed/io/hub.h"
 #include "heed/lens/labels.h"
@@ -42,15 +41,6 @@ struct Scored {
   bool is_text = true;
 };
 
-std::string read_whole(const TextInputs& inputs) {
-  const bool piped = inputs.texts == std::vector<std::string>{"-"};
-  if (piped == inputs.file.empty() && (piped || inputs.texts.empty())) {
-    return piped ? read_standard_input() : read_file(inputs.file);
-  }
-  throw Error(ErrorCode::invalid_argument,
-              "score: --whole takes one text from --file F or from standard input (-)");
-}
-
 std::vector<Scored> read_inputs(const Options& options) {
   std::vector<Scored> all;
   if (!options.ids.empty()) {
@@ -59,7 +49,7 @@ std::vector<Scored> read_inputs(const Options& options) {
     }
     for (auto& row : read_id_rows(options.ids)) all.push_back({"", std::move(row), false});
   } else if (options.whole) {
-    all.push_back({read_whole(options.inputs), {}});
+    all.push_back({read_whole(options.inputs, "score"), {}});
   } else {
     for (std::string& text : read_texts(options.inputs)) all.push_back({std::move(text), {}});
   }
@@ -213,8 +203,7 @@ void add_score(CLI::App& root, Context& context) {
       .add_option("--target-ids", options->target_ids,
                   "Read the targets' token ids, each with its end token.")
       ->type_name("F.json");
-  command.add_flag("--whole", options->whole,
-                   "Take --file or standard input for one text, line ends and all.");
+  add_whole_option(command, options->whole);
   command
       .add_option("--context", options->score.context,
                   "Read N tokens at once, at most as many as the model has positions.")

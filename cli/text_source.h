@@ -19,6 +19,8 @@ class TextSource {
  public:
   /// Errors as read_texts.
   explicit TextSource(const TextInputs& inputs);
+  /// These alone.
+  explicit TextSource(std::vector<std::string> texts) : streams_(false), texts_(std::move(texts)) {}
 
   /// Up to `most` of them, in order: those that are there now, but one at least; none at the end.
   /// Errors invalid_argument for an empty standard input, io_failure, cancelled.

@@ -89,6 +89,20 @@ std::vector<std::string> read_texts(const TextInputs& inputs) {
   return texts;
 }
 
+void add_whole_option(CLI::App& command, bool& whole) {
+  command.add_flag("--whole", whole,
+                   "Take --file or standard input for one text, line ends and all.");
+}
+
+std::string read_whole(const TextInputs& inputs, const std::string& command) {
+  const bool piped = inputs.texts == std::vector<std::string>{kStandardInput};
+  if (piped == inputs.file.empty() && (piped || inputs.texts.empty())) {
+    return piped ? read_standard_input() : read_file(inputs.file);
+  }
+  fail(ErrorCode::invalid_argument, command,
+       "--whole takes one text from --file F or from standard input (-)");
+}
+
 std::string read_standard_input() {
   std::string content;
   std::array<char, 1 << 16> buffer;

@@ -25,6 +25,13 @@ void add_text_inputs(CLI::App& command, TextInputs& inputs);
 /// corrupt_data (with the line) for the file.
 std::vector<std::string> read_texts(const TextInputs& inputs);
 
+/// Adds --whole.
+void add_whole_option(CLI::App& command, bool& whole);
+
+/// The file or standard input as one text (--whole). Error invalid_argument, told as the command's,
+/// for any other input.
+std::string read_whole(const TextInputs& inputs, const std::string& command);
+
 /// Standard input to its end. Error cancelled when interrupted.
 std::string read_standard_input();
 

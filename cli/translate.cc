@@ -6,51 +6,45 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
-#include "cli/generation_options.h"
 #include "cli/progress.h"
-#include "cli/texts.h"
+#include "cli/text_to_text.h"
 #include "heed/base/cancel.h"
 #include "heed/io/hub.h"
 
 namespace heed::cli {
 namespace {
 
-struct Options {
-  TextInputs inputs;
-  GenerationArguments generation;
-};
-
-void run(const Context& context, const Options& options) {
-  const std::vector<std::string> texts = read_texts(options.inputs);
+void run(const Context& context, const TextToTextArguments& arguments) {
+  TextSource source(arguments.inputs);
   const auto start = std::chrono::steady_clock::now();
-  const Translator translator = Translator::load(find_model(context.model));
+  const Translator translator =
+      Translator::load(find_model(context.model), load_options(arguments.load));
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
   const GenerateOptions choices = generation_options(
-      context, options.generation, translator.defaults(), translator.tokenizer().get());
-  ProgressBar bar(context, "translating", "texts");
-  for (size_t i = 0; i < texts.size(); ++i) {
-    const Generated translated = translator(texts[i], choices);
+      context, arguments.generation, translator.defaults(), translator.tokenizer().get());
+  const std::string prefix = arguments.prefix.value_or(translator.prefix());
+  Aligner aligner(context, arguments.align, translator);
+  for_each_text(context, "translating", std::move(source), [&](const std::string& text) {
+    const Generated translated = translator(prefix + text, choices);
     check_cancelled();
+    AlignedText aligned;
+    aligner.add(aligned, prefix, text, translated, {}, {});
     clear_progress();
     if (context.json) {
-      print_json({{"text", texts[i]},
-                  {"output", translated.text},
-                  {"score", translated.score},
-                  {"ids", translated.ids},
-                  {"finish", to_string(translated.finish)},
-                  {"timing", timing_json(translated, load.count())}});
+      OutJson out = text_to_text_json(text, translated, load.count());
+      if (aligner.asked()) out["alignment"] = std::move(aligned.links);
+      print_json(out);
     } else {
-      print(translated.text + "\n");
+      print(translated.text + "\n" + aligned.lines);
     }
-    flush_output();
-    bar.update(static_cast<int64_t>(i + 1), std::ssize(texts));
-  }
+  });
+  aligner.save();
 }
 
 }  // namespace
 
 void add_translate(CLI::App& root, Context& context) {
-  const auto options = std::make_shared<Options>();
+  const auto arguments = std::make_shared<TextToTextArguments>();
   CLI::App& command = add_command(
       root, context,
       {.name = "translate",
@@ -58,10 +52,8 @@ void add_translate(CLI::App& root, Context& context) {
        .details = "Prints a line for each text, a sentence as a rule. score is the sum of the "
                   "tokens' log-probabilities over their number to the power of --length-penalty.",
        .example = "heed translate \"A small house.\" --model out/english-german"},
-      [&context, options] { run(context, *options); });
-  add_text_inputs(command, options->inputs);
-  add_model_option(command, context);
-  add_generation_options(command, context, options->generation);
+      [&context, arguments] { run(context, *arguments); });
+  add_text_to_text_options(command, context, *arguments);
 }
 
 }  // namespace heed::cli

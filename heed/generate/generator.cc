@@ -208,6 +208,41 @@ class Writing {
   std::vector<Generated> done_;
 };
 
+/// What the checkpoint's files say of how it writes texts of a task.
+ConfigReader writing_config(const std::filesystem::path& folder, std::string_view task) {
+  const ConfigReader model = read_model_config(folder);
+  const std::filesystem::path path = folder / "generation_config.json";
+  std::error_code error;
+  const bool own = std::filesystem::exists(path, error);
+  const ConfigReader file = own ? ConfigReader::open(path) : model;
+  Json said = file.json();
+  if (own && model.has("prefix") && !file.has("prefix")) said["prefix"] = model.json()["prefix"];
+  constexpr const char* kTasks = "task_specific_params";
+  if (model.has(kTasks)) {
+    const Json& tasks = model.json()[kTasks];
+    if (!tasks.is_object()) model.refuse(kTasks, "an object");
+    const auto found = tasks.find(task);
+    if (found != tasks.end() && !found->is_object()) model.refuse(kTasks, "an object of objects");
+    if (found != tasks.end()) said.update(*found);
+  }
+  return {std::move(said), file.where()};
+}
+
+/// A token that no part of the text stands for.
+void add_special(Encoding& encoding, int32_t id, const Tokenizer& tokenizer) {
+  const auto end_of = [](const std::vector<Span>& all) {
+    const int64_t end = all.empty() ? 0 : all.back().end;
+    return Span{end, end};
+  };
+  encoding.ids.push_back(id);
+  encoding.tokens.push_back(tokenizer.token_of(id));
+  encoding.type_ids.push_back(0);
+  encoding.offsets.push_back(end_of(encoding.offsets));
+  encoding.byte_offsets.push_back(end_of(encoding.byte_offsets));
+  encoding.words.push_back(-1);
+  encoding.special.push_back(true);
+}
+
 }  // namespace
 
 const std::shared_ptr<const Tokenizer>& Generator::tokenizer() const {
@@ -230,9 +265,8 @@ Generated Generator::operator()(std::vector<int32_t> ids, const GenerateOptions&
   return std::move(batch(std::move(prompts), one).front());
 }
 
-void Generator::read(const std::filesystem::path& model, const GenerateOptions& base) {
+void Generator::read(const std::filesystem::path& model) {
   special_ = SpecialIds::read(model);
-  defaults_ = read_generation_config(model, base);
   try {
     tokenizer_ = Tokenizer::load(model);
   } catch (const Error& error) {
@@ -243,7 +277,8 @@ void Generator::read(const std::filesystem::path& model, const GenerateOptions& 
 TextGenerator TextGenerator::load(const std::filesystem::path& model, const LoadOptions& options) {
   TextGenerator generator;
   generator.model_ = load_causal_model(model, options);
-  generator.read(model, {});
+  generator.read(model);
+  generator.defaults_ = read_generation_config(model);
   return generator;
 }
 
@@ -273,14 +308,13 @@ std::vector<Generated> TextGenerator::batch(Stepper& stepper,
 }
 
 Translator Translator::load(const std::filesystem::path& folder, const LoadOptions& options,
-                            const GenerateOptions& base) {
+                            const GenerateOptions& base, std::string_view task) {
   Translator translator;
   translator.model_ = load_encoder_decoder(folder, options);
-  translator.read(folder, base);
-  std::error_code error;
-  if (!std::filesystem::exists(folder / "generation_config.json", error)) {
-    translator.defaults_ = read_generation_config(read_model_config(folder), base);
-  }
+  translator.read(folder);
+  const ConfigReader config = writing_config(folder, task);
+  translator.defaults_ = read_generation_config(config, base);
+  translator.prefix_ = config.text("prefix", "");
   if (!translator.special_.decoder_start) {
     throw Error(ErrorCode::corrupt_data,
                 fmt::format("{}: config.json must name the token that a text begins with "
@@ -291,12 +325,18 @@ Translator Translator::load(const std::filesystem::path& folder, const LoadOptio
 }
 
 std::vector<int32_t> Translator::encode(std::string_view source) const {
-  std::vector<int32_t> plain = tokenizer()->encode(source, {.add_special = false}).ids;
+  return encoding(source).ids;
+}
+
+Encoding Translator::encoding(std::string_view source) const {
+  Encoding plain = tokenizer()->encode(source, {.add_special = false});
   if (!model_->facts().plain_sources) {
-    std::vector<int32_t> whole = tokenizer()->encode(source).ids;
-    if (whole != plain) return whole;
+    Encoding whole = tokenizer()->encode(source);
+    if (whole.ids != plain.ids) return whole;
   }
-  return special_.as_source(std::move(plain));
+  const std::vector<int32_t> ended = special_.as_source(plain.ids);
+  if (ended.size() > plain.ids.size()) add_special(plain, ended.back(), *tokenizer());
+  return plain;
 }
 
 std::vector<Generated> Translator::batch(std::vector<std::vector<int32_t>> sources,

@@ -83,7 +83,7 @@ class Generator {
   Generated operator()(std::vector<int32_t> ids, const GenerateOptions& options) const;
 
  protected:
-  void read(const std::filesystem::path& model, const GenerateOptions& base);
+  void read(const std::filesystem::path& model);
 
   std::shared_ptr<const Tokenizer> tokenizer_;  // may be null
   SpecialIds special_;
@@ -115,16 +115,22 @@ class TextGenerator : public Generator {
 class Translator : public Generator {
  public:
   /// base: what counts where the checkpoint says nothing. A folder without generation_config.json
-  /// is taken to say what its config.json does, as transformers has it. Errors as
+  /// is taken to say what its config.json does, as transformers has it; what config.json says of
+  /// the task under task_specific_params ("summarization") counts over both. Errors as
   /// load_encoder_decoder(), Tokenizer::load(), SpecialIds::read() and read_generation_config();
   /// corrupt_data if the files name no token that a text begins with.
   static Translator load(const std::filesystem::path& folder, const LoadOptions& options = {},
-                         const GenerateOptions& base = {.beams = 4});
+                         const GenerateOptions& base = {.beams = 4}, std::string_view task = {});
 
   const EncoderDecoder& model() const { return *model_; }
+  /// What the checkpoint says that sources begin with (T5's "summarize: "), which encode() does not
+  /// add.
+  const std::string& prefix() const { return prefix_; }
   /// As the tokenizer's template has it, or, where there is none (and for models that Heed trains),
   /// as SpecialIds::as_source() says.
   std::vector<int32_t> encode(std::string_view source) const override;
+  /// The same with the places that tokens have in the text.
+  Encoding encoding(std::string_view source) const;
   /// prompt_ids of what is given back are the source's. Errors as EncoderDecoder::encode() too.
   std::vector<Generated> batch(std::vector<std::vector<int32_t>> sources,
                                const GenerateOptions& options) const override;
@@ -133,6 +139,7 @@ class Translator : public Generator {
 
  private:
   std::shared_ptr<const EncoderDecoder> model_;
+  std::string prefix_;
 };
 
 }  // namespace heed

@@ -4,22 +4,10 @@
 #include <array>
 
 #include "heed/lens/labels.h"
+#include "heed/lens/words.h"
+#include "heed/text/characters.h"
 
 namespace heed {
-namespace {
-
-bool is_letter(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte >= 0x80 || (byte >= '0' && byte <= '9') ||
-         ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
-}
-
-int64_t characters(std::string_view text) {
-  return std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
-}  // namespace
 
 void IdText::set(std::span<const int32_t> ids) {
   const auto& known = encoding_.ids;
@@ -48,18 +36,18 @@ void IdText::add(int32_t id) {
                        tokenizer_->decode_bytes(std::span<const int32_t>(&id, 1), true).empty() &&
                        !tokenizer_->decode_bytes(std::span<const int32_t>(&id, 1), false).empty();
   Encoding& e = encoding_;
-  const bool goes_on = !special && !e.ids.empty() && !e.special.back() && !text_.empty() &&
-                       !bytes.empty() && is_letter(text_.back()) && is_letter(bytes.front());
+  const bool same_word = !special && !e.ids.empty() && !e.special.back() && goes_on(text_, bytes);
   const int32_t last_word = e.words.empty() ? -1 : e.words.back();
   const auto start = std::ssize(text_);
   const int64_t start_character = e.offsets.empty() ? 0 : e.offsets.back().end;
   text_ += bytes;
   e.ids.push_back(id);
-  e.tokens.push_back(tokenizer_->token_of(id));
+  // a padded table has rows that are no pieces
+  e.tokens.push_back(id < tokenizer_->vocab_size() ? tokenizer_->token_of(id) : "");
   e.type_ids.push_back(0);
-  e.offsets.push_back({start_character, start_character + characters(bytes)});
+  e.offsets.push_back({start_character, start_character + count_characters(bytes)});
   e.byte_offsets.push_back({start, std::ssize(text_)});
-  e.words.push_back(goes_on ? last_word : last_word + 1);
+  e.words.push_back(same_word ? last_word : last_word + 1);
   e.special.push_back(special);
 }
 

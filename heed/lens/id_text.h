@@ -10,14 +10,14 @@
 
 namespace heed {
 
-/// The text of ids that come one after another (what a model reads and writes), cut into words: a
-/// run of letters and digits, or one token of anything else.
+/// The text of ids that come one after another (what a model reads and writes), cut into words
+/// as goes_on() says.
 class IdText {
  public:
   explicit IdText(std::shared_ptr<const Tokenizer> tokenizer) : tokenizer_(std::move(tokenizer)) {}
 
   /// Where ids begin as those of the call before, that part is not decoded again. Error
-  /// invalid_argument for an id outside the vocabulary.
+  /// invalid_argument for a negative id.
   void set(std::span<const int32_t> ids);
   const std::string& text() const { return text_; }
   /// Of text(); special are the tokens that decoding leaves out.

@@ -38,10 +38,6 @@ float cosine(const float* a, const float* b, int64_t size) {
   return aa > 0 && bb > 0 ? static_cast<float>(dot / std::sqrt(aa * bb)) : 0;
 }
 
-}  // namespace
-
-namespace {
-
 void check_length(int64_t tokens, const EncoderFacts& facts, const LookOptions& options) {
   if (tokens > facts.max_tokens) {
     throw Error(ErrorCode::invalid_argument,
@@ -56,6 +52,23 @@ void check_length(int64_t tokens, const EncoderFacts& facts, const LookOptions& 
                             "tokens, found {}; shorten the text",
                             most_whole, tokens));
   }
+}
+
+/// What a report must tell where a text looks at another one.
+AttentionReportWant cross_want(const ReadText& source) {
+  AttentionReportWant want{.entropy = true, .max = true};
+  for (size_t key = 0; key < source.encoding.special.size(); ++key) {
+    if (source.encoding.special[key]) want.lists.push_back({.keys = {static_cast<int64_t>(key)}});
+  }
+  return want;
+}
+
+std::vector<bool> sinks_among(const std::vector<Word>& words, bool first_too) {
+  std::vector<bool> out;
+  for (const Word& word : words) {
+    out.push_back(word.special || (first_too && word.pieces.start == 0));
+  }
+  return out;
 }
 
 }  // namespace
@@ -103,11 +116,18 @@ int64_t most_whole_tokens(const EncoderFacts& facts) {
   return std::min(kMostWholeTokens, fit);
 }
 
-Look look(const Encoder& model, Look out, const LookOptions& options) {
-  const int64_t tokens = out.tokens();
-  const int64_t most_whole = std::min(options.most_whole, most_whole_tokens(model.facts()));
-  check_length(tokens, model.facts(), options);
-  out.want = head_want(out.head_tokens());
+Look look(const Encoder& model, Look read, const LookOptions& options) {
+  const auto input = EncoderInput::from_rows({read.encoding.ids}, {read.encoding.type_ids});
+  return look(
+      model.facts(), [&](const Run& run) { model(input, run); }, std::move(read), options);
+}
+
+Look look(const EncoderFacts& facts, const std::function<void(const Run&)>& run, Look out,
+          const LookOptions& options) {
+  const int64_t tokens = std::max(out.tokens(), out.keys());
+  const int64_t most_whole = std::min(options.most_whole, most_whole_tokens(facts));
+  check_length(tokens, facts, options);
+  out.want = out.source ? cross_want(*out.source) : head_want(out.head_tokens());
   const bool whole = tokens <= most_whole;
   if (!whole) {
     out.want.received = true;
@@ -116,14 +136,19 @@ Look look(const Encoder& model, Look out, const LookOptions& options) {
   }
   AttentionReportWant report = out.want;
   report.progress = options.progress;
-  Recorder recorder({.report = std::move(report),
+  Recorder recorder({.kind = out.source ? "cross" : "self",
+                     .report = std::move(report),
                      .weights = whole,
                      .states = options.states,
                      .value_norms = options.value_norms,
                      .runs = options.runs,
-                     .layers = model.facts().layers});
-  model(EncoderInput::from_rows({out.encoding.ids}, {out.encoding.type_ids}),
-        {.observer = &recorder});
+                     .layers = facts.layers});
+  run({.observer = &recorder});
+  if (recorder.reports.empty()) {
+    throw Error(
+        ErrorCode::unsupported,
+        fmt::format("look: this model ({}) does not tell where it looks", facts.architecture));
+  }
   out.weights = recorder.weights();
   out.states = recorder.states();
   out.value_norms = recorder.value_norms();
@@ -142,12 +167,12 @@ Tensor Look::between_words(std::optional<int64_t> layer, std::optional<int64_t> 
   const Tensor chosen = weights.slice(0, layer.value_or(0), layer ? *layer + 1 : layers())
                             .slice(1, head.value_or(0), head ? *head + 1 : heads())
                             .contiguous();
-  return to_words(mean_of_first(chosen.reshape({-1, tokens(), tokens()})), words);
+  return to_words(mean_of_first(chosen.reshape({-1, tokens(), keys()})), words, key_words());
 }
 
 std::vector<float> Look::row(std::optional<int64_t> layer, std::optional<int64_t> head,
                              int64_t word) const {
-  std::vector<float> keys(encoding.ids.size());
+  std::vector<float> keys(key_encoding().ids.size());
   const Span pieces = words[static_cast<size_t>(word)].pieces;
   const int64_t last_layer = layer ? *layer + 1 : layers(), last_head = head ? *head + 1 : heads();
   float rows = 0;
@@ -157,7 +182,7 @@ std::vector<float> Look::row(std::optional<int64_t> layer, std::optional<int64_t
     }
   }
   std::vector<float> out;
-  for (const Word& to : words) {
+  for (const Word& to : key_words()) {
     float sum = 0;
     for (int64_t s = to.pieces.start; s < to.pieces.end; ++s) sum += keys[static_cast<size_t>(s)];
     out.push_back(sum / rows);
@@ -178,13 +203,37 @@ void Look::add_row(std::vector<float>& keys, int64_t layer, int64_t head, int64_
   }
 }
 
-std::vector<bool> Look::sinks() const {
-  std::vector<bool> out;
-  for (const Word& word : words) out.push_back(word.special || word.pieces.start == 0);
-  return out;
+std::vector<bool> Look::sinks() const { return sinks_among(words, !source); }
+std::vector<bool> Look::key_sinks() const { return sinks_among(key_words(), !source); }
+
+float Look::sink_weight(int64_t layer, int64_t head, int64_t row) const {
+  const AttentionReport& report = reports[static_cast<size_t>(layer)];
+  if (!source) return heed::sink_weight(report, head, row);
+  float sum = 0;
+  for (int64_t list = 0; list < std::ssize(want.lists); ++list) {
+    sum += report.listed.at({0, head, row, list});
+  }
+  return sum;
+}
+
+HeadStatistics Look::cross_statistics(int64_t layer, int64_t head) const {
+  const AttentionReport& report = reports[static_cast<size_t>(layer)];
+  const std::vector<int64_t> rows = head_tokens().rows();
+  HeadStatistics mean;
+  for (const int64_t row : rows) {
+    mean.entropy += report.entropy.at({0, head, row});
+    mean.max += report.max.at({0, head, row});
+    mean.sinks += sink_weight(layer, head, row);
+  }
+  for (float* sum : {&mean.entropy, &mean.max, &mean.sinks})
+    *sum /= static_cast<float>(rows.size());
+  const float most = std::log(static_cast<float>(keys()));
+  mean.spread = most > 0 ? mean.entropy / most : 0;
+  return mean;
 }
 
 HeadStatistics Look::statistics(int64_t layer, int64_t head) const {
+  if (source) return cross_statistics(layer, head);
   HeadTally tally;
   tally.add(reports[static_cast<size_t>(layer)], want, head, head_tokens());
   return tally.mean();
@@ -206,7 +255,7 @@ std::vector<float> cosines(const Look& a, int64_t word_a, const Look& b, int64_t
 
 std::vector<Gaze> strongest_heads(const Look& look, int64_t word, bool with_sinks, size_t most) {
   constexpr size_t kWordsOfAHead = 3;
-  const std::vector<bool> sinks = look.sinks();
+  const std::vector<bool> sinks = look.key_sinks();
   std::vector<Gaze> all;
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
     for (int64_t head = 0; head < look.heads(); ++head) {
@@ -214,7 +263,8 @@ std::vector<Gaze> strongest_heads(const Look& look, int64_t word, bool with_sink
       const std::vector<float> row = look.row(layer, head, word);
       for (size_t w = 0; w < row.size(); ++w) {
         const auto other = static_cast<int64_t>(w);
-        if (other == word || (!with_sinks && sinks[w])) continue;
+        const bool itself = other == word && !look.source;
+        if (itself || (!with_sinks && sinks[w])) continue;
         gaze.words.emplace_back(other, row[w]);
       }
       std::stable_sort(gaze.words.begin(), gaze.words.end(),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -36,6 +37,13 @@ struct LookOptions {
   Progress progress = {};    // blocks of queries done, of all
 };
 
+/// A text as a model reads it.
+struct ReadText {
+  std::string text;
+  Encoding encoding;
+  std::vector<Word> words;
+};
+
 /// What a model did with one text: where every head looked, and each token's vector after each
 /// layer. Layers and heads count from 0; states[0] are the embeddings, states[l + 1] comes after
 /// layer l.
@@ -44,9 +52,10 @@ struct Look {
   std::string second;  // of a pair, else empty
   Encoding encoding;
   std::vector<Word> words;
-  Tensor weights;      // [L, H, T, T] between pieces, rows look at columns; of long texts undefined
+  std::optional<ReadText> source;  // of cross-attention what is looked at; else the text itself is
+  Tensor weights;      // [L, H, T, S] between pieces, rows look at columns; of long texts undefined
   Tensor states;       // [L + 1, T, C], if wanted
-  Tensor value_norms;  // [L, H, T], if wanted: |v W_o| of each token
+  Tensor value_norms;  // [L, H, S], if wanted: |v W_o| of each token
   std::vector<AttentionReport> reports;  // of each layer, B = 1, without y
   AttentionReportWant want;              // what they were asked for
   std::vector<AttentionRun> runs;        // of each layer, if wanted
@@ -54,22 +63,31 @@ struct Look {
   int64_t tokens() const { return static_cast<int64_t>(encoding.ids.size()); }
   int64_t layers() const { return weights ? weights.size(0) : std::ssize(reports); }
   int64_t heads() const { return weights ? weights.size(1) : reports[0].lse.size(1); }
+  const Encoding& key_encoding() const { return source ? source->encoding : encoding; }
+  const std::vector<Word>& key_words() const { return source ? source->words : words; }
+  int64_t keys() const { return std::ssize(key_encoding().ids); }
   HeadTokens head_tokens() const { return {encoding.ids, encoding.special}; }
-  /// Between words, [W, W], of one layer and head; absent: the mean over all of them. Needs
-  /// weights.
+  /// Between words, [words, key_words()], of one layer and head; absent: the mean over all of them.
+  /// Needs weights.
   Tensor between_words(std::optional<int64_t> layer, std::optional<int64_t> head) const;
-  /// What one word gives to each word, [W]; of long texts from the kLongTop largest weights of each
-  /// head alone.
+  /// What one word gives to each of key_words(); of long texts from the kLongTop largest weights of
+  /// each head alone.
   std::vector<float> row(std::optional<int64_t> layer, std::optional<int64_t> head,
                          int64_t word) const;
   /// Words that draw attention without being about anything: those the tokenizer added ([CLS],
   /// [SEP]) and the text's first token, where heads rest that have nothing to look at.
+  /// In cross-attention the added ones alone.
   std::vector<bool> sinks() const;
+  std::vector<bool> key_sinks() const;
+  /// One row's weight on the keys that are sinks.
+  float sink_weight(int64_t layer, int64_t head, int64_t row) const;
+  /// Of cross-attention entropy, spread, max and sinks alone, and no role.
   HeadStatistics statistics(int64_t layer, int64_t head) const;
   std::string_view role(int64_t layer, int64_t head) const;
 
  private:
   void add_row(std::vector<float>& keys, int64_t layer, int64_t head, int64_t token) const;
+  HeadStatistics cross_statistics(int64_t layer, int64_t head) const;
 };
 
 /// A text's tokens and words, before a model of those facts has run. Errors as look()'s.
@@ -81,6 +99,10 @@ Look read_ids(const std::shared_ptr<const Tokenizer>& tokenizer, std::span<const
               int64_t most_whole = kMostWholeTokens);
 /// Runs the model on a text that was read.
 Look look(const Encoder& model, Look read, const LookOptions& options = {});
+
+/// The same of any stack of blocks of those facts: `run` lets it read the text, watched.
+Look look(const EncoderFacts& facts, const std::function<void(const Run&)>& run, Look read,
+          const LookOptions& options = {});
 
 /// Runs the model on one text and keeps what it did. Error invalid_argument for a text without
 /// a word, longer than the model reads, or longer than only_whole allows.

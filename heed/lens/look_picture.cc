@@ -12,8 +12,7 @@ namespace heed {
 namespace {
 
 // Words that maps show.
-std::vector<int64_t> shown_words(const Look& look, bool sinks, int64_t first = 0) {
-  const std::vector<bool> is_sink = look.sinks();
+std::vector<int64_t> shown_words(const std::vector<bool>& is_sink, bool sinks, int64_t first = 0) {
   std::vector<int64_t> shown;
   for (auto w = static_cast<size_t>(first); w < is_sink.size(); ++w) {
     if (sinks || !is_sink[w]) shown.push_back(static_cast<int64_t>(w));
@@ -21,9 +20,9 @@ std::vector<int64_t> shown_words(const Look& look, bool sinks, int64_t first = 0
   return shown;
 }
 
-std::vector<std::string> names(const Look& look, const std::vector<int64_t>& words) {
+std::vector<std::string> names(const std::vector<Word>& words, const std::vector<int64_t>& shown) {
   std::vector<std::string> out;
-  for (const int64_t w : words) out.push_back(look.words[static_cast<size_t>(w)].name);
+  for (const int64_t w : shown) out.push_back(words[static_cast<size_t>(w)].name);
   return out;
 }
 
@@ -96,8 +95,8 @@ class Drawing {
 
   HeatMap word_map(const Look& look, const std::optional<int64_t>& layer,
                    const std::optional<int64_t>& head, const std::optional<int64_t>& marked) const {
-    const std::vector<int64_t> rows = shown_words(look, view_.sinks, view_.first_row);
-    const std::vector<int64_t> columns = shown_words(look, view_.sinks);
+    const std::vector<int64_t> rows = shown_words(look.sinks(), view_.sinks, view_.first_row);
+    const std::vector<int64_t> columns = shown_words(look.key_sinks(), view_.sinks);
     const Tensor all = look.between_words(layer, head);
     HeatMap out;
     out.values = Tensor::empty({std::ssize(rows), std::ssize(columns)});
@@ -108,8 +107,8 @@ class Drawing {
       }
       if (marked == row) out.marked_rows.push_back(r);
     }
-    out.row_labels = names(look, rows);
-    out.column_labels = names(look, columns);
+    out.row_labels = names(look.words, rows);
+    out.column_labels = names(look.key_words(), columns);
     out.row_axis = "looks (query)";
     out.column_axis = "looked at (key)";
     return out;
@@ -174,7 +173,9 @@ class Drawing {
 }  // namespace
 
 std::string look_title(const Look& look) {
-  const std::string text = look.second.empty() ? look.text : look.text + " | " + look.second;
+  const std::string text = look.source           ? look.source->text + " | " + look.text
+                           : look.second.empty() ? look.text
+                                                 : look.text + " | " + look.second;
   // a book is no title
   return look.weights
              ? text
@@ -186,7 +187,7 @@ Picture look_picture(const std::vector<Look>& looks, const LookView& view) {
 }
 
 HeatMap word_by_layer(const Look& look, int64_t word, bool sinks) {
-  const std::vector<int64_t> shown = shown_words(look, sinks);
+  const std::vector<int64_t> shown = shown_words(look.key_sinks(), sinks);
   HeatMap out;
   out.values = Tensor::empty({look.layers(), static_cast<int64_t>(shown.size())});
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
@@ -196,16 +197,16 @@ HeatMap word_by_layer(const Look& look, int64_t word, bool sinks) {
     }
     out.row_labels.push_back(fmt::format("layer {}", layer));
   }
-  out.column_labels = names(look, shown);
+  out.column_labels = names(look.key_words(), shown);
   out.lowest = 0;
   return out;
 }
 
 std::string sink_names(const Look& look) {
-  const std::vector<bool> sinks = look.sinks();
+  const std::vector<bool> sinks = look.key_sinks();
   std::vector<std::string> found;
   for (size_t w = 0; w < sinks.size(); ++w) {
-    const std::string& name = look.words[w].name;
+    const std::string& name = look.key_words()[w].name;
     if (sinks[w] && std::find(found.begin(), found.end(), name) == found.end()) {
       found.push_back(name);
     }
@@ -218,7 +219,7 @@ static float sink_share_of(const Look& look, int64_t layer, const Span& pieces) 
   float share = 0;
   for (int64_t head = 0; head < look.heads(); ++head) {
     for (int64_t t = pieces.start; t < pieces.end; ++t) {
-      share += sink_weight(look.reports[static_cast<size_t>(layer)], head, t);
+      share += look.sink_weight(layer, head, t);
     }
   }
   return share / static_cast<float>(look.heads() * (pieces.end - pieces.start));

@@ -32,15 +32,14 @@ void add_head(const Tensor& sums, const Look& look, int64_t layer, int64_t head,
     for (int64_t c = 0; c < sums.size(1); ++c) sums.at({r, c}) += cells.at({r, c});
   }
   if (sinks) return;
-  const std::vector<int64_t> separators = look.head_tokens().separators();
-  const int64_t lists = report.listed.size(3);
+  const auto lists = std::ssize(look.want.lists);
+  const int64_t first = look.source ? 0 : lists - std::ssize(look.head_tokens().separators());
   for (int64_t t = 0; t < look.tokens(); ++t) {
     const int64_t row = bin_of(map.row_edges, t);
-    sums.at({row, 0}) -= report.first.at({0, head, t});
-    for (size_t i = 0; i < separators.size(); ++i) {  // their lists are the last ones
-      const int64_t list = lists - std::ssize(separators) + static_cast<int64_t>(i);
-      sums.at({row, bin_of(map.column_edges, separators[i])}) -=
-          report.listed.at({0, head, t, list});
+    if (!look.source) sums.at({row, 0}) -= report.first.at({0, head, t});
+    for (int64_t list = first; list < lists; ++list) {  // of one sink each
+      const int64_t key = look.want.lists[static_cast<size_t>(list)].keys[0];
+      sums.at({row, bin_of(map.column_edges, key)}) -= report.listed.at({0, head, t, list});
     }
   }
 }

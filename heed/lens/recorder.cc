@@ -23,15 +23,15 @@ Tensor stacked(const std::vector<Tensor>& parts) {
 }  // namespace
 
 AttentionWant Recorder::wants(int /*layer*/, std::string_view kind) {
-  return {.weights = want_.weights && kind == "self"};
+  return {.weights = want_.weights && kind == want_.kind};
 }
 
 void Recorder::attention(int /*layer*/, std::string_view kind, const AttentionOutputs& outputs) {
-  if (kind == "self") weights_.push_back(outputs.weights.select(0, 0).clone());
+  if (kind == want_.kind) weights_.push_back(outputs.weights.select(0, 0).clone());
 }
 
 std::optional<AttentionReportWant> Recorder::wants_report(int layer, std::string_view kind) {
-  if (kind != "self") return std::nullopt;
+  if (kind != want_.kind) return std::nullopt;
   AttentionReportWant want = want_.report;
   if (want.progress) {
     want.progress = [this, layer](int64_t done, int64_t total) {
@@ -49,7 +49,7 @@ void Recorder::report(int /*layer*/, std::string_view /*kind*/, const AttentionR
 }
 
 bool Recorder::wants_value_norms(int /*layer*/, std::string_view kind) {
-  return want_.value_norms && kind == "self";
+  return want_.value_norms && kind == want_.kind;
 }
 
 void Recorder::value_norms(int /*layer*/, std::string_view /*kind*/, const Tensor& norms) {

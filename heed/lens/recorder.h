@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "heed/lens/heads.h"
@@ -7,8 +8,9 @@
 
 namespace heed {
 
-/// What a Recorder keeps of self-attention, beside the reports.
+/// What a Recorder keeps of one kind of attention, beside the reports.
 struct RecorderWant {
+  std::string kind = "self";  // or "cross"
   AttentionReportWant report;
   bool weights = false;
   bool states = true;
@@ -31,8 +33,8 @@ class Recorder : public Observer {
   void value_norms(int layer, std::string_view kind, const Tensor& norms) override;
   void hidden_state(int layer, const Tensor& state) override;
 
-  Tensor weights() const;      // [L, H, T, T]; undefined if not wanted
-  Tensor value_norms() const;  // [L, H, T]; undefined if not wanted
+  Tensor weights() const;      // [L, H, T, S]; undefined if not wanted
+  Tensor value_norms() const;  // [L, H, S]; undefined if not wanted
   Tensor states() const;       // [L + 1, T, C]; undefined if not wanted
 
   std::vector<AttentionReport> reports;  // of each layer, without y
@@ -40,8 +42,8 @@ class Recorder : public Observer {
 
  private:
   RecorderWant want_;
-  std::vector<Tensor> weights_;  // [H, T, T] of each layer
-  std::vector<Tensor> norms_;    // [H, T]
+  std::vector<Tensor> weights_;  // [H, T, S] of each layer
+  std::vector<Tensor> norms_;    // [H, S]
   std::vector<Tensor> states_;   // [T, C]
 };
 

@@ -51,6 +51,25 @@ Tensor mean_rows(const Tensor& rows, const std::vector<Word>& words) {
   return out;
 }
 
+bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+
+/// Letters that are written without spaces between words, each a word or so.
+bool is_ideograph(utf8proc_int32_t point) {
+  return (point >= 0x2E80 && point <= 0x9FFF) || (point >= 0xF900 && point <= 0xFAFF) ||
+         (point >= 0x20000 && point <= 0x3FFFF);
+}
+
+/// Whether the text's first character is a letter, a mark or a digit.
+bool begins_in_word(std::string_view text) {
+  utf8proc_int32_t point = 0;
+  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  if (utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text.size()), &point) <= 0)
+    return false;
+  if (is_ideograph(point)) return false;
+  const auto kind = utf8proc_category(point);
+  return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_NO;
+}
+
 Shape with_last(const Shape& shape, int64_t rows, int64_t columns) {
   Shape out = shape;
   out[-2] = rows;
@@ -92,6 +111,33 @@ std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
   return words;
 }
 
+bool goes_on(std::string_view text, std::string_view piece) {
+  if (text.empty() || piece.empty()) return false;
+  if (continues(piece.front())) return true;  // a character that was cut
+  size_t last = text.size() - 1;
+  while (last > 0 && continues(text[last])) --last;
+  return begins_in_word(text.substr(last)) && begins_in_word(piece);
+}
+
+void split_at_signs(Encoding& encoding, std::string_view text) {
+  int32_t word = -1;
+  int64_t end = -1;  // of the piece before; -1 where no word can go on
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const Span& at = encoding.byte_offsets[i];
+    if (encoding.special[i]) {
+      encoding.words[i] = -1;
+      end = -1;
+      continue;
+    }
+    // pieces of one character's bytes all stand for the whole of it
+    const bool same = end >= 0 && (at.start < end || (at.start == end && at.end == end));
+    const bool next =
+        at.start == end && goes_on(slice(text, 0, end), slice(text, at.start, at.end));
+    encoding.words[i] = same || next ? word : ++word;
+    end = at.end;
+  }
+}
+
 std::vector<Word> single_pieces(const Encoding& encoding) {
   std::vector<Word> words;
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
@@ -101,22 +147,27 @@ std::vector<Word> single_pieces(const Encoding& encoding) {
   return words;
 }
 
-Tensor to_words(const Tensor& weights, const std::vector<Word>& words) {
-  const int64_t tokens = weights.size(-1);
-  HEED_ASSERT(weights.size(-2) == tokens);
-  const auto count = static_cast<int64_t>(words.size());
-  const Tensor rows = mean_rows(weights.contiguous().reshape({-1, tokens, tokens}), words);
-  const Tensor out = Tensor::zeros({rows.size(0), count, count});
-  for (int64_t o = 0; o < rows.size(0); ++o) {
-    for (int64_t r = 0; r < count; ++r) {
-      const float* row = &rows.at({o, r, 0});
-      for (int64_t c = 0; c < count; ++c) {
-        const Span& pieces = words[static_cast<size_t>(c)].pieces;
+Tensor to_words(const Tensor& weights, const std::vector<Word>& rows,
+                const std::vector<Word>& columns) {
+  const auto height = std::ssize(rows), width = std::ssize(columns);
+  const Tensor means =
+      mean_rows(weights.contiguous().reshape({-1, weights.size(-2), weights.size(-1)}), rows);
+  const Tensor out = Tensor::zeros({means.size(0), height, width});
+  for (int64_t o = 0; o < means.size(0); ++o) {
+    for (int64_t r = 0; r < height; ++r) {
+      const float* row = &means.at({o, r, 0});
+      for (int64_t c = 0; c < width; ++c) {
+        const Span& pieces = columns[static_cast<size_t>(c)].pieces;
         for (int64_t t = pieces.start; t < pieces.end; ++t) out.at({o, r, c}) += row[t];
       }
     }
   }
-  return out.reshape(with_last(weights.shape(), count, count));
+  return out.reshape(with_last(weights.shape(), height, width));
+}
+
+Tensor to_words(const Tensor& weights, const std::vector<Word>& words) {
+  HEED_ASSERT(weights.size(-2) == weights.size(-1));
+  return to_words(weights, words, words);
 }
 
 Tensor word_vectors(const Tensor& state, const std::vector<Word>& words) {

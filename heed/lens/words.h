@@ -25,10 +25,19 @@ std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
 /// Each piece as a word of its own, named as the vocabulary names it.
 std::vector<Word> single_pieces(const Encoding& encoding);
 
+/// Whether a piece goes on with the word that a text ends with: letters, marks and digits stand
+/// together; signs, spaces and ideographs alone.
+bool goes_on(std::string_view text, std::string_view piece);
+/// Numbers an encoding's words (Encoding::words) by goes_on() alone, whatever its tokenizer takes
+/// for a word. text: what was encoded.
+void split_at_signs(Encoding& encoding, std::string_view text);
+
 /// Attention weights between words from weights between pieces: what a word gets is the sum over
-/// its pieces, what it gives the mean over its pieces, so rows still sum to 1. weights [..., T, T]
-/// f32
-/// -> [..., W, W].
+/// its pieces, what it gives the mean over its pieces, so rows still sum to 1. weights [..., T, S]
+/// f32 -> [..., words of the rows, words of the columns].
+Tensor to_words(const Tensor& weights, const std::vector<Word>& rows,
+                const std::vector<Word>& columns);
+/// The same of a text that looks at itself: [..., T, T] -> [..., W, W].
 Tensor to_words(const Tensor& weights, const std::vector<Word>& words);
 
 /// Vectors of words: the mean over their pieces. state [..., T, C] f32 -> [..., W, C].

@@ -134,6 +134,7 @@ void try_out(ModelSummary& summary, const fs::path& folder) {
   offer(chats, "chat");
   offer(writes, "score");
   offer(pair && reads, "translate");
+  offer(pair && reads, "summarize");
 }
 
 }  // namespace

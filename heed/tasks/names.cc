@@ -11,6 +11,7 @@
 #include "heed/models/heads.h"
 #include "heed/tasks/batches.h"
 #include "heed/tasks/classify.h"
+#include "heed/text/characters.h"
 
 namespace heed {
 namespace {
@@ -40,10 +41,6 @@ std::string_view prefixes_of(const std::vector<std::string>& labels) {
     if (std::ranges::find(labels, "B-" + std::string(kind)) != labels.end()) return kBothEnds;
   }
   return "BI";
-}
-
-int64_t characters(std::string_view utf8) {
-  return std::ranges::count_if(utf8, [](char c) { return (c & 0xC0) != 0x80; });
 }
 
 /// Of names from overlapping windows that overlap, the longest; of equally long ones the surest.
@@ -123,7 +120,7 @@ std::vector<NameFinder::Piece> NameFinder::pieces_of(std::string_view text,
     const auto start = static_cast<size_t>(piece.bytes.start);
     const auto end = static_cast<size_t>(piece.bytes.end);
     if (word_pieces_) {
-      piece.goes_on = characters(piece.word) != piece.chars.end - piece.chars.start;
+      piece.goes_on = count_characters(piece.word) != piece.chars.end - piece.chars.start;
     } else {
       piece.goes_on =
           start > 0 && text[start - 1] != ' ' && (start == text.size() || text[start] != ' ');

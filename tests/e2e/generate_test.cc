@@ -282,7 +282,8 @@ TEST(Inspect, TellsWhatDecodersRun) {
             Json({"look", "embed", "tokens", "forward", "generate", "score"}));
   const LetterModel translator("transformer_3x7");
   const Json pair = json_lines(run_heed({"inspect", translator.name(), "--json"}))[0];
-  EXPECT_EQ(pair["commands"], Json({"tokens", "forward", "generate", "score", "translate"}));
+  EXPECT_EQ(pair["commands"],
+            Json({"tokens", "forward", "generate", "score", "translate", "summarize"}));
   EXPECT_EQ(pair["sizes"]["decoder_layers"], 3);
   EXPECT_EQ(pair["sizes"]["target_vocab"], 19);
   const Result text = run_heed({"inspect", translator.name()});

@@ -57,6 +57,33 @@ TEST(Words, WeightsSumOverKeysAndAverageOverQueries) {
   EXPECT_FLOAT_EQ(word_vectors(state, words).at({1, 1}), 6);
 }
 
+TEST(Words, EndAtSignsWhateverTheTokenizerSays) {
+  EXPECT_TRUE(goes_on("play", "ing"));
+  EXPECT_TRUE(goes_on("caf", "\u00e9s"));
+  EXPECT_TRUE(goes_on("e", "\u0301"));  // a mark
+  EXPECT_TRUE(goes_on("4", "2nd"));
+  EXPECT_TRUE(goes_on("\xe2\x82", "\xac"));  // a character that was cut
+  EXPECT_FALSE(goes_on("play", " ing"));
+  EXPECT_FALSE(goes_on("play ", "ing"));
+  EXPECT_FALSE(goes_on("end", "."));
+  EXPECT_FALSE(goes_on("\u201e", "Haus"));
+  EXPECT_FALSE(goes_on("\u6570", "\u636e"));  // ideographs
+  EXPECT_FALSE(goes_on("", "a"));
+  Encoding e = sample();
+  e.byte_offsets = {{0, 0}, {0, 4}, {4, 7}, {7, 8}, {8, 8}, {8, 12}, {12, 12}};
+  split_at_signs(e, "Playing.well");
+  EXPECT_EQ(e.words, (std::vector<int32_t>{-1, 0, 0, 1, -1, 2, -1}));
+}
+
+TEST(Words, RowsAndColumnsMayBeOfTwoTexts) {
+  const std::vector<Word> rows = {{"a", {0, 2}}}, columns = {{"x", {0, 1}}, {"y", {1, 3}}};
+  const Tensor weights = Tensor::from({0.5f, 0.25f, 0.25f, 0.1f, 0.3f, 0.6f}, {2, 3});
+  const Tensor merged = to_words(weights, rows, columns);
+  EXPECT_EQ(merged.shape(), (Shape{1, 2}));
+  EXPECT_FLOAT_EQ(merged.at({0, 0}), 0.3f);
+  EXPECT_FLOAT_EQ(merged.at({0, 1}), 0.7f);
+}
+
 TEST(Words, LeadingDimensionsStay) {
   const std::vector<Word> words = {{"a", {0, 2}}, {"b", {2, 3}}};
   const Tensor merged = to_words(Tensor::full({2, 4, 3, 3}, 1.0f / 3), words);

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/align.h"
+#include "cli/generation_options.h"
+#include "cli/json_out.h"
+#include "cli/text_source.h"
+#include "heed/generate/generator.h"
+
+namespace heed::cli {
+
+/// What `translate` and `summarize` share.
+struct TextToTextArguments {
+  TextInputs inputs;
+  GenerationArguments generation;
+  LoadArguments load;
+  std::optional<std::string> prefix;
+  AlignArguments align;
+};
+
+/// Texts, model, --dtype, --prefix, --align and all that generation takes.
+void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArguments& arguments);
+
+/// The fields that say what was made of a text: "text", "output", "score", "ids", "finish" and
+/// "timing".
+OutJson text_to_text_json(const std::string& text, const Generated& made, double load_ms);
+
+/// Calls work(text) for each text as they come; what it prints is seen at once. doing:
+/// "translating".
+void for_each_text(const Context& context, const std::string& doing, TextSource source,
+                   const std::function<void(const std::string& text)>& work);
+
+}  // namespace heed::cli

@@ -1,0 +1,224 @@
+// summarize, and what translate and look tell of two sequences, on small random encoder-decoders.
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "heed/io/json.h"
+#include "tests/e2e/program.h"
+#include "tests/golden.h"
+#include "tests/letter_models.h"
+
+namespace heed::testing {
+namespace {
+
+Result run_on(const LetterModel& model, std::vector<std::string> arguments,
+              const Invocation& how = {}) {
+  arguments.insert(arguments.end(), {"--model", model.name()});
+  return run_heed(arguments, how);
+}
+
+std::vector<Json> json_lines(const Result& result) {
+  EXPECT_EQ(result.status, 0) << result.err;
+  std::vector<Json> lines;
+  std::istringstream stream(result.out);
+  for (std::string line; std::getline(stream, line);) lines.push_back(parse_json(line, "output"));
+  return lines;
+}
+
+void expect_fault(const Result& result, const std::string& part) {
+  EXPECT_EQ(result.status, 2) << result.out;
+  EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+  EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+}
+
+const std::string kLong = "aa bb cd\n\nee ff gh\n\nii jj kl\n\nmm nn op";
+
+std::string at(const Json& text, const Json& link, const std::string& prefix) {
+  const auto start = link[prefix + "start"].get<size_t>();
+  return text.get<std::string>().substr(start, link[prefix + "end"].get<size_t>() - start);
+}
+
+/// Every link's words stand where it says.
+void expect_places(const Json& line) {
+  ASSERT_FALSE(line["alignment"].empty()) << line;
+  for (const Json& link : line["alignment"]) {
+    EXPECT_EQ(at(line["text"], link, "source_"), link["source_word"]) << link;
+    EXPECT_EQ(at(line["text"], link, "source_byte_"), link["source_word"]) << link;
+    EXPECT_EQ(at(line["output"], link, ""), link["word"]) << link << line["output"];
+    EXPECT_GE(link["weight"].get<double>(), 0);
+  }
+}
+
+TEST(Summarize, GivesTheFieldsOfATranslationAndItsParts) {
+  const LetterModel model("transformer_2x6");
+  const auto lines = json_lines(run_on(
+      model, {"summarize", "ab c", kLong, "--json", "--beams", "2", "--max-new-tokens", "4"}));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0]["text"], "ab c");
+  EXPECT_FALSE(lines[0].contains("parts"));
+  const Json translated = json_lines(
+      run_on(model, {"translate", "ab c", "--json", "--beams", "2", "--max-new-tokens", "4"}))[0];
+  for (const char* field : {"output", "score", "ids", "finish"}) {
+    EXPECT_EQ(lines[0][field], translated[field]) << field;
+  }
+  ASSERT_EQ(lines[1]["parts"].size(), 2u);
+  EXPECT_EQ(lines[1]["passes"], 1);
+  EXPECT_EQ(lines[1]["parts"][1]["end"], kLong.size());
+  EXPECT_EQ(at(kLong, lines[1]["parts"][0], ""), "aa bb cd\n\nee ff gh");
+}
+
+TEST(Summarize, ReadsDocumentsAndLinesAsTheyCome) {
+  const LetterModel model("transformer_2x6");
+  const std::vector<std::string> call = {"summarize", "-", "--json", "--max-new-tokens", "3"};
+  EXPECT_EQ(json_lines(run_on(model, call, {.input = kLong})).size(), 7u);
+  std::vector<std::string> whole = call;
+  whole.emplace_back("--whole");
+  const auto one = json_lines(run_on(model, whole, {.input = kLong}));
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_EQ(one[0]["text"], kLong);
+  const TemporaryFolder folder;
+  write_file(folder / "texts.jsonl", "{\"body\": \"ab\"}\n{\"body\": \"cd e\"}\n");
+  const auto file =
+      json_lines(run_on(model, {"summarize", "--file", (folder / "texts.jsonl").string(), "--field",
+                                "body", "--json"}));
+  ASSERT_EQ(file.size(), 2u);
+  EXPECT_EQ(file[1]["text"], "cd e");
+  EXPECT_EQ(
+      run_on(model, {"summarize", "--file", (folder / "texts.jsonl").string(), "--field", "body"})
+          .out,
+      file[0]["output"].get<std::string>() + "\n" + file[1]["output"].get<std::string>() + "\n");
+}
+
+TEST(Summarize, PrefixAndTaskAreTheConfigurations) {
+  const LetterModel model("transformer_2x6");
+  Json config = read_json(model.path() / "config.json");
+  config["task_specific_params"]["summarization"] = {{"prefix", "ab "}, {"num_beams", 1}};
+  write_file(model.path() / "config.json", config.dump());
+  const Json own = json_lines(run_on(model, {"summarize", "c d", "--json"}))[0];
+  const Json by_hand =
+      json_lines(run_on(model, {"summarize", "ab c d", "--json", "--prefix", ""}))[0];
+  const Json plain = json_lines(
+      run_on(model, {"translate", "c d", "--json", "--prefix", "ab ", "--beams", "1"}))[0];
+  EXPECT_EQ(own["text"], "c d");
+  EXPECT_EQ(own["ids"], by_hand["ids"]);
+  EXPECT_EQ(own["ids"], plain["ids"]);
+  EXPECT_EQ(own["timing"]["prompt_tokens"], 7);
+}
+
+TEST(Summarize, FaultsAreOneLine) {
+  const LetterModel model("transformer_2x6");
+  const LetterModel decoder("gpt2_2x5");
+  expect_fault(run_on(model, {"summarize", "a", "--window", "1"}), "leaves no room");
+  expect_fault(run_on(model, {"summarize", "a", "--window", "99"}), "24 positions");
+  expect_fault(run_on(model, {"summarize", "a", "--overlap", "12"}), "half of what a window");
+  expect_fault(run_on(model, {"summarize", "a", "--whole"}), "summarize: --whole takes one text");
+  expect_fault(run_on(model, {"summarize"}), "no text");
+  expect_fault(run_on(model, {"summarize", "a", "--combine", "--align"}), "--combine");
+  expect_fault(run_on(decoder, {"summarize", "a"}), "causal language model");
+}
+
+TEST(Align, LinksStandWhereTheirWordsDo) {
+  for (const char* name : {"transformer_2x6", "bart", "t5_relu", "marian"}) {
+    const LetterModel model(name);
+    const auto lines = json_lines(run_on(model, {"translate", "ab cd ef", "gh", "--json", "--align",
+                                                 "--beams", "1", "--max-new-tokens", "7"}));
+    ASSERT_EQ(lines.size(), 2u);
+    for (const Json& line : lines) {
+      const auto output = line["output"].get<std::string>();
+      if (output.find_first_not_of(' ') != std::string::npos) expect_places(line);
+    }
+  }
+}
+
+TEST(Align, PartsOfALongTextAreAlignedInTheWhole) {
+  const LetterModel model("transformer_2x6");
+  const auto lines =
+      json_lines(run_on(model, {"summarize", kLong, "--json", "--align", "--prefix", "ab ",
+                                "--max-new-tokens", "5", "--suppress-tokens", "2"}));
+  ASSERT_GT(lines[0]["parts"].size(), 1u);
+  expect_places(lines[0]);
+  const auto second = lines[0]["parts"][1]["start"].get<int64_t>();
+  EXPECT_GE(lines[0]["alignment"].back()["source_start"].get<int64_t>(), second);
+}
+
+TEST(Align, PrintsLinesAndSavesPictures) {
+  const LetterModel model("bart");
+  const TemporaryFolder folder;
+  const std::vector<std::string> call = {
+      "translate", "ab cd", "ef g", "--align", "--max-new-tokens", "6", "--forced-bos-token-id",
+      "6"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), call.begin(), call.end());
+    return run_on(model, more);
+  };
+  EXPECT_GE(std::ranges::count(with({}).out, '\n'), 4);
+  for (const char* ending : {"svg", "png", "html", "json", "npz"}) {
+    const std::string file = (folder / "align.").string() + ending;
+    const Result saved = with({"--save", file});
+    EXPECT_EQ(saved.status, 0) << saved.err;
+    EXPECT_GT(std::filesystem::file_size(file), 100u) << ending;
+  }
+  EXPECT_EQ(with({"--layer", "1", "--head", "mean"}).status, 0);
+  expect_fault(with({"--layer", "2"}), "0 to 1");
+  expect_fault(with({"--save", (folder / "a.xyz").string()}), ".png");
+  expect_fault(run_on(model, {"translate", "a", "--layer", "1"}), "--align");
+}
+
+TEST(LookPair, TellsOfBothSequences) {
+  const LetterModel model("bart");
+  const Json cross = json_lines(run_on(model, {"look", "ab cd", "--target", "ef g", "--json"}))[0];
+  EXPECT_EQ(cross["attention"], "cross");
+  EXPECT_EQ(cross["text"], "ab cd");
+  EXPECT_EQ(cross["output"], "ef g");
+  ASSERT_EQ(cross["heads"].size(), 4u);
+  const size_t targets = cross["tokens"].size(), sources = cross["source_tokens"].size();
+  EXPECT_EQ(cross["heads"][0]["weights"].size(), targets);
+  EXPECT_EQ(cross["heads"][0]["weights"][0].size(), sources);
+  EXPECT_EQ(cross["alignment"].size(), 2u);
+  expect_places(cross);
+  for (const char* which : {"encoder", "decoder"}) {
+    const Json own = json_lines(
+        run_on(model, {"look", "ab cd", "--target", "ef g", "--attention", which, "--json"}))[0];
+    EXPECT_EQ(own["attention"], which);
+    EXPECT_EQ(own["heads"].size(), *which == 'e' ? 8u : 4u);
+    EXPECT_TRUE(own["heads"][0].contains("role"));
+    EXPECT_EQ(own["heads"][0]["weights"].size(), own["tokens"].size());
+  }
+}
+
+TEST(LookPair, WithoutATargetTheModelWritesOne) {
+  const LetterModel model("transformer_2x6");
+  const Json look = json_lines(run_on(model, {"look", "ab cd", "--json"}))[0];
+  const Json made = json_lines(run_on(model, {"translate", "ab cd", "--json"}))[0];
+  EXPECT_EQ(look["ids"], made["ids"]);
+  EXPECT_EQ(look["output"], made["output"]);
+}
+
+TEST(LookPair, PrintsAndSaves) {
+  const LetterModel model("bart");
+  const TemporaryFolder folder;
+  for (const char* which : {"encoder", "decoder", "cross"}) {
+    const std::string file = (folder / which).string() + ".html";
+    const Result result = run_on(model, {"look", "ab cd", "--target", "ef g", "--attention", which,
+                                         "--word", *which == 'e' ? "cd" : "ef", "--save", file});
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_NE(result.out.find("Heads that look hardest"), std::string::npos) << result.out;
+    EXPECT_GT(std::filesystem::file_size(file), 1000u);
+  }
+  const Result plain = run_on(model, {"look", "ab cd", "--target", "ef g"});
+  EXPECT_NE(plain.out.find("cross-attention"), std::string::npos) << plain.out;
+}
+
+TEST(LookPair, FaultsAreOneLine) {
+  const LetterModel model("bart");
+  const LetterModel decoder("gpt2_2x5");
+  expect_fault(run_on(model, {"look", "ab", "--stats"}), "--stats is not there");
+  expect_fault(run_on(model, {"look", "ab", "cd", "--target", "a"}), "a --target for each of 2");
+  expect_fault(run_on(model, {"look", "ab", "--target", "cd", "--word", "q"}), "its words");
+  expect_fault(run_on(decoder, {"look", "ab", "--target", "a"}), "of encoder-decoders");
+  expect_fault(run_on(model, {"look", "ab", "--attention", "both"}), "both");
+}
+
+}  // namespace
+}  // namespace heed::testing
