@@ -157,8 +157,7 @@ std::vector<SummaryPart> Summarizer::cut(std::string_view text,
 
 Summary Summarizer::pass(std::string_view text, const SummarizeOptions& options) const {
   std::vector<SummaryPart> parts = cut(text, options);
-  const size_t together =
-      options.generate.beams > 1 ? 1 : static_cast<size_t>(std::max<int64_t>(1, options.batch));
+  const auto together = static_cast<size_t>(std::max<int64_t>(1, options.batch));
   GenerateOptions generate = options.generate;
   generate.samples = 1;
   double prompt_ms = 0, generate_ms = 0;

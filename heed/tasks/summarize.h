@@ -20,7 +20,7 @@ struct SummarizeOptions {
   std::optional<int64_t> window = {};
   int64_t overlap = 0;   // tokens of a part's end that begin the next one, at most
   bool combine = false;  // summarise what the parts' summaries make together, until it is one part
-  int64_t batch = 8;     // parts written together; with beams one by one
+  int64_t batch = 8;     // parts written together
   Progress progress = {};  // in parts
 };
 
