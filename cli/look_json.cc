@@ -16,15 +16,7 @@ OutJson head_json(const Look& look, int64_t layer, int64_t head) {
   OutJson out;
   out["layer"] = layer;
   out["head"] = head;
-  if (look.source) {
-    out["entropy"] = s.entropy;
-    out["spread"] = s.spread;
-    out["max"] = s.max;
-    out["sinks"] = s.sinks;
-  } else {
-    out["role"] = look.role(layer, head);
-    add_statistics(out, s);
-  }
+  add_statistics(out, s, look.source.has_value());
   if (look.weights) {
     out["weights"] = nested_json(look.weights.select(0, layer).select(0, head));
     return out;
@@ -37,10 +29,12 @@ OutJson head_json(const Look& look, int64_t layer, int64_t head) {
 
 }  // namespace
 
-void add_statistics(OutJson& out, const HeadStatistics& statistics) {
-  for (const StatisticName& one : kStatistics) {
+void add_statistics(OutJson& out, const HeadStatistics& statistics, bool cross) {
+  if (!cross) out["role"] = head_role(statistics);
+  for (const StatisticName& one : statistic_names(cross)) {
     out[std::string(one.name)] = statistics.*one.value;
   }
+  if (cross) return;
   out["offset"] = statistics.offset;
 }
 

@@ -10,8 +10,9 @@
 
 namespace heed::cli {
 
-/// Adds each statistic under its name, and "offset".
-void add_statistics(OutJson& out, const HeadStatistics& statistics);
+/// Adds the role, each statistic under its name, and "offset"; of cross-attention its few
+/// statistics alone.
+void add_statistics(OutJson& out, const HeadStatistics& statistics, bool cross = false);
 
 /// [{"word", "tokens": [start, end], "sink"}].
 OutJson words_json(const std::vector<Word>& words, const std::vector<bool>& sinks);

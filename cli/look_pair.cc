@@ -16,8 +16,6 @@ namespace {
 
 void refuse_others(const LookArguments& arguments) {
   const std::pair<bool, const char*> others[] = {
-      {arguments.stats, "--stats"},
-      {!arguments.board.empty(), "--board"},
       {!arguments.roles.empty(), "--roles"},
       {arguments.compare, "--compare"},
       {arguments.lens, "--lens"},
@@ -53,6 +51,7 @@ class PairCommand {
   }
 
   void run() {
+    if (arguments_.stats || !arguments_.board.empty()) return measure();
     look_at_all();
     if (!context_.json) print_summary();
     if (!arguments_.picture.save.empty()) save();
@@ -78,7 +77,9 @@ class PairCommand {
     return translator_(sources_[text], translator_.defaults()).ids;
   }
 
-  void look_at_all() {
+  /// take(index, pair, look) of each text.
+  template <class F>
+  void look_at_all(const F& take) {
     const bool one = sources_.size() == 1;
     ProgressBar bar(context_, "looking", one ? "blocks" : "texts");
     for (size_t i = 0; i < sources_.size(); ++i) {
@@ -89,12 +90,38 @@ class PairCommand {
       if (one) options.progress = bar.callback();
       const PairText pair =
           pair_text(translator_, "", sources_[i], target_of(i), arguments_.pieces);
-      looks_.push_back(look_pair(translator_.model(), pair, which_, options));
-      note_long(looks_.back(), facts_);
-      if (!arguments_.word.empty()) choose(i);
-      if (context_.json) print_json(json_of(i, pair));
+      Look look = look_pair(translator_.model(), pair, which_, options);
+      note_long(look, facts_);
+      take(i, pair, std::move(look));
       if (!one) bar.update(static_cast<int64_t>(i + 1), std::ssize(sources_));
     }
+  }
+
+  void look_at_all() {
+    look_at_all([&](size_t i, const PairText& pair, Look look) {
+      looks_.push_back(std::move(look));
+      if (!arguments_.word.empty()) choose(i);
+      if (context_.json) print_json(json_of(i, pair));
+    });
+  }
+
+  /// --stats and --board, over all texts; every row counts alike.
+  void measure() {
+    const bool cross = which_ == PairAttention::cross;
+    if (!arguments_.board.empty()) statistic_of(arguments_.board, statistic_names(cross));
+    const auto count = static_cast<size_t>(facts_.layers * facts_.heads);
+    std::vector<HeadTally> tallies(count);
+    look_at_all([&](size_t, const PairText&, const Look& look) {
+      for (size_t at = 0; at < count; ++at) {
+        look.add_to(tallies[at], static_cast<int64_t>(at) / facts_.heads,
+                    static_cast<int64_t>(at) % facts_.heads);
+      }
+    });
+    show_stats(context_, arguments_,
+               {.table = head_table(facts_.layers, facts_.heads, tallies, tallies),
+                .texts = sources_.size(),
+                .note = cross ? "cross-attention" : "dupl. and ind. of these texts themselves",
+                .cross = cross});
   }
 
   void choose(size_t text) {

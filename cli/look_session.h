@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/picture_options.h"
 #include "cli/texts.h"
+#include "heed/lens/board.h"
 #include "heed/lens/look.h"
 #include "heed/lens/look_picture.h"
 #include "heed/models/encoder.h"
@@ -79,6 +80,14 @@ Pick parse_pick(const std::string& text, const char* option, int64_t count);
 // What the options in place of the usual summary do; each prints, and saves if asked.
 void print_stats(const LookSession& session);  // --stats, --board
 void print_roles(const LookSession& session);  // --roles
+/// What --stats and --board show.
+struct HeadStats {
+  HeadTable table;
+  size_t texts = 0;
+  std::string note = {};  // where numbers come from; may be empty
+  bool cross = false;     // kCrossStatistics alone
+};
+void show_stats(const Context& context, const LookArguments& arguments, const HeadStats& stats);
 /// With an encoder-decoder, of which every option of look's that is there is looked at by it alone.
 void print_pair(const Context& context, const LookArguments& arguments);
 void print_comparison(const LookSession& session);  // --compare

@@ -50,7 +50,23 @@ constexpr Column kColumns[] = {
     {"pos.", &HeadStatistics::positional},
 };
 
-void print_table(const HeadTable& table, const TerminalStyle& style) {
+void print_cross_table(const HeadTable& table, const TerminalStyle& style) {
+  const auto row = [&](const std::string& name, const auto& cell) {
+    std::string line = fmt::format("{:<6}", name);
+    for (const StatisticName& one : kCrossStatistics) line += fmt::format(" {:>8}", cell(one));
+    print(shorten(line, style.width, style.unicode) + "\n");
+  };
+  row("head", [](const StatisticName& one) { return std::string(one.name); });
+  for (size_t i = 0; i < table.statistics.size(); ++i) {
+    row(head_name(table, i), [&](const StatisticName& one) {
+      return fmt::format("{:.3f}", table.statistics[i].*one.value);
+    });
+  }
+}
+
+void print_table(const HeadStats& stats, const TerminalStyle& style) {
+  const HeadTable& table = stats.table;
+  if (stats.cross) return print_cross_table(table, style);
   const auto line = [&](const std::string& text) {
     print(shorten(text, style.width, style.unicode) + "\n");
   };
@@ -74,15 +90,15 @@ void print_table(const HeadTable& table, const TerminalStyle& style) {
   }
 }
 
-void print_summary(const LookSession& session, const HeadTable& table, const TerminalStyle& style) {
+void print_summary(const std::string& model, const HeadStats& stats, const TerminalStyle& style) {
+  const HeadTable& table = stats.table;
   const auto wrapped = [&](const std::string& text) {
     for (const std::string& line : wrap(text, style.width, display_width)) print(line + "\n");
   };
-  wrapped(
-      fmt::format("{}: {} layers x {} heads, counted from 0, over {} text{}; dupl. and ind. "
-                  "on {} texts of repeated random tokens (seed {})",
-                  session.model_name, table.layers, table.heads, session.count(),
-                  session.count() == 1 ? "" : "s", kProbeTexts, session.context.seed));
+  wrapped(fmt::format("{}: {} layers x {} heads, counted from 0, over {} text{}{}", model,
+                      table.layers, table.heads, stats.texts, stats.texts == 1 ? "" : "s",
+                      stats.note.empty() ? "" : "; " + stats.note));
+  if (stats.cross) return print("\n");
   std::string roles;
   for (const std::string_view role : kRoles) {
     const auto count =
@@ -94,17 +110,16 @@ void print_summary(const LookSession& session, const HeadTable& table, const Ter
   print("\n");
 }
 
-OutJson table_json(const LookSession& session, const HeadTable& table) {
+OutJson table_json(const Context& context, const HeadStats& stats) {
   OutJson out;
-  out["model"] = session.context.model;
-  out["texts"] = static_cast<int64_t>(session.count());
+  out["model"] = context.model;
+  out["texts"] = static_cast<int64_t>(stats.texts);
   out["heads"] = OutJson::array();
-  for (size_t i = 0; i < table.statistics.size(); ++i) {
+  for (size_t i = 0; i < stats.table.statistics.size(); ++i) {
     OutJson head;
-    head["layer"] = static_cast<int64_t>(i) / table.heads;
-    head["head"] = static_cast<int64_t>(i) % table.heads;
-    head["role"] = head_role(table.statistics[i]);
-    add_statistics(head, table.statistics[i]);
+    head["layer"] = static_cast<int64_t>(i) / stats.table.heads;
+    head["head"] = static_cast<int64_t>(i) % stats.table.heads;
+    add_statistics(head, stats.table.statistics[i], stats.cross);
     out["heads"].push_back(std::move(head));
   }
   return out;
@@ -113,28 +128,35 @@ OutJson table_json(const LookSession& session, const HeadTable& table) {
 }  // namespace
 
 void print_stats(const LookSession& session) {
-  const HeadTable table = measure(session);
-  const std::string& chosen = session.arguments.board;
+  show_stats(session.context, session.arguments,
+             {.table = measure(session),
+              .texts = session.count(),
+              .note = fmt::format("dupl. and ind. on {} texts of repeated random tokens (seed {})",
+                                  kProbeTexts, session.context.seed)});
+}
+
+void show_stats(const Context& context, const LookArguments& arguments, const HeadStats& stats) {
+  const HeadTable& table = stats.table;
+  const std::string& chosen = arguments.board;
   Picture boards;
-  for (const StatisticName& one : kStatistics) {
+  for (const StatisticName& one : statistic_names(stats.cross)) {
     if (chosen.empty() || one.name == chosen) boards.maps.push_back(table.board(one));
   }
   if (!chosen.empty()) boards.maps[0].title.clear();  // the page says it
   boards.columns = chosen.empty() ? 4 : 0;
   boards.title = chosen.empty() ? "What every head does" : "Every head: " + chosen;
-  boards.caption =
-      fmt::format("{}, {} text{}. Rows are layers, columns heads, counted from 0.",
-                  session.model_name, session.count(), session.count() == 1 ? "" : "s");
-  const TerminalStyle style = style_for_output(session.arguments.picture, session.context);
-  if (session.context.json) {
-    print_json(table_json(session, table));
+  boards.caption = fmt::format("{}, {} text{}. Rows are layers, columns heads, counted from 0.",
+                               short_name(context.model), stats.texts, stats.texts == 1 ? "" : "s");
+  const TerminalStyle style = style_for_output(arguments.picture, context);
+  if (context.json) {
+    print_json(table_json(context, stats));
   } else if (chosen.empty()) {
-    print_summary(session, table, style);
-    print_table(table, style);
+    print_summary(short_name(context.model), stats, style);
+    print_table(stats, style);
   } else {
     print(draw_terminal(boards, style));
   }
-  save_if_asked(session.arguments.picture, boards);
+  save_if_asked(arguments.picture, boards);
 }
 
 }  // namespace heed::cli

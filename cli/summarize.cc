@@ -82,7 +82,8 @@ void run(const Context& context, const Options& options) {
       .combine = options.combine,
       .batch = context.batch};
   Aligner aligner(context, options.shared.align, summarizer.translator());
-  for_each_text(context, "summarizing", std::move(source), [&](const std::string& text) {
+  in_turn(context, "summarizing", std::move(source), 1, [&](std::span<const std::string> next) {
+    const std::string& text = next[0];
     const Summary summary = summarizer(text, choices);
     check_cancelled();
     AlignedText aligned = align_parts(aligner, choices.prefix, text, summary);
@@ -132,7 +133,6 @@ void add_summarize(CLI::App& root, Context& context) {
                 "part.")
       ->group(kGroup)
       ->excludes(command.get_option("--align"));
-  add_batch_option(command, context);
 }
 
 }  // namespace heed::cli

@@ -1,6 +1,7 @@
 #include "cli/text_to_text.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "cli/command.h"
 #include "cli/progress.h"
@@ -21,6 +22,7 @@ void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArg
       ->default_str("");
   add_align_options(command, arguments.align);
   add_generation_options(command, context, arguments.generation);
+  add_batch_option(command, context);
 }
 
 OutJson text_to_text_json(const std::string& text, const Generated& made, double load_ms) {
@@ -32,15 +34,16 @@ OutJson text_to_text_json(const std::string& text, const Generated& made, double
           {"timing", timing_json(made, load_ms)}};
 }
 
-void for_each_text(const Context& context, const std::string& doing, TextSource source,
-                   const std::function<void(const std::string& text)>& work) {
+void in_turn(const Context& context, const std::string& doing, TextSource source, int64_t most,
+             const std::function<void(std::span<const std::string> texts)>& work) {
   ProgressBar bar(context, doing, "texts");
   for (int64_t done = 0;;) {
-    const std::vector<std::string> next = source.next(1);
+    const std::vector<std::string> next = source.next(std::max<int64_t>(1, most));
     if (next.empty()) return;
-    work(next[0]);
+    work(next);
     flush_output();
-    bar.update(++done, source.total());
+    done += std::ssize(next);
+    bar.update(done, source.total());
   }
 }
 

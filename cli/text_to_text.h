@@ -27,9 +27,9 @@ void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArg
 /// "timing".
 OutJson text_to_text_json(const std::string& text, const Generated& made, double load_ms);
 
-/// Calls work(text) for each text as they come; what it prints is seen at once. doing:
-/// "translating".
-void for_each_text(const Context& context, const std::string& doing, TextSource source,
-                   const std::function<void(const std::string& text)>& work);
+/// Calls work with up to `most` texts at a time, those that are there now; what it prints is seen
+/// at once. doing: "translating".
+void in_turn(const Context& context, const std::string& doing, TextSource source, int64_t most,
+             const std::function<void(std::span<const std::string> texts)>& work);
 
 }  // namespace heed::cli

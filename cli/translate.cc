@@ -20,13 +20,12 @@ void run(const Context& context, const TextToTextArguments& arguments) {
   const Translator translator =
       Translator::load(find_model(context.model), load_options(arguments.load));
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
-  const GenerateOptions choices = generation_options(
-      context, arguments.generation, translator.defaults(), translator.tokenizer().get());
+  GenerateOptions choices = generation_options(context, arguments.generation, translator.defaults(),
+                                               translator.tokenizer().get());
+  choices.samples = 1;
   const std::string prefix = arguments.prefix.value_or(translator.prefix());
   Aligner aligner(context, arguments.align, translator);
-  for_each_text(context, "translating", std::move(source), [&](const std::string& text) {
-    const Generated translated = translator(prefix + text, choices);
-    check_cancelled();
+  const auto show = [&](const std::string& text, const Generated& translated) {
     AlignedText aligned;
     aligner.add(aligned, prefix, text, translated, {}, {});
     clear_progress();
@@ -37,7 +36,16 @@ void run(const Context& context, const TextToTextArguments& arguments) {
     } else {
       print(translated.text + "\n" + aligned.lines);
     }
-  });
+  };
+  in_turn(context, "translating", std::move(source), context.batch,
+          [&](std::span<const std::string> texts) {
+            std::vector<std::vector<int32_t>> sources;
+            for (const std::string& text : texts)
+              sources.push_back(translator.encode(prefix + text));
+            const std::vector<Generated> translated = translator.batch(std::move(sources), choices);
+            check_cancelled();
+            for (size_t i = 0; i < texts.size(); ++i) show(texts[i], translated[i]);
+          });
   aligner.save();
 }
 

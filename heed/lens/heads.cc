@@ -85,9 +85,9 @@ HeadStatistics row_statistics(const AttentionReport& report, int64_t head, int64
 
 }  // namespace
 
-const StatisticName& statistic_of(std::string_view name) {
+const StatisticName& statistic_of(std::string_view name, std::span<const StatisticName> all) {
   std::vector<std::string> names;
-  for (const StatisticName& one : kStatistics) {
+  for (const StatisticName& one : all) {
     if (one.name == name) return one;
     names.emplace_back(one.name);
   }
@@ -136,6 +136,21 @@ float sink_weight(const AttentionReport& report, int64_t head, int64_t row) {
   return sum;
 }
 
+AttentionReportWant cross_want(const std::vector<bool>& added) {
+  AttentionReportWant want{.entropy = true, .max = true};
+  for (size_t key = 0; key < added.size(); ++key) {
+    if (added[key]) want.lists.push_back({.keys = {static_cast<int64_t>(key)}});
+  }
+  return want;
+}
+
+float cross_sink_weight(const AttentionReport& report, int64_t head, int64_t row) {
+  float sum = 0;
+  const int64_t lists = report.listed.defined() ? report.listed.size(3) : 0;
+  for (int64_t list = 0; list < lists; ++list) sum += report.listed.at({0, head, row, list});
+  return sum;
+}
+
 void HeadTally::add(const AttentionReport& report, const AttentionReportWant& want, int64_t head,
                     const HeadTokens& tokens) {
   const std::vector<int64_t> rows = tokens.rows();
@@ -144,10 +159,28 @@ void HeadTally::add(const AttentionReport& report, const AttentionReportWant& wa
   const float even = even_distance(count, rows);
   for (const int64_t row : rows) {
     const HeadStatistics one = row_statistics(report, head, row, most, even);
-    for (size_t i = 0; i < kStatistics.size(); ++i) sums_[i] += one.*kStatistics[i].value;
+    add(one);
     copied_ += has_keys(want.lists[kCopies], row) ? 1 : 0;
     followed_ += has_keys(want.lists[kFollowers], row) ? 1 : 0;
     ++offsets_[report.max_key.at<int64_t>({0, head, row}) - row];
+  }
+  rows_ += static_cast<int64_t>(rows.size());
+}
+
+void HeadTally::add(const HeadStatistics& row) {
+  for (size_t i = 0; i < kStatistics.size(); ++i) sums_[i] += row.*kStatistics[i].value;
+}
+
+void HeadTally::add_cross(const AttentionReport& report, int64_t head, int64_t keys,
+                          const HeadTokens& tokens) {
+  const std::vector<int64_t> rows = tokens.rows();
+  const float most = std::log(static_cast<float>(keys));
+  for (const int64_t row : rows) {
+    const float entropy = report.entropy.at({0, head, row});
+    add({.entropy = entropy,
+         .spread = most > 0 ? entropy / most : 0,
+         .max = report.max.at({0, head, row}),
+         .sinks = cross_sink_weight(report, head, row)});
   }
   rows_ += static_cast<int64_t>(rows.size());
 }
@@ -161,7 +194,7 @@ HeadStatistics HeadTally::mean() const {
                                                                : rows_;
     mean.*value = rows > 0 ? static_cast<float>(sums_[i] / static_cast<double>(rows)) : 0;
   }
-  if (rows_ == 0) return mean;
+  if (offsets_.empty()) return mean;
   mean.repeats = static_cast<float>(followed_) / static_cast<float>(rows_);
   const auto often =
       std::max_element(offsets_.begin(), offsets_.end(),

@@ -54,8 +54,19 @@ inline constexpr std::array<StatisticName, 14> kStatistics{{
     {"duplicate", &HeadStatistics::duplicate},
     {"induction", &HeadStatistics::induction},
 }};
+/// Those that say something of a text that looks at another one.
+inline constexpr std::array<StatisticName, 4> kCrossStatistics{{
+    {"entropy", &HeadStatistics::entropy},
+    {"spread", &HeadStatistics::spread},
+    {"max", &HeadStatistics::max},
+    {"sinks", &HeadStatistics::sinks},
+}};
+inline std::span<const StatisticName> statistic_names(bool cross) {
+  return cross ? std::span<const StatisticName>(kCrossStatistics) : kStatistics;
+}
 /// Error invalid_argument names the nearest statistics.
-const StatisticName& statistic_of(std::string_view name);
+const StatisticName& statistic_of(std::string_view name,
+                                  std::span<const StatisticName> all = kStatistics);
 
 /// A text's tokens, as its statistics see them.
 struct HeadTokens {
@@ -75,15 +86,26 @@ AttentionReportWant head_want(const HeadTokens& tokens);
 /// One row's weight on the first token and the separators.
 float sink_weight(const AttentionReport& report, int64_t head, int64_t row);
 
+/// What a report must tell where a text looks at another one, of which these tokens were added.
+AttentionReportWant cross_want(const std::vector<bool>& added);
+/// One row's weight on the tokens that were added.
+float cross_sink_weight(const AttentionReport& report, int64_t head, int64_t row);
+
 /// Gathers one head's statistics over texts.
 class HeadTally {
  public:
   /// report: of one text (B = 1), as head_want asked for it.
   void add(const AttentionReport& report, const AttentionReportWant& want, int64_t head,
            const HeadTokens& tokens);
+  /// The same of a text's look at another one, as cross_want asked for it: kCrossStatistics.
+  /// keys: tokens of the other one.
+  void add_cross(const AttentionReport& report, int64_t head, int64_t keys,
+                 const HeadTokens& tokens);
   HeadStatistics mean() const;
 
  private:
+  void add(const HeadStatistics& row);
+
   std::array<double, kStatistics.size()> sums_{};
   int64_t rows_ = 0;
   int64_t copied_ = 0;    // rows whose token has another copy

@@ -54,15 +54,6 @@ void check_length(int64_t tokens, const EncoderFacts& facts, const LookOptions& 
   }
 }
 
-/// What a report must tell where a text looks at another one.
-AttentionReportWant cross_want(const ReadText& source) {
-  AttentionReportWant want{.entropy = true, .max = true};
-  for (size_t key = 0; key < source.encoding.special.size(); ++key) {
-    if (source.encoding.special[key]) want.lists.push_back({.keys = {static_cast<int64_t>(key)}});
-  }
-  return want;
-}
-
 std::vector<bool> sinks_among(const std::vector<Word>& words, bool first_too) {
   std::vector<bool> out;
   for (const Word& word : words) {
@@ -127,7 +118,7 @@ Look look(const EncoderFacts& facts, const std::function<void(const Run&)>& run,
   const int64_t tokens = std::max(out.tokens(), out.keys());
   const int64_t most_whole = std::min(options.most_whole, most_whole_tokens(facts));
   check_length(tokens, facts, options);
-  out.want = out.source ? cross_want(*out.source) : head_want(out.head_tokens());
+  out.want = out.source ? cross_want(out.source->encoding.special) : head_want(out.head_tokens());
   const bool whole = tokens <= most_whole;
   if (!whole) {
     out.want.received = true;
@@ -208,35 +199,22 @@ std::vector<bool> Look::key_sinks() const { return sinks_among(key_words(), !sou
 
 float Look::sink_weight(int64_t layer, int64_t head, int64_t row) const {
   const AttentionReport& report = reports[static_cast<size_t>(layer)];
-  if (!source) return heed::sink_weight(report, head, row);
-  float sum = 0;
-  for (int64_t list = 0; list < std::ssize(want.lists); ++list) {
-    sum += report.listed.at({0, head, row, list});
-  }
-  return sum;
-}
-
-HeadStatistics Look::cross_statistics(int64_t layer, int64_t head) const {
-  const AttentionReport& report = reports[static_cast<size_t>(layer)];
-  const std::vector<int64_t> rows = head_tokens().rows();
-  HeadStatistics mean;
-  for (const int64_t row : rows) {
-    mean.entropy += report.entropy.at({0, head, row});
-    mean.max += report.max.at({0, head, row});
-    mean.sinks += sink_weight(layer, head, row);
-  }
-  for (float* sum : {&mean.entropy, &mean.max, &mean.sinks})
-    *sum /= static_cast<float>(rows.size());
-  const float most = std::log(static_cast<float>(keys()));
-  mean.spread = most > 0 ? mean.entropy / most : 0;
-  return mean;
+  return source ? cross_sink_weight(report, head, row) : heed::sink_weight(report, head, row);
 }
 
 HeadStatistics Look::statistics(int64_t layer, int64_t head) const {
-  if (source) return cross_statistics(layer, head);
   HeadTally tally;
-  tally.add(reports[static_cast<size_t>(layer)], want, head, head_tokens());
+  add_to(tally, layer, head);
   return tally.mean();
+}
+
+void Look::add_to(HeadTally& tally, int64_t layer, int64_t head) const {
+  const AttentionReport& report = reports[static_cast<size_t>(layer)];
+  if (source) {
+    tally.add_cross(report, head, keys(), head_tokens());
+  } else {
+    tally.add(report, want, head, head_tokens());
+  }
 }
 
 std::string_view Look::role(int64_t layer, int64_t head) const {

@@ -83,11 +83,11 @@ struct Look {
   float sink_weight(int64_t layer, int64_t head, int64_t row) const;
   /// Of cross-attention entropy, spread, max and sinks alone, and no role.
   HeadStatistics statistics(int64_t layer, int64_t head) const;
+  void add_to(HeadTally& tally, int64_t layer, int64_t head) const;
   std::string_view role(int64_t layer, int64_t head) const;
 
  private:
   void add_row(std::vector<float>& keys, int64_t layer, int64_t head, int64_t token) const;
-  HeadStatistics cross_statistics(int64_t layer, int64_t head) const;
 };
 
 /// A text's tokens and words, before a model of those facts has run. Errors as look()'s.

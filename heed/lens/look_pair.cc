@@ -94,9 +94,9 @@ ReadText read_target(const std::shared_ptr<const Tokenizer>& tokenizer,
     bytes = special ? Span{bytes.end, bytes.end} : some.byte_offsets[next];
     all.offsets[i] = characters;
     all.byte_offsets[i] = bytes;
-    all.words[i] = special ? -1 : some.words[next];
     if (!special) ++next;
   }
+  split_at_signs(all, read.text);
   read.words = words_of(read, how.pieces);
   return read;
 }

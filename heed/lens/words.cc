@@ -8,6 +8,7 @@
 
 #include "heed/base/error.h"
 #include "heed/lens/labels.h"
+#include "heed/text/unicode.h"
 
 namespace heed {
 namespace {
@@ -59,8 +60,11 @@ bool is_ideograph(utf8proc_int32_t point) {
          (point >= 0x20000 && point <= 0x3FFFF);
 }
 
-/// Whether the text's first character is a letter, a mark or a digit.
+/// Whether the text's first character is a letter, a mark or a digit. Where it was cut, its first
+/// byte alone tells: those up to U+1FFF are, as a rule, but for the signs up to U+00BF.
 bool begins_in_word(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text.front());
+  if (unfinished_utf8(text) == text.size()) return first >= 0xC3 && first <= 0xE1;
   utf8proc_int32_t point = 0;
   const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
   if (utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text.size()), &point) <= 0)
@@ -120,21 +124,26 @@ bool goes_on(std::string_view text, std::string_view piece) {
 }
 
 void split_at_signs(Encoding& encoding, std::string_view text) {
+  constexpr std::string_view kSpaces = " \t\n\r";
   int32_t word = -1;
-  int64_t end = -1;  // of the piece before; -1 where no word can go on
+  const Span* before = nullptr;  // the piece before, where a word can go on
   for (size_t i = 0; i < encoding.ids.size(); ++i) {
-    const Span& at = encoding.byte_offsets[i];
     if (encoding.special[i]) {
       encoding.words[i] = -1;
-      end = -1;
+      before = nullptr;
       continue;
     }
-    // pieces of one character's bytes all stand for the whole of it
-    const bool same = end >= 0 && (at.start < end || (at.start == end && at.end == end));
-    const bool next =
-        at.start == end && goes_on(slice(text, 0, end), slice(text, at.start, at.end));
-    encoding.words[i] = same || next ? word : ++word;
-    end = at.end;
+    const Span& at = encoding.byte_offsets[i];
+    // pieces of one character's bytes may all stand for the whole of it
+    bool same =
+        before && (at.start < before->end || (at.start == before->end && at.end == at.start));
+    if (before != nullptr && at.start == before->end && !same) {
+      const std::string_view last = slice(text, before->start, before->end);
+      const bool only_spaces = last.find_first_not_of(kSpaces) == std::string_view::npos;
+      same = only_spaces || goes_on(slice(text, 0, before->end), slice(text, at.start, at.end));
+    }
+    encoding.words[i] = same ? word : ++word;
+    before = &at;
   }
 }
 

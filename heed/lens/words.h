@@ -28,8 +28,8 @@ std::vector<Word> single_pieces(const Encoding& encoding);
 /// Whether a piece goes on with the word that a text ends with: letters, marks and digits stand
 /// together; signs, spaces and ideographs alone.
 bool goes_on(std::string_view text, std::string_view piece);
-/// Numbers an encoding's words (Encoding::words) by goes_on() alone, whatever its tokenizer takes
-/// for a word. text: what was encoded.
+/// Numbers an encoding's words (Encoding::words) by goes_on(), whatever its tokenizer takes for a
+/// word; a piece of white space belongs to the word behind it. text: what was encoded.
 void split_at_signs(Encoding& encoding, std::string_view text);
 
 /// Attention weights between words from weights between pieces: what a word gets is the sum over

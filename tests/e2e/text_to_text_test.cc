@@ -131,6 +131,21 @@ TEST(Align, LinksStandWhereTheirWordsDo) {
   }
 }
 
+TEST(Translate, AFilesTextsAreWhatTheyAreAlone) {
+  const LetterModel model("bart");
+  std::string input;
+  for (int i = 0; i < 9; ++i) input += std::string(static_cast<size_t>(i % 4 + 1), 'b') + " cd\n";
+  const auto together =
+      json_lines(run_on(model, {"translate", "-", "--json", "--batch", "4"}, {.input = input}));
+  const auto alone =
+      json_lines(run_on(model, {"translate", "-", "--json", "--batch", "1"}, {.input = input}));
+  ASSERT_EQ(together.size(), 9u);
+  for (size_t i = 0; i < together.size(); ++i) {
+    EXPECT_EQ(together[i]["ids"], alone[i]["ids"]) << i;
+    EXPECT_EQ(together[i]["text"], alone[i]["text"]);
+  }
+}
+
 TEST(Align, PartsOfALongTextAreAlignedInTheWhole) {
   const LetterModel model("transformer_2x6");
   const auto lines =
@@ -210,10 +225,34 @@ TEST(LookPair, PrintsAndSaves) {
   EXPECT_NE(plain.out.find("cross-attention"), std::string::npos) << plain.out;
 }
 
+TEST(LookPair, StatisticsAreOfTheChosenAttention) {
+  const LetterModel model("bart");
+  const std::vector<std::string> call = {"look", "ab cd",    "ef",    "--target",
+                                         "gh",   "--target", "a b c", "--stats"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), call.begin(), call.end());
+    return run_on(model, more);
+  };
+  const Json cross = json_lines(with({"--json"}))[0];
+  EXPECT_EQ(cross["texts"], 2);
+  ASSERT_EQ(cross["heads"].size(), 4u);
+  EXPECT_FALSE(cross["heads"][0].contains("role"));
+  for (const char* name : {"entropy", "spread", "max", "sinks"}) {
+    EXPECT_GE(cross["heads"][3][name].get<double>(), 0) << name;
+  }
+  EXPECT_LE(cross["heads"][3]["spread"].get<double>(), 1);
+  const Json encoder = json_lines(with({"--json", "--attention", "encoder"}))[0];
+  EXPECT_EQ(encoder["heads"].size(), 8u);
+  EXPECT_TRUE(encoder["heads"][0].contains("role"));
+  EXPECT_NE(with({}).out.find("spread"), std::string::npos);
+  EXPECT_NE(with({"--attention", "decoder"}).out.find("Roles: "), std::string::npos);
+}
+
 TEST(LookPair, FaultsAreOneLine) {
   const LetterModel model("bart");
   const LetterModel decoder("gpt2_2x5");
-  expect_fault(run_on(model, {"look", "ab", "--stats"}), "--stats is not there");
+  expect_fault(run_on(model, {"look", "ab", "--lens"}), "--lens is not there");
+  expect_fault(run_on(model, {"look", "ab", "--target", "c", "--board", "distance"}), "entropy");
   expect_fault(run_on(model, {"look", "ab", "cd", "--target", "a"}), "a --target for each of 2");
   expect_fault(run_on(model, {"look", "ab", "--target", "cd", "--word", "q"}), "its words");
   expect_fault(run_on(decoder, {"look", "ab", "--target", "a"}), "of encoder-decoders");

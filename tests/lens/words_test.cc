@@ -63,6 +63,9 @@ TEST(Words, EndAtSignsWhateverTheTokenizerSays) {
   EXPECT_TRUE(goes_on("e", "\u0301"));  // a mark
   EXPECT_TRUE(goes_on("4", "2nd"));
   EXPECT_TRUE(goes_on("\xe2\x82", "\xac"));  // a character that was cut
+  EXPECT_TRUE(goes_on("gr", "\xc3"));
+  EXPECT_FALSE(goes_on("gr", "\xe2\x80"));
+  EXPECT_FALSE(goes_on("gr", "\xf0\x9f"));
   EXPECT_FALSE(goes_on("play", " ing"));
   EXPECT_FALSE(goes_on("play ", "ing"));
   EXPECT_FALSE(goes_on("end", "."));
@@ -73,6 +76,10 @@ TEST(Words, EndAtSignsWhateverTheTokenizerSays) {
   e.byte_offsets = {{0, 0}, {0, 4}, {4, 7}, {7, 8}, {8, 8}, {8, 12}, {12, 12}};
   split_at_signs(e, "Playing.well");
   EXPECT_EQ(e.words, (std::vector<int32_t>{-1, 0, 0, 1, -1, 2, -1}));
+  e.special.assign(7, false);
+  e.byte_offsets = {{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}, {5, 6}, {6, 6}};
+  split_at_signs(e, "ab cd.");  // a, b, a space, c, d, a sign, an empty piece
+  EXPECT_EQ(e.words, (std::vector<int32_t>{0, 0, 1, 1, 1, 2, 2}));
 }
 
 TEST(Words, RowsAndColumnsMayBeOfTwoTexts) {
