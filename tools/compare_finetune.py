@@ -4,13 +4,13 @@
     python tools/compare_finetune.py classify --heed build/release/heed --model FOLDER \\
         --train banking77/train.csv --test banking77/test.csv --batch 32 --rate 2e-4
     python tools/compare_finetune.py ner --heed build/release/heed --model FOLDER \\
-        --train wnut17/train.conll --test wnut17/test.conll --batch 16 --rate 2e-4
+        --train wnut17/train.conll --test wnut17/test.conll --batch 16 --rate 2e-4 --epochs 4
 
-One epoch of AdamW, linear with 10 % warm-up. For each seed both start from the same weights, the new head
-included, and take the same batches of the same rows; a tenth of the training file, drawn by the seed,
-is kept back for validation. Dropout draws its own numbers in each. The test file is read at the end:
-both results are loaded by transformers and judged by the same function (accuracy, or F1 of whole names).
-Needs torch, transformers, tokenizers.
+AdamW, linear with 10 % warm-up, over all rows of the training file. For each seed both start from the same
+weights, the new head included, and take the same batches. Dropout draws its own numbers in each; with
+--dropout 0 the losses of both are compared too, update by update. The test file is read at the end: both
+results are loaded by transformers and judged by the same function (accuracy, or F1 of whole names). Needs
+torch, transformers, tokenizers.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import transformers
 
 import heed_run
 
-BLOCK, DECAY, PART = 64, 0.01, 0.1
+BLOCK, DECAY = 64, 0.01
 IGNORED = -100
 CLASSES = {"classify": transformers.BertForSequenceClassification,
            "ner": transformers.BertForTokenClassification}
@@ -111,49 +111,54 @@ def judge(task, model, rows):
     return right / len(rows) if task == "classify" else 2 * right / max(1, guessed + wanted)
 
 
-def torch_run(options, folder, rows, seed, total, warmup):
+def torch_run(options, folder, rows, seed, total):
+    """The trained model and the loss of each update."""
     torch.manual_seed(seed)
     model = CLASSES[options.task].from_pretrained(folder).train()
     optimizer = heed_run.adamw(model, DECAY)
-    chosen, _ = heed_run.split_rows(len(rows), PART, seed)
-    rows = [rows[i] for i in chosen]
-    batches = heed_run.epoch_batches([len(ids) for ids, _ in rows], options.batch, seed, 0)
-    assert len(batches) == total, (len(batches), total)
-    for step, batch in enumerate(batches):
-        ids, mask, targets = batch_of([rows[i] for i in batch])
-        logits = model(ids, attention_mask=mask).logits
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), targets.flatten())
-        heed_run.update(model, optimizer, loss,
-                        heed_run.rate("linear", options.rate, step, warmup, total, 0))
-    return model
+    lengths = [len(ids) for ids, _ in rows]
+    losses = []
+    for epoch in range(options.epochs):
+        for batch in heed_run.epoch_batches(lengths, options.batch, seed, epoch):
+            ids, mask, targets = batch_of([rows[i] for i in batch])
+            logits = model(ids, attention_mask=mask).logits
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), targets.flatten())
+            step = len(losses)
+            losses.append(loss.item())
+            heed_run.update(model, optimizer, loss,
+                            heed_run.rate("linear", options.rate, step, total // 10, total, 0))
+    assert len(losses) == total, (len(losses), total)
+    return model, losses
 
 
 def compare(options, seed, folder):
     train, test = (read_rows(options.task, path) for path in (options.train, options.test))
-    kept = len(train) - len(heed_run.split_rows(len(train), PART, seed)[1])
-    total = -(-kept // options.batch)
-    warmup = total // 10
+    total = options.epochs * -(-len(train) // options.batch)
     settings = ["--data", options.train, "--model", options.model, "--batch", options.batch, "--block", BLOCK,
-                "--validation-part", PART, "--seed", seed, "--weight-decay", DECAY, "--dropout", 0.1,
+                "--validation-part", 0, "--seed", seed, "--weight-decay", DECAY, "--dropout", options.dropout,
                 "--learning-rate", options.rate, "--threads", options.threads]
-    heed_run.first_weights(options.heed, options.task, folder / "first", [*settings, "--eval-batches", 1])
+    heed_run.first_weights(options.heed, options.task, folder / "first", settings)
     start = time.time()
-    heed_run.train(options.heed, options.task, folder / "run",
-                   [*settings, "--schedule", "linear", "--warmup-steps", warmup, "--steps", total,
-                    "--eval-every", total, "--eval-batches", 1])
-    ours_seconds = time.time() - start
+    metrics = heed_run.train(options.heed, options.task, folder / "run",
+                             [*settings, "--schedule", "linear", "--warmup-steps", total // 10, "--steps", total,
+                              "--save-every", total, "--log-every", 1])
+    seconds = [time.time() - start]
     tokenizer = tokenizers.Tokenizer.from_file(str(folder / "run" / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.enable_truncation(BLOCK)
     ours = CLASSES[options.task].from_pretrained(folder / "run")
+    rows = list(encoded(options.task, train, tokenizer, ours.config.label2id))
     start = time.time()
-    theirs = torch_run(options, folder / "first",
-                       list(encoded(options.task, train, tokenizer, ours.config.label2id)), seed, total, warmup)
-    theirs_seconds = time.time() - start
+    theirs, losses = torch_run(options, folder / "first", rows, seed, total)
+    seconds.append(time.time() - start)
+    if options.dropout == 0:
+        apart = [abs(line["loss"] - loss) for line, loss in zip((m for m in metrics if "loss" in m), losses)]
+        print(f"seed {seed}: losses {losses[0]:.6f} to {losses[-1]:.6f}, apart {apart[0]:.1e} after 1 update, "
+              f"{max(apart[:10]):.1e} at most after 10, {max(apart):.1e} after all", flush=True)
     answers = list(encoded(options.task, test, tokenizer, ours.config.label2id))
     found = [judge(options.task, model, answers) for model in (ours, theirs)]
-    print(f"seed {seed}: {total} updates, heed {found[0]:.4f} in {ours_seconds:.0f} s, "
-          f"torch {found[1]:.4f} in {theirs_seconds:.0f} s", flush=True)
+    print(f"seed {seed}: {total} updates, heed {found[0]:.4f} in {seconds[0]:.0f} s, "
+          f"torch {found[1]:.4f} in {seconds[1]:.0f} s", flush=True)
     return found
 
 
@@ -166,6 +171,8 @@ def main():
     parser.add_argument("--test", type=pathlib.Path, required=True)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""What a run of `heed train` is a function of, for PyTorch to train on the same: batches, validation
-split, first weights, rates, optimiser. Used by tools/compare_translation.py and compare_finetune.py.
+"""What a run of `heed train` is a function of, for PyTorch to train on the same: batches, first
+weights, rates, optimiser. Used by the tools/compare_*.py that train.
 
-Follows heed/base/philox.h, heed/train/draws.h, data_order.cc, token_rows.cc, schedule.cc and
-parameter_groups.cc; the comparisons themselves are the proof that it does.
+Follows heed/base/philox.h, heed/train/draws.h, data_text.cc, data_order.cc,
+token_rows.cc, schedule.cc and parameter_groups.cc; the comparisons themselves are the proof that it does.
 """
 
 import json
@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 
 WORD = 0xFFFFFFFF
-FOR_ORDER, FOR_SEEDS = 2, 2  # DrawFor::order, PhiloxUse::seeds
+FOR_WINDOWS, FOR_ORDER, FOR_SEEDS = 1, 2, 2  # DrawFor::windows, DrawFor::order, PhiloxUse::seeds
 
 
 def philox(key, counter):
@@ -39,11 +39,10 @@ def shuffle(items, seed, part):
     return items
 
 
-def split_rows(count, part, seed):
-    """Rows to train on and rows to measure on."""
-    order = shuffle(list(range(count)), seed, -2)
-    valid = max(1, math.floor(count * part + 0.5)) if part > 0 else 0
-    return sorted(order[valid:]), sorted(order[:valid])
+def windows(places, rows, seed, number):
+    """Where the rows of a batch of a language model begin."""
+    of_batch = derived_seed(derived_seed(seed, FOR_WINDOWS), number)
+    return [derived_seed(of_batch, row) % places for row in range(rows)]
 
 
 def epoch_batches(lengths, rows, seed, epoch, tokens=0):
@@ -62,10 +61,15 @@ def epoch_batches(lengths, rows, seed, epoch, tokens=0):
     return [batches[place] for place in shuffle(list(range(len(batches))), seed, 2 * epoch + 1)]
 
 
-def rate(schedule, peak, step, warmup, total, width):
+def rate(schedule, peak, step, warmup, total, width, floor=0.0):
     """learning_rate() of heed/train/schedule.h, step from 0."""
     if schedule == "noam":
         return peak * min((step + 1)**-0.5, (step + 1) * warmup**-1.5) * width**-0.5
+    if schedule == "cosine":
+        if step < warmup:
+            return peak * (step + 1) / (warmup + 1)
+        part = (step - warmup) / (total - warmup)
+        return floor + (1 + math.cos(math.pi * part)) / 2 * (peak - floor)
     if step < warmup:
         return peak * step / warmup
     return peak * (total - step) / max(1, total - warmup) if schedule == "linear" else peak
