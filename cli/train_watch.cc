@@ -106,13 +106,13 @@ void TrainWatch::save_film() const {
     shown.push_back(&frames_[count == 1 ? 0 : i * (frames_.size() - 1) / (count - 1)]);
   }
   Picture film{.title = "Attention while it forms",
-               .caption = "A row is a head, a column a moment of the training.",
+               .caption = "A row is a head, LAYER.HEAD, a column a moment of the training.",
                .maps = {},
                .columns = static_cast<int>(count)};
   for (size_t head = 0; head < heads_.size(); ++head) {
     for (const Frame* frame : shown) {
       HeatMap map = frame->maps[head];
-      map.title += fmt::format(", step {}", frame->step);
+      map.title = fmt::format("{}.{}, step {}", heads_[head].layer, heads_[head].head, frame->step);
       film.maps.push_back(std::move(map));
     }
   }
