@@ -15,6 +15,7 @@
 #include "cli/json_out.h"
 #include "heed/base/message.h"
 #include "heed/io/hub.h"
+#include "heed/models/registry.h"
 
 namespace heed::cli {
 namespace {
@@ -22,6 +23,7 @@ namespace {
 struct InspectOptions {
   std::string input;
   bool tensors = false;
+  bool known = false;
 };
 
 /// "1 tensor", "103 tensors".
@@ -44,9 +46,10 @@ std::string sizes_of(const EncoderFacts& facts) {
 std::string sizes_of(const EncoderDecoderFacts& facts) {
   const bool alike = facts.encoder_heads == facts.decoder_heads;
   return fmt::format(
-      "{} and {} layers, {}{} heads, width {}, {} positions, vocabulary {}{}", facts.encoder_layers,
+      "{} and {} layers, {}{} heads, width {}, {}, vocabulary {}{}", facts.encoder_layers,
       facts.decoder_layers, facts.encoder_heads,
-      alike ? "" : fmt::format(" and {}", facts.decoder_heads), facts.width, facts.max_tokens,
+      alike ? "" : fmt::format(" and {}", facts.decoder_heads), facts.width,
+      facts.any_length ? "texts of any length" : fmt::format("{} positions", facts.max_tokens),
       grouped(facts.source_vocab),
       facts.target_vocab == facts.source_vocab ? "" : " and " + grouped(facts.target_vocab));
 }
@@ -62,7 +65,7 @@ OutJson sizes_json(const ModelSummary& summary) {
             {"encoder_heads", facts->encoder_heads},
             {"decoder_heads", facts->decoder_heads},
             {"width", facts->width},
-            {"max_tokens", facts->max_tokens},
+            {"max_tokens", facts->any_length ? OutJson() : OutJson(facts->max_tokens)},
             {"source_vocab", facts->source_vocab},
             {"target_vocab", facts->target_vocab}};
   }
@@ -151,7 +154,32 @@ OutJson summary_json(const std::filesystem::path& path, const ModelSummary& summ
   return out;
 }
 
+OutJson known_json() {
+  OutJson models = OutJson::array();
+  for (const KnownModel& model : known_models()) {
+    models.push_back({{"model_type", model.model_type},
+                      {"kind", std::string(name_of(model.kind))},
+                      {"equal_to", model.equal_to},
+                      {"checkpoints", model.checkpoints}});
+  }
+  return {{"models", std::move(models)}};
+}
+
+void print_known() {
+  constexpr auto kLine = "{:<15}  {:<21}  {:<31}  {}\n";
+  std::string out = fmt::format(kLine, "model_type", "kind", "equal to", "checkpoints");
+  for (const KnownModel& model : known_models()) {
+    out += fmt::format(kLine, model.model_type, name_of(model.kind), model.equal_to,
+                       model.checkpoints);
+  }
+  print(out);
+}
+
 void run(const Context& context, const InspectOptions& options) {
+  if (options.known) {
+    context.json ? print_json(known_json()) : print_known();
+    return;
+  }
   const std::filesystem::path path =
       find_model(options.input.empty() ? context.model : options.input);
   const ModelSummary summary = inspect_model(path);
@@ -179,9 +207,12 @@ void add_inspect(CLI::App& root, Context& context) {
                   "would load. Of a GGUF file it prints the metadata too.",
        .example = "heed inspect all-MiniLM-L6-v2 --tensors"},
       [&context, options] { run(context, *options); });
-  command.add_option("MODEL", options->input, "A folder, a file, or a name in the hub's cache.");
+  CLI::Option* model = command.add_option("MODEL", options->input,
+                                          "A folder, a file, or a name in the hub's cache.");
   add_model_option(command, context);
   command.add_flag("--tensors", options->tensors, "List every tensor: name, dtype, shape, bytes.");
+  command.add_flag("--known", options->known, "List the architectures that Heed has instead.")
+      ->excludes(model);
 }
 
 }  // namespace heed::cli

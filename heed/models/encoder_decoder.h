@@ -17,7 +17,10 @@ struct EncoderDecoderFacts {
   int64_t decoder_layers = 0;
   int64_t encoder_heads = 0;
   int64_t decoder_heads = 0;
-  int64_t max_tokens = 0;  // positions on either side
+  int64_t max_tokens = 0;  // on either side
+  /// Distances or recurrence in place of positions: no text is too long for the model itself, and
+  /// max_tokens is where its arithmetic ends.
+  bool any_length = false;
   int64_t source_vocab = 0;
   int64_t target_vocab = 0;
   /// A source is a text's tokens and the end, whatever template the tokenizer has.

@@ -67,6 +67,7 @@ Recurrent::Recurrent(const RecurrentConfig& config, const Params& params)
              .encoder_heads = 0,
              .decoder_heads = config.attention ? 1 : 0,
              .max_tokens = kNoLimit,
+             .any_length = true,
              .source_vocab = config.source_vocab,
              .target_vocab = config.target_vocab,
              .plain_sources = true},

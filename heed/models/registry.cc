@@ -46,6 +46,8 @@ struct Entry {
   const char* model_type;
   const char* class_prefix;  // of the names in "architectures", for old files without model_type
   Make<Kind> make;
+  const char* equal_to;
+  const char* checkpoints;
 };
 
 template <class Kind, class Model, class Config>
@@ -58,33 +60,44 @@ std::shared_ptr<const Kind> make(const ConfigReader& config, const Params& param
 /// As CausalModel, and as Encoder.
 template <class Kind>
 constexpr Entry<Kind> kCausalModels[] = {
-    {"gpt2", "GPT2", make<Kind, Gpt2, Gpt2Config>},
-    {"llama", "Llama", make<Kind, Decoder, LlamaConfig>},
-    {"mistral", "Mistral", make<Kind, Decoder, MistralConfig>},
-    {"phi3", "Phi3", make<Kind, Decoder, Phi3Config>},
-    {"qwen2", "Qwen2", make<Kind, Decoder, Qwen2Config>},
-    {"qwen3", "Qwen3", make<Kind, Decoder, Qwen3Config>},
+    {"gpt2", "GPT2", make<Kind, Gpt2, Gpt2Config>, "GPT2LMHeadModel", "GPT-2, DistilGPT2"},
+    {"llama", "Llama", make<Kind, Decoder, LlamaConfig>, "LlamaForCausalLM",
+     "Llama 1 to 3.x, SmolLM2, TinyLlama"},
+    {"mistral", "Mistral", make<Kind, Decoder, MistralConfig>, "MistralForCausalLM", "Mistral"},
+    {"phi3", "Phi3", make<Kind, Decoder, Phi3Config>, "Phi3ForCausalLM", "Phi-3, Phi-4-mini"},
+    {"qwen2", "Qwen2", make<Kind, Decoder, Qwen2Config>, "Qwen2ForCausalLM", "Qwen2, Qwen2.5"},
+    {"qwen3", "Qwen3", make<Kind, Decoder, Qwen3Config>, "Qwen3ForCausalLM", "Qwen3"},
 };
 
 constexpr Entry<Encoder> kEncodersAlone[] = {
-    {"bert", "Bert", make<Encoder, Bert, BertConfig>},
-    {"albert", "Albert", make<Encoder, Bert, AlbertConfig>},
-    {"camembert", "Camembert", make<Encoder, Bert, RobertaConfig>},
-    {"distilbert", "DistilBert", make<Encoder, Bert, DistilBertConfig>},
-    {"electra", "Electra", make<Encoder, Bert, ElectraConfig>},
-    {"roberta", "Roberta", make<Encoder, Bert, RobertaConfig>},
-    {"xlm-roberta", "XLMRoberta", make<Encoder, Bert, RobertaConfig>},
+    {"albert", "Albert", make<Encoder, Bert, AlbertConfig>, "AlbertModel", "ALBERT"},
+    {"bert", "Bert", make<Encoder, Bert, BertConfig>, "BertModel", "BERT, all-MiniLM"},
+    {"camembert", "Camembert", make<Encoder, Bert, RobertaConfig>, "CamembertModel", "CamemBERT"},
+    {"distilbert", "DistilBert", make<Encoder, Bert, DistilBertConfig>, "DistilBertModel",
+     "DistilBERT"},
+    {"electra", "Electra", make<Encoder, Bert, ElectraConfig>, "ElectraModel",
+     "ELECTRA's generator and discriminator"},
+    {"roberta", "Roberta", make<Encoder, Bert, RobertaConfig>, "RobertaModel",
+     "RoBERTa, DistilRoBERTa"},
+    {"xlm-roberta", "XLMRoberta", make<Encoder, Bert, RobertaConfig>, "XLMRobertaModel",
+     "XLM-RoBERTa"},
 };
 
 constexpr Entry<EncoderDecoder> kEncoderDecoders[] = {
-    {"bart", "Bart", make<EncoderDecoder, Bart, BartConfig>},
-    {"marian", "Marian", make<EncoderDecoder, Bart, MarianConfig>},
-    {"mbart", "MBart", make<EncoderDecoder, Bart, MBartConfig>},
-    {"mt5", "MT5", make<EncoderDecoder, T5, T5Config>},
-    {"pegasus", "Pegasus", make<EncoderDecoder, Bart, PegasusConfig>},
-    {"recurrent", "Recurrent", make<EncoderDecoder, Recurrent, RecurrentConfig>},
-    {"t5", "T5", make<EncoderDecoder, T5, T5Config>},
-    {"transformer2017", "Transformer2017", make<EncoderDecoder, Transformer, TransformerConfig>},
+    {"bart", "Bart", make<EncoderDecoder, Bart, BartConfig>, "BartForConditionalGeneration",
+     "BART, DistilBART"},
+    {"marian", "Marian", make<EncoderDecoder, Bart, MarianConfig>, "MarianMTModel", "OPUS-MT"},
+    {"mbart", "MBart", make<EncoderDecoder, Bart, MBartConfig>, "MBartForConditionalGeneration",
+     "mBART, mBART-50"},
+    {"mt5", "MT5", make<EncoderDecoder, T5, T5Config>, "MT5ForConditionalGeneration", "mT5"},
+    {"pegasus", "Pegasus", make<EncoderDecoder, Bart, PegasusConfig>,
+     "PegasusForConditionalGeneration", "PEGASUS"},
+    {"recurrent", "Recurrent", make<EncoderDecoder, Recurrent, RecurrentConfig>,
+     "PyTorch's nn.LSTM and nn.GRU", "what came before 2017"},
+    {"t5", "T5", make<EncoderDecoder, T5, T5Config>, "T5ForConditionalGeneration",
+     "T5, T5 1.1, FLAN-T5"},
+    {"transformer2017", "Transformer2017", make<EncoderDecoder, Transformer, TransformerConfig>,
+     "PyTorch's nn.Transformer", "what heed train translate makes"},
 };
 
 /// What a config.json calls its model.
@@ -92,9 +105,8 @@ struct Names {
   std::string type;
   std::string architecture;
 
-  template <class Kind>
-  bool matches(const Entry<Kind>& entry) const {
-    return type.empty() ? architecture.starts_with(entry.class_prefix) : type == entry.model_type;
+  bool matches(std::string_view model_type, std::string_view class_prefix) const {
+    return type.empty() ? architecture.starts_with(class_prefix) : type == model_type;
   }
 };
 
@@ -130,15 +142,10 @@ constexpr const char* kAnEncoder = "an encoder";
 constexpr const char* kACausalModel = "a causal language model";
 constexpr const char* kAnEncoderDecoder = "an encoder-decoder";
 
-template <class Kind>
-bool has(std::span<const Entry<Kind>> entries, const Names& names) {
-  return std::ranges::any_of(entries, [&](const auto& entry) { return names.matches(entry); });
-}
-
-std::optional<ModelKind> kind_of(const Names& names) {
-  if (has(kAllCausalModels, names)) return ModelKind::causal;
-  if (has(kAllEncoderDecoders, names)) return ModelKind::encoder_decoder;
-  if (has(kAllEncoders, names)) return ModelKind::encoder;
+std::optional<KnownModel> known_as(const Names& names) {
+  for (KnownModel& model : known_models()) {
+    if (names.matches(model.model_type, model.class_prefix)) return std::move(model);
+  }
   return std::nullopt;
 }
 
@@ -154,6 +161,17 @@ const char* kind_name(ModelKind kind) {
   HEED_ASSERT(false);
 }
 
+template <class Kind>
+void describe(std::vector<KnownModel>& to, std::span<const Entry<Kind>> entries, ModelKind kind) {
+  for (const Entry<Kind>& entry : entries) {
+    to.push_back({.model_type = entry.model_type,
+                  .kind = kind,
+                  .class_prefix = entry.class_prefix,
+                  .equal_to = entry.equal_to,
+                  .checkpoints = entry.checkpoints});
+  }
+}
+
 [[noreturn]] void refuse(const ConfigReader& config, const Names& names, std::string_view has) {
   throw Error(
       ErrorCode::unsupported,
@@ -167,12 +185,12 @@ Make<Kind> find(std::span<const Entry<Kind>> entries, const char* kind,
                 const ConfigReader& config) {
   const Names names = read_names(config);
   for (const Entry<Kind>& entry : entries) {
-    if (names.matches(entry)) return entry.make;
+    if (names.matches(entry.model_type, entry.class_prefix)) return entry.make;
   }
-  const auto other = kind_of(names);
+  const auto other = known_as(names);
   refuse(config, names,
          fmt::format(" as {}; it has: {}{}{}", kind, fmt::join(known(entries), ", "),
-                     other ? "; Heed has it as " : "", other ? kind_name(*other) : ""));
+                     other ? "; Heed has it as " : "", other ? kind_name(other->kind) : ""));
 }
 
 template <class Kind>
@@ -186,14 +204,28 @@ std::shared_ptr<const Kind> load(std::span<const Entry<Kind>> entries, const cha
 
 }  // namespace
 
-ModelKind model_kind(const fs::path& model) {
-  const ConfigReader config = read_model_config(model);
-  const Names names = read_names(config);
-  if (const auto kind = kind_of(names)) return *kind;
-  std::vector<std::string> all = known_encoders();
-  for (std::string& name : known_encoder_decoders()) all.push_back(std::move(name));
-  refuse(config, names, fmt::format("; it has: {}", fmt::join(all, ", ")));
+std::string_view name_of(ModelKind kind) {
+  const std::string_view name = kind_name(kind);
+  return name.substr(name.find(' ') + 1);  // after the article
 }
+
+std::vector<KnownModel> known_models() {
+  std::vector<KnownModel> all;
+  describe(all, std::span<const Entry<Encoder>>(kEncodersAlone), ModelKind::encoder);
+  describe(all, kAllCausalModels, ModelKind::causal);
+  describe(all, kAllEncoderDecoders, ModelKind::encoder_decoder);
+  return all;
+}
+
+KnownModel known_model(const ConfigReader& config) {
+  const Names names = read_names(config);
+  if (auto model = known_as(names)) return *std::move(model);
+  std::vector<std::string> types;
+  for (const KnownModel& model : known_models()) types.push_back(model.model_type);
+  refuse(config, names, fmt::format("; it has: {}", fmt::join(types, ", ")));
+}
+
+ModelKind model_kind(const fs::path& model) { return known_model(read_model_config(model)).kind; }
 
 std::vector<std::string> known_encoders() { return known(kAllEncoders); }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "heed/base/block_kind.h"
@@ -22,6 +23,23 @@ class ConfigReader;
 // model as another kind; not_found and corrupt_data as the files say.
 
 enum class ModelKind { encoder, causal, encoder_decoder };
+
+/// "encoder", "causal language model", "encoder-decoder".
+std::string_view name_of(ModelKind kind);
+
+/// An architecture that Heed has.
+struct KnownModel {
+  std::string model_type;  // config.json's
+  ModelKind kind;
+  std::string class_prefix;  // of transformers' classes: "Bert" of BertForMaskedLM
+  std::string equal_to;      // whose outputs it has: a class of transformers, or of PyTorch
+  std::string checkpoints;   // that people know it by
+};
+
+/// Each of them once, by kind and name; `heed inspect --known` prints them.
+std::vector<KnownModel> known_models();
+/// The one that a config.json names. Error unsupported lists those there are.
+KnownModel known_model(const ConfigReader& config);
 
 struct LoadOptions {
   /// What matrices are converted to while they are loaded: f32, bf16, f16, q8_0, q4_0 or q4_1;

@@ -143,6 +143,7 @@ T5::T5(const T5Config& config, const Params& params)
              .encoder_heads = config.heads,
              .decoder_heads = config.heads,
              .max_tokens = kMostTokens,
+             .any_length = true,
              .source_vocab = config.vocab,
              .target_vocab = config.vocab},
       words_(params / "shared", config.vocab, config.width),

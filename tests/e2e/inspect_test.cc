@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "heed/io/json.h"
 #include "heed/io/safetensors.h"
 #include "tests/e2e/program.h"
@@ -43,6 +45,27 @@ TEST(Inspect, AnUnknownArchitectureIsToldAndItsTensorsListed) {
   EXPECT_EQ(text.status, 0) << text.err;
   EXPECT_NE(text.out.find("nothing of it"), std::string::npos) << text.out;
   EXPECT_EQ(text.out.find('\x1b'), std::string::npos) << "a name reached the terminal unescaped";
+}
+
+TEST(Inspect, EveryArchitectureIsListed) {
+  const Result text = run_heed({"inspect", "--known"});
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("xlm-roberta"), std::string::npos) << text.out;
+  const Json models =
+      parse_json(run_heed({"inspect", "--known", "--json"}).out, "output")["models"];
+  EXPECT_EQ(std::ranges::count(text.out, '\n'), std::ssize(models) + 1);
+  for (const Json& model : models) {
+    EXPECT_FALSE(model["equal_to"].get<std::string>().empty()) << model;
+    EXPECT_FALSE(model["checkpoints"].get<std::string>().empty()) << model;
+  }
+  EXPECT_EQ(run_heed({"inspect", "--known", "x"}).status, 2);
+}
+
+TEST(Inspect, DistancesInPlaceOfPositionsHaveNoEnd) {
+  const std::string path = (golden_folder() / "t5_relu").string();
+  EXPECT_TRUE(inspect_json(path)["sizes"]["max_tokens"].is_null());
+  const Result text = run_heed({"inspect", path});
+  EXPECT_NE(text.out.find("texts of any length"), std::string::npos) << text.out;
 }
 
 TEST(Inspect, FaultsAreOneLine) {
