@@ -248,7 +248,9 @@ def write_sentencepiece(folder):
         "unigram_bytes": sentencepiece_model(vocab_size=560, byte_fallback=True,
                                              add_dummy_prefix=False),
         "bpe": sentencepiece_model(vocab_size=560, model_type="bpe", byte_fallback=True,
-                                   user_defined_symbols=kept, remove_extra_whitespaces=False)}
+                                   user_defined_symbols=kept, remove_extra_whitespaces=False),
+        "chars": sentencepiece_model(vocab_size=120, model_type="char", user_defined_symbols=kept,
+                                     normalization_rule_tsv="", normalization_rule_name="identity")}
     entries = []
     for name, model in models.items():
         (folder / (name + ".model")).write_bytes(model)

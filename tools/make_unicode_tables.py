@@ -94,6 +94,40 @@ def ranges(members):
     return found
 
 
+def scripts():
+    """Numbers of the scripts that UnicodeScripts sees, by code point: it cuts between two of different scripts, and
+    never at one of none."""
+    splitter = pre_tokenizers.UnicodeScripts()
+
+    def together(a, b):
+        return len(splitter.pre_tokenize_str(chr(a) + chr(b))) == 1
+
+    latin, greek = ord("a"), 0x3B1
+    firsts, found = [], {}  # a code point of each script
+    last = 0
+    for c in CODE_POINTS:
+        if together(latin, c) and together(greek, c):
+            continue
+        if not firsts or not together(firsts[last], c):
+            last = next((i for i, first in enumerate(firsts) if together(first, c)), len(firsts))
+            if last == len(firsts):
+                firsts.append(c)
+        found[c] = last
+    return found
+
+
+def print_scripts():
+    print("\nconst ScriptRange kScriptRanges[] = {  // between which UnicodeScripts cuts")
+    found = []
+    for c, script in scripts().items():
+        if found and found[-1][1] == c - 1 and found[-1][2] == script:
+            found[-1][1] = c
+        else:
+            found.append([c, c, script])
+    print(" ".join(f"{{0x{a:X}, 0x{b:X}, {script}}}," for a, b, script in found))
+    print("};")
+
+
 def print_table(name, comment, members):
     print(f"\nconst CodePointRange {name}Ranges[] = {{  // {comment}")
     print(" ".join(f"{{0x{a:X}, 0x{b:X}}}," for a, b in ranges(members)))
@@ -114,12 +148,14 @@ namespace {{""")
         print_table(name, comment, [c for c in CODE_POINTS if test(c)])
     print_table("kUnknownToNormalForms", "assigned after the reference's normal forms",
                 unknown_to_normal_forms(library))
+    print_scripts()
     print("\n}  // namespace\n\nstd::span<const CodePointRange> code_points_of(CodePointClass kind) "
           "{\n  switch (kind) {")
     for name in [*tables, "kUnknownToNormalForms"]:
         snake = "".join("_" + x.lower() if x.isupper() else x for x in name[1:])[1:]
         print(f"    case CodePointClass::{snake}:\n      return {name}Ranges;")
-    print("  }\n  return {};\n}\n\n}  // namespace heed")
+    print("  }\n  return {};\n}\n\nstd::span<const ScriptRange> script_ranges() { return kScriptRanges; }\n\n"
+          "}  // namespace heed")
 
 
 if __name__ == "__main__":

@@ -182,6 +182,8 @@ def unigram_variants(base):
     make("regex", normalizer={"type": "Replace", "pattern": {"Regex": r"\s+|[aeiou](?=n)"},
                               "content": "_"}, pre_tokenizer={"type": "WhitespaceSplit"},
          decoder={"type": "Replace", "pattern": {"Regex": "[a-f]+"}, "content": "<>"})
+    make("scripts", pre_tokenizer={"type": "Sequence", "pretokenizers": [
+        {"type": "UnicodeScripts"}, metaspace()]}, decoder=metaspace())
     make("word_level", pre_tokenizer={"type": "Whitespace"}, normalizer=None, decoder=None,
          model={"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"})
     return made

@@ -55,6 +55,24 @@ class WhitespaceSplit final : public PreTokenizer {
   }
 };
 
+class UnicodeScripts final : public PreTokenizer {
+ public:
+  void apply(PiecedText& text) const override {
+    cut_pieces(text, [](std::u32string_view chars, const Piece& piece, std::vector<Piece>& out) {
+      uint32_t begin = piece.end;
+      int last = kNoScript;
+      for (uint32_t i = piece.begin; i < piece.end; ++i) {
+        const int script = script_of(chars[i]);
+        if (script == kNoScript || script == last) continue;
+        if (last != kNoScript) out.push_back({begin, i});
+        begin = i;
+        last = script;
+      }
+      if (begin < piece.end) out.push_back({begin, piece.end});
+    });
+  }
+};
+
 class Punctuation final : public PreTokenizer {
  public:
   explicit Punctuation(SplitBehavior behavior) : behavior_(behavior) {}
@@ -177,6 +195,7 @@ class PreTokenizerSequence final : public PreTokenizer {
 PreTokenizerPtr bert_pre_tokenizer() { return std::make_unique<BertPreTokenizer>(); }
 PreTokenizerPtr whitespace_pre_tokenizer() { return std::make_unique<Whitespace>(); }
 PreTokenizerPtr whitespace_split_pre_tokenizer() { return std::make_unique<WhitespaceSplit>(); }
+PreTokenizerPtr unicode_scripts_pre_tokenizer() { return std::make_unique<UnicodeScripts>(); }
 PreTokenizerPtr punctuation_pre_tokenizer(SplitBehavior behavior) {
   return std::make_unique<Punctuation>(behavior);
 }

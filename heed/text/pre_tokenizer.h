@@ -23,6 +23,9 @@ PreTokenizerPtr bert_pre_tokenizer();
 /// \w+|[^\w\s]+
 PreTokenizerPtr whitespace_pre_tokenizer();
 PreTokenizerPtr whitespace_split_pre_tokenizer();
+/// Cuts where the script changes; what belongs to none goes with what stands before it, and is left
+/// out where nothing does.
+PreTokenizerPtr unicode_scripts_pre_tokenizer();
 PreTokenizerPtr punctuation_pre_tokenizer(SplitBehavior behavior);
 /// Cuts at the pattern's matches, or (`invert`) at what lies between them.
 PreTokenizerPtr split_pre_tokenizer(Regex pattern, SplitBehavior behavior, bool invert);

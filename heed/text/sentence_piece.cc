@@ -61,6 +61,7 @@ std::unique_ptr<const Model> unigram_model(const SentencePieceFile& file,
   return unigram(options, where);
 }
 
+/// Of a model of characters too: no piece is merged out of others there.
 std::unique_ptr<const Model> bpe_model(const SentencePieceFile& file,
                                        const SentencePieceLayout& layout,
                                        const Vocabulary& vocabulary, std::string_view where) {
@@ -70,9 +71,8 @@ std::unique_ptr<const Model> bpe_model(const SentencePieceFile& file,
     if (piece.type == Type::unused || layout.ids[i] != static_cast<int32_t>(i)) {
       throw Error(
           ErrorCode::unsupported,
-          fmt::format("{}: byte-pair encoding with {} is not supported; give a "
-                      "tokenizer.json",
-                      where,
+          fmt::format("{}: a {} model with {} is not supported; give a tokenizer.json", where,
+                      file.kind == SentencePieceFile::Kind::bpe ? "bpe" : "char",
                       piece.type == Type::unused ? "unused pieces" : "pieces in another order"));
     }
     scored.push_back({piece.text, piece.score, piece.type == Type::normal});
@@ -184,13 +184,12 @@ std::shared_ptr<const Tokenizer> tokenizer_from_sentence_piece(const SentencePie
   parts.normalizer = normalizer_of(file, layout, where);
   if (file.kind == SentencePieceFile::Kind::unigram) {
     parts.model = unigram_model(file, layout, where);
-  } else if (file.kind == SentencePieceFile::Kind::bpe) {
+  } else if (file.kind != SentencePieceFile::Kind::word) {
     parts.pre_tokenizer = kept_pieces(file, layout);
     parts.model = bpe_model(file, layout, vocabulary, where);
   } else {
     throw Error(ErrorCode::unsupported,
-                fmt::format("{}: needed a unigram or bpe model, found one of {}", where,
-                            file.kind == SentencePieceFile::Kind::word ? "words" : "characters"));
+                fmt::format("{}: needed a unigram, bpe or char model, found one of words", where));
   }
   parts.decoder = decoder_of(file);
   parts.post = template_of(layout, vocabulary, config);

@@ -231,6 +231,7 @@ PreTokenizerPtr read_pre_tokenizer(const JsonField& json) {
   if (type == "BertPreTokenizer") return bert_pre_tokenizer();
   if (type == "Whitespace") return whitespace_pre_tokenizer();
   if (type == "WhitespaceSplit") return whitespace_split_pre_tokenizer();
+  if (type == "UnicodeScripts") return unicode_scripts_pre_tokenizer();
   if (type == "Punctuation") {
     return punctuation_pre_tokenizer(json.has("behavior") ? read_behavior(json["behavior"])
                                                           : SplitBehavior::isolated);
@@ -251,7 +252,7 @@ PreTokenizerPtr read_pre_tokenizer(const JsonField& json) {
   json.unsupported(
       "the pre_tokenizer",
       "BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, FixedLength, Metaspace, "
-      "Punctuation, Sequence, Split, Whitespace and WhitespaceSplit");
+      "Punctuation, Sequence, Split, UnicodeScripts, Whitespace and WhitespaceSplit");
 }
 
 Template read_post_processor(const JsonField& json) {

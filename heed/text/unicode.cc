@@ -154,6 +154,14 @@ bool is_class(char32_t c, CodePointClass kind) {
   return (table[c] >> static_cast<int>(kind) & 1) != 0;
 }
 
+int script_of(char32_t c) {
+  const std::span<const ScriptRange> ranges = script_ranges();
+  const auto after = std::ranges::upper_bound(ranges, c, {}, &ScriptRange::first);
+  if (after == ranges.begin()) return kNoScript;
+  const ScriptRange& range = *std::prev(after);
+  return c <= range.last ? range.script : kNoScript;
+}
+
 char32_t simple_lower(char32_t c) {
   if (c < 0x80) return c >= U'A' && c <= U'Z' ? c + 32 : c;
   return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));

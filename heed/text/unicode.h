@@ -37,6 +37,11 @@ inline bool is_punctuation(char32_t c) { return is_class(c, CodePointClass::punc
 /// \w of regular expressions.
 inline bool is_word(char32_t c) { return is_class(c, CodePointClass::word); }
 
+inline constexpr int kNoScript = -1;
+/// A number for the script of c as the pre-tokenizer UnicodeScripts sees it (kana and Han are one);
+/// kNoScript for a space and what it does not know.
+int script_of(char32_t c);
+
 /// The simple lower case of c, without context (a final sigma stays U+03C3).
 char32_t simple_lower(char32_t c);
 /// U+0130 is the one character whose full lower case is longer: "i" and U+0307.

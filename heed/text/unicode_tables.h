@@ -26,4 +26,13 @@ struct CodePointRange {  // both ends belong to it
 /// Ascending and disjoint.
 std::span<const CodePointRange> code_points_of(CodePointClass kind);
 
+struct ScriptRange {  // both ends belong to it
+  char32_t first;
+  char32_t last;
+  uint8_t script;  // a number of Heed's own
+};
+
+/// Ascending and disjoint; what no range has belongs to no script.
+std::span<const ScriptRange> script_ranges();
+
 }  // namespace heed
