@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -27,6 +28,8 @@ struct Options {
   TextInputs inputs;
   std::string pooling;
   bool keep_length = false;
+  std::optional<std::string> prompt;
+  std::string prompt_name;
   std::string save;
 };
 
@@ -145,7 +148,11 @@ void embed(const Context& context, const Options& options) {
   Embeddings embeddings;
   {
     ProgressBar bar(context, "embedding", "texts");
-    embeddings = embedder(texts, {.batch = context.batch, .progress = bar.callback()});
+    const EmbedOptions how{.batch = context.batch,
+                           .progress = bar.callback(),
+                           .prompt = options.prompt,
+                           .prompt_name = options.prompt_name};
+    embeddings = embedder(texts, how);
   }
   const Result result(std::move(texts), std::move(embeddings));
   result.report_cuts(embedder.max_tokens());
@@ -176,6 +183,18 @@ void add_embed(CLI::App& root, Context& context) {
                   "How a text's token vectors become one, instead of what the files say.")
       ->check(CLI::IsMember(
           {"mean", "cls", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"}));
+  CLI::Option* prompt =
+      command
+          .add_option(
+              "--prompt", options->prompt,
+              "Put TEXT before each text, as models that are told what vectors are for ask.")
+          ->type_name("TEXT");
+  command
+      .add_option("--prompt-name", options->prompt_name,
+                  "The same with the prompt that config_sentence_transformers.json has under NAME; "
+                  "by default its default_prompt_name.")
+      ->type_name("NAME")
+      ->excludes(prompt);
   command.add_flag("--no-normalize", options->keep_length,
                    "Leave the vectors' lengths as they come.");
   command

@@ -221,7 +221,8 @@ void query(const Context& context, const Options& options) {
   const SearchIndex index = SearchIndex::open(options.index);
   const Embedder embedder =
       load_index_embedder(index.manifest().settings, named_model(context, options));
-  const Embeddings embeddings = embedder(texts, {.batch = context.batch});
+  const Embeddings embeddings =
+      embedder(texts, {.batch = context.batch, .progress = {}, .prompt = embedder.query_prompt()});
   const auto width = static_cast<size_t>(embedder.width());
   HitPrinter printer(context);
   for (size_t i = 0; i < texts.size(); ++i) {

@@ -84,8 +84,9 @@ Embedder load_index_embedder(const IndexSettings& settings, std::string_view mod
 
 IndexSettings index_settings(std::string_view model, const Embedder& embedder,
                              const ChunkWish& wish) {
-  const auto special = static_cast<int64_t>(embedder.tokenizer().encode("").ids.size());
-  const int64_t most = embedder.max_tokens() - special;
+  const auto beside =  // what stands around a chunk
+      std::ssize(embedder.tokenizer().encode(embedder.document_prompt()).ids);
+  const int64_t most = embedder.max_tokens() - beside;
   if (wish.tokens > most || most < 1) {
     throw Error(ErrorCode::invalid_argument,
                 "search: needed chunks of at most " + std::to_string(most) +

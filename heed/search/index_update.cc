@@ -108,7 +108,9 @@ void IndexWriter::embed_waiting(Work& work) {
     work.tell(work.waiting[static_cast<size_t>(done - 1)].bytes);
   };
   const Embeddings embeddings =
-      work.embedder(work.waiting_texts, {.batch = work.options.batch, .progress = progress});
+      work.embedder(work.waiting_texts, {.batch = work.options.batch,
+                                         .progress = progress,
+                                         .prompt = work.embedder.document_prompt()});
   const auto vectors = embeddings.vectors.span<float>();
   work.vectors.insert(work.vectors.end(), vectors.begin(), vectors.end());
   for (size_t i = 0; i < work.waiting.size(); ++i) {

@@ -7,6 +7,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
+#include "heed/base/message.h"
 #include "heed/base/parallel.h"
 #include "heed/io/hub.h"
 #include "heed/models/registry.h"
@@ -21,8 +22,8 @@ constexpr int64_t kTextsAtOnce = 1024;
 using Rows = std::vector<std::vector<int32_t>>;
 
 /// The ids of every text, and what was cut.
-Rows tokenize(const Tokenizer& tokenizer, std::span<const std::string> texts, int64_t max_tokens,
-              std::vector<char>* truncated) {
+Rows tokenize(const Tokenizer& tokenizer, std::span<const std::string> texts,
+              const std::string& prompt, int64_t max_tokens, std::vector<char>* truncated) {
   Rows rows(texts.size());
   truncated->resize(texts.size());
   const auto count = static_cast<int64_t>(texts.size());
@@ -30,7 +31,8 @@ Rows tokenize(const Tokenizer& tokenizer, std::span<const std::string> texts, in
     check_cancelled();
     parallel_for(std::min(kTextsAtOnce, count - begin), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(begin + task);
-      Encoding encoding = tokenizer.encode(texts[i], {.max_tokens = max_tokens});
+      Encoding encoding = tokenizer.encode(prompt.empty() ? texts[i] : prompt + texts[i],
+                                           {.max_tokens = max_tokens});
       rows[i] = std::move(encoding.ids);
       (*truncated)[i] = encoding.truncated ? 1 : 0;
     });
@@ -88,21 +90,66 @@ Embedder Embedder::load(std::string_view name_or_path, const EmbedderOptions& op
   return embedder;
 }
 
-Tensor Embedder::embed_rows(const Rows& rows) const {
+std::string Embedder::query_prompt() const {
+  const auto found = steps_.prompts.find("query");
+  return found == steps_.prompts.end() ? "" : found->second;
+}
+
+std::string Embedder::document_prompt() const {
+  for (const char* name : {"document", "passage", "corpus"}) {
+    if (const auto found = steps_.prompts.find(name); found != steps_.prompts.end()) {
+      return found->second;
+    }
+  }
+  return "";
+}
+
+std::string Embedder::prompt_of(const EmbedOptions& options) const {
+  if (options.prompt) return *options.prompt;
+  const std::string& name =
+      options.prompt_name.empty() ? steps_.default_prompt : options.prompt_name;
+  if (name.empty()) return "";
+  if (const auto found = steps_.prompts.find(name); found != steps_.prompts.end()) {
+    return found->second;
+  }
+  std::vector<std::string> names;
+  for (const auto& [known, text] : steps_.prompts) names.push_back(known);
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("embed: the checkpoint has no prompt {}; it has {}", in_quotes(name),
+                          names.empty() ? "none" : listed(names)));
+}
+
+/// The prompt's tokens and those before it, where pooling leaves them out. Error invalid_argument
+/// for a prompt that takes all of them.
+int64_t Embedder::skipped_tokens(const std::string& prompt) const {
+  if (prompt.empty()) return 0;
+  const Encoding alone = tokenizer_->encode(prompt);
+  const bool ends = !alone.special.empty() && alone.special.back();
+  const int64_t tokens = std::ssize(alone.ids) - (ends ? 1 : 0);
+  if (tokens + 2 > max_tokens_) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("embed: a prompt of {} tokens leaves no room for a text: the model "
+                            "reads {}",
+                            tokens, max_tokens_));
+  }
+  return steps_.include_prompt ? 0 : tokens;
+}
+
+Tensor Embedder::embed_rows(const Rows& rows, int64_t skipped) const {
   const EncoderInput input = EncoderInput::from_rows(rows);
-  return after_encoder((*encoder_)(input), input.lengths, steps_.normalize);
+  return after_encoder((*encoder_)(input), input.lengths, steps_.normalize, skipped);
 }
 
 Tensor Embedder::token_vectors(const std::vector<int32_t>& ids) const {
   const Tensor states = (*encoder_)(EncoderInput::from_rows({ids})).contiguous();  // [1, T, C]
   const int64_t tokens = states.size(1);
   return after_encoder(states.reshape({tokens, 1, states.size(2)}),
-                       std::vector<int64_t>(static_cast<size_t>(tokens), 1), false);
+                       std::vector<int64_t>(static_cast<size_t>(tokens), 1), false, 0);
 }
 
 Tensor Embedder::after_encoder(const Tensor& states, const std::vector<int64_t>& lengths,
-                               bool normalize) const {
-  Tensor x = pool(states, lengths, steps_.pooling);  // [B, P * C]
+                               bool normalize, int64_t skipped) const {
+  Tensor x = pool(states, lengths, steps_.pooling, skipped);  // [B, P * C]
   for (const EmbedSteps::Dense& dense : steps_.dense) x = dense.linear(x, dense.activation);
   if (normalize) normalize_rows(x);
   return x;
@@ -111,7 +158,9 @@ Tensor Embedder::after_encoder(const Tensor& states, const std::vector<int64_t>&
 Embeddings Embedder::operator()(std::span<const std::string> texts,
                                 const EmbedOptions& options) const {
   std::vector<char> cut;
-  const Rows rows = tokenize(*tokenizer_, texts, max_tokens_, &cut);
+  const std::string prompt = prompt_of(options);
+  const int64_t skipped = skipped_tokens(prompt);
+  const Rows rows = tokenize(*tokenizer_, texts, prompt, max_tokens_, &cut);
   const auto count = static_cast<int64_t>(texts.size());
   Embeddings result{.vectors = Tensor::empty({count, width_}),
                     .tokens = {},
@@ -121,7 +170,7 @@ Embeddings Embedder::operator()(std::span<const std::string> texts,
   in_batches(result.tokens, options.batch, [&](std::span<const size_t> chosen) {
     Rows batch;
     for (const size_t i : chosen) batch.push_back(rows[i]);
-    const Tensor vectors = embed_rows(batch);
+    const Tensor vectors = embed_rows(batch, skipped);
     for (size_t i = 0; i < chosen.size(); ++i) {
       std::copy_n(vectors.data<float>() + static_cast<int64_t>(i) * width_, width_,
                   result.vectors.data<float>() + static_cast<int64_t>(chosen[i]) * width_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -29,7 +30,11 @@ struct EmbedSteps {
   std::vector<Pooling> pooling{Pooling::mean};
   std::vector<Dense> dense;
   bool normalize = false;
-  std::optional<int64_t> max_tokens;  // sentence_bert_config.json's max_seq_length
+  bool include_prompt = true;                  // whether a prompt's tokens are pooled
+  std::map<std::string, std::string> prompts;  // config_sentence_transformers.json's, by name
+  std::string default_prompt;                  // the name of the one for all texts, or empty
+  std::optional<int64_t> max_tokens;  // sentence_bert_config.json's max_seq_length, or else
+                                      // tokenizer_config.json's model_max_length
   bool lower_case = false;            // its do_lower_case: texts are lowered before the tokenizer
 
   /// Error unsupported for modules Heed does not do; corrupt_data for files that do not fit
@@ -47,6 +52,10 @@ struct EmbedderOptions {
 struct EmbedOptions {
   int64_t batch = 32;  // texts computed at once (fewer where they are long: 4,096 tokens suffice)
   Progress progress;   // in texts
+  /// What is put before every text. Absent: the prompt of that name; without one, the checkpoint's
+  /// default_prompt_name, if it has one.
+  std::optional<std::string> prompt = {};
+  std::string prompt_name = {};
 };
 
 struct Embeddings {
@@ -64,7 +73,8 @@ class Embedder {
   static Embedder load(std::string_view name_or_path, const EmbedderOptions& options = {});
 
   /// Vectors in the texts' order. The same text gives the same bits whatever stands beside it.
-  /// Error cancelled between batches.
+  /// Errors cancelled between batches; invalid_argument for a prompt that the checkpoint does not
+  /// name or that leaves no room for a text.
   Embeddings operator()(std::span<const std::string> texts, const EmbedOptions& options = {}) const;
   /// One text -> [W].
   Tensor operator()(std::string_view text) const;
@@ -73,6 +83,11 @@ class Embedder {
   /// alone, these are what it is the mean of: their products with another text's vector are the
   /// parts of the two texts' cosine, but for a factor.
   Tensor token_vectors(const std::vector<int32_t>& ids) const;
+
+  /// What the checkpoint puts before questions ("query"), and before what is searched for them
+  /// (the first it has of "document", "passage" and "corpus"); empty if it names none.
+  std::string query_prompt() const;
+  std::string document_prompt() const;
 
   int64_t width() const { return width_; }  // W
   /// Tokens of a text that are read.
@@ -83,9 +98,11 @@ class Embedder {
 
  private:
   Embedder() = default;
-  Tensor embed_rows(const std::vector<std::vector<int32_t>>& rows) const;
-  Tensor after_encoder(const Tensor& states, const std::vector<int64_t>& lengths,
-                       bool normalize) const;
+  std::string prompt_of(const EmbedOptions& options) const;
+  int64_t skipped_tokens(const std::string& prompt) const;
+  Tensor embed_rows(const std::vector<std::vector<int32_t>>& rows, int64_t skipped) const;
+  Tensor after_encoder(const Tensor& states, const std::vector<int64_t>& lengths, bool normalize,
+                       int64_t skipped) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const Encoder> encoder_;

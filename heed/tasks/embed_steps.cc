@@ -29,8 +29,7 @@ fs::path module_folder(const fs::path& folder, const ConfigReader& module) {
   return path.empty() ? folder : folder / path;
 }
 
-std::vector<Pooling> read_pooling(const fs::path& folder) {
-  const ConfigReader config = ConfigReader::open(folder / "config.json");
+std::vector<Pooling> read_pooling(const ConfigReader& config) {
   std::vector<Pooling> ways;
   if (config.has("pooling_mode")) {  // newer files: a name or a list of names
     const Json& mode = config.json()["pooling_mode"];
@@ -80,11 +79,54 @@ EmbedSteps::Dense read_dense(const fs::path& folder) {
           activation_from_name(activation), inputs, outputs};
 }
 
+/// config_sentence_transformers.json's prompts; null and "" are none.
+void read_prompts(const fs::path& file, EmbedSteps& steps) {
+  if (!fs::exists(file)) return;
+  const ConfigReader config = ConfigReader::open(file);
+  if (config.has("prompts")) {
+    const Json& prompts = config.json()["prompts"];
+    if (!prompts.is_object()) config.refuse("prompts", "an object of texts");
+    for (const auto& [name, text] : prompts.items()) {
+      if (text.is_null()) continue;
+      if (!text.is_string()) config.refuse("prompts", "an object of texts");
+      steps.prompts[name] = text.get<std::string>();
+    }
+  }
+  steps.default_prompt = config.text("default_prompt_name", "");
+  if (steps.default_prompt.empty() || steps.prompts.contains(steps.default_prompt)) return;
+  config.refuse("default_prompt_name", "the name of one of the prompts");
+}
+
+/// What sentence-transformers' Transformer module says of the encoder. Its newer files leave the
+/// longest text to the tokenizer's.
+void read_encoder_settings(const fs::path& folder, EmbedSteps& steps) {
+  if (const fs::path file = folder / "sentence_bert_config.json"; fs::exists(file)) {
+    const ConfigReader config = ConfigReader::open(file);
+    if (config.has("max_seq_length")) {
+      steps.max_tokens = config.integer("max_seq_length", 1, INT64_C(1) << 40);
+    }
+    steps.lower_case = config.boolean("do_lower_case", false);
+    constexpr std::pair<const char*, const char*> kUsual[] = {
+        {"transformer_task", "feature-extraction"}, {"module_output_name", "token_embeddings"}};
+    for (const auto& [field, usual] : kUsual) {
+      if (config.text(field, usual) == usual) continue;
+      refuse(file, fmt::format("{} is {}; Heed does {}", field, config.text(field), usual));
+    }
+  }
+  const fs::path file = folder / "tokenizer_config.json";
+  if (steps.max_tokens || !fs::exists(file)) return;
+  const Json config = read_json(file);
+  const Json most = config.is_object() ? config.value("model_max_length", Json()) : Json();
+  // no limit is 1e30, which is no integer here
+  if (most.is_number_integer() && most.get<int64_t>() > 0) steps.max_tokens = most.get<int64_t>();
+}
+
 }  // namespace
 
 EmbedSteps EmbedSteps::read(const fs::path& folder, fs::path* encoder_folder) {
   EmbedSteps steps;
   *encoder_folder = folder;
+  read_prompts(folder / "config_sentence_transformers.json", steps);
   const fs::path list = folder / "modules.json";
   if (!fs::exists(list)) return steps;
   steps.from_files = true;
@@ -101,7 +143,9 @@ EmbedSteps EmbedSteps::read(const fs::path& folder, fs::path* encoder_folder) {
     if (i == 0 && type == "Transformer") {
       *encoder_folder = path;
     } else if (i > 0 && type == "Pooling" && !pooled) {
-      steps.pooling = read_pooling(path);
+      const ConfigReader config = ConfigReader::open(path / "config.json");
+      steps.pooling = read_pooling(config);
+      steps.include_prompt = config.boolean("include_prompt", true);
       pooled = true;
     } else if (pooled && type == "Dense" && !steps.normalize) {
       steps.dense.push_back(read_dense(path));
@@ -115,14 +159,7 @@ EmbedSteps EmbedSteps::read(const fs::path& folder, fs::path* encoder_folder) {
     }
   }
   if (!pooled) refuse(list, "there is no Pooling module");
-  const fs::path settings = *encoder_folder / "sentence_bert_config.json";
-  if (fs::exists(settings)) {
-    const ConfigReader config = ConfigReader::open(settings);
-    if (config.has("max_seq_length")) {
-      steps.max_tokens = config.integer("max_seq_length", 1, INT64_C(1) << 40);
-    }
-    steps.lower_case = config.boolean("do_lower_case", false);
-  }
+  read_encoder_settings(*encoder_folder, steps);
   return steps;
 }
 

@@ -38,8 +38,9 @@ void maximum(std::span<float> out, const float* tokens, int64_t length) {
   }
 }
 
-/// tokens: `length` rows of out.size() numbers.
-void pool_text(std::span<float> out, const float* tokens, int64_t length, Pooling way) {
+/// tokens: `length` rows of out.size() numbers, the first of them at place `first` of its text.
+void pool_text(std::span<float> out, const float* tokens, int64_t length, int64_t first,
+               Pooling way) {
   const auto once = [](int64_t) { return 1.0f; };
   const auto n = static_cast<float>(length);
   switch (way) {
@@ -58,8 +59,8 @@ void pool_text(std::span<float> out, const float* tokens, int64_t length, Poolin
       return weighted_sum(out, tokens, length, once, std::sqrt(n));
     case Pooling::weightedmean:
       return weighted_sum(
-          out, tokens, length, [](int64_t t) { return static_cast<float>(t + 1); },
-          n * (n + 1) / 2);
+          out, tokens, length, [&](int64_t t) { return static_cast<float>(first + t + 1); },
+          n * (n + 1) / 2 + n * static_cast<float>(first));
   }
 }
 
@@ -77,26 +78,26 @@ Pooling pooling_from_name(std::string_view name) {
 std::string_view to_string(Pooling pooling) { return kNames.at(static_cast<size_t>(pooling)); }
 
 Tensor pool(const Tensor& state, const std::vector<int64_t>& lengths,
-            const std::vector<Pooling>& ways) {
+            const std::vector<Pooling>& ways, int64_t skipped) {
   Dims dims("pool");
   dims.bind("state", state, "B T C", DType::f32);
   const int64_t width = dims['C'], count = static_cast<int64_t>(ways.size());
   const bool fits =
       static_cast<int64_t>(lengths.size()) == dims['B'] &&
-      std::ranges::all_of(lengths, [&](int64_t n) { return n >= 1 && n <= dims['T']; });
+      std::ranges::all_of(lengths, [&](int64_t n) { return n > skipped && n <= dims['T']; });
   if (!fits) {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("pool: lengths must be {} numbers from 1 to {} but are [{}]", dims['B'],
-                            dims['T'], fmt::join(lengths, ", ")));
+                fmt::format("pool: lengths must be {} numbers from {} to {} but are [{}]",
+                            dims['B'], skipped + 1, dims['T'], fmt::join(lengths, ", ")));
   }
   const Tensor rows = state.contiguous();
   Tensor result = Tensor::empty({dims['B'], count * width});
   parallel_for(dims['B'], [&](int64_t b, int) {
-    const float* tokens = rows.data<float>() + b * dims['T'] * width;
+    const float* tokens = rows.data<float>() + (b * dims['T'] + skipped) * width;
     for (int64_t i = 0; i < count; ++i) {
       float* out = result.data<float>() + (b * count + i) * width;
-      pool_text({out, static_cast<size_t>(width)}, tokens, lengths[static_cast<size_t>(b)],
-                ways[static_cast<size_t>(i)]);
+      pool_text({out, static_cast<size_t>(width)}, tokens,
+                lengths[static_cast<size_t>(b)] - skipped, skipped, ways[static_cast<size_t>(i)]);
     }
   });
   return result;

@@ -23,9 +23,10 @@ Pooling pooling_from_name(std::string_view name);
 std::string_view to_string(Pooling pooling);
 
 /// state [B, T, C] f32 with lengths[b] >= 1 real tokens at the left of each row -> [B, P * C]: the
-/// vectors of the P ways side by side.
+/// vectors of the P ways side by side. The first `skipped` tokens of a row (a prompt's) do not
+/// count, but those behind them keep their places for weightedmean; a row must have more.
 Tensor pool(const Tensor& state, const std::vector<int64_t>& lengths,
-            const std::vector<Pooling>& ways);
+            const std::vector<Pooling>& ways, int64_t skipped = 0);
 
 /// x [B, C]: each row divided, in place, by its Euclidean length (or by 1e-12, if that is longer).
 void normalize_rows(const Tensor& x);

@@ -145,6 +145,75 @@ TEST(Embedder, DenseFollowsPooling) {
   expect_close(embed("a q"), Tensor::from({expected(0.5), expected(-0.5)}, {2}), 1e-6, "dense");
 }
 
+/// Values are near 1, and pass some 100 roundings of 6e-8.
+constexpr double kVectorTolerance = 1e-5;
+
+TEST(Embedder, VectorsOfSentenceTransformersFolders) {
+  const Json golden = read_json(golden_folder() / "sentence_transformers.json");
+  const auto texts = golden["texts"].get<std::vector<std::string>>();
+  for (const Json& one : golden["cases"]) {
+    const TemporaryFolder folder;
+    std::filesystem::copy(golden_folder() / golden["model"].get<std::string>(), folder.path());
+    for (const auto& [name, content] : one["files"].items()) {
+      std::filesystem::create_directories((folder / name).parent_path());
+      std::ofstream(folder / name) << content;
+    }
+    for (const auto& [module, weights] : one["weights"].items()) {
+      NamedTensors tensors;
+      for (const auto& [name, rows] : weights.items()) {
+        const bool matrix = rows[0].is_array();
+        std::vector<float> values;
+        for (const Json& row : matrix ? rows : Json::array({rows})) {
+          for (const Json& value : row) values.push_back(value);
+        }
+        const auto count = std::ssize(rows);
+        tensors.emplace_back(
+            name, Tensor::from(values, matrix ? Shape{count, std::ssize(rows[0])} : Shape{count}));
+      }
+      write_safetensors(folder / (module + "/model.safetensors"), tensors);
+    }
+    EmbedOptions options{.batch = 3};
+    const Json& how = one["encode"];
+    if (how.contains("prompt")) options.prompt = how["prompt"].get<std::string>();
+    options.prompt_name = how.value("prompt_name", "");
+    const Embeddings found = Embedder::load(folder.path().string())(texts, options);
+    const std::string what = one["name"];
+    for (size_t i = 0; i < texts.size(); ++i) {
+      const auto wanted = one["vectors"][i].get<std::vector<float>>();
+      expect_close(found.vectors.select(0, static_cast<int64_t>(i)),
+                   Tensor::from(wanted, {std::ssize(wanted)}), kVectorTolerance,
+                   what + ": " + texts[i]);
+    }
+  }
+}
+
+TEST(Embedder, PromptsAreTheFiles) {
+  Model model;
+  model.modules({kTransformer, kPooling});
+  model.write("1_Pooling/config.json", {{"pooling_mode", "mean"}});
+  const char* const file = "config_sentence_transformers.json";
+  EXPECT_EQ(model.load().query_prompt() + model.load().document_prompt(), "");
+  model.write(file, {{"prompts", {{"query", "a b "}, {"corpus", "c "}, {"passage", "d "}}}});
+  const Embedder embedder = model.load();
+  EXPECT_EQ(embedder.query_prompt(), "a b ");
+  EXPECT_EQ(embedder.document_prompt(), "d ");
+  const std::vector<std::string> text = {"e f"}, whole = {"a b e f"};
+  expect_same_bits(embedder(text, {.prompt_name = "query"}).vectors, embedder(whole).vectors,
+                   "query");
+  expect_error(ErrorCode::invalid_argument, {"no prompt 'q'", "corpus, passage, query"},
+               [&] { embedder(text, {.prompt_name = "q"}); });
+  expect_error(ErrorCode::invalid_argument, {"leaves no room", "reads 11"},
+               [&] { embedder(text, {.prompt = "a a a a a a a a a a "}); });
+  model.write(file, {{"prompts", {{"query", 1}}}});
+  expect_error(ErrorCode::corrupt_data, {file, "an object of texts"}, [&] { model.load(); });
+  model.write(file, {{"prompts", Json::object()}, {"default_prompt_name", "x"}});
+  expect_error(ErrorCode::corrupt_data, {file, "default_prompt_name"}, [&] { model.load(); });
+  model.write(file, Json::object());
+  model.write("sentence_bert_config.json", {{"module_output_name", "sentence_embedding"}});
+  expect_error(ErrorCode::unsupported, {"module_output_name is sentence_embedding"},
+               [&] { model.load(); });
+}
+
 TEST(Embedder, OrderAndBatchChangeNoBit) {
   const Model model;
   const Embedder embed = model.load();
