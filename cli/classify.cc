@@ -14,6 +14,7 @@
 #include "cli/progress.h"
 #include "cli/results_file.h"
 #include "cli/text_source.h"
+#include "heed/base/error.h"
 #include "heed/base/message.h"
 
 namespace heed::cli {
@@ -21,6 +22,8 @@ namespace {
 
 struct Options {
   TextInputs inputs;
+  std::string pair;        // the second text of every pair
+  std::string pair_field;  // or the field that holds it
   int64_t top = 1;
   std::string function;
   std::string save;
@@ -32,8 +35,20 @@ OutJson as_json(const ClassScore& found) {
   return {{"label", found.label}, {"score", found.score}};
 }
 
-OutJson as_json(const std::string& text, Scores scores) {
-  OutJson line = {{"text", text}};
+/// A text, or two, as a line of results begins.
+struct Input {
+  const std::string& text;
+  const std::string* pair;  // null: none
+};
+
+OutJson as_json(const Input& input) {
+  OutJson line = {{"text", input.text}};
+  if (input.pair != nullptr) line["text_pair"] = *input.pair;
+  return line;
+}
+
+OutJson as_json(const Input& input, Scores scores) {
+  OutJson line = as_json(input);
   line.update(as_json(scores[0]));
   if (scores.size() == 1) return line;
   OutJson all = OutJson::array();
@@ -42,16 +57,49 @@ OutJson as_json(const std::string& text, Scores scores) {
   return line;
 }
 
-void print_scores(const std::string& text, Scores scores) {
+void print_scores(const Input& input, Scores scores) {
+  std::string texts = "  " + printable(input.text);
+  if (input.pair != nullptr) texts += " | " + printable(*input.pair);
   for (const ClassScore& found : scores) {
     const bool first = &found == scores.data();
-    print(fmt::format("{:.4f}  {}{}\n", found.score, printable(found.label),
-                      first ? "  " + printable(text) : ""));
+    print(fmt::format("{:.4f}  {}{}\n", found.score, printable(found.label), first ? texts : ""));
   }
 }
 
+/// The second texts of pairs.
+class Seconds {
+ public:
+  explicit Seconds(const Options& options) : one_(options.pair) {
+    if (options.pair_field.empty()) return;
+    if (!options.inputs.texts.empty() || options.inputs.file.empty()) {
+      throw Error(
+          ErrorCode::invalid_argument,
+          "--pair-field: needs the texts of a .jsonl or .csv --file alone; --pair TEXT goes "
+          "with any");
+    }
+    all_ = read_texts({.file = options.inputs.file, .field = options.pair_field});
+  }
+  bool any() const { return !one_.empty() || !all_.empty(); }
+  /// Those of the next `count` texts.
+  std::vector<std::string> next(size_t count) {
+    if (all_.empty()) return std::vector<std::string>(count, one_);
+    HEED_ASSERT(given_ + count <= all_.size());  // a row without the field was refused
+    const auto begin = all_.begin() + static_cast<std::ptrdiff_t>(given_);
+    given_ += count;
+    return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+  }
+
+ private:
+  std::string one_;
+  std::vector<std::string> all_;
+  size_t given_ = 0;
+};
+
 void classify(const Context& context, const Options& options) {
-  ResultsFile file(options.save, {"text", "label", "score"});
+  Seconds seconds(options);
+  ResultsFile file(options.save,
+                   seconds.any() ? std::vector<std::string>{"text", "text_pair", "label", "score"}
+                                 : std::vector<std::string>{"text", "label", "score"});
   TextSource source(options.inputs);
   ClassifyOptions how{.batch = context.batch};
   if (!options.function.empty()) how.function = score_function_from_name(options.function);
@@ -59,27 +107,31 @@ void classify(const Context& context, const Options& options) {
   const size_t classes = classifier.labels().size();
   const size_t top =
       options.top == 0 ? classes : std::min(static_cast<size_t>(options.top), classes);
-  in_parts(
-      context, "classifying", source,
-      [&](std::span<const std::string> part, const Progress& progress) {
-        how.progress = progress;
-        const auto results = classifier(part, how);
-        clear_progress();
-        for (size_t i = 0; i < part.size(); ++i) {
-          const Scores best = Scores(results[i]).first(top);
-          const OutJson line = as_json(part[i], best);
-          std::vector<OutJson> rows;
-          for (const ClassScore& found : best) {
-            rows.push_back({{"text", part[i]}, {"label", found.label}, {"score", found.score}});
-          }
-          file.add(line, rows);
-          if (context.json) {
-            print_json(line);
-          } else if (!file.open()) {
-            print_scores(part[i], best);
-          }
-        }
-      });
+  in_parts(context, "classifying", source,
+           [&](std::span<const std::string> part, const Progress& progress) {
+             how.progress = progress;
+             const std::vector<std::string> others =
+                 seconds.any() ? seconds.next(part.size()) : std::vector<std::string>();
+             const auto results =
+                 seconds.any() ? classifier.pairs(part, others, how) : classifier(part, how);
+             clear_progress();
+             for (size_t i = 0; i < part.size(); ++i) {
+               const Input input{part[i], seconds.any() ? &others[i] : nullptr};
+               const Scores best = Scores(results[i]).first(top);
+               const OutJson line = as_json(input, best);
+               std::vector<OutJson> rows;
+               for (const ClassScore& found : best) {
+                 rows.push_back(as_json(input));
+                 rows.back().update(as_json(found));
+               }
+               file.add(line, rows);
+               if (context.json) {
+                 print_json(line);
+               } else if (!file.open()) {
+                 print_scores(input, best);
+               }
+             }
+           });
   file.commit();
 }
 
@@ -97,6 +149,16 @@ void add_classify(CLI::App& root, Context& context) {
        .example = "heed classify \"Where is my card?\" --model banking"},
       [&context, options] { classify(context, *options); });
   add_text_inputs(command, options->inputs);
+  CLI::Option* pair =
+      command
+          .add_option("--pair", options->pair,
+                      "A second text beside each, for models that judge two: a claim, a question.")
+          ->type_name("TEXT");
+  command
+      .add_option("--pair-field", options->pair_field,
+                  "Which field of a .jsonl or .csv file is the second text.")
+      ->type_name("NAME")
+      ->excludes(pair);
   add_model_option(command, context);
   add_batch_option(command, context);
   command.add_option("--top-k", options->top, "Print the N likeliest classes; 0 prints all.")

@@ -3,8 +3,8 @@
 
     python tools/compare_seq2seq_training.py --data scitldr/train.jsonl [--heed build/release/heed] [--steps 100]
 
-A random T5 (1.1's form) and a random BART with a byte-level BPE of the data learn to summarise, without dropout: both
-sides from the same weights, on the same batches, with AdamW and a linear schedule. PyTorch runs once in f32 and once in
+A random T5 (1.1's form) and random BARTs of every kind with a byte-level BPE of the data learn to summarise, without
+dropout: both sides from the same weights, on the same batches, with AdamW and a linear schedule. PyTorch runs once in f32 and once in
 f64. Prints losses now and then and how far each f32 run is from f64 at most; the exit status is 1 if Heed is more than
 twice as far as PyTorch's own f32. Needs torch, transformers, tokenizers, safetensors.
 """
@@ -24,15 +24,22 @@ import heed_run
 from compare_translation import IGNORED, padded
 
 VOCAB, BATCH, BLOCK, WARMUP, RATE, PREFIX = 2000, 8, 96, 20, 1e-3, "summarize: "
+LIKE_BART = dict(
+    vocab_size=VOCAB, d_model=64, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
+    decoder_attention_heads=4, encoder_ffn_dim=128, decoder_ffn_dim=128, max_position_embeddings=BLOCK, dropout=0.0,
+    attention_dropout=0.0, activation_dropout=0.0, init_std=0.05, pad_token_id=0, bos_token_id=2, eos_token_id=1,
+    forced_eos_token_id=1)
 MODELS = {
     "T5": (transformers.T5ForConditionalGeneration, transformers.T5Config(
         vocab_size=VOCAB, d_model=64, d_kv=16, num_heads=4, num_layers=2, d_ff=128, feed_forward_proj="gated-gelu",
         dropout_rate=0.0, decoder_start_token_id=0, pad_token_id=0, eos_token_id=1)),
-    "BART": (transformers.BartForConditionalGeneration, transformers.BartConfig(
-        vocab_size=VOCAB, d_model=64, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
-        decoder_attention_heads=4, encoder_ffn_dim=128, decoder_ffn_dim=128, max_position_embeddings=BLOCK, dropout=0.0,
-        attention_dropout=0.0, activation_dropout=0.0, init_std=0.05, pad_token_id=0, bos_token_id=2, eos_token_id=1,
-        decoder_start_token_id=1, forced_eos_token_id=1)),
+    "BART": (transformers.BartForConditionalGeneration,
+             transformers.BartConfig(**LIKE_BART, decoder_start_token_id=1)),
+    "mBART": (transformers.MBartForConditionalGeneration, transformers.MBartConfig(**LIKE_BART, scale_embedding=True)),
+    "Marian": (transformers.MarianMTModel,
+               transformers.MarianConfig(**LIKE_BART, scale_embedding=True, decoder_start_token_id=0)),
+    "PEGASUS": (transformers.PegasusForConditionalGeneration,
+                transformers.PegasusConfig(**LIKE_BART, scale_embedding=True, decoder_start_token_id=0)),
 }
 
 
@@ -72,11 +79,12 @@ def torch_losses(options, start, weights, tokenizer, pairs, dtype):
     targets = [row.ids for row in tokenizer.encode_batch([target for _, target in pairs])]
     lengths = [max(len(source), len(target)) for source, target in zip(sources, targets)]
     begin, losses = model.config.decoder_start_token_id, []
+    wraps = model.config.model_type == "mbart"  # its decoder reads a target's last token first
     for epoch in range(options.steps):
         for batch in heed_run.epoch_batches(lengths, BATCH, 0, epoch):
             source = padded([sources[row] for row in batch], 0)
             seen = padded([[1] * len(sources[row]) for row in batch], 0)
-            before = padded([[begin] + targets[row][:-1] for row in batch], 0)
+            before = padded((targets[row][-1:] if wraps else [begin]) + targets[row][:-1] for row in batch], 0)
             after = padded([targets[row] for row in batch], IGNORED)
             logits = model(input_ids=source, attention_mask=seen, decoder_input_ids=before, use_cache=False).logits
             loss = F.cross_entropy(logits.flatten(0, 1), after.flatten())

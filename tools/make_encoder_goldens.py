@@ -231,6 +231,16 @@ def classify_cases(family):
     return cases
 
 
+def pair_cases(family):
+    """Some longer than the model reads: the longer text of a pair is cut."""
+    model, tokenizer = load(family, "classify", model_max_length=POSITIONS - 2 * (family == "roberta"))
+    pipeline = transformers.TextClassificationPipeline(model=model, tokenizer=tokenizer)
+    pairs = [*zip(TEXTS, TEXTS[1:]), (LONG, TEXTS[5]), (TEXTS[5], LONG), (LONG, LONG)]
+    rows = [{"text": first, "text_pair": second} for first, second in pairs if first and second]
+    return [{"model": f"encoder_{family}_classify", "pairs": rows,
+             "answers": plain([pipeline(row, top_k=None, truncation=True) for row in rows])}]
+
+
 def tag_cases(family):
     model, tokenizer = load(family, "tag", model_max_length=POSITIONS - 2)
     pipeline = transformers.TokenClassificationPipeline(model=model, tokenizer=tokenizer)
@@ -312,9 +322,10 @@ def answer_cases(family):
 
 
 def pipeline_goldens():
-    cases = {"versions": VERSIONS, "classify": [], "tag": [], "fill": [], "answer": []}
+    cases = {"versions": VERSIONS, "classify": [], "classify_pairs": [], "tag": [], "fill": [], "answer": []}
     for family in ("bert", "roberta"):
         cases["classify"] += classify_cases(family)
+        cases["classify_pairs"] += pair_cases(family)
         cases["tag"] += tag_cases(family)
         cases["fill"] += fill_cases(family)
         cases["answer"] += answer_cases(family)

@@ -20,6 +20,7 @@ AlbertConfig AlbertConfig::read(const ConfigReader& file) {
                   .widen = "ffn",
                   .narrow = "ffn_output",
                   .feed_forward_norm = "full_layer_layer_norm"};
+  config.drops_feed_forward = false;
   const auto layers = std::ssize(config.blocks);
   const int64_t groups = file.integer("num_hidden_groups", 1, layers, 1);
   const int64_t inner = file.integer("inner_group_num", 1, (1 << 12) / layers, 1);

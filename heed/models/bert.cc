@@ -68,13 +68,16 @@ BertBlock::BertBlock(const Params& params, const BertConfig& config)
       feed_forward(Linear(params / config.names.widen, config.width, config.feed_forward),
                    Linear(params / config.names.narrow, config.feed_forward, config.width),
                    config.activation),
-      feed_forward_norm(params / config.names.feed_forward_norm, config.width, config.epsilon) {
+      feed_forward_norm(params / config.names.feed_forward_norm, config.width, config.epsilon),
+      drops_attention(config.drops_attention),
+      drops_feed_forward(config.drops_feed_forward) {
   params.release();
 }
 
 Tensor BertBlock::operator()(Tensor x, const Mask& mask, const Run& run) const {  // x [B, T, C]
-  x = attention_norm(x + run.drop(attend(x, mask, run)));                         // mixes tokens
-  return feed_forward_norm(x + run.drop(feed_forward(x)));  // one token at a time
+  const auto part = [&](const Tensor& y, bool drops) { return drops ? run.drop(y) : y; };
+  x = attention_norm(x + part(attend(x, mask, run), drops_attention));      // mixes tokens
+  return feed_forward_norm(x + part(feed_forward(x), drops_feed_forward));  // one token at a time
 }
 
 Bert::Bert(const BertConfig& config, const Params& all)

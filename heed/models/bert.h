@@ -48,6 +48,9 @@ struct BertConfig {
   /// [L] where the weights of each block stand; blocks of one path share them (ALBERT).
   std::vector<std::string> blocks;
   BertNames names = {};
+  // In training, whether blocks drop some of what the part adds to the residual.
+  bool drops_attention = true;
+  bool drops_feed_forward = true;
 
   /// Error corrupt_data for a field of the wrong type or range, unsupported for what Heed does not
   /// do (relative positions, decoders, unknown activations).
@@ -64,6 +67,8 @@ struct BertBlock {
   LayerNorm attention_norm;
   FeedForward feed_forward;
   LayerNorm feed_forward_norm;
+  bool drops_attention = true;
+  bool drops_feed_forward = true;
 
   BertBlock() = default;
   BertBlock(const Params& params, const BertConfig& config);

@@ -30,6 +30,7 @@ DistilBertConfig DistilBertConfig::read(const ConfigReader& file) {
                   .widen = "ffn.lin1",
                   .narrow = "ffn.lin2",
                   .feed_forward_norm = "output_layer_norm"};
+  config.drops_attention = false;
   if (config.width % config.heads != 0) {
     file.refuse("dim", fmt::format("a multiple of n_heads {}", config.heads));
   }

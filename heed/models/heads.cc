@@ -59,9 +59,16 @@ std::string class_in(const ConfigReader& config) {
   return (*names)[0].get<std::string>();
 }
 
-}  // namespace
+/// The architecture whose names and heads a model_type has.
+std::string family_of(const std::string& model_type) {
+  return model_type == "xlm-roberta" || model_type == "camembert" ? "roberta" : model_type;
+}
 
-namespace {
+/// Whether a weight's name is the path or below it.
+bool is_below(std::string_view name, std::string_view path) {
+  return !path.empty() && name.starts_with(path) &&
+         (name.size() == path.size() || name[path.size()] == '.');
+}
 
 constexpr Activation kOwn = Activation::none;
 
@@ -77,7 +84,8 @@ struct EncoderHead::Layout {
   Activation activation;  // none: the encoder's own
   const char* norm;
   const char* output;
-  const char* bias;  // of fill, where the output's matrix is the embeddings'
+  const char* bias;          // of fill, where the output's matrix is the embeddings'
+  bool drops_input = false;  // in training, what the dense product reads
 
   static const Layout* maybe(HeadTask task, const std::string& family);
   static const Layout& find(HeadTask task, const std::string& family);
@@ -100,7 +108,7 @@ const EncoderHead::Layout* EncoderHead::Layout::maybe(HeadTask task, const std::
       {HeadTask::next_sentence, "bert", Reads::pooled, "", kOwn, "", "cls.seq_relationship", ""},
 
       {HeadTask::classify, "roberta", Reads::first, "classifier.dense", Activation::tanh, "",
-       "classifier.out_proj", ""},
+       "classifier.out_proj", "", true},
       {HeadTask::tag, "roberta", Reads::each, "", kOwn, "", "classifier", ""},
       {HeadTask::answer, "roberta", Reads::each, "", kOwn, "", "qa_outputs", ""},
       {HeadTask::choose, "roberta", Reads::pooled, "", kOwn, "", "classifier", ""},
@@ -117,7 +125,7 @@ const EncoderHead::Layout* EncoderHead::Layout::maybe(HeadTask task, const std::
        "vocab_projector", "vocab_projector.bias"},
 
       {HeadTask::classify, "electra", Reads::first, "classifier.dense", Activation::gelu, "",
-       "classifier.out_proj", ""},
+       "classifier.out_proj", "", true},
       {HeadTask::tag, "electra", Reads::each, "", kOwn, "", "classifier", ""},
       {HeadTask::answer, "electra", Reads::each, "", kOwn, "", "qa_outputs", ""},
       {HeadTask::choose, "electra", Reads::first, "sequence_summary.summary", Activation::gelu, "",
@@ -154,6 +162,7 @@ EncoderHead::EncoderHead(HeadTask task, std::shared_ptr<const Encoder> encoder,
   const EncoderFacts& facts = encoder_->facts();
   const Layout& layout = Layout::find(task, facts.architecture);
   reads_ = layout.reads;
+  drops_input_ = layout.drops_input;
   const bool fills = task == HeadTask::fill;
   const int64_t width =  // of what the last product takes
       fills ? config.integer("embedding_size", 1, 1 << 20, facts.width) : facts.width;
@@ -188,12 +197,42 @@ std::string EncoderHead::needed_weight(HeadTask task, const std::string& family,
   return Layout::find(task, family).needed_weight(config);
 }
 
+bool HeadNames::is_output(std::string_view name) const { return is_below(name, output); }
+
+bool HeadNames::has(std::string_view name) const {
+  if (!is_below(name, base)) {
+    return is_output(name) || std::ranges::any_of(steps, [&](const std::string& step) {
+             return is_below(name, step);
+           });
+  }
+  return !pooler.empty() || !is_below(name, base + ".pooler");
+}
+
+HeadNames head_names(HeadTask task, const ConfigReader& config) {
+  const KnownModel model = known_model(config);
+  const std::string family = family_of(model.model_type);
+  const EncoderHead::Layout& layout = EncoderHead::Layout::find(task, family);
+  HeadNames names{.class_name = model.class_prefix + class_of(task),
+                  .base = family,
+                  .pooler = "",
+                  .steps = {},
+                  .output = layout.tied(config) ? layout.bias : layout.output};
+  if (layout.reads == EncoderHead::Reads::pooled) {
+    names.pooler = family == "albert" ? "pooler" : "pooler.dense";
+  }
+  for (const char* step : {layout.dense, layout.norm}) {
+    if (*step != '\0') names.steps.emplace_back(step);
+  }
+  return names;
+}
+
 Tensor EncoderHead::features_of(const Tensor& last_hidden_state, const Run& run) const {
   Tensor x = last_hidden_state;  // [B, T, C]
   if (reads_ == Reads::pooled) x = encoder_->pooled(x);
   if (reads_ == Reads::first) x = x.select(1, 0).contiguous();  // [B, C]
+  if (drops_input_) x = run.drop(x, &DropoutRates::head);
   if (dense_) x = (*dense_)(x, activation_);
-  return norm_ ? (*norm_)(x) : run.drop(x);
+  return norm_ ? (*norm_)(x) : run.drop(x, &DropoutRates::head);
 }
 
 Tensor EncoderHead::logits(const EncoderInput& input, const Run& run) const {

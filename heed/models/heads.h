@@ -32,6 +32,23 @@ enum class HeadTask {
 /// installed.
 std::vector<std::string> read_labels(const ConfigReader& config);
 
+/// What a checkpoint with a task's head holds, for training that begins from one without it.
+struct HeadNames {
+  std::string class_name;  // transformers': "RobertaForMaskedLM"
+  std::string base;        // before the encoder's names: "roberta"
+  std::string pooler;      // the encoder's product that the head reads: "pooler.dense"; or none
+  std::vector<std::string> steps;  // paths of the head's weights but for those of the last product
+  std::string output;              // of the last product, or of its bias where the matrix is tied
+
+  /// Whether such a checkpoint has a weight of that name.
+  bool has(std::string_view name) const;
+  /// Whether the weight belongs to the last product, which a new set of labels starts anew.
+  bool is_output(std::string_view name) const;
+};
+
+/// Error unsupported for a model without such a head.
+HeadNames head_names(HeadTask task, const ConfigReader& config);
+
 /// An encoder with a task's products on it. features() is what the last one multiplies; a loss may
 /// take it as it is, or logits() compute it.
 class EncoderHead {
@@ -60,12 +77,14 @@ class EncoderHead {
   HeadTask task() const { return task_; }
 
  private:
+  friend HeadNames head_names(HeadTask task, const ConfigReader& config);
   enum class Reads { pooled, first, each };
   struct Layout;
 
   HeadTask task_;
   std::shared_ptr<const Encoder> encoder_;
   Reads reads_;
+  bool drops_input_ = false;
   std::optional<Linear> dense_;
   Activation activation_ = Activation::none;
   std::optional<LayerNorm> norm_;

@@ -45,6 +45,7 @@ struct DropoutRates {
   float hidden = 0;        // embeddings, and what attention and feed-forward add to the residual
   float attention = 0;     // attention's weights
   float feed_forward = 0;  // between the two products of feed-forward, where the model has it
+  float head = 0;          // what the products of a task's head read
 };
 
 /// What a step of training carries: dropout, and the random numbers it takes next. A step is the
@@ -86,11 +87,9 @@ struct Run {
   Dropout dropout(float DropoutRates::*numbers, int64_t per_row) const {
     return training == nullptr ? Dropout{} : training->next(training->rates.*numbers, per_row);
   }
-  /// x [B, ...] with the hidden rate's share of it dropped; x itself in inference.
-  Tensor drop(const Tensor& x) const {
-    return training == nullptr
-               ? x
-               : heed::dropout(x, dropout(&DropoutRates::hidden, numbers_per_row(x)));
+  /// x [B, ...] with the rate's share of it dropped; x itself in inference.
+  Tensor drop(const Tensor& x, float DropoutRates::*rate = &DropoutRates::hidden) const {
+    return training == nullptr ? x : heed::dropout(x, dropout(rate, numbers_per_row(x)));
   }
   /// A block boundary: `blocks` blocks are done, and the state is x [B, T, C].
   void reached(int64_t blocks, const Tensor& x) const {

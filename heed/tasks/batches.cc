@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "heed/base/cancel.h"
+#include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/base/parallel.h"
 
@@ -27,16 +28,17 @@ void in_batches(std::span<const int64_t> lengths, int64_t batch,
   }
 }
 
-std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
-                                   int64_t max_tokens, std::string_view operation) {
+namespace {
+
+std::vector<Encoding> encode_each(int64_t count, int64_t max_tokens, std::string_view operation,
+                                  const std::function<Encoding(size_t i)>& encode) {
   constexpr int64_t kTextsAtOnce = 1024;  // between two looks at the cancel flag
-  const auto count = std::ssize(texts);
-  std::vector<Encoding> encodings(texts.size());
+  std::vector<Encoding> encodings(static_cast<size_t>(count));
   for (int64_t begin = 0; begin < count; begin += kTextsAtOnce) {
     check_cancelled();
     parallel_for(std::min(kTextsAtOnce, count - begin), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(begin + task);
-      encodings[i] = tokenizer.encode(texts[i], {.max_tokens = max_tokens});
+      encodings[i] = encode(i);
     });
   }
   if (const auto cut = std::ranges::count(encodings, true, &Encoding::truncated); cut > 0) {
@@ -45,6 +47,28 @@ std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const s
                                        operation, cut, count, max_tokens));
   }
   return encodings;
+}
+
+}  // namespace
+
+std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
+                                   int64_t max_tokens, std::string_view operation) {
+  return encode_each(std::ssize(texts), max_tokens, operation, [&](size_t i) {
+    return tokenizer.encode(texts[i], {.max_tokens = max_tokens});
+  });
+}
+
+std::vector<Encoding> encode_pairs(const Tokenizer& tokenizer, std::span<const std::string> texts,
+                                   std::span<const std::string> seconds, int64_t max_tokens,
+                                   std::string_view operation) {
+  if (texts.size() != seconds.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: needs a second text for each of {} texts, found {}", operation,
+                            texts.size(), seconds.size()));
+  }
+  return encode_each(std::ssize(texts), max_tokens, operation, [&](size_t i) {
+    return tokenizer.encode_pair(texts[i], seconds[i], {.max_tokens = max_tokens});
+  });
 }
 
 std::vector<int64_t> lengths_of(std::span<const Encoding> encodings) {

@@ -26,6 +26,12 @@ void in_batches(std::span<const int64_t> lengths, int64_t batch,
 std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
                                    int64_t max_tokens, std::string_view operation);
 
+/// The same of pairs of texts, of which the longer one is cut first. Error invalid_argument for
+/// numbers of texts that differ.
+std::vector<Encoding> encode_pairs(const Tokenizer& tokenizer, std::span<const std::string> texts,
+                                   std::span<const std::string> seconds, int64_t max_tokens,
+                                   std::string_view operation);
+
 /// A tokenised text's tokens in each row, for in_batches.
 std::vector<int64_t> lengths_of(std::span<const Encoding> encodings);
 

@@ -70,10 +70,21 @@ Classifier Classifier::load(std::string_view name_or_path) {
 
 std::vector<std::vector<ClassScore>> Classifier::operator()(std::span<const std::string> texts,
                                                             const ClassifyOptions& options) const {
+  const int64_t most = model_->encoder().facts().max_tokens;
+  return classes_of(encode_texts(*tokenizer_, texts, most, "classify"), options);
+}
+
+std::vector<std::vector<ClassScore>> Classifier::pairs(std::span<const std::string> texts,
+                                                       std::span<const std::string> seconds,
+                                                       const ClassifyOptions& options) const {
+  const int64_t most = model_->encoder().facts().max_tokens;
+  return classes_of(encode_pairs(*tokenizer_, texts, seconds, most, "classify"), options);
+}
+
+std::vector<std::vector<ClassScore>> Classifier::classes_of(std::span<const Encoding> encodings,
+                                                            const ClassifyOptions& options) const {
   const EncoderFacts& facts = model_->encoder().facts();
-  const std::vector<Encoding> encodings =
-      encode_texts(*tokenizer_, texts, facts.max_tokens, "classify");
-  std::vector<std::vector<ClassScore>> results(texts.size());
+  std::vector<std::vector<ClassScore>> results(encodings.size());
   const ScoreFunction function = options.function.value_or(function_);
   int64_t done = 0;
   in_batches(lengths_of(encodings), options.batch, [&](std::span<const size_t> rows) {
@@ -86,7 +97,7 @@ std::vector<std::vector<ClassScore>> Classifier::operator()(std::span<const std:
       std::ranges::stable_sort(result, std::ranges::greater{}, &ClassScore::score);
     }
     done += std::ssize(rows);
-    if (options.progress) options.progress(done, std::ssize(texts));
+    if (options.progress) options.progress(done, std::ssize(encodings));
   });
   return results;
 }

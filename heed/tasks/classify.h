@@ -48,9 +48,19 @@ class Classifier {
   std::vector<std::vector<ClassScore>> operator()(std::span<const std::string> texts,
                                                   const ClassifyOptions& options = {}) const;
 
+  /// The same of pairs, as "text" and "text_pair" of the pipeline are: whether a question is
+  /// another's, what a sentence says of another. Error invalid_argument for numbers of texts that
+  /// differ.
+  std::vector<std::vector<ClassScore>> pairs(std::span<const std::string> texts,
+                                             std::span<const std::string> seconds,
+                                             const ClassifyOptions& options = {}) const;
+
   const std::vector<std::string>& labels() const { return labels_; }
 
  private:
+  std::vector<std::vector<ClassScore>> classes_of(std::span<const Encoding> encodings,
+                                                  const ClassifyOptions& options) const;
+
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const EncoderHead> model_;
   std::vector<std::string> labels_;

@@ -27,6 +27,7 @@ struct TrainConfig {
   int64_t vocab = 0;
   std::string text_column = "text";
   std::string label_column = "label";
+  std::string pair_column;
   std::string source_column = "source";
   std::string target_column = "target";
   std::string source_prefix;

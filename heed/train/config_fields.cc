@@ -39,13 +39,15 @@ std::vector<TrainField> data_fields() {
       number("validation_part", &C::validation_part,
              "Part of the data kept back to measure on, 0 for none.", 0, 0.9),
       changeable(text("out", &C::out, "Folder of the result, its checkpoints and its metrics.")),
-      changeable(
-          text("tokenizer", &C::tokenizer,
-               "tokenizer.json or a folder with one, or how to learn one: characters, bpe, "
-               "wordpiece. Default: the model's own; of a new one bpe, of a BERT wordpiece.")),
+      changeable(text("tokenizer", &C::tokenizer,
+                      "tokenizer.json or a folder with one, or how to learn one: characters, bpe, "
+                      "wordpiece or unigram. Default: the model's own; of a new one bpe, of a BERT "
+                      "wordpiece.")),
       number("vocab", &C::vocab, "Pieces of a tokenizer that is learnt, 0 for 8,192 at most."),
       text("text_column", &C::text_column, "Column of the text in CSV and JSON lines."),
       text("label_column", &C::label_column, "Column of the label in CSV and JSON lines."),
+      text("pair_column", &C::pair_column,
+           "Column of a second text, for classes of pairs; none by default."),
       text("source_column", &C::source_column, "Member of the source in JSON lines of pairs."),
       text("target_column", &C::target_column, "Member of the target in JSON lines of pairs."),
       text("source_prefix", &C::source_prefix,

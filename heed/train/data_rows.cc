@@ -28,30 +28,43 @@ std::optional<size_t> index_of(const std::vector<std::string>& names, const std:
 struct Columns {
   size_t text;
   size_t label;
+  std::optional<size_t> pair;
 };
 
 Columns columns_of(const std::vector<std::string>& header, const LabeledFields& fields,
                    const std::string& where) {
   const auto text = index_of(header, fields.text);
+  const bool paired = !fields.pair.empty();
+  const auto pair = paired ? index_of(header, fields.pair) : std::nullopt;
   auto label = index_of(header, fields.label.empty() ? kUsualLabel : fields.label);
-  if (text && !label && fields.label.empty() && header.size() == 2) label = 1 - *text;
-  if (text && label) return {*text, *label};
-  const bool no_text = !text;
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("{}: has no column {}; {} may be {}", where,
-                          in_quotes(no_text                ? fields.text
-                                    : fields.label.empty() ? kUsualLabel
-                                                           : fields.label),
-                          no_text ? "text_column" : "label_column", listed(header)));
+  if (!label && fields.label.empty() && header.size() == (paired ? 3 : 2)) {
+    label = 0;
+    while (label == text || label == pair) ++*label;
+  }
+  const auto refuse = [&](const std::string& name, const char* setting) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: has no column {}; {} may be {}", where, in_quotes(name), setting,
+                            listed(header)));
+  };
+  if (!text) refuse(fields.text, "text_column");
+  if (paired && !pair) refuse(fields.pair, "pair_column");
+  if (!label) refuse(fields.label.empty() ? kUsualLabel : fields.label, "label_column");
+  return {*text, *label, pair};
 }
 
 /// Takes a row, unless something is wrong with it.
-void take(std::vector<LabeledText>& rows, LabeledText row, const std::string& where, BadRows& bad) {
-  if (row.text.find_first_not_of(" \t\r\n") == std::string::npos) {
+void take(std::vector<LabeledText>& rows, LabeledText row, const LabeledFields& fields,
+          const std::string& where, BadRows& bad) {
+  const auto is_blank = [](const std::string& text) {
+    return text.find_first_not_of(" \t\r\n") == std::string::npos;
+  };
+  if (is_blank(row.text)) {
     bad.report(where, row.line, "the text is empty");
+  } else if (!fields.pair.empty() && is_blank(row.pair)) {
+    bad.report(where, row.line, "the second text is empty");
   } else if (row.label.empty()) {
     bad.report(where, row.line, "the label is empty");
-  } else if (!is_valid_utf8(row.text) || !is_valid_utf8(row.label)) {
+  } else if (!is_valid_utf8(row.text) || !is_valid_utf8(row.label) || !is_valid_utf8(row.pair)) {
     bad.report(where, row.line, "text and label must be UTF-8");
   } else {
     rows.push_back(std::move(row));
@@ -72,8 +85,10 @@ std::vector<LabeledText> from_cells(std::vector<CsvRow> cells, const LabeledFiel
                              row.cells.size()));
       continue;
     }
-    take(rows, {std::move(row.cells[columns.text]), std::move(row.cells[columns.label]), row.line},
-         where, bad);
+    LabeledText taken{std::move(row.cells[columns.text]), std::move(row.cells[columns.label]),
+                      row.line};
+    if (columns.pair) taken.pair = std::move(row.cells[*columns.pair]);
+    take(rows, std::move(taken), fields, where, bad);
   }
   return rows;
 }
@@ -99,9 +114,14 @@ std::optional<LabeledText> from_json(const std::string& line, const std::string&
   const std::string& label_name = fields.label.empty() ? kUsualLabel : fields.label;
   auto text = object.is_object() ? member(object, fields.text) : std::nullopt;
   auto label = object.is_object() ? member(object, label_name) : std::nullopt;
-  if (text && label) return LabeledText{std::move(*text), std::move(*label), 0};
-  *fault = fmt::format("needs an object with a text {} and a label {}", in_quotes(fields.text),
-                       in_quotes(label_name));
+  const bool paired = !fields.pair.empty();
+  auto pair = paired && object.is_object() ? member(object, fields.pair) : std::nullopt;
+  if (text && label && (pair || !paired)) {
+    return LabeledText{std::move(*text), std::move(*label), 0, std::move(pair).value_or("")};
+  }
+  *fault =
+      fmt::format("needs an object with a text {}{} and a label {}", in_quotes(fields.text),
+                  paired ? ", a second one " + in_quotes(fields.pair) : "", in_quotes(label_name));
   return std::nullopt;
 }
 
@@ -151,7 +171,7 @@ std::vector<LabeledText> parse_labeled_json(std::string_view content, const Labe
       continue;
     }
     row->line = line;
-    take(rows, std::move(*row), where, bad);
+    take(rows, std::move(*row), fields, where, bad);
   }
   return rows;
 }

@@ -11,17 +11,19 @@
 
 namespace heed {
 
-/// A text and the class it belongs to.
+/// A text, or two, and the class it belongs to.
 struct LabeledText {
   std::string text;
   std::string label;
-  int64_t line = 0;  // of the file, from 1
+  int64_t line = 0;       // of the file, from 1
+  std::string pair = {};  // the second text
 };
 
 /// Which columns (of .csv and .tsv with a header) or members (of .jsonl) hold them.
 struct LabeledFields {
   std::string text = "text";
-  std::string label;  // empty: "label" or, of a file with one column beside the text, that one
+  std::string label;      // empty: "label" or, of a file with one column beside the texts, that one
+  std::string pair = {};  // of the second text; empty: there is none
 };
 
 /// The rows of a file, by its ending. A row without text or label, with bytes that are not UTF-8 or

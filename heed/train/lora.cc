@@ -166,7 +166,15 @@ std::vector<std::string> usual_lora_targets(const std::string& model_type) {
   for (const char* like_llama : {"llama", "mistral", "qwen2", "qwen3"}) {
     if (model_type == like_llama) return {"q_proj", "v_proj"};
   }
-  if (model_type == "bert") return {"query", "value"};
+  for (const char* like_bert :
+       {"bert", "roberta", "xlm-roberta", "camembert", "electra", "albert"}) {
+    if (model_type == like_bert) return {"query", "value"};
+  }
+  if (model_type == "distilbert") return {"q_lin", "v_lin"};
+  if (model_type == "t5" || model_type == "mt5") return {"q", "v"};
+  for (const char* like_bart : {"bart", "mbart", "marian", "pegasus"}) {
+    if (model_type == like_bart) return {"q_proj", "v_proj"};
+  }
   return {"linear1", "linear2"};
 }
 

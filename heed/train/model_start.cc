@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
-#include <set>
+#include <limits>
 
 #include "heed/base/error.h"
 #include "heed/io/adapter.h"
@@ -91,38 +93,28 @@ Json bert_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
           {"pad_token_id", tokenizer.pad_id().value_or(0)}};
 }
 
-/// Names as a class with a head has them; what belongs to other heads goes.
-std::map<std::string, Tensor> under_bert(const std::map<std::string, Tensor>& weights) {
-  std::map<std::string, Tensor> renamed;
+/// What the names of an encoder alone begin with, where no class with a head has them.
+constexpr std::array<std::string_view, 5> kOfEncoder = {"embeddings", "embeddings_project",
+                                                        "encoder", "pooler", "transformer"};
+
+/// Names as a class with a head has them; what belongs to other heads goes, and so does a last
+/// product for other labels.
+std::map<std::string, Tensor> weights_under(const HeadNames& head, bool same_labels,
+                                            const std::map<std::string, Tensor>& weights) {
+  std::map<std::string, Tensor> kept;
   for (const auto& [name, tensor] : weights) {
     if (name.ends_with("position_ids")) continue;  // a buffer, not a weight
-    const bool bare = name.starts_with("embeddings.") || name.starts_with("encoder.") ||
-                      name.starts_with("pooler.");
-    renamed[bare ? "bert." + name : name] = tensor;
+    // a checkpoint of the encoder alone
+    const bool bare = std::ranges::count(kOfEncoder, name.substr(0, name.find('.'))) > 0;
+    const std::string full = bare ? head.base + "." + name : name;
+    if (head.has(full) && (same_labels || !head.is_output(full))) kept[full] = tensor;
   }
-  return renamed;
+  return kept;
 }
 
-/// What a class of transformers has beside "bert.": its own heads.
-bool belongs_to(const std::string& name, const std::string& architecture) {
-  const bool pools = architecture == "BertForSequenceClassification";
-  if (name.starts_with("bert.pooler.")) return pools;
-  if (name.starts_with("bert.")) return true;
-  if (architecture == "BertForMaskedLM") {
-    return name.starts_with("cls.predictions.") && !name.starts_with("cls.predictions.decoder.");
-  }
-  return name.starts_with("classifier.");
-}
-
-/// A classifier for other classes is of no use: it starts anew.
-void drop_foreign_heads(ModelStart& start, const std::string& architecture,
-                        const Json& old_labels) {
-  const bool same_labels = start.config.value("id2label", Json()) == old_labels;
-  std::erase_if(start.weights, [&](const auto& entry) {
-    const std::string& name = entry.first;
-    return !belongs_to(name, architecture) || (name.starts_with("classifier.") && !same_labels);
-  });
-}
+/// The rates of what stands on an encoder, by the families' names.
+constexpr std::array<const char*, 3> kHeadRates = {"classifier_dropout", "classifier_dropout_prob",
+                                                   "seq_classif_dropout"};
 
 void set_labels(Json& config, const std::vector<std::string>& labels) {
   if (labels.empty()) return;
@@ -162,21 +154,32 @@ ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer)
   return start;
 }
 
-ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer,
-                         const std::string& architecture, const std::vector<std::string>& labels) {
+ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer, HeadTask task,
+                         const std::vector<std::string>& labels) {
   ModelStart start;
   if (settings.model.empty()) {
     start.config = bert_config(settings, tokenizer);
   } else {
     start = from_checkpoint(settings, tokenizer);
-    start.weights = under_bert(start.weights);
   }
+  const ConfigReader config(start.config, (start.folder / "config.json").string());
+  start.head = head_names(task, config);
+  start.config["model_type"] = known_model(config).model_type;  // old files have none
+  start.config["architectures"] = {start.head.class_name};
   const Json old_labels = start.config.value("id2label", Json());
-  start.config["architectures"] = {architecture};
   set_labels(start.config, labels);
-  drop_foreign_heads(start, architecture, old_labels);
-  set_dropout(start.config, settings, !start.from_checkpoint(),
-              {"hidden_dropout_prob", "attention_probs_dropout_prob"});
+  const bool same_labels = start.config.value("id2label", Json()) == old_labels;
+  start.weights = weights_under(start.head, task == HeadTask::fill || same_labels, start.weights);
+  const bool scratch = !start.from_checkpoint();
+  if (start.head.base == "distilbert") {
+    set_dropout(start.config, settings, scratch, {"dropout", "attention_dropout"});
+  } else {
+    set_dropout(start.config, settings, scratch,
+                {"hidden_dropout_prob", "attention_probs_dropout_prob"});
+  }
+  for (const char* name : kHeadRates) {
+    if (start.config.contains(name)) set_dropout(start.config, settings, scratch, {name});
+  }
   return start;
 }
 
@@ -215,6 +218,18 @@ int64_t longest_row(const TrainConfig& settings, const Json& config, const char*
       fmt::format("train: block is {} tokens but the model reads {}", settings.block, most));
 }
 
+int64_t longest_text(const TrainConfig& settings, const ModelStart& start) {
+  constexpr const char* kPositions = "max_position_embeddings";
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  Json config = start.config;
+  if (start.head.base == "roberta") {
+    const ConfigReader reader(config, (start.folder / "config.json").string());
+    config[kPositions] = reader.integer(kPositions, 1, kMost) -
+                         reader.integer("pad_token_id", 0, kMost, /*fallback=*/1) - 1;
+  }
+  return longest_row(settings, config, kPositions);
+}
+
 DropoutRates dropout_rates_of(const Json& config) {
   const auto rate = [&](std::initializer_list<const char*> names) {
     for (const char* name : names) {
@@ -228,6 +243,13 @@ DropoutRates dropout_rates_of(const Json& config) {
                          "dropout", "dropout_rate"}),
       .feed_forward = rate({"activation_dropout"})};
   const std::string type = config.value("model_type", std::string());
+  const Json names = config.value("architectures", Json::array());
+  rates.head = rates.hidden;
+  for (const char* name : kHeadRates) {
+    const bool of_class = name != std::string_view("seq_classif_dropout") ||
+                          names == Json::array({"DistilBertForSequenceClassification"});
+    if (of_class && config.contains(name) && config[name].is_number()) rates.head = rate({name});
+  }
   if (type == "transformer2017" || type == "t5" || type == "mt5") {
     rates.feed_forward = rates.hidden;  // nn.Transformer and T5 drop there as well
   }

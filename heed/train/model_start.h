@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "heed/io/json.h"
+#include "heed/models/heads.h"
 #include "heed/nn/parameter_store.h"
 #include "heed/nn/run.h"
 #include "heed/text/tokenizer.h"
@@ -19,16 +20,18 @@ struct ModelStart {
   std::filesystem::path folder;           // the checkpoint's; empty: from scratch
   Json config;                            // config.json of the result
   std::map<std::string, Tensor> weights;  // by the result's names; what is missing starts anew
+  HeadNames head;                         // of an encoder for a task
   bool from_checkpoint() const { return !folder.empty(); }
 };
 
 /// A causal language model: GPT-2's sizes of the settings, or a checkpoint as it is.
 ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer);
 
-/// A BERT as transformers' class `architecture` has it ("BertForMaskedLM"): a checkpoint's encoder
-/// gets the prefix "bert." that such classes have, and heads of other tasks go. labels: id2label.
-ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer,
-                         const std::string& architecture, const std::vector<std::string>& labels);
+/// A checkpoint's encoder, or a new BERT, as transformers' class for the task has it
+/// ("RobertaForMaskedLM"): its weights get the prefix that such classes have ("roberta."), and
+/// heads of other tasks go. labels: id2label. Error unsupported for a model without such a head.
+ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer, HeadTask task,
+                         const std::vector<std::string>& labels);
 
 /// An encoder-decoder: the 2017 Transformer, or a checkpoint as it is.
 ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokenizer);
@@ -36,6 +39,8 @@ ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokeni
 /// The longest row in tokens: `block`, or what the model reads if that is shorter and block was not
 /// asked for. Error invalid_argument if it was.
 int64_t longest_row(const TrainConfig& settings, const Json& config, const char* positions);
+/// The same of an encoder: RoBERTa's first positions are no text's.
+int64_t longest_text(const TrainConfig& settings, const ModelStart& start);
 
 /// What training drops, as a config.json says.
 DropoutRates dropout_rates_of(const Json& config);

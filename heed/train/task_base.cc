@@ -23,18 +23,29 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kTextsAtOnce = 1024;  // between two looks at the cancel flag
 
-constexpr std::array<const char*, 7> kTokenizerFiles = {
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json",
-    "merges.txt",     "added_tokens.json"};
+constexpr std::array<const char*, 13> kTokenizerFiles = {"tokenizer.json",
+                                                         "tokenizer_config.json",
+                                                         "special_tokens_map.json",
+                                                         "vocab.txt",
+                                                         "vocab.json",
+                                                         "merges.txt",
+                                                         "added_tokens.json",
+                                                         "spiece.model",
+                                                         "sentencepiece.bpe.model",
+                                                         "tokenizer.model",
+                                                         "sentencepiece.model",
+                                                         "source.spm",
+                                                         "target.spm"};
 
 /// How settings.tokenizer asks for one that is learnt.
 struct Learnt {
   std::string_view name;
   TokenizerKind kind;
 };
-constexpr std::array<Learnt, 3> kLearnt = {{{"characters", TokenizerKind::chars},
+constexpr std::array<Learnt, 4> kLearnt = {{{"characters", TokenizerKind::chars},
                                             {"bpe", TokenizerKind::bpe},
-                                            {"wordpiece", TokenizerKind::wordpiece}}};
+                                            {"wordpiece", TokenizerKind::wordpiece},
+                                            {"unigram", TokenizerKind::unigram}}};
 
 /// What transformers asks for beside a tokenizer.json, or it takes the model's usual class.
 Json config_for(const Tokenizer& tokenizer) {
@@ -120,15 +131,14 @@ Json TaskBase::identity() const {
   return all;
 }
 
-std::vector<std::vector<int32_t>> TaskBase::encode(const std::vector<std::string>& texts,
-                                                   int64_t most_tokens) const {
-  std::vector<std::vector<int32_t>> rows(texts.size());
-  const auto count = static_cast<int64_t>(texts.size());
+std::vector<Encoding> TaskBase::encode(int64_t count,
+                                       const std::function<Encoding(size_t row)>& one) const {
+  std::vector<Encoding> rows(static_cast<size_t>(count));
   for (int64_t begin = 0; begin < count; begin += kTextsAtOnce) {
     check_cancelled();
     parallel_for(std::min(kTextsAtOnce, count - begin), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(begin + task);
-      rows[i] = tokenizer().encode(texts[i], {.max_tokens = most_tokens}).ids;
+      rows[i] = one(i);
     });
   }
   return rows;

@@ -22,7 +22,8 @@ struct TaskTokenizer {
   using Texts = std::function<void(TokenizerTrainer& trainer)>;
 
   /// The one that the settings name, else the model's, else one learnt from the data: `usual` says
-  /// how, settings.tokenizer ("characters", "bpe", "wordpiece") and settings.vocab what to change.
+  /// how, settings.tokenizer ("characters", "bpe", "wordpiece", "unigram") and settings.vocab what
+  /// to change.
   static TaskTokenizer choose(const TrainConfig& settings, TokenizerTraining usual,
                               const Texts& texts);
   void write(const std::filesystem::path& folder) const;
@@ -45,9 +46,8 @@ class TaskBase : public TrainTask {
   const TrainConfig& settings() const { return settings_; }
   void use(TaskTokenizer tokenizer) { tokenizer_ = std::move(tokenizer); }
   void begin_from(ModelStart start) { start_ = std::move(start); }
-  /// Encodes every text on all threads: ids with the template's tokens, cut to most_tokens.
-  std::vector<std::vector<int32_t>> encode(const std::vector<std::string>& texts,
-                                           int64_t most_tokens) const;
+  /// Encodes rows 0 to count - 1 on all threads, each as `one` does. Error cancelled.
+  std::vector<Encoding> encode(int64_t count, const std::function<Encoding(size_t row)>& one) const;
 
  private:
   TrainConfig settings_;

@@ -17,7 +17,8 @@ using Texts = std::vector<LabeledText>;
 
 LabeledFields fields_of(const TrainConfig& settings) {
   return {.text = settings.text_column,
-          .label = settings.has("label_column") ? settings.label_column : ""};
+          .label = settings.has("label_column") ? settings.label_column : "",
+          .pair = settings.pair_column};
 }
 
 class ClassifyTask : public RowTask {
@@ -27,24 +28,29 @@ class ClassifyTask : public RowTask {
     labels_ = LabelNames::of(train, settings.data);
     use(TaskTokenizer::choose(settings, {.kind = TokenizerKind::wordpiece, .lowercase = true},
                               [&](TokenizerTrainer& trainer) {
-                                for (const LabeledText& row : train) trainer.add(row.text);
+                                for (const LabeledText& row : train) {
+                                  trainer.add(row.text);
+                                  if (!row.pair.empty()) trainer.add(row.pair);
+                                }
                               }));
     const Texts valid = validation_rows(train, [&](const std::string& file) {
       Texts rows = read_labeled_texts(file, fields_of(settings), bad);
       check_labels(rows, bad);
       return rows;
     });
-    begin_from(
-        start_encoder(settings, tokenizer(), "BertForSequenceClassification", labels_.names()));
+    begin_from(start_encoder(settings, tokenizer(), HeadTask::classify, labels_.names()));
     set_rows(rows_of(train), rows_of(valid));
   }
 
   void build(const std::filesystem::path& config_json, const Params& params) override {
-    // an encoder has a pooler if there are weights for it: they start anew where none came along
-    const int64_t width = start().config.at("hidden_size").get<int64_t>();
-    const Params pooler = params / "bert" / "pooler" / "dense";
-    pooler.tensor("weight", {width, width});
-    pooler.tensor("bias", {width});
+    const HeadNames& head = start().head;
+    if (!head.pooler.empty()) {
+      // an encoder has a pooler if there are weights for it: they start anew where none came along
+      const int64_t width = start().config.at("hidden_size").get<int64_t>();
+      const Params pooler = params / head.base / head.pooler;
+      pooler.tensor("weight", {width, width});
+      pooler.tensor("bias", {width});
+    }
     const ConfigReader config = ConfigReader::open(config_json);
     model_ = std::make_unique<EncoderHead>(HeadTask::classify, make_encoder(config, params), config,
                                            params, labels_.size());
@@ -89,13 +95,21 @@ class ClassifyTask : public RowTask {
   }
 
   TokenRows rows_of(const Texts& texts) const {
-    std::vector<std::string> plain;
+    const int64_t most = longest_text(settings(), start());
+    const bool typed =
+        !settings().pair_column.empty() && start().config.value("type_vocab_size", int64_t{2}) > 1;
+    std::vector<Encoding> encodings = encode(std::ssize(texts), [&](size_t i) {
+      const LabeledText& text = texts[i];
+      return text.pair.empty()
+                 ? tokenizer().encode(text.text, {.max_tokens = most})
+                 : tokenizer().encode_pair(text.text, text.pair, {.max_tokens = most});
+    });
     TokenRows rows;
-    for (const LabeledText& text : texts) {
-      plain.push_back(text.text);
-      rows.targets.push_back({*labels_.find(text.label)});
+    for (size_t i = 0; i < texts.size(); ++i) {
+      rows.targets.push_back({*labels_.find(texts[i].label)});
+      rows.ids.push_back(std::move(encodings[i].ids));
+      if (typed) rows.types.push_back(std::move(encodings[i].type_ids));
     }
-    rows.ids = encode(plain, longest_row(settings(), start().config, "max_position_embeddings"));
     return rows;
   }
 

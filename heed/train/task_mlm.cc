@@ -52,7 +52,7 @@ class MaskedTask : public RowTask {
         settings, {.kind = TokenizerKind::wordpiece, .lowercase = true},
         [&](TokenizerTrainer& trainer) { add_lines(read_file(settings.data), trainer); }));
     frame_ = frame_of(tokenizer());
-    begin_from(start_encoder(settings, tokenizer(), "BertForMaskedLM", {}));
+    begin_from(start_encoder(settings, tokenizer(), HeadTask::fill, {}));
     const int64_t vocab = start().config.value("vocab_size", int64_t{0});
     masking_ = {.part = settings.mask_part,
                 .mask_id = mask_id_of(tokenizer()),
@@ -125,7 +125,7 @@ class MaskedTask : public RowTask {
 
   /// The text cut into rows as long as the model reads, each in the template's frame.
   TokenRows rows_of(const TokenStream& tokens) const {
-    const int64_t longest = longest_row(settings(), start().config, "max_position_embeddings");
+    const int64_t longest = longest_text(settings(), start());
     const auto frame = static_cast<int64_t>(frame_.before.size() + frame_.after.size());
     const int64_t inside = longest - frame;
     if (inside < 1) {

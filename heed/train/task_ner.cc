@@ -46,7 +46,7 @@ class NerTask : public RowTask {
                               }));
     const Sentences valid =
         validation_rows(train, [&](const std::string& file) { return read_columns(file, bad); });
-    begin_from(start_encoder(settings, tokenizer(), "BertForTokenClassification", tags_.names()));
+    begin_from(start_encoder(settings, tokenizer(), HeadTask::tag, tags_.names()));
     set_rows(rows_of(train), rows_of(valid));
   }
 
@@ -88,7 +88,7 @@ class NerTask : public RowTask {
 
  private:
   TokenRows rows_of(const Sentences& sentences) const {
-    const int64_t longest = longest_row(settings(), start().config, "max_position_embeddings");
+    const int64_t longest = longest_text(settings(), start());
     TokenRows rows{.per_token = true};
     rows.ids.resize(sentences.size());
     rows.targets.resize(sentences.size());

@@ -80,9 +80,17 @@ class TranslateTask : public RowTask {
     ModelStart model = start_translator(settings, tokenizer());
     ends_ = ends_of(model.config, tokenizer());
     template_ = !is_ours(model.config) && has_template(tokenizer());
+    begins_with_its_end_ = model.config.value("model_type", std::string()) == "mbart";
     if (is_ours(model.config)) model.config["bos_token_id"] = ends_.begin;
     model.config["eos_token_id"] = ends_.end;
     model.config["decoder_start_token_id"] = ends_.begin;
+    const std::filesystem::path other = model.folder / "target.spm";
+    std::error_code ignored;
+    if (model.from_checkpoint() && settings.tokenizer.empty() &&
+        !std::filesystem::exists(model.folder / "tokenizer.json", ignored) &&
+        std::filesystem::exists(other, ignored)) {
+      target_tokenizer_ = Tokenizer::load(other);
+    }
     begin_from(std::move(model));
     const std::vector<TextPair> valid = validation_rows(
         train, [&](const std::string& file) { return read_pairs(file, fields, bad); });
@@ -139,7 +147,7 @@ class TranslateTask : public RowTask {
     int32_t* before = batch.decoder_ids.data<int32_t>();
     int32_t* after = batch.targets.data<int32_t>();
     for (const auto& target : targets) {
-      *before = ends_.begin;
+      *before = begins_with_its_end_ ? target.back() : ends_.begin;
       std::copy(target.begin(), target.end() - 1, before + 1);
       std::ranges::copy(target, after);
       batch.count += std::ssize(target);
@@ -159,10 +167,11 @@ class TranslateTask : public RowTask {
   }
 
   /// A text's ids, the end among them, at most so many.
-  std::vector<int32_t> encode_one(const std::string& text, int64_t most) const {
-    if (template_) return tokenizer().encode(text, {.max_tokens = most}).ids;
+  std::vector<int32_t> encode_one(const Tokenizer& tokenizer, const std::string& text,
+                                  int64_t most) const {
+    if (template_) return tokenizer.encode(text, {.max_tokens = most}).ids;
     std::vector<int32_t> ids =
-        tokenizer().encode(text, {.add_special = false, .max_tokens = most - 1}).ids;
+        tokenizer.encode(text, {.add_special = false, .max_tokens = most - 1}).ids;
     ids.push_back(ends_.end);
     return ids;
   }
@@ -174,14 +183,17 @@ class TranslateTask : public RowTask {
     rows.targets.resize(pairs.size());
     parallel_for(static_cast<int64_t>(pairs.size()), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(task);
-      rows.ids[i] = encode_one(settings().source_prefix + pairs[i].source, most);
-      rows.targets[i] = encode_one(pairs[i].target, most);
+      rows.ids[i] = encode_one(tokenizer(), settings().source_prefix + pairs[i].source, most);
+      rows.targets[i] =
+          encode_one(target_tokenizer_ ? *target_tokenizer_ : tokenizer(), pairs[i].target, most);
     });
     return rows;
   }
 
   Ends ends_{};
-  bool template_ = false;  // texts are encoded as the tokenizer's template has them
+  std::shared_ptr<const Tokenizer> target_tokenizer_;  // a Marian's; null: one for both sides
+  bool template_ = false;             // texts are encoded as the tokenizer's template has them
+  bool begins_with_its_end_ = false;  // the decoder reads a target's last token first (mBART)
   std::shared_ptr<const EncoderDecoder> model_;
 };
 

@@ -42,7 +42,9 @@ std::vector<int64_t> TokenRows::lengths() const {
 
 TrainBatch gather(const TokenRows& rows, const std::vector<int64_t>& chosen) {
   TrainBatch batch;
-  batch.input = EncoderInput::from_rows(chosen_rows(rows.ids, chosen));
+  using Rows = std::vector<std::vector<int32_t>>;
+  batch.input = EncoderInput::from_rows(
+      chosen_rows(rows.ids, chosen), rows.types.empty() ? Rows() : chosen_rows(rows.types, chosen));
   batch.targets = rows.per_token ? token_targets(rows, chosen, batch.input.ids.size(1))
                                  : class_targets(rows, chosen);
   for (const int64_t length : batch.input.lengths) batch.tokens += length;

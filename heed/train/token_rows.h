@@ -11,6 +11,7 @@ namespace heed {
 /// Texts as token ids, with one target for each (a class) or one for each token (tags).
 struct TokenRows {
   std::vector<std::vector<int32_t>> ids;
+  std::vector<std::vector<int32_t>> types;    // which text of a pair a token is from, or none
   std::vector<std::vector<int32_t>> targets;  // may be absent until a batch is made
   bool per_token = false;
 

@@ -55,7 +55,7 @@ RunFolder open_folder(const TrainConfig& settings, const ScheduleOptions& schedu
 }
 
 int64_t model_width(const Json& config) {
-  for (const char* name : {"d_model", "n_embd", "hidden_size"}) {
+  for (const char* name : {"d_model", "n_embd", "hidden_size", "dim"}) {
     if (config.contains(name)) return config.value(name, int64_t{1});
   }
   return 1;

@@ -10,11 +10,6 @@
 namespace heed {
 namespace {
 
-/// What a task puts on an encoder is trained whole, whatever is adapted below it.
-bool is_head(std::string_view name) {
-  return name.starts_with("classifier.") || name.starts_with("cls.");
-}
-
 /// A model's folder from wherever a command is run; the name of a cached one as it is.
 std::string path_of(const std::string& model) {
   std::error_code error;
@@ -24,13 +19,16 @@ std::string path_of(const std::string& model) {
 
 }  // namespace
 
-ParameterOptions TrainedWeights::options(const TrainConfig& settings, const InitRule& rule) const {
+ParameterOptions TrainedWeights::options(const TrainConfig& settings, const ModelStart& start,
+                                         const InitRule& rule) {
   const bool adapters = settings.lora_rank > 0;
   const std::vector<std::string> freeze = settings.freeze;
+  const std::string encoder = start.head.base.empty() ? "" : start.head.base + ".";
   return {.init = rule, .seed = settings.seed, .frozen = [=](std::string_view name) {
-            if (adapters && !is_head(name)) return true;
+            // what a task puts on an encoder is trained whole, whatever is adapted below it
+            if (adapters && name.starts_with(encoder)) return true;
             return std::ranges::any_of(
-                freeze, [&](const std::string& start) { return name.starts_with(start); });
+                freeze, [&](const std::string& prefix) { return name.starts_with(prefix); });
           }};
 }
 
@@ -39,7 +37,7 @@ TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& st
     : freeze_(settings.freeze),
       model_(path_of(settings.model)),
       merge_(settings.lora_merge),
-      store_(start.weights, options(settings, rule)) {
+      store_(start.weights, options(settings, start, rule)) {
   for (const auto& [name, tensor] : start.weights) in_base_.insert(name);
   if (settings.lora_rank == 0) return;
   LoraOptions lora{.rank = settings.lora_rank,

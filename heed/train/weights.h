@@ -40,7 +40,8 @@ class TrainedWeights {
   void write_result(const std::filesystem::path& folder) const;
 
  private:
-  ParameterOptions options(const TrainConfig& settings, const InitRule& rule) const;
+  static ParameterOptions options(const TrainConfig& settings, const ModelStart& start,
+                                  const InitRule& rule);
 
   std::vector<std::string> freeze_;
   std::string model_;

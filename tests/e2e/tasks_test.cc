@@ -67,6 +67,41 @@ TEST(Tasks, ClassesOfAFileKeepItsOrder) {
   expect_fault(with({"--save", (folder / "out.xml").string()}), ".jsonl, .json or .csv");
 }
 
+TEST(Tasks, PairsAreJudgedTogether) {
+  const TemporaryFolder folder;
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"classify", "--model", model("encoder_bert_classify")});
+    return run_heed(more);
+  };
+  const auto lines = lines_in(run({"bad", "fig", "--pair", "jade.", "--json"}).out);
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[1]["text"], "fig");
+  EXPECT_EQ(lines[1]["text_pair"], "jade.");
+  EXPECT_NE(lines[0]["score"], lines_in(run({"bad", "--json"}).out).at(0)["score"]);
+  const std::string rows =
+      write_file(folder / "rows.csv", "claim,text
+jade.,bad
+jade.,fig
+cab,fig
+");
+  const std::vector<std::string> of_file = {"--file", rows, "--pair-field", "claim"};
+  auto call = of_file;
+  call.emplace_back("--json");
+  const auto both = lines_in(run(call).out);
+  ASSERT_EQ(both.size(), 3u);
+  EXPECT_EQ(both[1], lines[1]);
+  EXPECT_NE(both[2]["score"], both[1]["score"]);
+  call = of_file;
+  call.insert(call.end(), {"--save", (folder / "out.csv").string()});
+  ASSERT_EQ(run(call).status, 0);
+  const auto saved = parse_csv(read_file(folder / "out.csv"), "out.csv");
+  EXPECT_EQ(saved.at(0).cells, (std::vector<std::string>{"text", "text_pair", "label", "score"}));
+  EXPECT_EQ(saved.at(2).cells[1], "jade.");
+  EXPECT_NE(run({"bad", "--pair", "fig"}).out.find("bad | fig"), std::string::npos);
+  expect_fault(run({"bad", "--pair-field", "claim"}), "--pair TEXT");
+  expect_fault(run({"--file", rows, "--pair-field", "other"}), "other");
+}
+
 TEST(Tasks, StandardInputIsReadAsItComes) {
   const std::vector<std::string> call = {"classify", "-", "--json", "--model",
                                          model("encoder_bert_classify")};

@@ -59,6 +59,29 @@ TEST(Pipelines, ClassesAreTransformers) {
   }
 }
 
+TEST(Pipelines, ClassesOfPairsAreTransformers) {
+  for (const Json& one : goldens()["classify_pairs"]) {
+    std::vector<std::string> texts, seconds;
+    for (const Json& pair : one["pairs"]) {
+      texts.push_back(pair["text"]);
+      seconds.push_back(pair["text_pair"]);
+    }
+    const Classifier classifier = Classifier::load(model_of(one));
+    const auto found = classifier.pairs(texts, seconds);
+    for (size_t i = 0; i < found.size(); ++i) {
+      const Json& wanted = one["answers"][i];
+      ASSERT_EQ(found[i].size(), wanted.size());
+      for (size_t n = 0; n < wanted.size(); ++n) {
+        EXPECT_EQ(found[i][n].label, wanted[n]["label"]) << one["pairs"][i];
+        expect_score(found[i][n].score, wanted[n], one["pairs"][i].dump());
+      }
+    }
+    seconds.pop_back();
+    expect_error(ErrorCode::invalid_argument, {"a second text for each of"},
+                 [&] { classifier.pairs(texts, seconds); });
+  }
+}
+
 TEST(Pipelines, NamesAreTransformers) {
   for (const Json& one : goldens()["tag"]) {
     const std::string how = one["aggregation"];
