@@ -84,7 +84,7 @@ def torch_losses(options, start, weights, tokenizer, pairs, dtype):
         for batch in heed_run.epoch_batches(lengths, BATCH, 0, epoch):
             source = padded([sources[row] for row in batch], 0)
             seen = padded([[1] * len(sources[row]) for row in batch], 0)
-            before = padded((targets[row][-1:] if wraps else [begin]) + targets[row][:-1] for row in batch], 0)
+            before = padded([(targets[row][-1:] if wraps else [begin]) + targets[row][:-1] for row in batch], 0)
             after = padded([targets[row] for row in batch], IGNORED)
             logits = model(input_ids=source, attention_mask=seen, decoder_input_ids=before, use_cache=False).logits
             loss = F.cross_entropy(logits.flatten(0, 1), after.flatten())

@@ -6,6 +6,7 @@
 
 #include "heed/base/file.h"
 #include "heed/base/folder_lock.h"
+#include "heed/io/csv.h"
 #include "heed/io/json.h"
 #include "tests/e2e/program.h"
 #include "tests/random_bert.h"

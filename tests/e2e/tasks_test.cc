@@ -79,11 +79,7 @@ TEST(Tasks, PairsAreJudgedTogether) {
   EXPECT_EQ(lines[1]["text_pair"], "jade.");
   EXPECT_NE(lines[0]["score"], lines_in(run({"bad", "--json"}).out).at(0)["score"]);
   const std::string rows =
-      write_file(folder / "rows.csv", "claim,text
-jade.,bad
-jade.,fig
-cab,fig
-");
+      write_file(folder / "rows.csv", "claim,text\njade.,bad\njade.,fig\ncab,fig\n");
   const std::vector<std::string> of_file = {"--file", rows, "--pair-field", "claim"};
   auto call = of_file;
   call.emplace_back("--json");
