@@ -47,7 +47,10 @@ bool has_template(const Tokenizer& tokenizer) {
 }
 
 Ends ends_of(const Json& config, const Tokenizer& tokenizer) {
-  const auto given = [&](const char* field) { return config.value(field, int32_t{-1}); };
+  const auto given = [&](const char* field) {
+    const auto found = config.find(field);
+    return found != config.end() && found->is_number_integer() ? found->get<int32_t>() : -1;
+  };
   Ends ends{given("bos_token_id"), given("eos_token_id")};
   if (given("decoder_start_token_id") >= 0) ends.begin = given("decoder_start_token_id");
   if (ends.begin < 0) {
@@ -83,7 +86,7 @@ class TranslateTask : public RowTask {
     begins_with_its_end_ = model.config.value("model_type", std::string()) == "mbart";
     if (is_ours(model.config)) model.config["bos_token_id"] = ends_.begin;
     model.config["eos_token_id"] = ends_.end;
-    model.config["decoder_start_token_id"] = ends_.begin;
+    if (!begins_with_its_end_) model.config["decoder_start_token_id"] = ends_.begin;
     const std::filesystem::path other = model.folder / "target.spm";
     std::error_code ignored;
     if (model.from_checkpoint() && settings.tokenizer.empty() &&

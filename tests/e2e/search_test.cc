@@ -40,9 +40,9 @@ class Search : public ::testing::Test {
   void write(const std::string& name, const std::string& content) const {
     write_file(folder_ / ("texts/" + name), content);
   }
-  /// heed search ACTION INDEX ...
+  /// heed search ACTION INDEX ..., without the note that the model has no modules.json.
   Result search(const std::string& action, std::vector<std::string> more = {}) const {
-    more.insert(more.begin(), {"search", action, path("index")});
+    more.insert(more.begin(), {"search", action, path("index"), "--quiet"});
     return run_heed(more);
   }
   Result make() const {
@@ -139,9 +139,9 @@ TEST_F(Search, OneProcessWritesAndOthersRead) {
 
 TEST_F(Search, WhatIsNoIndexIsRefused) {
   expect_fault(search("query", {"a"}), path("index"));
-  expect_fault(
-      run_heed({"search", "index", path("texts"), file("play.txt"), "--model", path("model")}),
-      "is no index and not empty");
+  expect_fault(run_heed({"search", "--quiet", "index", path("texts"), file("play.txt"), "--model",
+                         path("model")}),
+               "is no index and not empty");
   ASSERT_EQ(make().status, 0);
   write_file(folder_ / "index/index.json", "{");
   expect_fault(search("query", {"a"}), "index.json");

@@ -220,7 +220,7 @@ TEST(BertConfig, EveryFieldIsChecked) {
   expect_refused(kUnsupported, "hidden_act", "mish", {"mish", "gelu"});
   expect_refused(kUnsupported, "position_embedding_type", "relative_key", {"relative_key"});
   expect_refused(kUnsupported, "is_decoder", true, {"decoder"});
-  expect_refused(kUnsupported, "model_type", "bloom", {"bloom", "it has: bert"});
+  expect_refused(kUnsupported, "model_type", "bloom", {"bloom", "it has: albert, bert"});
 }
 
 TEST(BertConfig, ThatDoesNotBelongToTheWeightsIsFound) {
