@@ -139,7 +139,7 @@ int run(int threads, int rounds) {
   const std::vector<std::pair<int64_t, int64_t>> weights{{1152, 384}, {384, 384},  {1536, 384},
                                                          {384, 1536}, {2304, 768}, {768, 768},
                                                          {3072, 768}, {768, 3072}};
-  for (const int64_t rows : {1, 16, 128, 512, 4096}) {
+  for (const int64_t rows : {1, 2, 4, 8, 16, 32, 128, 512, 4096}) {
     for (const auto& [outputs, inputs] : weights) measure({rows, outputs, inputs}, rounds);
   }
   measure({2048, 4096, 4096}, rounds);

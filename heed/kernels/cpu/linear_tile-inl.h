@@ -41,6 +41,9 @@ static_assert(kPanel % kTileColumns == 0);
 constexpr int64_t kMaxTileDepth = 384;
 // A tile asks for the next block's cache lines in steps of this many inputs.
 constexpr int64_t kStep = 16;
+// The same where rows are few, and lines many: more at once than wait in the core's buffers (16 or
+// so) hold up the products behind them.
+constexpr int64_t kSmallStep = 4;
 constexpr int64_t kLine = 16;  // floats in a cache line
 
 /// What a tile reads and writes: x [R, inputs], weights [inputs, kTileColumns] with rows kPanel
@@ -84,8 +87,9 @@ struct Inputs<kRows, true> {
 };
 
 /// kFull: all columns exist, which keeps lane counts out of the loads and stores. Not inlined: the
-/// caller's variables would push the row pointers out of registers (measured: 15 % slower).
-template <int kRows, int kVectors, bool kFull, bool kDown>
+/// caller's variables would push the row pointers out of registers (measured: 15 % slower). kEvery:
+/// inputs of a step (a variable would cost large products a quarter of their speed).
+template <int kRows, int kVectors, bool kFull, bool kDown, int64_t kEvery>
 HWY_NOINLINE void multiply(const Tile& tile) {
   const Floats d;
   FloatVector sums[kRows][kVectors];
@@ -101,10 +105,10 @@ HWY_NOINLINE void multiply(const Tile& tile) {
   }
   const float* weights = tile.weights;
   const float* ahead = tile.ahead;
-  for (int64_t begin = 0; begin < tile.inputs; begin += kStep) {
+  for (int64_t begin = 0; begin < tile.inputs; begin += kEvery) {
     for (int64_t i = 0; i < tile.lines; ++i) __builtin_prefetch(ahead + i * tile.line_stride, 0, 2);
     ahead += tile.step_stride;
-    const int64_t end = std::min(begin + kStep, tile.inputs);
+    const int64_t end = std::min(begin + kEvery, tile.inputs);
     for (int64_t k = begin; k < end; ++k, weights += kPanel) {
       FloatVector w[kVectors];
       for (int v = 0; v < kVectors; ++v) w[v] = hn::Load(d, weights + v * kLanes);
@@ -128,24 +132,24 @@ HWY_NOINLINE void multiply(const Tile& tile) {
 }
 
 /// multiply for those of the panel's columns that exist: no vector is computed for none.
-template <int kRows, bool kDown, int kVectors = kTileVectors>
+template <int kRows, bool kDown, int64_t kEvery, int kVectors = kTileVectors>
 HWY_INLINE void multiply_columns(const Tile& tile) {
   if constexpr (kVectors == kTileVectors) {
-    if (tile.columns >= kTileColumns) return multiply<kRows, kVectors, true, kDown>(tile);
+    if (tile.columns >= kTileColumns) return multiply<kRows, kVectors, true, kDown, kEvery>(tile);
   }
   if constexpr (kVectors > 1) {
     if (tile.columns <= (kVectors - 1) * kLanes) {
-      return multiply_columns<kRows, kDown, kVectors - 1>(tile);
+      return multiply_columns<kRows, kDown, kEvery, kVectors - 1>(tile);
     }
   }
-  multiply<kRows, kVectors, false, kDown>(tile);
+  multiply<kRows, kVectors, false, kDown, kEvery>(tile);
 }
 
 /// The same for 1 <= rows <= kRows.
-template <bool kDown, int kRows = kTileRows>
+template <bool kDown, int64_t kEvery = kStep, int kRows = kTileRows>
 HWY_INLINE void multiply_rows(const Tile& tile, int64_t rows) {
-  if (rows == kRows) return multiply_columns<kRows, kDown>(tile);
-  if constexpr (kRows > 1) multiply_rows<kDown, kRows - 1>(tile, rows);
+  if (rows == kRows) return multiply_columns<kRows, kDown, kEvery>(tile);
+  if constexpr (kRows > 1) multiply_rows<kDown, kEvery, kRows - 1>(tile, rows);
 }
 
 HWY_INLINE void activate_rows(Activation activation, const float* from, float* to, int64_t stride,
