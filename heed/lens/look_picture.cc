@@ -176,10 +176,11 @@ std::string look_title(const Look& look) {
   const std::string text = look.source           ? look.source->text + " | " + look.text
                            : look.second.empty() ? look.text
                                                  : look.text + " | " + look.second;
+  if (look.weights) return text;
   // a book is no title
-  return look.weights
-             ? text
-             : fmt::format("{} ({} tokens)", shorten(clean_label(text), 40), look.tokens());
+  const std::string some = shorten(clean_label(text), 40);
+  return look.source ? fmt::format("{} ({} and {} tokens)", some, look.keys(), look.tokens())
+                     : fmt::format("{} ({} tokens)", some, look.tokens());
 }
 
 Picture look_picture(const std::vector<Look>& looks, const LookView& view) {
