@@ -79,6 +79,7 @@ BartConfig BartConfig::read(const ConfigReader& file) {
   constexpr int64_t kDeepest = 1 << 12;
   BartConfig config;
   config.source_vocab = file.integer("vocab_size", 1, kMost);
+  config.padding = file.id("pad_token_id").value_or(-1);
   config.target_vocab = config.source_vocab;
   config.width = file.integer("d_model", 1, kWidest);
   config.encoder_layers = file.integer("encoder_layers", 1, kDeepest);
@@ -103,7 +104,7 @@ BartConfig BartConfig::read(const ConfigReader& file) {
 Bart::Embeddings Bart::embeddings_of(const Params& stack, const Params& words, int64_t vocab,
                                      const BartConfig& config) {
   Embeddings embeddings{
-      .words = Embedding(words, vocab, config.width), .positions = {}, .norm = {}};
+      .words = Embedding(words, vocab, config.width, config.padding), .positions = {}, .norm = {}};
   embeddings.positions =
       config.sinusoids
           ? Positions(sinusoidal_positions(config.positions, config.width, SinusoidOrder::halves))

@@ -36,6 +36,7 @@ struct BartConfig {
   bool embedding_norm = true;  // of words and positions together (layernorm_embedding)
   bool final_norm = false;     // after either stack (layer_norm)
   bool sinusoids = false;      // positions are computed, sines first, instead of trained
+  int32_t padding = -1;        // pad_token_id: in training its row learns as an output alone
 
   /// Error corrupt_data for a field of the wrong type or range, unsupported for unknown
   /// activations.

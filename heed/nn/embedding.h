@@ -11,12 +11,14 @@ namespace heed {
 class Embedding {
  public:
   Embedding() = default;
-  Embedding(const Params& params, int64_t vocab, int64_t width)
-      : weights_(params, width, vocab, /*with_bias=*/false) {}
+  /// padding: the id whose row gets no gradient from here (padding_idx); -1: none.
+  Embedding(const Params& params, int64_t vocab, int64_t width, int32_t padding = -1)
+      : weights_(params, width, vocab, /*with_bias=*/false), padding_(padding) {}
 
   /// ids [...] i32 -> [..., C] f32. Error invalid_argument names an id outside the vocabulary.
   Tensor operator()(const Tensor& ids) const {
-    return weights_.blocks ? embedding(*weights_.blocks, ids) : embedding(weights_.weight, ids);
+    return weights_.blocks ? embedding(*weights_.blocks, ids)
+                           : embedding(weights_.weight, ids, padding_);
   }
   /// Undefined where the table is in blocks.
   const Tensor& table() const { return weights_.weight; }
@@ -25,6 +27,7 @@ class Embedding {
 
  private:
   LinearWeights weights_;
+  int32_t padding_ = -1;
 };
 
 }  // namespace heed

@@ -52,33 +52,34 @@ Tensor pick_rows(const Tensor& ids, int64_t vocab, int64_t width, const F& copy)
   return y;
 }
 
-/// sums[ids[i]] += dy[i], rows of a unit stride. Threads share the columns, so that every element
-/// is added up in the order of ids however many there are.
-void add_rows(const Tensor& sums, std::span<const int32_t> ids, const Tensor& dy) {
+/// sums[ids[i]] += dy[i] but for the padding's, rows of a unit stride. Threads share the columns,
+/// so that every element is added up in the order of ids however many there are.
+void add_rows(const Tensor& sums, std::span<const int32_t> ids, int32_t padding, const Tensor& dy) {
   constexpr int64_t kLine = 16;  // columns that no two threads should share
   const int64_t width = sums.size(1);
   const int64_t share = (width + num_threads() - 1) / num_threads();
   const int64_t columns = (share + kLine - 1) / kLine * kLine;
   parallel_chunks(width, columns, [&](int64_t begin, int64_t end) {
     for (size_t i = 0; i < ids.size(); ++i) {
+      if (ids[i] == padding) continue;
       float* to = sums.data<float>() + ids[i] * sums.stride(0) + begin;
       kernels::add(to, dy.data<float>() + static_cast<int64_t>(i) * width + begin, to, end - begin);
     }
   });
 }
 
-void embedding_backward(const Tensor& ids, const Tensor& dy, Gradients& to) {
+void embedding_backward(const Tensor& ids, int32_t padding, const Tensor& dy, Gradients& to) {
   const Tensor sums = to.sums(0);  // [V, C]
   const auto list = ids.span<int32_t>();
-  if (sums.size(1) <= 1 || sums.stride(1) == 1) return add_rows(sums, list, dy);
+  if (sums.size(1) <= 1 || sums.stride(1) == 1) return add_rows(sums, list, padding, dy);
   const Tensor rows = Tensor::zeros(sums.shape());
-  add_rows(rows, list, dy);
+  add_rows(rows, list, padding, dy);
   to.add(0, rows);
 }
 
 }  // namespace
 
-Tensor embedding(const Tensor& table, const Tensor& ids) {
+Tensor embedding(const Tensor& table, const Tensor& ids, int32_t padding) {
   Dims("embedding").bind("table", table, "V C").bind("ids", ids, "...", DType::i32);
   const DType dtype = table.dtype();
   if (dtype != DType::f32 && dtype != DType::bf16 && dtype != DType::f16) {
@@ -90,9 +91,10 @@ Tensor embedding(const Tensor& table, const Tensor& ids) {
   const Tensor y = pick_rows(ids, table.size(0), table.size(1),
                              [&](int32_t id, float* to) { copy_row(rows, id, to); });
   if (!recording({&table})) return y;
-  return record(y, {table}, [wanted = ids.contiguous()](const Tensor& dy, Gradients& gradients) {
-    embedding_backward(wanted, dy, gradients);
-  });
+  return record(y, {table},
+                [wanted = ids.contiguous(), padding](const Tensor& dy, Gradients& gradients) {
+                  embedding_backward(wanted, padding, dy, gradients);
+                });
 }
 
 Tensor embedding(const BlockMatrix& table, const Tensor& ids) {

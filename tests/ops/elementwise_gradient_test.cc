@@ -172,6 +172,21 @@ TEST(EmbeddingGradient, AddsRowsWhereIdsRepeat) {
       kTolerance);
 }
 
+TEST(EmbeddingGradient, ThePaddingsRowGetsNone) {
+  const Tensor values = random_tensor({6, 5}, 1);
+  const Tensor ids = Tensor::from(std::vector<int32_t>{2, 0, 2, 4, 2, 0}, {6});
+  const Tensor dy = random_tensor({6, 5}, 2);
+  const Tensor all = leaf(values), but_one = leaf(values);
+  const Tensor y = embedding(but_one, ids, /*padding=*/2);
+  expect_same_bits(y.detach(), embedding(values, ids), "values");
+  backward(embedding(all, ids), dy);
+  backward(y, dy);
+  for (int64_t row = 0; row < 6; ++row) {
+    expect_same_bits(gradient(but_one).select(0, row),
+                     row == 2 ? Tensor::zeros({5}) : gradient(all).select(0, row), "row");
+  }
+}
+
 TEST(EmbeddingGradient, SameBitsAtAnyNumberOfThreadsAndIntoAGradientThatIsThere) {
   const Tensor values = random_tensor({30, 100}, 1);
   std::vector<int32_t> list;
