@@ -94,6 +94,28 @@ std::vector<float> numbers_of(const ConfigReader& rope, const char* field) {
   return numbers;
 }
 
+/// What llama.cpp does not take for granted of YaRN.
+void add_yarn(const ConfigReader& rope, const Fields& fields, int64_t original) {
+  if (!rope.boolean("truncate", true)) rope.refuse("truncate", "true for a GGUF file");
+  fields.add("rope.scaling.original_context_length", original);
+  for (const char* field : {"beta_fast", "beta_slow"}) {
+    if (!rope.has(field)) continue;
+    fields.add_number(fmt::format("rope.scaling.yarn_{}", field).c_str(),
+                      rope.number(field, 1e-3, kLargest));
+  }
+  const double factor = rope.number("factor", 1e-3, kLargest);
+  const auto amplitude = [&](double share) {
+    return factor <= 1 ? 1 : 0.1 * share * std::log(factor) + 1;
+  };
+  const double share = rope.number("mscale", 0, kLargest, 0);
+  const double of_all = rope.number("mscale_all_dim", 0, kLargest, 0);
+  const double usual = amplitude(1);
+  const double given =
+      rope.number("attention_factor", 1e-3, kLargest,
+                  share > 0 && of_all > 0 ? amplitude(share) / amplitude(of_all) : usual);
+  if (given != usual) fields.add_number("rope.scaling.attn_factor", given / usual);
+}
+
 void add_positions(const ConfigReader& config, const Fields& fields, int64_t head_dim) {
   const ConfigReader rope = rope_of(config);
   const double base =
@@ -111,7 +133,7 @@ void add_positions(const ConfigReader& config, const Fields& fields, int64_t hea
   if (type == "linear" || type == "yarn") {
     fields.add_text("rope.scaling.type", type);
     fields.add_number("rope.scaling.factor", rope.number("factor", 1e-3, kLargest));
-    if (type == "yarn") fields.add("rope.scaling.original_context_length", original);
+    if (type == "yarn") add_yarn(rope, fields, original);
   } else if (type == "llama3") {
     fields.add_table("rope_freqs.weight",
                      llama3_divisors(rope, base, rotary_dim, static_cast<double>(original)));

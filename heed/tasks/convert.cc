@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/io/adapter.h"
 #include "heed/io/gguf.h"
 #include "heed/io/json.h"
 #include "heed/io/safetensors.h"
@@ -23,16 +25,25 @@ namespace {
 namespace fs = std::filesystem;
 
 /// What goes along beside config.json and the weights.
-constexpr std::array<const char*, 10> kOtherFiles = {"tokenizer.json",
+constexpr std::array<const char*, 19> kOtherFiles = {"tokenizer.json",
                                                      "tokenizer_config.json",
                                                      "special_tokens_map.json",
                                                      "vocab.txt",
                                                      "vocab.json",
                                                      "merges.txt",
                                                      "added_tokens.json",
+                                                     "spiece.model",
+                                                     "sentencepiece.bpe.model",
+                                                     "tokenizer.model",
+                                                     "sentencepiece.model",
+                                                     "source.spm",
+                                                     "target.spm",
                                                      "chat_template.jinja",
+                                                     "chat_template.json",
                                                      "generation_config.json",
-                                                     "sentence_bert_config.json"};
+                                                     "modules.json",
+                                                     "sentence_bert_config.json",
+                                                     "config_sentence_transformers.json"};
 
 /// A folder that appears under its name when it is whole.
 class StagedFolder {
@@ -106,7 +117,12 @@ class FolderContent {
   std::vector<PendingTensor> tensors(std::optional<BlockKind> dtype) const {
     std::vector<PendingTensor> tensors;
     for (const std::string& name : params_.source()->names()) {
-      const internal::StoredWeight weight = internal::stored_weight(*params_.source(), name);
+      const internal::StoredWeight weight = internal::stored_tensor(*params_.source(), name);
+      if (!weight.is_real()) {  // positions or masks that old versions stored
+        tensors.push_back({name, weight.numbers.dtype(), weight.numbers.shape(),
+                           [this, name] { return params_.source()->find(name); }});
+        continue;
+      }
       const DType becomes = dtype_of(dtype.value_or(weight.kind()));
       const bool turned = weight.blocks && is_turned(name);
       const Shape shape = weight.shape();
@@ -153,6 +169,23 @@ void write_config(const ConfigReader& config, std::optional<BlockKind> dtype,
   write_file(path, document.dump(2) + "\n");
 }
 
+/// The folders of what sentence-transformers does after the encoder.
+void write_modules(const fs::path& model, const StagedFolder& folder) {
+  const fs::path list = model_file(model, "modules.json");
+  if (!fs::exists(list)) return;
+  const fs::path from = list.parent_path();
+  for (const Json& module : read_json(list)) {
+    const fs::path path = ConfigReader(module, list.string()).text("path", "");
+    if (path.empty() || path.is_absolute() || std::ranges::find(path, "..") != path.end()) continue;
+    if (!fs::is_directory(from / path)) continue;
+    const fs::path to = folder / path.c_str();
+    fs::create_directories(to);
+    for (const auto& file : fs::directory_iterator(from / path)) {
+      if (file.is_regular_file()) write_file(to / file.path().filename(), read_file(file.path()));
+    }
+  }
+}
+
 void write_other_files(const fs::path& model, const ConfigReader& config,
                        const StagedFolder& folder) {
   if (is_gguf(model)) {
@@ -168,9 +201,11 @@ void write_other_files(const fs::path& model, const ConfigReader& config,
     return;
   }
   for (const char* name : kOtherFiles) {
+    const fs::path file = model_file(model, name);  // an adapter's base has what it lacks
     std::error_code error;
-    if (fs::exists(model / name, error)) write_file(folder / name, read_file(model / name));
+    if (fs::exists(file, error)) write_file(folder / name, read_file(file));
   }
+  write_modules(model, folder);
 }
 
 void convert_to_folder(const fs::path& model, const fs::path& out, const ConvertOptions& options) {

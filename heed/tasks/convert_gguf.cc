@@ -7,6 +7,7 @@
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/io/adapter.h"
 #include "heed/io/gguf.h"
 #include "heed/io/gguf_write.h"
 #include "heed/models/converted_params.h"
@@ -17,6 +18,7 @@
 #include "heed/ops/blocks.h"
 #include "heed/tasks/convert_weights.h"
 #include "heed/text/gguf_tokenizer_write.h"
+#include "heed/text/tokenizer.h"
 
 namespace heed::internal {
 namespace {
@@ -122,6 +124,25 @@ class FolderWeights {
   int64_t head_dim_ = 0;  // 0: rows stay
 };
 
+void add_tokenizer(const std::filesystem::path& folder, int64_t vocab, GgufWriter& writer) {
+  const std::filesystem::path file = model_file(folder, "tokenizer.json");  // an adapter's base's
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) {
+    return add_gguf_tokenizer(file.parent_path(), vocab, writer);
+  }
+  try {
+    Tokenizer::load(folder);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    return writer.add_text("tokenizer.ggml.model", "no_vocab");
+  }
+  throw Error(ErrorCode::unsupported,
+              fmt::format("convert: {} has a tokenizer, but no tokenizer.json, which is what Heed "
+                          "writes into a GGUF file; save it in that form (transformers' "
+                          "AutoTokenizer, save_pretrained)",
+                          folder.string()));
+}
+
 }  // namespace
 
 void convert_gguf(const std::filesystem::path& path, const std::filesystem::path& out,
@@ -162,12 +183,7 @@ void convert_folder_to_gguf(const std::filesystem::path& folder, const std::file
   add_gguf_metadata(config, *architecture, writer);
   writer.add_text("general.name", std::filesystem::absolute(folder).filename().string());
   add_gguf_file_type(options.dtype.value_or(BlockKind::f32), writer);
-  std::error_code error;
-  if (std::filesystem::exists(folder / "tokenizer.json", error)) {
-    add_gguf_tokenizer(folder, config.integer("vocab_size", 1, INT32_MAX), writer);
-  } else {
-    writer.add_text("tokenizer.ggml.model", "no_vocab");
-  }
+  add_tokenizer(folder, config.integer("vocab_size", 1, INT32_MAX), writer);
   const FolderWeights weights(folder, config, *architecture);
   weights.add_all(options.dtype, writer);
   writer.write(out, options.progress);

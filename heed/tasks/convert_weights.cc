@@ -34,6 +34,12 @@ BlockMatrix reorder(const BlockMatrix& x, const std::function<int64_t(int64_t)>&
 
 }  // namespace
 
+bool StoredWeight::is_real() const {
+  if (blocks) return true;
+  const DType dtype = numbers.dtype();
+  return dtype == DType::f32 || dtype == DType::bf16 || dtype == DType::f16 || dtype == DType::f64;
+}
+
 Shape StoredWeight::shape() const {
   return blocks ? Shape{blocks->rows, blocks->columns} : numbers.shape();
 }
@@ -53,17 +59,19 @@ StoredWeight StoredWeight::reordered(const std::function<int64_t(int64_t)>& row_
   return {reorder(numbers, row_of), std::nullopt};
 }
 
-StoredWeight stored_weight(const Params::Source& source, const std::string& name) {
+StoredWeight stored_tensor(const Params::Source& source, const std::string& name) {
   StoredWeight weight{source.find(name), std::nullopt};
   if (!weight.numbers) weight.blocks = source.blocks(name);
-  if (weight.blocks) return weight;
-  const DType dtype = weight.numbers ? weight.numbers.dtype() : DType::i8;
-  if (dtype != DType::f32 && dtype != DType::bf16 && dtype != DType::f16 && dtype != DType::f64) {
-    throw Error(ErrorCode::unsupported,
-                "convert: " + source.describe() + " has " + in_quotes(name) + " as " +
-                    std::string(to_string(dtype)) + ", needed real numbers");
-  }
+  HEED_ASSERT(weight.numbers || weight.blocks);
   return weight;
+}
+
+StoredWeight stored_weight(const Params::Source& source, const std::string& name) {
+  StoredWeight weight = stored_tensor(source, name);
+  if (weight.is_real()) return weight;
+  throw Error(ErrorCode::unsupported, "convert: " + source.describe() + " has " + in_quotes(name) +
+                                          " as " + std::string(to_string(weight.numbers.dtype())) +
+                                          ", needed real numbers");
 }
 
 int64_t half_of_interleaved(int64_t row, int64_t head_dim) {

@@ -14,6 +14,8 @@ struct StoredWeight {
   Tensor numbers;
   std::optional<BlockMatrix> blocks;
 
+  /// Whether Heed computes with it: no integers, no truth values.
+  bool is_real() const;
   bool is_matrix() const { return blocks || numbers.rank() == 2; }
   int64_t rows() const { return blocks ? blocks->rows : numbers.size(0); }
   Shape shape() const;
@@ -25,8 +27,9 @@ struct StoredWeight {
   StoredWeight reordered(const std::function<int64_t(int64_t)>& row_of) const;
 };
 
-/// Blocks where the source has quantised ones, else numbers. Error unsupported for dtypes that Heed
-/// does not compute with.
+/// Blocks where the source has quantised ones, else numbers.
+StoredWeight stored_tensor(const Params::Source& source, const std::string& name);
+/// The same. Error unsupported for what is not real.
 StoredWeight stored_weight(const Params::Source& source, const std::string& name);
 
 /// Row i of a rotated matrix in interleaved order (2i, 2i + 1), by the rows of halves (i, i + D/2),

@@ -151,6 +151,9 @@ class Converter {
   explicit Converter(const Gguf& file) : file_(file) {
     const auto kind = file.text(key("model"));
     if (!kind) fail("metadata 'tokenizer.ggml.model' is needed but absent");
+    if (*kind == "no_vocab") {
+      throw Error(ErrorCode::not_found, file.where() + ": needed a tokenizer, found none in it");
+    }
     if (*kind != "gpt2" && *kind != "llama") {
       throw Error(ErrorCode::unsupported,
                   fmt::format("{}: the tokenizer is of kind {}; Heed reads gpt2 and llama",

@@ -159,7 +159,7 @@ class Writer {
     }
     const std::vector<int32_t> ids = tokenizer_->encode("a").ids;
     const std::vector<int32_t> plain = tokenizer_->encode("a", {.add_special = false}).ids;
-    const bool more = ids.size() > plain.size();
+    const bool more = !plain.empty() && ids.size() > plain.size();
     out_.add_boolean(key("add_bos_token"), more && ids.front() != plain.front());
     out_.add_boolean(key("add_eos_token"), more && ids.back() != plain.back());
     if (const std::string source = chat_templates_in(folder_).source; !source.empty()) {

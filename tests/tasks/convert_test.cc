@@ -121,6 +121,76 @@ TEST_F(Convert, TheTokenizerGoesAlong) {
   EXPECT_EQ(read_json(folder_ / "back/tokenizer_config.json")["chat_template"], "{{ messages }}");
 }
 
+TEST_F(Convert, SentencePieceModelsAndModulesGoAlong) {
+  write_file(model() / "spiece.model", "pieces");
+  write_file(model() / "modules.json",
+             R"([{"path": ""}, {"path": "1_Pooling"}, {"path": "2_Normalize"}, {"path": "../x"}])");
+  fs::create_directory(model() / "1_Pooling");
+  fs::create_directory(folder_ / "x");
+  write_file(folder_ / "x/secret", "not the model's");
+  write_file(model() / "1_Pooling/config.json", R"({"pooling_mode_cls_token": true})");
+  convert_model(model(), folder_ / "out/", {.dtype = BlockKind::f16});
+  for (const char* name : {"spiece.model", "modules.json", "1_Pooling/config.json"}) {
+    EXPECT_EQ(read_file(folder_ / "out" / name), read_file(model() / name)) << name;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "out/2_Normalize"));
+}
+
+TEST_F(Convert, IntegersOfAFolderStayAsTheyAre) {
+  const Tensor positions = Tensor::from(std::vector<int64_t>{0, 1, 2}, {1, 3});
+  tensors_.emplace_back("model.position_ids", positions);
+  write_safetensors(model() / "model.safetensors", tensors_);
+  convert_model(model(), folder_ / "out", {.dtype = BlockKind::bf16});
+  const Checkpoint out = Checkpoint::open(folder_ / "out");
+  EXPECT_EQ(out.entries().at("model.norm.weight").dtype, "BF16");
+  EXPECT_EQ(out.load("model.position_ids").dtype(), DType::i64);
+  EXPECT_EQ(out.load("model.position_ids").span<int64_t>()[2], 2);
+}
+
+TEST_F(Convert, AModelWithoutATokenizer) {
+  fs::remove(model() / "tokenizer.json");
+  convert_model(model(), folder_ / "a.gguf");
+  expect_error(ErrorCode::not_found, {"a.gguf", "needed a tokenizer"},
+               [&] { Tokenizer::load(folder_ / "a.gguf"); });
+  write_file(model() / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n");
+  expect_error(ErrorCode::unsupported, {"tokenizer.json"},
+               [&] { convert_model(model(), folder_ / "b.gguf"); });
+}
+
+TEST_F(Convert, AnAdapterTakesItsBasesTokenizer) {
+  const fs::path adapter = folder_ / "adapter";
+  fs::create_directory(adapter);
+  write_file(adapter / "adapter_config.json",
+             R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": ["q_proj"],
+                 "base_model_name_or_path": "../model"})");
+  const std::string name = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
+  write_safetensors(
+      adapter / "adapter_model.safetensors",
+      {{name + "A.weight", Tensor::zeros({1, 32})}, {name + "B.weight", Tensor::zeros({32, 1})}});
+  convert_model(adapter, folder_ / "a.gguf");
+  convert_model(adapter, folder_ / "out");
+  for (const char* made : {"a.gguf", "out"}) {
+    EXPECT_EQ(Tokenizer::load(folder_ / made)->encode("ab1").ids, (std::vector<int32_t>{2, 3}));
+  }
+}
+
+TEST_F(Convert, YarnKeepsItsBoundsAndItsAmplitude) {
+  config_["rope_scaling"] = {
+      {"rope_type", "yarn"}, {"factor", 4.0},    {"original_max_position_embeddings", 16},
+      {"beta_fast", 8.0},    {"beta_slow", 2.0}, {"attention_factor", 2.5}};
+  write_file(model() / "config.json", config_.dump());
+  convert_model(model(), folder_ / "a.gguf");
+  convert_model(folder_ / "a.gguf", folder_ / "back");
+  const Json back = read_json(folder_ / "back/config.json")["rope_scaling"];
+  EXPECT_EQ(back["beta_fast"], 8.0);
+  EXPECT_EQ(back["beta_slow"], 2.0);
+  EXPECT_NEAR(back["attention_factor"].get<double>(), 2.5, 1e-6);
+  config_["rope_scaling"]["truncate"] = false;
+  write_file(model() / "config.json", config_.dump());
+  expect_error(ErrorCode::corrupt_data, {"truncate", "true for a GGUF file"},
+               [&] { convert_model(model(), folder_ / "b.gguf"); });
+}
+
 TEST_F(Convert, DTypes) {
   convert_model(model(), folder_ / "a.gguf", {.dtype = BlockKind::q4_0});
   const Gguf file = Gguf::open(folder_ / "a.gguf");
