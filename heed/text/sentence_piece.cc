@@ -32,18 +32,15 @@ std::unique_ptr<const Model> unigram_model(const SentencePieceFile& file,
   UnigramOptions options{
       .unknown_id = layout.unknown, .sentence_piece = true, .word_mark = kWordMark};
   float least = std::numeric_limits<float>::max();
-  float most = std::numeric_limits<float>::min();  // as the library has it: above 0
   for (const auto& piece : file.pieces) {
-    if (piece.type != Type::normal) continue;
-    least = std::min(least, piece.score);
-    most = std::max(most, piece.score);
+    if (piece.type == Type::normal) least = std::min(least, piece.score);
   }
   options.unknown_score = least - static_cast<float>(kUnknownPenalty);
   for (size_t i = 0; i < file.pieces.size(); ++i) {
     const auto& piece = file.pieces[i];
     double score = piece.score;
-    if (piece.type == Type::user_defined) {  // so that it wins over everything else
-      score = static_cast<float>(piece.text.size()) * most - 0.1;
+    if (piece.type == Type::user_defined) {  // above all others, as the library 0.2.3 has it
+      score = static_cast<float>(0.1 * static_cast<double>(piece.text.size()) - 0.1);
     } else if (piece.type != Type::normal) {
       continue;
     } else if (is_comma_after_digit(piece.text)) {

@@ -27,6 +27,7 @@ constexpr std::array<std::string_view, 52> kLanguages = {
     "ml_IN", "mn_MN", "mr_IN", "pl_PL", "ps_AF", "pt_XX", "sv_SE", "sw_KE", "ta_IN", "te_IN",
     "th_TH", "tl_XX", "uk_UA", "ur_PK", "xh_ZA", "gl_ES", "sl_SI"};
 constexpr size_t kMbartLanguages = 25;
+constexpr int32_t kMostExtraIds = 1 << 20;
 
 /// The class that a model_type of config.json has where tokenizer_config.json names none.
 std::string_view class_of(std::string_view model_type) {
@@ -90,6 +91,7 @@ class Arranger {
     Layout layout = plain();
     const JsonField json = config_.json();
     const int32_t extra = json.has("extra_ids") ? json["extra_ids"].index() : 100;
+    if (extra > kMostExtraIds) json["extra_ids"].fail(fmt::format("at most {}", kMostExtraIds));
     for (int32_t i = extra; i-- > 0;) {
       layout.special.push_back(fmt::format("<extra_id_{}>", i));
       layout.pieces.push_back(layout.special.back());

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 #include "heed/base/file.h"
 #include "heed/io/json.h"
 #include "heed/text/sentence_piece_file.h"
@@ -137,6 +139,23 @@ std::string field(int number, const std::string& bytes) {
 }
 std::string piece(const std::string& text, int type) {
   return field(1, field(1, text) + std::string("\x18") + static_cast<char>(type));
+}
+
+std::string piece(const std::string& text, float score) {
+  std::string bytes(sizeof(score), '\0');
+  std::memcpy(bytes.data(), &score, sizeof(score));
+  return field(1, field(1, text) + std::string("\x15") + bytes);
+}
+
+TEST(SentencePieceFile, AUserDefinedPieceOutweighsLittleMoreThanAllOthers) {
+  // (bytes - 1) / 10: sentencepiece 0.2.3 takes it at -1, and the longer piece at -0.75
+  for (const auto& [score, taken] : {std::pair(-1.0F, true), {-0.75F, false}}) {
+    const std::string model = piece("<unk>", 2) + piece("a", -20.0F) + piece("\u2581", -20.0F) +
+                              piece("b", -1.0F) + piece("aab", 4) + piece("aabb", score);
+    const auto tokenizer = tokenizer_from_sentence_piece({.model = model}, "made");
+    EXPECT_EQ(tokenizer->encode("aabb").tokens,
+              taken ? (Texts{"\u2581", "aab", "b"}) : (Texts{"\u2581", "aabb"}));
+  }
 }
 
 TEST(SentencePieceFile, Faults) {
