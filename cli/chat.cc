@@ -71,16 +71,14 @@ class ChatCommand {
     const auto start = std::chrono::steady_clock::now();
     const std::filesystem::path model = find_model(context.model);
     ChatTemplate chat_template = load_template(model, options.chat_template);
-    chat_.emplace(TextGenerator::load(model, load_options(options.session.load)),
+    chat_.emplace(TextGenerator::load(model, load_options(options.session.load),
+                                      {.max_new_tokens = kLongAnswer}),
                   std::move(chat_template), when_full(options.when_full),
                   stepper_options(options.session, ContextEnd::stop).cache);
     look_ = std::make_unique<ChatLook>(*chat_, context);
     load_ms_ =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     GenerateOptions defaults = chat_->generator().defaults();
-    if (defaults.max_length == 0 && defaults.max_new_tokens == GenerateOptions().max_new_tokens) {
-      defaults.max_new_tokens = kLongAnswer;
-    }
     defaults.samples = 1;
     choices_ = generation_options(context, options.generation, defaults,
                                   chat_->generator().tokenizer().get());

@@ -44,7 +44,7 @@ struct Scored {
 std::vector<Scored> read_inputs(const Options& options) {
   std::vector<Scored> all;
   if (!options.ids.empty()) {
-    if (!options.inputs.texts.empty() || !options.inputs.file.empty()) {
+    if (!options.inputs.texts.empty() || !options.inputs.file.empty() || options.whole) {
       throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
     }
     for (auto& row : read_id_rows(options.ids)) all.push_back({"", std::move(row), false});
@@ -88,7 +88,7 @@ std::vector<std::vector<int32_t>> side_ids(const std::string& file,
 void run_pairs(const Context& context, const Options& options) {
   const bool by_ids = !options.source_ids.empty() || !options.target_ids.empty();
   if (by_ids == !(options.sources.empty() && options.targets.empty()) || !options.ids.empty() ||
-      !options.inputs.texts.empty() || !options.inputs.file.empty()) {
+      !options.inputs.texts.empty() || !options.inputs.file.empty() || options.whole) {
     throw Error(ErrorCode::invalid_argument,
                 "score: give --source and --target, or --source-ids and --target-ids, and no other "
                 "texts beside them");

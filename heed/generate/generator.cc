@@ -274,11 +274,12 @@ void Generator::read(const std::filesystem::path& model) {
   }
 }
 
-TextGenerator TextGenerator::load(const std::filesystem::path& model, const LoadOptions& options) {
+TextGenerator TextGenerator::load(const std::filesystem::path& model, const LoadOptions& options,
+                                  const GenerateOptions& base) {
   TextGenerator generator;
   generator.model_ = load_causal_model(model, options);
   generator.read(model);
-  generator.defaults_ = read_generation_config(model);
+  generator.defaults_ = read_generation_config(model, base);
   return generator;
 }
 

@@ -93,9 +93,10 @@ class Generator {
 /// Text from text by a causal language model: what follows a prompt.
 class TextGenerator : public Generator {
  public:
-  /// From a folder or a GGUF file. Errors as load_causal_model(), Tokenizer::load(),
-  /// SpecialIds::read() and read_generation_config().
-  static TextGenerator load(const std::filesystem::path& model, const LoadOptions& options = {});
+  /// From a folder or a GGUF file. base: what counts where the checkpoint says nothing. Errors as
+  /// load_causal_model(), Tokenizer::load(), SpecialIds::read() and read_generation_config().
+  static TextGenerator load(const std::filesystem::path& model, const LoadOptions& options = {},
+                            const GenerateOptions& base = {});
 
   const CausalModel& model() const { return *model_; }
   /// An empty prompt begins with the model's begin token, if it has one.

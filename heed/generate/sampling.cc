@@ -15,11 +15,11 @@ namespace {
 
 void check_scores(std::span<const float> scores) {
   bool broken = false;
-  for (const float score : scores) broken |= std::isnan(score);
+  for (const float score : scores) broken |= !(score < INFINITY);
   if (!broken) return;
   throw Error(ErrorCode::corrupt_data,
-              "generate: the model's logits are not numbers (NaN); its weights are broken, or its "
-              "training diverged");
+              "generate: the model's logits are not numbers (NaN or inf); its weights are broken, "
+              "or its training diverged");
 }
 
 /// The tokens that may still come, with weights that are their probabilities up to a factor.

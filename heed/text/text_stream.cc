@@ -21,7 +21,8 @@ std::string TextStream::add(int32_t id) {
   if (left_out) return {};
   if (before_) {
     const size_t known = tokenizer_->decode_bytes(both.first(1), skip_special_).size();
-    added = tokenizer_->decode_bytes(both, skip_special_).substr(known);
+    added = tokenizer_->decode_bytes(both, skip_special_);
+    added.erase(0, known);  // a decoder's replacements may leave less than was known
   }
   before_ = id;
   pending_ += added;

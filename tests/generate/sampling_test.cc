@@ -75,6 +75,9 @@ TEST(Sampling, BadOptionsAndLogitsAreNamed) {
   expect_error(kInvalid, {"top-p", "0"}, [] { check_sampling({.top_p = 0}); });
   const std::vector<float> broken = {1, std::numeric_limits<float>::quiet_NaN()};
   expect_error(ErrorCode::corrupt_data, {"NaN"}, [&] { pick_token(broken, {}, 0); });
+  const std::vector<float> endless = {1, std::numeric_limits<float>::infinity(), 0};
+  expect_error(ErrorCode::corrupt_data, {"inf"},
+               [&] { pick_token(endless, {.temperature = 1}, 0.5); });
 }
 
 TEST(Sampling, HiddenTokensNeverCome) {

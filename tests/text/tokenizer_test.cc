@@ -119,6 +119,15 @@ TEST(Vocabulary, AStreamGoesOnAfterAnIdThatIsNoPiece) {
   EXPECT_EQ(text + stream.finish(), "a ab");
 }
 
+TEST(Vocabulary, AStreamLivesThroughDecodersThatTakeBack) {
+  Json json = kSmall;
+  json["decoder"] = Json::parse(R"json({"type": "Sequence", "decoders": [{"type": "Fuse"},
+    {"type": "Replace", "pattern": {"String": "a##b"}, "content": ""}]})json");
+  TextStream stream(make(json));
+  EXPECT_EQ(stream.add(3), "a");
+  EXPECT_EQ(stream.add(4), "");
+}
+
 TEST(TokenizerJson, VocabularyFaults) {
   expect_refused(ErrorCode::corrupt_data, {"file: model", "lacks the unknown token '[U]'"},
                  [](Json& j) { j["model"]["unk_token"] = "[U]"; });
