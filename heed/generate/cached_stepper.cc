@@ -133,12 +133,16 @@ void CachedStepper::read(const std::vector<Text*>& texts) {
   }
 }
 
-/// One run over the next tokens of each.
-void CachedStepper::read_some(const std::vector<Text*>& texts) {
-  const auto rows = static_cast<int64_t>(texts.size());
+/// One run over the next tokens of each, but for those that would have no positions for its
+/// padding: they wait for a shorter one.
+void CachedStepper::read_some(std::vector<Text*> texts) {
   int64_t tokens = 0;
   for (const Text* text : texts) tokens = std::max(tokens, text->left());
-  tokens = std::min(tokens, std::max<int64_t>(kTokensTogether / rows, 1));
+  tokens = std::min(tokens, std::max<int64_t>(kTokensTogether / std::ssize(texts), 1));
+  std::erase_if(texts, [&, most = model_->facts().max_tokens](const Text* text) {
+    return text->kept.tokens() + tokens > most && std::ssize(text->ids) <= most;
+  });
+  const auto rows = std::ssize(texts);
   const Tensor ids = Tensor::zeros({rows, tokens}, DType::i32);
   std::vector<KvRow*> kept;
   std::vector<int64_t> counts;

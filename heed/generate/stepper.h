@@ -87,7 +87,7 @@ class CachedStepper : public Stepper {
   Text continued(const std::vector<int32_t>& ids, std::span<const Text> sources) const;
   int64_t usable_tokens(const Text& source, const std::vector<int32_t>& ids) const;
   void read(const std::vector<Text*>& texts);
-  void read_some(const std::vector<Text*>& texts);
+  void read_some(std::vector<Text*> texts);
   void read_all(bool are_new);
 
   std::shared_ptr<const CausalModel> model_;

@@ -282,6 +282,32 @@ TEST(CachedStepper, ASlidingWindowIsReadAsATextOfItsOwn) {
   }
 }
 
+TEST(CachedStepper, ARowNearTheEndWaitsForOneThatIsReadAnew) {
+  const auto model = golden_model("gpt2_2x5");  // a vector for each of 24 positions, no more
+  const auto check = [&](CachedStepper& stepper, const Rows& rows,
+                         const std::vector<int64_t>& parents) {
+    const Tensor logits = stepper.next(rows, parents);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      expect_close(logits.slice(0, static_cast<int64_t>(i), static_cast<int64_t>(i) + 1),
+                   anew(*model, sliding_window(rows[i], 24, 4)), kTolerance, "ragged");
+    }
+  };
+  CachedStepper kept(model, pages_of(8));
+  Ids text = some_ids(20, 4);
+  check(kept, {text}, {});
+  text.push_back(1);
+  check(kept, {text, some_ids(18, 5)}, {});
+  CachedStepperOptions options = pages_of(8);
+  options.at_end = ContextEnd::slide;
+  CachedStepper sliding(model, options);
+  Rows rows = {some_ids(4, 1), some_ids(9, 2)};
+  check(sliding, rows, {});
+  for (int32_t n = 0; n < 50; ++n) {
+    for (Ids& row : rows) row.push_back(n % 20);
+    check(sliding, rows, {0, 1});
+  }
+}
+
 TEST(CachedStepper, SlidesPastTheModelsPositions) {
   CachedStepperOptions options;
   options.at_end = ContextEnd::slide;
