@@ -135,6 +135,8 @@ void try_out(ModelSummary& summary, const fs::path& folder) {
   offer(writes, "score");
   offer(pair && reads, "translate");
   offer(pair && reads, "summarize");
+  // a recurrent model tells nobody where it looks
+  offer(pair && reads && summary.pair_facts->architecture != "recurrent", "look");
 }
 
 }  // namespace

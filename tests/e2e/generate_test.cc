@@ -283,7 +283,7 @@ TEST(Inspect, TellsWhatDecodersRun) {
   const LetterModel translator("transformer_3x7");
   const Json pair = json_lines(run_heed({"inspect", translator.name(), "--json"}))[0];
   EXPECT_EQ(pair["commands"],
-            Json({"tokens", "forward", "generate", "score", "translate", "summarize"}));
+            Json({"tokens", "forward", "generate", "score", "translate", "summarize", "look"}));
   EXPECT_EQ(pair["sizes"]["decoder_layers"], 3);
   EXPECT_EQ(pair["sizes"]["target_vocab"], 19);
   const Result text = run_heed({"inspect", translator.name()});
