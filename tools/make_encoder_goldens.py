@@ -283,8 +283,8 @@ def answers_of(model, tokenizer, question, context, top_k, doc_stride, max_answe
         with torch.no_grad():
             out = model(**inputs)
         starts, ends, scores, null = select_starts_ends(
-            out.start_logits.numpy(), out.end_logits.numpy(), p_mask, inputs["attention_mask"].numpy(), null, top_k,
-            impossible, max_answer_len)
+            out.start_logits.numpy(), out.end_logits.numpy(), p_mask, inputs["attention_mask"].numpy(), null,
+            2 * top_k + 10 if align else top_k, impossible, max_answer_len)
         enc = encoded[i]
         for s, e, score in zip(starts, ends, scores):
             begin, end = enc.offsets[s][0], enc.offsets[e][1]

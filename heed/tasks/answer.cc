@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <unordered_map>
 
 #include "heed/io/hub.h"
 #include "heed/models/heads.h"
@@ -67,7 +68,9 @@ std::vector<Candidate> best_spans(const Window& window, const std::vector<float>
       if (window.in_context[end] && score > 0) spans.push_back({score, start, end});
     }
   }
-  const auto count = std::min<std::ptrdiff_t>(options.top_k, std::ssize(spans));
+  auto count = std::min<std::ptrdiff_t>(options.top_k, std::ssize(spans));
+  // several may be one answer once they are widened to words
+  if (options.align_to_words) count = std::min<std::ptrdiff_t>(2 * count + 10, std::ssize(spans));
   std::partial_sort(spans.begin(), spans.begin() + count, spans.end(),
                     [](const Candidate& a, const Candidate& b) {
                       if (a.score != b.score) return a.score > b.score;
@@ -116,14 +119,12 @@ std::u32string lowered(std::string_view text) {
 class Answers {
  public:
   void add(FoundAnswer answer) {
-    const std::u32string key = lowered(answer.text);
-    const auto same = std::ranges::find(keys_, key);
-    if (same != keys_.end()) {
-      found_[static_cast<size_t>(same - keys_.begin())].score += answer.score;
-      return;
+    const auto [same, added] = places_.try_emplace(lowered(answer.text), found_.size());
+    if (added) {
+      found_.push_back(std::move(answer));
+    } else {
+      found_[same->second].score += answer.score;
     }
-    keys_.push_back(key);
-    found_.push_back(std::move(answer));
   }
   std::vector<FoundAnswer> best(std::optional<float> impossible, int64_t top_k) && {
     if (impossible) found_.push_back({.score = *impossible, .chars = {}, .bytes = {}, .text = {}});
@@ -133,7 +134,7 @@ class Answers {
   }
 
  private:
-  std::vector<std::u32string> keys_;
+  std::unordered_map<std::u32string, size_t> places_;  // in found_
   std::vector<FoundAnswer> found_;
 };
 
