@@ -55,6 +55,12 @@ std::vector<int32_t> MaskFiller::target_ids(const std::vector<std::string>& targ
       log(LogLevel::warning, fmt::format("fill: the target {} is no token; {} stands for it",
                                          in_quotes(target), in_quotes(pieces.tokens[0])));
     }
+    // a tokenizer may have more pieces than the model that stands beside it
+    if (*id >= model_->output().weight.size(0)) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("fill: the target {} has id {}, but the model knows {} tokens",
+                              in_quotes(target), *id, model_->output().weight.size(0)));
+    }
     ids.push_back(*id);
   }
   std::ranges::sort(ids);

@@ -205,6 +205,21 @@ TEST(Pipelines, TagsOfBothEndsMakeOneName) {
   }
 }
 
+TEST(Pipelines, ATargetBeyondTheModelsTokensIsRefused) {
+  const TemporaryFolder copy;
+  std::filesystem::copy(golden_folder() / "encoder_bert_fill", copy.path());
+  Json tokenizer = read_json(copy / "tokenizer.json");
+  Json added = tokenizer["added_tokens"].back();
+  added["id"] = tokenizer["model"]["vocab"].size();
+  added["content"] = "later";
+  tokenizer["added_tokens"].push_back(added);
+  std::ofstream(copy / "tokenizer.json") << tokenizer;
+  const std::vector<std::string> texts = {"bad [MASK]"};
+  expect_error(ErrorCode::invalid_argument, {"'later'", "id 36", "36 tokens"}, [&] {
+    MaskFiller::load(copy.path().string())(texts, {.targets = {"a", "later"}});
+  });
+}
+
 TEST(Pipelines, WhatCannotBeIsRefused) {
   const auto path = [](const char* name) { return (golden_folder() / name).string(); };
   const MaskFiller filler = MaskFiller::load(path("encoder_bert_fill"));
