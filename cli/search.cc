@@ -118,10 +118,11 @@ void show(const Context& context, const Options& options, const IndexingReport& 
   }
   if (!context.json) {
     print(fmt::format(
-        "{} files added, {} changed, {} as they were, {} gone, {} no texts; {} "
+        "{} files added, {} changed, {} as they were, {} gone, {} no texts{}; {} "
         "passages embedded\n{} now holds {} passages of {} files\n",
         report.added, report.changed, report.unchanged, report.removed, report.no_text,
-        report.passages, printable(options.index), manifest.passages(), manifest.documents.size()));
+        report.unread > 0 ? fmt::format(", {} not read", report.unread) : "", report.passages,
+        printable(options.index), manifest.passages(), manifest.documents.size()));
     return;
   }
   OutJson line = {{"index", options.index}, {"added", report.added}};
@@ -129,6 +130,7 @@ void show(const Context& context, const Options& options, const IndexingReport& 
   line["unchanged"] = report.unchanged;
   line["removed"] = report.removed;
   line["no_text"] = report.no_text;
+  line["unread"] = report.unread;
   line["embedded"] = report.passages;
   line["passages"] = manifest.passages();
   line["files"] = static_cast<int64_t>(manifest.documents.size());

@@ -20,7 +20,12 @@ FolderLock::FolderLock(const std::filesystem::path& folder, std::string_view who
                 where + "cannot open the folder " + folder.string() + ": " + std::strerror(errno));
   }
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const int reason = errno;
   ::close(descriptor_);
+  if (reason != EWOULDBLOCK) {  // a file system without locks, say
+    throw Error(ErrorCode::io_failure,
+                where + "cannot lock the folder " + folder.string() + ": " + std::strerror(reason));
+  }
   throw Error(ErrorCode::invalid_argument, where + "another process writes to " + folder.string() +
                                                "; wait for it to end, or take another folder");
 }

@@ -7,6 +7,7 @@
 #include "heed/base/crc32c.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/log.h"
 #include "heed/base/parallel.h"
 #include "heed/search/index_writer.h"
 
@@ -50,6 +51,20 @@ struct Coded {
   float longest = 0;
 };
 
+/// Whether read() went well. What fails of one of many files in a folder (it may be gone by now)
+/// does not keep the others out.
+bool reads(const SourceFile& file, IndexingReport& report, const std::function<void()>& read) {
+  try {
+    read();
+    return true;
+  } catch (const Error& error) {
+    if (file.named) throw;
+    log(LogLevel::warning, std::string(error.what()) + "; the file is left out");
+    ++report.unread;
+    return false;
+  }
+}
+
 }  // namespace
 
 /// A passage that is cut but not embedded yet.
@@ -88,7 +103,8 @@ struct IndexWriter::Work {
   std::vector<PassageRecord> passages;
   std::string texts;
   std::vector<Piece> pieces;
-  bool changed = false;  // of the manifest, without pieces
+  bool changed = false;     // of the manifest, without pieces
+  bool committing = false;  // a commit that failed is not done twice
   Clock::time_point last_commit = Clock::now();
 
   size_t embedded_at_once() const {
@@ -127,6 +143,7 @@ void IndexWriter::embed_waiting(Work& work) {
 }
 
 void IndexWriter::commit(Work& work) {
+  work.committing = true;
   const auto rows = static_cast<int64_t>(work.passages.size());
   const int64_t width = manifest_.settings.width;
   const int64_t id = manifest_.next_segment;
@@ -162,7 +179,7 @@ void IndexWriter::commit(Work& work) {
   work.passages.clear();
   work.texts.clear();
   work.pieces.clear();
-  work.changed = false;
+  work.changed = work.committing = false;
   work.last_commit = Clock::now();
 }
 
@@ -185,7 +202,7 @@ void IndexWriter::add_passages(const Document& document, const std::vector<CutTe
                       .text_bytes = chunk.bytes.end - chunk.bytes.start,
                       .byte_begin = one.source.byte_begin + chunk.bytes.start,
                       .character_begin = one.source.character_begin + chunk.characters.start,
-                      .line = one.source.line + chunk.line - 1},
+                      .line = one.source.line + (one.source.of_one_line ? 0 : chunk.line - 1)},
            .piece = work.pieces.size() - 1,
            .bytes = work.done_bytes + static_cast<int64_t>(size * share)});
       work.waiting_texts.push_back(
@@ -207,8 +224,15 @@ void IndexWriter::update_file(const SourceFile& file, Work& work) {
     ++work.report.unchanged;
     return;
   }
+  read_again(file, work);
+  work.done_bytes += file.size;
+}
+
+void IndexWriter::read_again(const SourceFile& file, Work& work) {
   const int64_t modified_ns = trusted_time(file.modified_ns);  // before it is read
-  std::string content = read_file(file.path);
+  std::string content;
+  if (!reads(file, work.report, [&] { content = read_file(file.path); })) return;
+  Document* old = find(file.path);
   if (is_binary(content)) {
     ++work.report.no_text;
     if (old != nullptr) {  // it was a text
@@ -226,21 +250,24 @@ void IndexWriter::update_file(const SourceFile& file, Work& work) {
   if (old != nullptr && old->complete() && old->size == document.size && old->crc == document.crc) {
     ++work.report.unchanged;
     work.changed = work.changed || old->modified_ns != modified_ns;
-    find(file.path)->modified_ns = modified_ns;
-  } else {
-    ++(old == nullptr ? work.report.added : work.report.changed);
-    std::vector<CutText> cut;
-    for (SourceText& text : read_source(file.path, std::move(content), manifest_.settings)) {
-      check_cancelled();
-      CutText one{.source = std::move(text), .chunks = {}};
-      one.chunks =
-          cut_chunks(work.embedder.tokenizer(), one.source.text, manifest_.settings.chunks);
-      document.passages += static_cast<int64_t>(one.chunks.size());
-      cut.push_back(std::move(one));
-    }
-    add_passages(document, cut, work);
+    old->modified_ns = modified_ns;
+    return;
   }
-  work.done_bytes += file.size;
+  std::vector<SourceText> texts;
+  const auto read_texts = [&] {
+    texts = read_source(file.path, std::move(content), manifest_.settings);
+  };
+  if (!reads(file, work.report, read_texts)) return;
+  ++(old == nullptr ? work.report.added : work.report.changed);
+  std::vector<CutText> cut;
+  for (SourceText& text : texts) {
+    check_cancelled();
+    CutText one{.source = std::move(text), .chunks = {}};
+    one.chunks = cut_chunks(work.embedder.tokenizer(), one.source.text, manifest_.settings.chunks);
+    document.passages += static_cast<int64_t>(one.chunks.size());
+    cut.push_back(std::move(one));
+  }
+  add_passages(document, cut, work);
 }
 
 std::vector<std::string> IndexWriter::remember(std::vector<std::string> roots) {
@@ -250,7 +277,8 @@ std::vector<std::string> IndexWriter::remember(std::vector<std::string> roots) {
     const bool file = find(root) != nullptr;
     const bool folder = std::ranges::any_of(
         manifest_.documents, [&](const Document& one) { return lies_in(one.path, root); });
-    if (file) continue;  // it is gone, and its passages go
+    const bool asked_for = std::ranges::find(manifest_.sources, root) != manifest_.sources.end();
+    if (file || (asked_for && !folder)) continue;  // it is gone, and what the index has of it goes
     throw Error(
         ErrorCode::not_found,
         "search: there is no file or folder " + root +
@@ -265,21 +293,28 @@ std::vector<std::string> IndexWriter::remember(std::vector<std::string> roots) {
   return roots;
 }
 
-IndexingReport IndexWriter::update(std::vector<std::string> asked, const Embedder& embedder,
-                                   const IndexingOptions& options) {
-  HEED_ASSERT(embedder.width() == manifest_.settings.width);
-  const std::vector<std::string> sources = manifest_.sources;
-  const std::vector<std::string> roots = remember(std::move(asked));
-  const std::vector<SourceFile> files = list_sources(roots);
-  Work work(embedder, options);
-  std::unordered_set<std::string_view> there;
+std::vector<SourceFile> IndexWriter::files_of(const std::vector<std::string>& roots, Work& work) {
+  std::vector<SourceFile> files = list_sources(roots);
+  const std::string own = source_path(folder_);
+  std::erase_if(files, [&](const SourceFile& file) { return lies_in(file.path, own); });
   for (const SourceFile& file : files) {
-    there.insert(file.path);
     const Document* old = find(file.path);
     const bool same = old != nullptr && old->size == file.size &&
                       old->modified_ns == file.modified_ns && old->complete();
     if (!same) work.total_bytes += file.size;
   }
+  return files;
+}
+
+IndexingReport IndexWriter::update(std::vector<std::string> asked, const Embedder& embedder,
+                                   const IndexingOptions& options) {
+  HEED_ASSERT(embedder.width() == manifest_.settings.width);
+  const std::vector<std::string> sources = manifest_.sources;
+  const std::vector<std::string> roots = remember(std::move(asked));
+  Work work(embedder, options);
+  const std::vector<SourceFile> files = files_of(roots, work);
+  std::unordered_set<std::string_view> there;
+  for (const SourceFile& file : files) there.insert(file.path);
   const size_t before = manifest_.documents.size();
   erase([&](const Document& one) {
     return lies_in_any(one.path, roots) && !there.contains(one.path);
@@ -295,7 +330,7 @@ IndexingReport IndexWriter::update(std::vector<std::string> asked, const Embedde
     }
     if (!work.waiting.empty()) embed_waiting(work);
   } catch (const Error&) {
-    commit(work);
+    if (!work.committing) commit(work);
     throw;
   }
   commit(work);

@@ -100,10 +100,11 @@ void IndexWriter::merge(size_t begin) {
     const SegmentFacts& facts = manifest_.segments[i];
     old[facts.id] = Segment::open(folder_, facts, manifest_.settings.width);
   }
-  const int64_t id = manifest_.next_segment;
+  Manifest merged = manifest_;  // which stays as it is should this fail
+  const int64_t id = merged.next_segment;
   std::vector<SegmentRows> rows;
   int64_t first = 0;
-  for (Document& document : manifest_.documents) {
+  for (Document& document : merged.documents) {
     for (const DocumentPart& part : std::exchange(document.parts, {})) {
       const auto found = old.find(part.segment);
       if (found == old.end()) {
@@ -116,9 +117,10 @@ void IndexWriter::merge(size_t begin) {
     }
   }
   if (first > 0) {
-    manifest_.segments.push_back(write_segment(folder_, id, manifest_.settings.width, rows));
-    ++manifest_.next_segment;
+    merged.segments.push_back(write_segment(folder_, id, merged.settings.width, rows));
+    ++merged.next_segment;
   }
+  manifest_ = std::move(merged);
   save();
 }
 

@@ -29,6 +29,7 @@ struct IndexingReport {
   int64_t unchanged = 0;
   int64_t removed = 0;
   int64_t no_text = 0;   // binary files, left out
+  int64_t unread = 0;    // left as they were, told to the log
   int64_t passages = 0;  // embedded
   int64_t cut = 0;       // passages with more tokens than the model reads
 };
@@ -51,7 +52,9 @@ class IndexWriter {
   /// Brings the index up to date with the files and folders `roots` (source_path()), which are
   /// remembered: what is new or changed is embedded (the size and time of a file decide, then its
   /// content), what is gone is removed. Without roots: all that are remembered. The embedder
-  /// normalises and is of the index's model. Error cancelled with what was done committed;
+  /// normalises and is of the index's model. A file that cannot be read (any longer), or holds no
+  /// such field, stays as the index has it and is told to the log; one that is a root is an Error.
+  /// What lies in the index's own folder is left out. Error cancelled with what was done committed;
   /// not_found for a root that never was there.
   IndexingReport update(std::vector<std::string> roots, const Embedder& embedder,
                         const IndexingOptions& options = {});
@@ -70,7 +73,9 @@ class IndexWriter {
 
   void remove_leftovers() const;
   std::vector<std::string> remember(std::vector<std::string> roots);
+  std::vector<SourceFile> files_of(const std::vector<std::string>& roots, Work& work);
   void update_file(const SourceFile& file, Work& work);
+  void read_again(const SourceFile& file, Work& work);
   void add_passages(const Document& document, const std::vector<CutText>& cut, Work& work);
   void embed_waiting(Work& work);
   void commit(Work& work);

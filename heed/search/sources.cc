@@ -38,11 +38,11 @@ std::vector<std::string> files_below(const fs::path& folder) {
   for (auto at =
            fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied);
        at != fs::recursive_directory_iterator(); ++at) {
+    std::error_code ignored;
     if (is_hidden(at->path())) {
-      if (at->is_directory()) at.disable_recursion_pending();
+      if (at->is_directory(ignored)) at.disable_recursion_pending();
       continue;
     }
-    std::error_code ignored;
     if (!at->is_regular_file(ignored)) continue;
     if (is_valid_utf8(at->path().string())) {
       paths.push_back(at->path().string());
@@ -103,7 +103,9 @@ std::vector<SourceFile> list_sources(std::span<const std::string> roots) {
     std::vector<std::string> paths = {root};
     if (fs::is_directory(root)) paths = files_below(root);
     for (const std::string& path : paths) {
-      if (look_at(path, &file) && seen.insert(path).second) files.push_back(file);
+      if (!look_at(path, &file) || !seen.insert(path).second) continue;
+      file.named = path == root;
+      files.push_back(file);
     }
   }
   return files;
@@ -118,7 +120,8 @@ std::vector<SourceText> read_source(const std::string& path, std::string content
                                     const IndexSettings& settings) {
   const std::string ending = fs::path(path).extension().string();
   std::vector<TextRecord> records;
-  if (ending == ".jsonl" || ending == ".ndjson") {
+  const bool json_lines = ending == ".jsonl" || ending == ".ndjson";
+  if (json_lines) {
     records = json_line_records(content, settings.field, path);
   } else if (ending == ".csv") {
     records = csv_records(content, settings.field, path);
@@ -130,7 +133,9 @@ std::vector<SourceText> read_source(const std::string& path, std::string content
     return whole;
   }
   std::vector<SourceText> texts;
-  for (TextRecord& record : records) texts.push_back({std::move(record.text), 0, 0, record.line});
+  for (TextRecord& record : records) {
+    texts.push_back({std::move(record.text), 0, 0, record.line, json_lines});
+  }
   return texts;
 }
 

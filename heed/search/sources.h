@@ -16,6 +16,7 @@ struct SourceFile {
   std::string path;         // absolute
   int64_t size = 0;         // bytes
   int64_t modified_ns = 0;  // since the epoch
+  bool named = false;       // it is a root, and not below one
 };
 
 /// The absolute path without "." and "..", by which an index knows a file. Error invalid_argument
@@ -41,6 +42,7 @@ struct SourceText {
   int64_t byte_begin = 0;
   int64_t character_begin = 0;
   int64_t line = 1;
+  bool of_one_line = false;  // of the file, whatever line ends the text has
 };
 
 /// A file's texts: the fields of .jsonl (.ndjson) and .csv; the lines of others with

@@ -191,6 +191,46 @@ TEST_F(Search, WhatIsNoTextIsLeftOut) {
   EXPECT_EQ(report.no_text, 1);
 }
 
+TEST_F(Search, AnIndexBelowItsOwnRootDoesNotReadItself) {
+  IndexWriter writer(texts() / "index", settings());
+  EXPECT_EQ(writer.update({root()}, *embedder_).added, 6);
+  const IndexingReport second = writer.update({}, *embedder_);
+  EXPECT_EQ(second.unchanged, 6);
+  EXPECT_EQ(second.no_text + second.passages, 0);
+}
+
+TEST_F(Search, AFileThatCannotBeReadDoesNotKeepTheOthersOut) {
+  write("b.jsonl", "{\"title\": \"a b\"}\n");
+  const IndexingReport first = make();
+  EXPECT_EQ(first.added, 6);
+  EXPECT_EQ(first.unread, 1);
+  write("b.jsonl", "{\"text\": \"a b\"}\n");
+  EXPECT_EQ(update().added, 1);
+  write("b.jsonl", "no longer JSON");
+  EXPECT_EQ(update().unread, 1);  // what the index has of it stays
+  EXPECT_EQ(read_manifest(index()).documents.size(), 7u);
+  expect_error(ErrorCode::corrupt_data, {"b.jsonl:1"},
+               [&] { IndexWriter(index()).update({root() + "/b.jsonl"}, *embedder_); });
+}
+
+TEST_F(Search, ARootThatHeldNoTextMayGo) {
+  write("picture.png", std::string("\x89PNG\0\0", 6));
+  const std::vector<std::string> roots = {root() + "/picture.png", root() + "/f0.txt"};
+  IndexWriter(index(), settings()).update(roots, *embedder_);
+  fs::remove(texts() / "picture.png");
+  EXPECT_EQ(update().unchanged, 1);
+  EXPECT_EQ(read_manifest(index()).sources, std::vector{root() + "/f0.txt"});
+}
+
+TEST_F(Search, ALineOfJsonIsOneLineOfItsFile) {
+  write("a.jsonl", "{\"text\": \"a.\"}\n{\"text\": \"b.\\n\\n" + letters(40) + "\"}\n");
+  IndexWriter(index(), settings()).update({root() + "/a.jsonl"}, *embedder_);
+  const SearchIndex made = SearchIndex::open(index());
+  const auto hits = made.find((*embedder_)("a").span<float>(), 100);
+  ASSERT_GT(hits.size(), 2u);
+  for (const SearchHit& hit : hits) EXPECT_EQ(hit.line, hit.text == "a." ? 1 : 2);
+}
+
 TEST_F(Search, AnotherModelIsRefused) {
   make();
   fs::create_directories(folder_ / "other");
