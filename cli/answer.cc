@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "cli/command.h"
@@ -71,7 +72,20 @@ std::vector<std::string> contexts_of(const Options& options, size_t questions) {
   }
   if (!options.context.empty()) return {options.context};
   if (!options.context_file.empty()) {
+    const auto& texts = options.questions.texts;
+    const bool piped =
+        options.questions.file == "-" || std::ranges::find(texts, "-") != texts.end();
+    if (piped && options.context_file == "-") {
+      throw Error(ErrorCode::invalid_argument,
+                  "answer: standard input can be the questions or the text to look in, not both");
+    }
     return {options.context_file == "-" ? read_standard_input() : read_file(options.context_file)};
+  }
+  if (!has_fields(options.questions.file)) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("--context-field: needs a --file with fields, .jsonl or .csv, found {}",
+                    options.questions.file.empty() ? "none" : in_quotes(options.questions.file)));
   }
   std::vector<std::string> contexts =
       read_texts({.file = options.questions.file, .field = options.context_field});

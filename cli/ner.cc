@@ -58,6 +58,7 @@ std::vector<Mark> marks_of(const std::vector<FoundName>& names) {
 struct Outputs {
   ResultsFile file;
   std::optional<MarkedPage> page;
+  std::optional<AtomicFile> page_file;  // opened before the work: it may be no place to write to
   Colors colors;
 };
 
@@ -88,8 +89,12 @@ void find_names(const Context& context, const Options& options) {
                       {"text", options.kind_field(), "score", "word", "start", "end", "byte_start",
                        "byte_end"}},
              .page = {},
+             .page_file = {},
              .colors = terminal_colors(stdout, context.no_color)};
-  if (options.saves_page()) to.page.emplace("Names");
+  if (options.saves_page()) {
+    to.page.emplace("Names");
+    to.page_file.emplace(options.save);
+  }
   TextSource source(options.inputs);
   NameOptions how{.aggregation = aggregation_from_name(options.aggregation),
                   .stride = options.stride,
@@ -107,9 +112,8 @@ void find_names(const Context& context, const Options& options) {
            });
   to.file.commit();
   if (to.page) {
-    AtomicFile file(options.save);
-    file.write(std::move(*to.page).finish());
-    file.commit();
+    to.page_file->write(std::move(*to.page).finish());
+    to.page_file->commit();
   }
 }
 

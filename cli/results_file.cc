@@ -13,7 +13,7 @@ namespace {
 std::string csv_line(const OutJson& row, const std::vector<std::string>& columns) {
   std::string line;
   for (const std::string& column : columns) {
-    if (!line.empty()) line += ',';
+    if (&column != &columns.front()) line += ',';
     const OutJson& value = row.at(column);
     line += csv_cell(value.is_string() ? value.get<std::string>() : to_line(value));
   }

@@ -30,14 +30,18 @@ std::vector<std::string> texts_of(std::vector<TextRecord> records) {
   return texts;
 }
 
+bool is_json_lines(const std::string& file) {
+  const std::string ending = std::filesystem::path(file).extension().string();
+  return ending == ".jsonl" || ending == ".ndjson";
+}
+
+bool is_csv(const std::string& file) { return std::filesystem::path(file).extension() == ".csv"; }
+
 std::vector<std::string> read_text_file(const std::string& file, const std::string& field) {
   if (file == kStandardInput) return parse_lines(read_standard_input());
-  const std::string ending = std::filesystem::path(file).extension().string();
   const std::string content = read_file(file);
-  if (ending == ".jsonl" || ending == ".ndjson") {
-    return texts_of(json_line_records(content, field, file));
-  }
-  if (ending == ".csv") return texts_of(csv_records(content, field, file));
+  if (is_json_lines(file)) return texts_of(json_line_records(content, field, file));
+  if (is_csv(file)) return texts_of(csv_records(content, field, file));
   return parse_lines(content);
 }
 
@@ -88,6 +92,8 @@ std::vector<std::string> read_texts(const TextInputs& inputs) {
   }
   return texts;
 }
+
+bool has_fields(const std::string& file) { return is_json_lines(file) || is_csv(file); }
 
 void add_whole_option(CLI::App& command, bool& whole) {
   command.add_flag("--whole", whole,

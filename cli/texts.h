@@ -25,6 +25,9 @@ void add_text_inputs(CLI::App& command, TextInputs& inputs);
 /// corrupt_data (with the line) for the file.
 std::vector<std::string> read_texts(const TextInputs& inputs);
 
+/// Whether the texts of such a file are fields: a .jsonl (.ndjson) or a .csv.
+bool has_fields(const std::string& file);
+
 /// Adds --whole.
 void add_whole_option(CLI::App& command, bool& whole);
 

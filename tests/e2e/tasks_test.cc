@@ -98,6 +98,19 @@ TEST(Tasks, PairsAreJudgedTogether) {
   expect_fault(run({"--file", rows, "--pair-field", "other"}), "other");
 }
 
+TEST(Tasks, AnEmptyTextIsACellOfItsLine) {
+  const TemporaryFolder folder;
+  const std::string in = write_file(folder / "in.txt", "bad\n\nfig\n");
+  const std::string out = (folder / "out.csv").string();
+  const Result result = run_heed(
+      {"classify", "--file", in, "--model", model("encoder_bert_classify"), "--save", out});
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto rows = parse_csv(read_file(out), "out.csv");
+  ASSERT_EQ(rows.size(), 4u);
+  for (const CsvRow& row : rows) EXPECT_EQ(row.cells.size(), 3u);
+  EXPECT_EQ(rows[2].cells[0], "");
+}
+
 TEST(Tasks, StandardInputIsReadAsItComes) {
   const std::vector<std::string> call = {"classify", "-", "--json", "--model",
                                          model("encoder_bert_classify")};
@@ -145,6 +158,7 @@ TEST(Tasks, NamesHaveThePipelinesFields) {
   ASSERT_EQ(page.status, 0) << page.err;
   EXPECT_NE(read_file(folder / "names.html").find("<mark style"), std::string::npos);
   EXPECT_NE(run({}).out.find("[0, 4)"), std::string::npos);
+  expect_fault(run({"--save", (folder / "none" / "names.html").string()}), "does not exist");
 }
 
 TEST(Tasks, ALongTextIsReadWholeWithAStride) {
@@ -212,6 +226,8 @@ TEST(Tasks, QuestionsAreAnswered) {
   expect_fault(run({"a"}), "--context");
   expect_fault(run({"a", "--context", "b", "--in", file}), "one of");
   expect_fault(run({"a", "--context", "b", "--max-seq-len", "4"}), "windows of 4");
+  expect_fault(run({"--file", file, "--context-field", "context"}), ".jsonl or .csv");
+  expect_fault(run({"-", "--in", "-"}), "not both");
 }
 
 TEST(Tasks, InspectNamesTheCommandsOfAHead) {
