@@ -71,7 +71,7 @@ class Seconds {
  public:
   explicit Seconds(const Options& options) : one_(options.pair) {
     if (options.pair_field.empty()) return;
-    if (!options.inputs.texts.empty() || options.inputs.file.empty()) {
+    if (!options.inputs.texts.empty() || !has_fields(options.inputs.file)) {
       throw Error(
           ErrorCode::invalid_argument,
           "--pair-field: needs the texts of a .jsonl or .csv --file alone; --pair TEXT goes "

@@ -95,6 +95,8 @@ TEST(Tasks, PairsAreJudgedTogether) {
   EXPECT_EQ(saved.at(2).cells[1], "jade.");
   EXPECT_NE(run({"bad", "--pair", "fig"}).out.find("bad | fig"), std::string::npos);
   expect_fault(run({"bad", "--pair-field", "claim"}), "--pair TEXT");
+  expect_fault(run({"--file", write_file(folder / "rows.txt", "bad\n"), "--pair-field", "claim"}),
+               ".jsonl or .csv");
   expect_fault(run({"--file", rows, "--pair-field", "other"}), "other");
 }
 
