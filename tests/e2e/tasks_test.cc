@@ -229,7 +229,9 @@ TEST(Tasks, QuestionsAreAnswered) {
   expect_fault(run({"a", "--context", "b", "--in", file}), "one of");
   expect_fault(run({"a", "--context", "b", "--max-seq-len", "4"}), "windows of 4");
   expect_fault(run({"--file", file, "--context-field", "context"}), ".jsonl or .csv");
-  expect_fault(run({"-", "--in", "-"}), "not both");
+  expect_fault(run_heed({"answer", "-", "--in", "-", "--model", model("encoder_bert_answer")},
+                        {.input = "a\n"}),
+               "not both");
 }
 
 TEST(Tasks, InspectNamesTheCommandsOfAHead) {
