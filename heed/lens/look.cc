@@ -102,7 +102,7 @@ Look read_ids(const std::shared_ptr<const Tokenizer>& tokenizer, std::span<const
 }
 
 int64_t most_whole_tokens(const EncoderFacts& facts) {
-  const auto heads = static_cast<double>(facts.layers * facts.heads);
+  const auto heads = static_cast<double>(std::max<int64_t>(1, facts.layers * facts.heads));
   const auto fit = static_cast<int64_t>(std::sqrt(kMostWholeBytes / (sizeof(float) * heads)));
   return std::min(kMostWholeTokens, fit);
 }

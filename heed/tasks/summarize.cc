@@ -181,7 +181,9 @@ Summary Summarizer::pass(std::string_view text, const SummarizeOptions& options)
       options.progress(static_cast<int64_t>(end), static_cast<int64_t>(parts.size()));
     }
   }
-  Summary summary{.written = joined(parts), .parts = std::move(parts)};
+  Summary summary;
+  summary.written = joined(parts);
+  summary.parts = std::move(parts);
   summary.written.prompt_ms = prompt_ms;
   summary.written.generate_ms = generate_ms;
   return summary;
