@@ -18,32 +18,17 @@
 #include "heed/tasks/convert_gguf.h"
 #include "heed/tasks/convert_weights.h"
 #include "heed/text/gguf_tokenizer.h"
+#include "heed/text/tokenizer_files.h"
 
 namespace heed {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// What goes along beside config.json and the weights.
-constexpr std::array<const char*, 19> kOtherFiles = {"tokenizer.json",
-                                                     "tokenizer_config.json",
-                                                     "special_tokens_map.json",
-                                                     "vocab.txt",
-                                                     "vocab.json",
-                                                     "merges.txt",
-                                                     "added_tokens.json",
-                                                     "spiece.model",
-                                                     "sentencepiece.bpe.model",
-                                                     "tokenizer.model",
-                                                     "sentencepiece.model",
-                                                     "source.spm",
-                                                     "target.spm",
-                                                     "chat_template.jinja",
-                                                     "chat_template.json",
-                                                     "generation_config.json",
-                                                     "modules.json",
-                                                     "sentence_bert_config.json",
-                                                     "config_sentence_transformers.json"};
+/// What goes along beside config.json, the weights and the tokenizer.
+constexpr std::array<const char*, 6> kOtherFiles = {
+    "chat_template.jinja", "chat_template.json",        "generation_config.json",
+    "modules.json",        "sentence_bert_config.json", "config_sentence_transformers.json"};
 
 /// A folder that appears under its name when it is whole.
 class StagedFolder {
@@ -200,11 +185,13 @@ void write_other_files(const fs::path& model, const ConfigReader& config,
     write_file(folder / "generation_config.json", ids.dump(2) + "\n");
     return;
   }
-  for (const char* name : kOtherFiles) {
+  const auto copy = [&](const char* name) {
     const fs::path file = model_file(model, name);  // an adapter's base has what it lacks
     std::error_code error;
     if (fs::exists(file, error)) write_file(folder / name, read_file(file));
-  }
+  };
+  std::ranges::for_each(kTokenizerFiles, copy);
+  std::ranges::for_each(kOtherFiles, copy);
   write_modules(model, folder);
 }
 

@@ -13,6 +13,7 @@
 #include "heed/io/adapter.h"
 #include "heed/io/hub.h"
 #include "heed/text/pipeline.h"
+#include "heed/text/tokenizer_files.h"
 #include "heed/train/checkpoint.h"
 #include "heed/train/data_pairs.h"
 
@@ -22,20 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kTextsAtOnce = 1024;  // between two looks at the cancel flag
-
-constexpr std::array<const char*, 13> kTokenizerFiles = {"tokenizer.json",
-                                                         "tokenizer_config.json",
-                                                         "special_tokens_map.json",
-                                                         "vocab.txt",
-                                                         "vocab.json",
-                                                         "merges.txt",
-                                                         "added_tokens.json",
-                                                         "spiece.model",
-                                                         "sentencepiece.bpe.model",
-                                                         "tokenizer.model",
-                                                         "sentencepiece.model",
-                                                         "source.spm",
-                                                         "target.spm"};
 
 /// How settings.tokenizer asks for one that is learnt.
 struct Learnt {
