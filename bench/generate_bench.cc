@@ -1,6 +1,5 @@
 // Heed's side of bench/generate.py: reading prompts and writing on, greedily.
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,7 +11,6 @@
 #include "heed/base/parallel.h"
 #include "heed/generate/stepper.h"
 #include "heed/models/registry.h"
-#include "heed/tensor/storage.h"
 
 namespace heed::bench {
 namespace {
@@ -97,7 +95,6 @@ class Server {
 };
 
 int serve_texts(bool int8_activations) {
-  set_cached_memory_limit(std::numeric_limits<int64_t>::max());
   Server server(int8_activations);
   for (std::string line; std::getline(std::cin, line);) {
     std::cout << server.answer(Job::parse(line)).dump() << std::endl;

@@ -125,6 +125,11 @@ void CachedStepper::read_all(bool are_new) {
 }
 
 void CachedStepper::read(const std::vector<Text*>& texts) {
+  if (model_->memory_tokens() == 0) {  // else pages come free on the way
+    std::vector<std::pair<int64_t, int64_t>> growth;
+    for (const Text* text : texts) growth.emplace_back(text->kept.tokens(), std::ssize(text->ids));
+    cache_.reserve(growth);
+  }
   std::vector<Text*> unread = texts;
   while (!unread.empty()) {
     check_cancelled();

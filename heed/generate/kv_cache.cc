@@ -177,6 +177,13 @@ KvRow KvRow::first(int64_t tokens) const {
 }
 
 KvCache::KvCache(const KvCacheOptions& options) : pool_(std::make_shared<KvPool>(options)) {}
+void KvCache::reserve(const std::vector<std::pair<int64_t, int64_t>>& texts) const {
+  int64_t pages = 0;
+  for (const auto& [before, after] : texts) {
+    pages += pool_->pages_of(after) - pool_->pages_of(before);
+  }
+  pool_->reserve(pages);
+}
 int64_t KvCache::pages() const { return pool_->pages_held(); }
 int64_t KvCache::bytes() const { return pool_->bytes(); }
 

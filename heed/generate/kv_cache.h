@@ -52,6 +52,9 @@ class KvCache {
   explicit KvCache(const KvCacheOptions& options = {});
   /// A text of no tokens yet.
   KvRow row() const { return KvRow(pool_); }
+  /// Makes room at once for texts to grow from the first of each pair's tokens to the second: less
+  /// memory than growing on the way takes.
+  void reserve(const std::vector<std::pair<int64_t, int64_t>>& texts) const;
   /// Pages that rows hold, and what memory all pages take.
   int64_t pages() const;
   int64_t bytes() const;

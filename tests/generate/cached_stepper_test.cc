@@ -330,6 +330,20 @@ TEST(CachedStepper, GoesOnAfterAnError) {
   expect_close(stepper.next({text}, {}), anew(*model, text), kTolerance, "after errors");
 }
 
+TEST(KvCache, RoomForAKnownLengthIsMadeOnceAndIsNoLarger) {
+  const KvCache cache({.page_tokens = 4});
+  KvRow row = cache.row();
+  cache.reserve({{0, 58}});
+  const Tensor keys = Tensor::zeros({1, 2, 9, 3});
+  for (int64_t tokens = 0; tokens < 54; tokens += 9) {
+    KvRun run({&row}, {9});
+    run.put(0, keys, keys);
+    run.finish();
+    EXPECT_EQ(cache.bytes(), 2 * 15 * 2 * 4 * 3 * 4);  // k and v, pages, G, tokens, D, f32
+  }
+  EXPECT_EQ(row.tokens(), 54);
+}
+
 TEST(KvCache, BadOptionsAreNamed) {
   expect_error(ErrorCode::invalid_argument, {"cache", "f32, bf16 or f16", "i32"},
                [] { KvCache({.dtype = DType::i32}); });
