@@ -2,7 +2,7 @@
 
     python bench/random_models.py NAME FOLDER
 
-Shapes are those of bert-base-uncased, roberta-base, distilbert-base-uncased, t5-small, t5-base, bart-base,
+Shapes are those of bert-base-uncased, roberta-base, distilbert-base-uncased, MiniLM-L6 with 77 classes, t5-small, t5-base, bart-base,
 gpt2 (gpt2-124m) and TinyLlama (llama-1.1b, in bf16), vocabularies included; the weights are transformers' own
 initialisation by a seed. The two decoders get a byte-level tokenizer whose tokens beyond the bytes are pairs
 of them, because a GGUF file wants one.
@@ -18,6 +18,10 @@ SHAPES = {  # name: configuration, model, what differs from the configuration's 
                      {"vocab_size": 50265, "max_position_embeddings": 514, "type_vocab_size": 1,
                       "layer_norm_eps": 1e-5}),
     "distilbert": ("DistilBertConfig", "DistilBertModel", {}),
+    "minilm-classifier": ("BertConfig", "BertForSequenceClassification",
+                          {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12,
+                           "intermediate_size": 1536, "num_labels": 77, "hidden_dropout_prob": 0.0,
+                           "attention_probs_dropout_prob": 0.0}),
     "t5-small": ("T5Config", "T5ForConditionalGeneration", {"decoder_start_token_id": 0}),
     "t5-base": ("T5Config", "T5ForConditionalGeneration",
                 {"d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12,

@@ -1,4 +1,8 @@
-"""Training speed: steps of a GPT-2 in Heed beside PyTorch, eager and compiled, interleaved.
+"""Training speed: steps of a model in Heed beside PyTorch, eager and compiled, interleaved.
+
+GPT-2 learns ids of equal length; minilm-32x32 is a MiniLM-shaped classifier of 77 kinds that learns a
+batch of 32 texts of 32 tokens (`heed train` makes batches of texts of one length, more or less),
+without dropout, so that losses can agree.
 
 Every peer starts from the same weights and sees the same ids; the first losses must agree before
 anything is timed. A cell's rounds go peer by peer, a round's figure is its mean step, a cell's the
@@ -12,23 +16,38 @@ import statistics
 import sys
 
 from peer import Worker, ratio
+from random_models import SHAPES, folder_of
+from texts import parse_cell
 
 # name: layers, heads, width, vocab, batch, block
-CELLS = {
+LANGUAGE_MODELS = {
     "nanogpt-cpu": (4, 4, 128, 65, 12, 64),
     "gpt2-4x64": (12, 12, 768, 50257, 4, 64),
     "gpt2-1x1024": (12, 12, 768, 50257, 1, 1024),
 }
 SIZES = ("layers", "heads", "width", "vocab", "batch", "block")
+CLASSIFIERS = {"minilm-32x32": ("minilm-classifier", parse_cell("32x32"))}
+CELLS = [*LANGUAGE_MODELS, *CLASSIFIERS]
 TOLERANCE = 2e-3  # of the first losses, absolute
+
+
+def job_of(cell, work):
+    if cell in LANGUAGE_MODELS:
+        return {**dict(zip(SIZES, LANGUAGE_MODELS[cell])), "weights": os.path.join(work, "weights.safetensors")}
+    shape, lengths = CLASSIFIERS[cell]
+    return {"model": folder_of(shape, work), "labels": SHAPES[shape][2]["num_labels"], "lengths": lengths}
 
 
 def flops(cell):
     """Multiplications and additions of a step: 6 a weight of a product and token, and attention's."""
-    layers, _, width, vocab, batch, block = CELLS[cell]
-    tokens = batch * block
-    products = 6 * tokens * (12 * layers * width * width + vocab * width)
-    return products + 3.5 * 2 * tokens * block * width * layers  # causal: half of 4 T S D
+    if cell in LANGUAGE_MODELS:
+        layers, _, width, vocab, batch, block = LANGUAGE_MODELS[cell]
+        tokens, pairs = batch * block, batch * block * block / 2  # causal: half of them
+    else:
+        shape, lengths = CLASSIFIERS[cell]
+        layers, width, vocab = SHAPES[shape][2]["num_hidden_layers"], SHAPES[shape][2]["hidden_size"], 0
+        tokens, pairs = sum(lengths), sum(n * n for n in lengths)
+    return 6 * tokens * (12 * layers * width * width + vocab * width) + 3.5 * 4 * pairs * width * layers
 
 
 class Bench:
@@ -41,9 +60,8 @@ class Bench:
         self.workers = {peer: Worker(commands[peer], environment) for peer in args.peers}
 
     def ask(self, peer, cell, steps):
-        job = {**dict(zip(SIZES, CELLS[cell])), "key": cell, "threads": self.threads, "steps": steps,
-               "weights": os.path.join(self.args.work, "weights.safetensors")}
-        return self.workers[peer].ask(job)
+        return self.workers[peer].ask(
+            {**job_of(cell, self.args.work), "key": cell, "threads": self.threads, "steps": steps})
 
     def measure(self, cell):
         roof = self.workers["heed"].ask({"roof": True, "threads": self.threads, "key": ""})["flops"]
@@ -86,8 +104,8 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev bench train", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heed", required=True, help="the program bench_train")
-    parser.add_argument("--work", required=True, help="folder for the weights")
-    parser.add_argument("--cells", type=words, default=list(CELLS), help=", ".join(CELLS))
+    parser.add_argument("--work", required=True, help="folder for weights and models")
+    parser.add_argument("--cells", type=words, default=CELLS, help=", ".join(CELLS))
     parser.add_argument("--threads", type=lambda text: [int(n) for n in words(text)], default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="time for each peer and round")

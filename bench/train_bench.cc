@@ -1,15 +1,20 @@
-// Heed's side of bench/train.py: steps of training a GPT-2, AdamW and clipping included.
+// Heed's side of bench/train.py: steps of training a model, AdamW and clipping included.
+#include <filesystem>
 #include <limits>
+#include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "bench/roofs.h"
+#include "bench/texts.h"
 #include "bench/worker.h"
 #include "heed/autograd/tape.h"
 #include "heed/base/parallel.h"
 #include "heed/io/safetensors.h"
 #include "heed/models/gpt2.h"
+#include "heed/models/heads.h"
 #include "heed/nn/parameter_store.h"
 #include "heed/ops/cross_entropy.h"
 #include "heed/tensor/storage.h"
@@ -35,26 +40,21 @@ Init start_of(std::string_view name, const Shape& shape) {
   return name.ends_with("weight") ? Init::ones() : Init::zeros();
 }
 
-class Training {
+/// What is trained: its loss on the next batch.
+class Learner {
  public:
-  explicit Training(const Job& job)
-      : config_(config_of(job)),
-        batch_(job.at("batch")),
-        store_({.init = start_of, .seed = 1}),
-        model_(config_, store_.params()),
-        optimizer_(make_optimizer({.beta2 = 0.99}, group_parameters(store_.trained(), 0.1))) {}
+  virtual ~Learner() = default;
+  virtual Tensor next_loss() = 0;
+};
 
-  /// Weights, gradients and the optimiser's state.
-  int64_t kept_bytes() const { return 16 * store_.numel(); }
-  void save(const std::string& path) const { write_safetensors(path, store_.tensors()); }
+class LanguageModel : public Learner {
+ public:
+  LanguageModel(const Job& job, const Params& params)
+      : config_(config_of(job)), batch_(job.at("batch")), model_(config_, params) {}
 
-  double step() {
+  Tensor next_loss() override {
     const Tensor ids = draw(), targets = draw();
-    const Tensor loss = cross_entropy(model_.hidden(ids), model_.output_weight(), {}, targets);
-    backward(loss);
-    optimizer_->step(1e-3, clip_factor(optimizer_->gradient_norm(), 1));
-    store_.clear_gradients();
-    return *loss.data<float>();
+    return cross_entropy(model_.hidden(ids), model_.output_weight(), {}, targets);
   }
 
  private:
@@ -70,8 +70,69 @@ class Training {
   Gpt2Config config_;
   int64_t batch_;
   std::mt19937 random_{7};
-  ParameterStore store_;
   Gpt2 model_;
+};
+
+/// A classifier of texts that starts from a checkpoint's weights and sees one batch over and over.
+class Classifier : public Learner {
+ public:
+  Classifier(const Job& job, const Params& params)
+      : Classifier(job, params, ConfigReader::open(folder_of(job) / "config.json")) {}
+
+  static std::filesystem::path folder_of(const Job& job) {
+    return job.at("model").get<std::string>();
+  }
+
+  Tensor next_loss() override {
+    const LinearWeights& output = model_.output();
+    return cross_entropy(model_.features(input_), output.weight, output.bias, targets_);
+  }
+
+ private:
+  Classifier(const Job& job, const Params& params, const ConfigReader& config)
+      : model_(HeadTask::classify, make_encoder(config, params), config, params, job.at("labels")),
+        input_(EncoderInput::from_rows(make_texts(job.at("lengths")))),
+        targets_(Tensor::empty({input_.ids.size(0)}, DType::i32)) {
+    std::iota(targets_.data<int32_t>(), targets_.data<int32_t>() + targets_.numel(), 0);
+  }
+
+  EncoderHead model_;
+  EncoderInput input_;
+  Tensor targets_;
+};
+
+ParameterStore store_of(const Job& job) {
+  if (!job.contains("model")) return ParameterStore({.init = start_of, .seed = 1});
+  return ParameterStore(Checkpoint::open(Classifier::folder_of(job)));
+}
+
+std::unique_ptr<Learner> learner_of(const Job& job, const Params& params) {
+  if (job.contains("model")) return std::make_unique<Classifier>(job, params);
+  return std::make_unique<LanguageModel>(job, params);
+}
+
+class Training {
+ public:
+  explicit Training(const Job& job)
+      : store_(store_of(job)),
+        learner_(learner_of(job, store_.params())),
+        optimizer_(make_optimizer({.beta2 = 0.99}, group_parameters(store_.trained(), 0.1))) {}
+
+  /// Weights, gradients and the optimiser's state.
+  int64_t kept_bytes() const { return 16 * store_.numel(); }
+  void save(const std::string& path) const { write_safetensors(path, store_.tensors()); }
+
+  double step() {
+    const Tensor loss = learner_->next_loss();
+    backward(loss);
+    optimizer_->step(1e-3, clip_factor(optimizer_->gradient_norm(), 1));
+    store_.clear_gradients();
+    return *loss.data<float>();
+  }
+
+ private:
+  ParameterStore store_;
+  std::unique_ptr<Learner> learner_;
   std::unique_ptr<Optimizer> optimizer_;
 };
 
@@ -94,7 +155,7 @@ int serve_training() {
       bare_bytes = memory_kb("VmHWM") * 1024;
       training = std::make_unique<Training>(job);
       key = job.at("key").get<std::string>();
-      training->save(job.at("weights").get<std::string>());
+      if (!job.contains("model")) training->save(job.at("weights").get<std::string>());
     }
     Job reply{{"losses", Job::array()}, {"kept_bytes", training->kept_bytes()}};
     const double start = now(threads);

@@ -1,7 +1,7 @@
-"""PyTorch's side of bench/train.py: steps of training the same GPT-2, eager or compiled.
+"""PyTorch's side of bench/train.py: steps of training the same model, eager or compiled.
 
-Usage: train_worker.py eager|compile. Answers jobs, one JSON object a line. The model is nanoGPT's:
-scaled_dot_product_attention, and AdamW in its fused form.
+Usage: train_worker.py eager|compile. Answers jobs, one JSON object a line. GPT-2 is nanoGPT's,
+the classifier transformers'; both with scaled_dot_product_attention, and AdamW in its fused form.
 """
 import json
 import sys
@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from peer import clock, peak_bytes
+from texts import make_ids, make_mask
 
 
 class Block(nn.Module):
@@ -72,35 +73,58 @@ def checkpoint_name(name):
     return ".".join(["h", parts[1], NAMES.get(parts[2], parts[2]), parts[3]])
 
 
-class Training:
-    def __init__(self, job, compiled):
-        self.job = job
-        model = Gpt2(job)
+class LanguageModel:
+    """The model, and its loss on the next batch."""
+
+    def __init__(self, job):
+        self.shape = job["batch"], job["block"]
+        self.vocab = job["vocab"]
+        self.random = np.random.RandomState(7)  # std::mt19937's words
+        self.model = Gpt2(job)
         weights = read_safetensors(job["weights"])
         prefix = "transformer." if "transformer.wte.weight" in weights else ""
         with torch.no_grad():
-            for name, parameter in model.named_parameters():
+            for name, parameter in self.model.named_parameters():
                 value = weights[prefix + checkpoint_name(name)]
                 conv = any(part in name for part in NAMES) and value.dim() == 2  # GPT-2 keeps [K, N]
                 parameter.copy_(value.T if conv else value)
-        decayed = [p for p in model.parameters() if p.dim() > 1]
-        others = [p for p in model.parameters() if p.dim() <= 1]
-        groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+
+    def draw(self):
+        words = self.random.randint(0, 2**32, self.shape[0] * self.shape[1], np.uint64)
+        return torch.from_numpy((words % self.vocab).astype(np.int64)).view(self.shape)
+
+    def next_loss(self):
+        return self.model(self.draw(), self.draw())
+
+
+class Classifier:
+    def __init__(self, job):
+        from transformers import BertForSequenceClassification
+
+        self.model = BertForSequenceClassification.from_pretrained(
+            job["model"], attn_implementation="sdpa", dtype=torch.float32).train()
+        self.ids, self.mask = (torch.from_numpy(make(job["lengths"])) for make in (make_ids, make_mask))
+        self.targets = torch.arange(len(job["lengths"]))
+
+    def next_loss(self):
+        return F.cross_entropy(self.model(self.ids, attention_mask=self.mask).logits, self.targets)
+
+
+class Training:
+    def __init__(self, job, compiled):
+        self.learner = Classifier(job) if "model" in job else LanguageModel(job)
+        self.parameters = list(self.learner.model.parameters())
+        groups = [{"params": [p for p in self.parameters if p.dim() > 1], "weight_decay": 0.1},
+                  {"params": [p for p in self.parameters if p.dim() <= 1], "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
-        self.parameters = list(model.parameters())
-        self.model = torch.compile(model) if compiled else model
-        self.random = np.random.RandomState(7)  # std::mt19937's words
+        if compiled:
+            self.learner.model = torch.compile(self.learner.model)
 
     def kept_bytes(self):
         return 16 * sum(p.numel() for p in self.parameters)
 
-    def draw(self):
-        words = self.random.randint(0, 2**32, self.job["batch"] * self.job["block"], np.uint64)
-        return torch.from_numpy((words % self.job["vocab"]).astype(np.int64)).view(
-            self.job["batch"], self.job["block"])
-
     def step(self):
-        loss = self.model(self.draw(), self.draw())
+        loss = self.learner.next_loss()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
