@@ -94,6 +94,15 @@ def sentencepiece_model(**options):
     return out.getvalue()
 
 
+def unused(model, every):
+    """The model with every so many of its longer pieces of the type that texts are never cut into."""
+    message = model_message(model)
+    longer = [p for p in message.pieces if p.type == p.NORMAL and len(p.piece) > 1]
+    for piece in longer[::every]:
+        piece.type = piece.UNUSED
+    return message.SerializeToString()
+
+
 def model_message(model):
     from sentencepiece import sentencepiece_model_pb2
     message = sentencepiece_model_pb2.ModelProto()
@@ -249,6 +258,10 @@ def write_sentencepiece(folder):
                                              add_dummy_prefix=False),
         "bpe": sentencepiece_model(vocab_size=560, model_type="bpe", byte_fallback=True,
                                    user_defined_symbols=kept, remove_extra_whitespaces=False),
+        "unigram_unused": unused(sentencepiece_model(vocab_size=300), 2),
+        "bpe_unused": unused(sentencepiece_model(vocab_size=300, model_type="bpe"), 2),
+        "words": sentencepiece_model(vocab_size=120, model_type="word",
+                                     user_defined_symbols=kept),
         "chars": sentencepiece_model(vocab_size=120, model_type="char", user_defined_symbols=kept,
                                      normalization_rule_tsv="", normalization_rule_name="identity")}
     entries = []

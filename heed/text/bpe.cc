@@ -69,6 +69,8 @@ class Bpe final : public Model {
     read_merges(options, where);
     if (options.unknown) unknown_ = need(*options.unknown, "the unknown token", where);
     for (char32_t c = 0; c < common_.size(); ++c) common_[c] = look_up({&c, 1});
+    unused_.resize(options.unused.empty() ? 0 : static_cast<size_t>(vocabulary.size()));
+    for (const int32_t id : options.unused) unused_[static_cast<size_t>(id)] = true;
     cuts_ = may_cut();
     if (options.byte_fallback) bytes_ = byte_ids(vocabulary);
   }
@@ -92,20 +94,36 @@ class Bpe final : public Model {
   /// The part of a word that begins at character `from` of it.
   void tokenize_part(std::u32string_view word, uint32_t from, ModelOutput& out) const {
     const int32_t id = word.size() <= vocabulary_.longest_chars() ? look_up(word) : -1;
-    if (id >= 0 && (ignore_merges_ || is_whole(id, word, out))) {
+    if (id >= 0 && !is_unused(id) && (ignore_merges_ || is_whole(id, word, out))) {
       out.tokens.push_back({id, from, from + static_cast<uint32_t>(word.size())});
       return;
     }
     merge(word, out);
     for (const MergeSymbol& symbol : out.symbols) {
-      if (symbol.id >= 0) out.tokens.push_back({symbol.id, from + symbol.begin, from + symbol.end});
+      if (symbol.id >= 0) add_token(symbol.id, from + symbol.begin, from + symbol.end, out);
     }
+  }
+
+  bool is_unused(int32_t id) const { return !unused_.empty() && unused_[static_cast<size_t>(id)]; }
+
+  void add_token(int32_t id, uint32_t begin, uint32_t end, ModelOutput& out) const {
+    const auto parts = is_unused(id) ? out.apart.find(id) : out.apart.end();
+    if (parts == out.apart.end()) {
+      out.tokens.push_back({id, begin, end});
+      return;
+    }
+    const auto [left, right] = parts->second;
+    const auto size = decode_utf8(vocabulary_.piece(left)).chars.size();
+    const uint32_t middle = begin + static_cast<uint32_t>(size);
+    add_token(left, begin, middle, out);
+    add_token(right, middle, end, out);
   }
 
   /// Whether no piece has the mark of a word's start after another character, and the mark itself
   /// is a piece: then nothing that merging does reaches over a word's start.
   bool may_cut() const {
     if (ignore_merges_ || !prefix_.empty() || !suffix_.empty()) return false;
+    if (!unused_.empty()) return false;  // what one came of last, anywhere in the text, it becomes
     if (look_up({&kWordStart, 1}) < 0) return false;
     for (int32_t id = 0; id < vocabulary_.size(); ++id) {
       const std::u32string piece = decode_utf8(vocabulary_.piece(id)).chars;
@@ -212,22 +230,32 @@ class Bpe final : public Model {
     std::vector<uint64_t>& queue = out.queue;  // rank and position: the least is the next to do
     start(word, symbols);
     queue.clear();
+    out.apart.clear();
     const auto pair_at = [&](int32_t at) -> const Merge* {
       const MergeSymbol& left = symbols[static_cast<size_t>(at)];
       if (left.id < 0 || left.next < 0) return nullptr;
       return merges_.find(left.id, symbols[static_cast<size_t>(left.next)].id);
     };
+    const auto offered = [&](int32_t at, const Merge& merge) {
+      if (!is_unused(merge.id)) return;
+      const MergeSymbol& left = symbols[static_cast<size_t>(at)];
+      out.apart[merge.id] = {left.id, symbols[static_cast<size_t>(left.next)].id};
+    };
     const auto key = [](const Merge& merge, int32_t at) {
       return uint64_t{merge.rank} << 32 | static_cast<uint32_t>(at);
     };
     for (int32_t at = 0; at + 1 < static_cast<int32_t>(symbols.size()); ++at) {
-      if (const Merge* found = pair_at(at)) queue.push_back(key(*found, at));
+      const Merge* found = pair_at(at);
+      if (found == nullptr) continue;
+      queue.push_back(key(*found, at));
+      offered(at, *found);
     }
     std::make_heap(queue.begin(), queue.end(), std::greater<>());
     const auto offer = [&](int32_t at) {
       const Merge* found = at < 0 ? nullptr : pair_at(at);
       if (found == nullptr) return;
       queue.push_back(key(*found, at));
+      offered(at, *found);
       std::push_heap(queue.begin(), queue.end(), std::greater<>());
     };
     while (!queue.empty()) {
@@ -259,7 +287,8 @@ class Bpe final : public Model {
   std::u32string suffix_;
   bool fuse_unknown_;
   bool ignore_merges_;
-  bool cuts_ = false;  // words at kWordStart
+  bool cuts_ = false;         // words at kWordStart
+  std::vector<bool> unused_;  // by id; empty: none
   int32_t unknown_ = -1;
   std::array<int32_t, 0x180>
       common_{};                // ids of the first characters, all byte-level ones among them

@@ -12,6 +12,9 @@ namespace heed {
 
 struct BpeOptions {
   std::vector<std::pair<std::string, std::string>> merges;  // best first
+  /// Ids of pieces that words are merged into but not cut into: they come apart again as they came
+  /// together (SentencePiece's of type UNUSED).
+  std::vector<int32_t> unused = {};
   std::optional<std::string> unknown;  // for characters that no piece has; absent: left out
   bool fuse_unknown = false;           // several in a row are one
   std::string continuing_prefix;       // of every piece but a word's first

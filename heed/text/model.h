@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "heed/text/vocabulary.h"
@@ -42,6 +44,7 @@ struct ModelOutput {
   std::vector<uint64_t> queue;
   std::vector<PathEnd> path;
   std::vector<uint32_t> steps;
+  std::map<int32_t, std::pair<int32_t, int32_t>> apart;  // what unused pieces were merged of
 };
 
 /// Cuts words into pieces of its vocabulary. Immutable: safe from many threads.

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "heed/base/error.h"
 #include "heed/text/bpe.h"
+#include "heed/text/marked_words.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/score_merges.h"
 #include "heed/text/sentence_piece_file.h"
@@ -62,24 +64,43 @@ std::unique_ptr<const Model> unigram_model(const SentencePieceFile& file,
 std::unique_ptr<const Model> bpe_model(const SentencePieceFile& file,
                                        const SentencePieceLayout& layout,
                                        const Vocabulary& vocabulary, std::string_view where) {
+  const bool merges = file.kind == SentencePieceFile::Kind::bpe;
   std::vector<ScoredPiece> scored;
+  std::vector<int32_t> unused;
   for (size_t i = 0; i < file.pieces.size(); ++i) {
     const auto& piece = file.pieces[i];
-    if (piece.type == Type::unused || layout.ids[i] != static_cast<int32_t>(i)) {
+    if (layout.ids[i] != static_cast<int32_t>(i)) {
       throw Error(
           ErrorCode::unsupported,
-          fmt::format("{}: a {} model with {} is not supported; give a tokenizer.json", where,
-                      file.kind == SentencePieceFile::Kind::bpe ? "bpe" : "char",
-                      piece.type == Type::unused ? "unused pieces" : "pieces in another order"));
+          fmt::format("{}: a {} model with pieces in another order is not supported; give a "
+                      "tokenizer.json",
+                      where, merges ? "bpe" : "char"));
     }
-    scored.push_back({piece.text, piece.score, piece.type == Type::normal});
+    const bool is_unused = merges && piece.type == Type::unused;
+    scored.push_back(
+        {piece.text, piece.score, is_unused || (merges && piece.type == Type::normal)});
+    if (is_unused) unused.push_back(layout.ids[i]);
   }
   return bpe(vocabulary,
              {.merges = merges_of_scores(scored),
+              .unused = std::move(unused),
               .unknown = vocabulary.piece(layout.unknown),
               .fuse_unknown = true,
               .byte_fallback = file.byte_fallback},
              where);
+}
+
+std::unique_ptr<const Model> word_model(const SentencePieceFile& file,
+                                        const SentencePieceLayout& layout, std::string_view where) {
+  if (file.byte_fallback) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: a model of words with byte_fallback is not supported", where));
+  }
+  std::map<std::u32string, int32_t, std::less<>> ids;
+  for (size_t i = 0; i < file.pieces.size(); ++i) {
+    if (layout.ids[i] >= 0) ids.emplace(decode_utf8(file.pieces[i].text).chars, layout.ids[i]);
+  }
+  return marked_words(std::move(ids), layout.unknown);
 }
 
 NormalizerPtr normalizer_of(const SentencePieceFile& file, SentencePieceLayout& layout,
@@ -181,12 +202,11 @@ std::shared_ptr<const Tokenizer> tokenizer_from_sentence_piece(const SentencePie
   parts.normalizer = normalizer_of(file, layout, where);
   if (file.kind == SentencePieceFile::Kind::unigram) {
     parts.model = unigram_model(file, layout, where);
-  } else if (file.kind != SentencePieceFile::Kind::word) {
+  } else if (file.kind == SentencePieceFile::Kind::word) {
+    parts.model = word_model(file, layout, where);
+  } else {
     parts.pre_tokenizer = kept_pieces(file, layout);
     parts.model = bpe_model(file, layout, vocabulary, where);
-  } else {
-    throw Error(ErrorCode::unsupported,
-                fmt::format("{}: needed a unigram, bpe or char model, found one of words", where));
   }
   parts.decoder = decoder_of(file);
   parts.post = template_of(layout, vocabulary, config);

@@ -158,6 +158,17 @@ TEST(SentencePieceFile, AUserDefinedPieceOutweighsLittleMoreThanAllOthers) {
   }
 }
 
+TEST(SentencePiece, WordsAreWholeAndUnknownOnesInARowAreOne) {
+  const std::string words = field(2, std::string("\x18\x03"));  // a model of words
+  const std::string model =
+      words + piece("<unk>", 2) + piece("\u2581a", -1.0F) + piece("\u2581be", -1.0F);
+  const auto tokenizer = tokenizer_from_sentence_piece({.model = model}, "made");
+  const Encoding got = tokenizer->encode("a x yy be ab a");
+  EXPECT_EQ(got.ids, (Ids{1, 0, 2, 0, 1}));
+  EXPECT_EQ(got.tokens[1], "\u2581x\u2581yy");
+  EXPECT_EQ(got.offsets[1], (Span{1, 6}));
+}
+
 TEST(SentencePieceFile, Faults) {
   const auto refused = [](const std::string& bytes, std::string_view what) {
     expect_error(ErrorCode::corrupt_data, {"file", what},
