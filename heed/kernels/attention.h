@@ -28,12 +28,12 @@ namespace heed::kernels {
 // kernels::ref::attention, in f64 inside. Tolerance: docs/math/attention.md, "Numerics". Threads:
 // none; calls with different rows may run at once with different scratch.
 
-/// Every kernel takes so many queries in one call, a report's state is sized for them.
+/// Every kernel takes so many queries in one call, with any report.
 constexpr int64_t kAttentionQueries = 128;
 /// What the problem's kernel takes at most, and what pays: the more queries go over a chunk, the
 /// less it costs to read its keys and values, or to pack them. At least kAttentionQueries.
 int64_t attention_queries(const AttentionProblem& problem);
-constexpr int64_t kMostAttentionQueries = 512;  // of the vector kernels
+constexpr int64_t kMostAttentionQueries = 512;  // of the vector kernels, and with a report
 /// Keys between two rescalings of the output; part of the contract, since bits depend on it.
 constexpr int64_t kAttentionChunk = 128;
 

@@ -73,6 +73,10 @@ struct AttentionReport {
   static constexpr int64_t kKeptKeys = 8192;
 };
 
+/// Queries that one call takes at most with this report: from kAttentionQueries, where it keeps
+/// much of each, to kMostAttentionQueries.
+int64_t attention_report_queries(const AttentionProblem& problem, const AttentionReport& report);
+
 /// Scratch that attention() needs after its own for problem.report.
 int64_t attention_report_scratch_bytes(const AttentionProblem& problem,
                                        const AttentionReport& report);

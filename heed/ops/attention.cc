@@ -14,20 +14,6 @@ namespace {
 using kernels::AttentionProblem;
 using kernels::KeyRange;
 
-// Queries in one task: as many as pay, so that keys are read once for all of them, but
-// fewer when there would be too few tasks to go round. Bits do not depend on it.
-int64_t queries_per_task(const AttentionPlan& plan) {
-  constexpr int64_t kLeast = 32;
-  const int64_t wanted_tasks = int64_t{4} * num_threads();
-  int64_t size =
-      plan.parts().empty() ? kLeast : kernels::attention_queries(plan.parts()[0].problem);
-  while (num_threads() > 1 && size > kLeast &&
-         plan['B'] * plan['H'] * ((plan['T'] + size - 1) / size) < wanted_tasks) {
-    size /= 2;
-  }
-  return size;
-}
-
 /// One query a head: spans of keys go to different threads, then each head's are merged.
 void decode(const AttentionProblem& problem, int64_t batch) {
   const int64_t spans =
@@ -110,9 +96,10 @@ void attend_by_keys(const AttentionProblem& problem, int64_t batch) {
 
 void attend(const AttentionPlan& plan) {
   if (worth_splitting(plan)) return attend_by_keys(plan.parts()[0].problem, plan['B']);
+  if (plan.parts().empty()) return;
   const int64_t bytes = kernels::attention_scratch_bytes(plan['D'], plan['E']);
   for_attention_blocks(
-      plan, queries_per_task(plan),
+      plan, queries_per_task(plan, plan.parts()[0].problem),
       [&](const AttentionProblem& problem, int64_t b, int64_t h, int64_t first, int64_t queries) {
         if (kernels::attention_decodes(problem)) return;
         kernels::attention(problem, b, h, first, queries, attention_scratch(bytes));

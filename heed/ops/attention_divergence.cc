@@ -150,6 +150,8 @@ class Comparison {
       return std::upper_bound(bins.edges + 1, bins.edges + 1 + bins.count, x) - (bins.edges + 1);
     };
     const int64_t first = bin_of(rows, query) * keys.count;
+    double* sums = share.sum.data<double>() + first;
+    float* highs = share.max.data<float>() + first;
     for (int64_t c = bin_of(keys, chunk.begin); c < keys.count && keys.edges[c] < chunk.end; ++c) {
       const int64_t begin = std::max(keys.edges[c], chunk.begin) - chunk.begin;
       const int64_t end = std::min(keys.edges[c + 1], chunk.end) - chunk.begin;
@@ -160,9 +162,8 @@ class Comparison {
         sum += static_cast<double>(difference);
         most = std::max(most, std::abs(difference));
       }
-      const auto cell = static_cast<size_t>(first + c);
-      share.sum[cell] += sum;
-      share.max[cell] = std::max(share.max[cell], most);
+      sums[c] += sum;
+      highs[c] = std::max(highs[c], most);
     }
   }
 
@@ -208,7 +209,7 @@ AttentionDivergence attention_divergence(const AttentionRun& a, const AttentionR
   const int64_t heads = plan_a['B'] * plan_a['H'], queries = plan_a['T'];
   AttentionDivergence out{.jensen_shannon = Tensor::empty({plan_a['B'], plan_a['H'], queries})};
   AttentionMapPool pool(plan_a['B'], plan_a['H'], queries, plan_a['S'], map);
-  const std::vector<QueryRun> runs = query_runs(queries);
+  const std::vector<QueryRun> runs = query_runs(queries, kAttentionQueries);
   const auto count = static_cast<int64_t>(runs.size());
   std::vector<AttentionMapPool::Share> shares(static_cast<size_t>(heads * count));
   const Comparison comparison(plan_a, plan_b, out.jensen_shannon, pool);

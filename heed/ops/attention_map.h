@@ -14,14 +14,19 @@ struct QueryRun {
   int64_t end = 0;
 };
 
-/// Sums over queries are taken run by run and then over runs, and runs are cut by T alone: the same
-/// bits at any thread count. At most 32, so that what each keeps does not grow as T x S.
-std::vector<QueryRun> query_runs(int64_t queries);
+/// [0, queries) cut in runs of `size`.
+std::vector<QueryRun> query_blocks(int64_t queries, int64_t size);
+
+/// Sums over queries are taken run by run and then over runs, and runs are cut by T alone, in whole
+/// blocks: the same bits at any thread count. At most 32, so that what each keeps does not grow as
+/// T x S.
+std::vector<QueryRun> query_runs(int64_t queries, int64_t block);
 
 /// Even edges of min(size, most) bins of [0, size).
 std::vector<int64_t> even_edges(int64_t size, int64_t most);
 
-/// Pooled maps of [B, H] heads that grow run by run.
+/// Pooled maps of [B, H] heads that grow run by run: written as soon as no run can add to a row, so
+/// that only one row is kept in f64.
 class AttentionMapPool {
  public:
   /// most: rows and columns at most; 0: no map.
@@ -36,23 +41,29 @@ class AttentionMapPool {
   struct Share {
     int64_t first_row = 0;
     kernels::Bins row_bins;
-    std::vector<double> sum;  // [rows][columns]
-    std::vector<float> max;
+    Tensor sum;  // [rows, columns], f64
+    Tensor max;  // [rows, columns]
   };
   /// Zeros for queries [first, end) of the whole.
   Share share(int64_t first, int64_t end) const;
-  /// Adds a share to head `head` of B x H. Not to be called at once for one head.
+  /// Adds a share to head `head` of B x H. Heads come in order, and each one's shares in order of
+  /// their queries.
   void add(int64_t head, const Share& share);
-  /// What was added up, as tensors; undefined ones if off.
-  AttentionMap finish() const;
+  /// What was added up; 0 where nothing was.
+  AttentionMap finish();
 
  private:
-  int64_t batch_;
-  int64_t heads_;
+  /// Writes the open row, and zeros in those between it and `row`, counted over all heads.
+  void advance(int64_t row);
+
   std::vector<int64_t> row_edges_;
   std::vector<int64_t> key_edges_;
-  std::vector<double> sum_;  // [B x H][rows][columns]
-  std::vector<float> max_;
+  std::vector<double> inverse_widths_;  // of columns
+  int64_t heads_;
+  int64_t open_ = 0;              // the row that was added to last
+  std::vector<double> open_sum_;  // [columns]
+  std::vector<float> open_max_;
+  Tensor sum_, mean_, max_;  // [B, H, rows, columns]
 };
 
 }  // namespace heed

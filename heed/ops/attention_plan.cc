@@ -331,6 +331,17 @@ AttentionRows<std::byte> attention_rows(const char* name, const Tensor& tensor) 
   return rows_of<std::byte>(name, tensor);
 }
 
+int64_t queries_per_task(const AttentionPlan& plan, const AttentionProblem& problem) {
+  constexpr int64_t kLeast = 32;
+  const int64_t wanted_tasks = int64_t{4} * num_threads();
+  int64_t size = kernels::attention_queries(problem);
+  while (num_threads() > 1 && size > kLeast &&
+         plan['B'] * plan['H'] * ((plan['T'] + size - 1) / size) < wanted_tasks) {
+    size /= 2;
+  }
+  return size;
+}
+
 std::byte* attention_scratch(int64_t bytes) {
   thread_local std::shared_ptr<Storage> storage;
   if (storage == nullptr || storage->bytes() < bytes) storage = Storage::allocate(bytes);

@@ -55,6 +55,10 @@ class AttentionPlan {
 /// contiguous or the dtype is none that kernels compute in.
 kernels::AttentionRows<std::byte> attention_rows(const char* name, const Tensor& tensor);
 
+/// Queries in one task on this problem, one of the plan's: as many as pay, so that keys are read
+/// once for all of them, but fewer when there would be too few tasks to go round.
+int64_t queries_per_task(const AttentionPlan& plan, const kernels::AttentionProblem& problem);
+
 /// This thread's scratch; it grows to the largest need and stays.
 std::byte* attention_scratch(int64_t bytes);
 

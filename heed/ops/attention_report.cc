@@ -16,7 +16,6 @@ namespace heed {
 namespace {
 
 using kernels::AttentionProblem;
-using kernels::kAttentionQueries;
 
 [[noreturn]] void refuse(const std::string& text) {
   throw Error(ErrorCode::invalid_argument, "attention report: " + text);
@@ -86,12 +85,13 @@ struct SortedList {
 struct Task {
   const AttentionPlan::Part* part;
   const kernels::AttentionReport* rows;  // what the part's rows report
+  int64_t block;                         // queries of a call
   int64_t b, h;
   QueryRun run;
   AttentionMapPool::Share map;
-  std::vector<double> received;
-  std::vector<float> received_max;
-  std::vector<int64_t> received_top;
+  Tensor received;      // [S], f64
+  Tensor received_max;  // [S]
+  Tensor received_top;  // [S], i64
 };
 
 class Reporter {
@@ -102,11 +102,14 @@ class Reporter {
         out_(out),
         map_(plan['B'], plan['H'], plan['T'], plan['S'], want.map) {
     for (const AttentionKeyList& list : want.lists) sorted_.emplace_back(list);
+    if (want.received)
+      received_.assign(static_cast<size_t>(plan['B'] * plan['H'] * plan['S']), 0.0);
     for (const AttentionPlan::Part& part : plan.parts()) {
       lists_.push_back(lists_of(part));
       rows_.push_back(rows_of(part, lists_.back()));
-      blocks_ += part.batch * part.problem.heads *
-                 ((part.problem.queries + kAttentionQueries - 1) / kAttentionQueries);
+      block_.push_back(block_of(part, rows_.back()));
+      const int64_t blocks = (part.problem.queries + block_.back() - 1) / block_.back();
+      blocks_ += part.batch * part.problem.heads * blocks;
     }
   }
 
@@ -132,6 +135,13 @@ class Reporter {
  private:
   bool adds_up() const { return want_.received || map_.on(); }
 
+  /// Queries of one call. Where nothing is added up over them, bits do not depend on it.
+  int64_t block_of(const AttentionPlan::Part& part, const kernels::AttentionReport& rows) const {
+    AttentionProblem problem = part.problem;
+    problem.report = &rows;
+    return adds_up() ? kernels::attention_queries(problem) : queries_per_task(plan_, problem);
+  }
+
   std::vector<kernels::KeyList> lists_of(const AttentionPlan::Part& part) const {
     std::vector<kernels::KeyList> lists;
     for (size_t i = 0; i < sorted_.size(); ++i) {
@@ -146,7 +156,7 @@ class Reporter {
 
   /// Where a part's rows are reported.
   kernels::AttentionReport rows_of(const AttentionPlan::Part& part,
-                                   const std::vector<kernels::KeyList>& lists) const {
+                                   const std::vector<kernels::KeyList>& lists) {
     const auto at = [&]<class T>(const Tensor& tensor, T* /*type*/) -> T* {
       if (!tensor.defined()) return nullptr;
       const int64_t row = tensor.rank() == 4 ? tensor.size(3) : 1;
@@ -181,14 +191,20 @@ class Reporter {
     if (report.binned != nullptr) {
       report.bins = {want_.bins.data(), static_cast<int64_t>(want_.bins.size()) - 1};
     }
+    // What is added up over queries is redirected to each task's own.
+    if (map_.on()) report.map_keys = map_.key_bins();
+    if (want_.received) report.received = received_.data();
     return report;
   }
 
   void add_tasks(int64_t b, int64_t h, std::vector<Task>& tasks) const {
     for (size_t i = 0; i < plan_.parts().size(); ++i) {
       const AttentionPlan::Part& part = plan_.parts()[i];
-      for (const QueryRun run : query_runs(part.problem.queries)) {
-        tasks.push_back({.part = &part, .rows = &rows_[i], .b = b, .h = h, .run = run});
+      const int64_t queries = part.problem.queries;
+      for (const QueryRun run :
+           adds_up() ? query_runs(queries, block_[i]) : query_blocks(queries, block_[i])) {
+        tasks.push_back(
+            {.part = &part, .rows = &rows_[i], .block = block_[i], .b = b, .h = h, .run = run});
       }
     }
   }
@@ -202,26 +218,24 @@ class Reporter {
     if (map_.on()) {
       task.map = map_.share(part.first_query + task.run.first, part.first_query + task.run.end);
       report.map_rows = task.map.row_bins;
-      report.map_keys = map_.key_bins();
-      report.map_sum = task.map.sum.data();
-      report.map_max = task.map.max.data();
+      report.map_sum = task.map.sum.data<double>();
+      report.map_max = task.map.max.data<float>();
     }
     if (want_.received) {
-      const auto keys = static_cast<size_t>(problem.keys);
-      task.received.assign(keys, 0.0);
-      task.received_max.assign(keys, 0.0F);
-      report.received = task.received.data();
-      report.received_max = task.received_max.data();
+      task.received = Tensor::zeros({problem.keys}, DType::f64);
+      task.received_max = Tensor::zeros({problem.keys});
+      report.received = task.received.data<double>();
+      report.received_max = task.received_max.data<float>();
       if (want_.top > 0) {
-        task.received_top.assign(keys, 0);
-        report.received_top = task.received_top.data();
+        task.received_top = Tensor::zeros({problem.keys}, DType::i64);
+        report.received_top = task.received_top.data<int64_t>();
       }
     }
     const int64_t bytes = kernels::attention_scratch_bytes(plan_['D'], plan_['E']) +
                           kernels::attention_report_scratch_bytes(problem, report);
-    for (int64_t first = task.run.first; first < task.run.end; first += kAttentionQueries) {
+    for (int64_t first = task.run.first; first < task.run.end; first += task.block) {
       check_cancelled();
-      const int64_t queries = std::min(kAttentionQueries, task.run.end - first);
+      const int64_t queries = std::min(task.block, task.run.end - first);
       kernels::attention(problem, task.b, task.h, first, queries, attention_scratch(bytes));
       if (want_.received) {
         kernels::attention_received(problem, task.b, task.h, first, queries,
@@ -236,24 +250,24 @@ class Reporter {
     const int64_t head = task.b * plan_['H'] + task.h;
     if (map_.on()) map_.add(head, task.map);
     if (!want_.received) return;
-    if (received_.empty()) {
-      received_.assign(static_cast<size_t>(plan_['B'] * plan_['H'] * plan_['S']), 0.0);
-    }
     const int64_t at = head * plan_['S'] + task.part->first_key;
-    for (size_t s = 0; s < task.received.size(); ++s) {
-      received_[static_cast<size_t>(at) + s] += task.received[s];
-      float& most = out_.received_max.data<float>()[at + static_cast<int64_t>(s)];
-      most = std::max(most, task.received_max[s]);
-      if (want_.top == 0) continue;
-      out_.received_top.data<int64_t>()[at + static_cast<int64_t>(s)] += task.received_top[s];
+    const int64_t keys = task.part->problem.keys;
+    double* sum = received_.data() + at;
+    float* most = out_.received_max.data<float>() + at;
+    for (int64_t s = 0; s < keys; ++s) {
+      sum[s] += task.received.data<double>()[s];
+      most[s] = std::max(most[s], task.received_max.data<float>()[s]);
     }
+    if (want_.top == 0) return;
+    int64_t* rows = out_.received_top.data<int64_t>() + at;
+    for (int64_t s = 0; s < keys; ++s) rows[s] += task.received_top.data<int64_t>()[s];
   }
 
   void finish() {
     if (want_.map > 0) out_.map = map_.finish();
     if (!want_.received) return;
     const auto sums = out_.received.span<float>();
-    for (size_t i = 0; i < sums.size() && !received_.empty(); ++i) {
+    for (size_t i = 0; i < sums.size(); ++i) {
       sums[i] = static_cast<float>(received_[i]);
     }
   }
@@ -265,6 +279,7 @@ class Reporter {
   std::vector<SortedList> sorted_;
   std::vector<std::vector<kernels::KeyList>> lists_;  // of each part
   std::vector<kernels::AttentionReport> rows_;        // of each part
+  std::vector<int64_t> block_;                        // of each part
   std::vector<double> received_;                      // [B, H, S]
   bool without_y_ = false;
   int64_t blocks_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 
@@ -84,6 +85,66 @@ TEST(AttentionReport, TiesGoToTheLowestKey) {
     }
     EXPECT_EQ(report.received_top.at<int64_t>({0, 0, 200}), 40);
     EXPECT_EQ(report.received_top.at<int64_t>({0, 0, 4}), 0);
+  });
+}
+
+TEST(AttentionReport, TopOfLongRowsKeepsKeysInOrderWhereManyTie) {
+  kernels::on_every_isa([](kernels::Isa isa) {
+    // Small whole numbers: scores are exact, and every one of them is many keys'.
+    const int64_t rows = 70, keys = isa == kernels::Isa::reference ? 200 : 1300;
+    const auto whole = [](int64_t n, uint32_t seed) {
+      const Tensor x = random_tensor({1, 1, n, 2}, seed);
+      for (float& value : x.span<float>()) value = std::round(2 * value);
+      return x;
+    };
+    const Tensor q = whole(rows, 1), k = whole(keys, 2);
+    const AttentionOptions options{.scale = 1.0F, .mask = Mask::causal(Align::bottom_right)};
+    for (const int64_t top : {1, 2, 8, 20, 64}) {
+      const AttentionReport report = attention_report(q, k, k, options, {.max = true, .top = top});
+      for (int64_t t = 0; t < rows; ++t) {
+        const auto score = [&](int64_t s) {
+          return q.at({0, 0, t, 0}) * k.at({0, 0, s, 0}) + q.at({0, 0, t, 1}) * k.at({0, 0, s, 1});
+        };
+        std::vector<int64_t> order(static_cast<size_t>(keys - rows + t + 1));
+        std::iota(order.begin(), order.end(), 0);
+        std::stable_sort(order.begin(), order.end(),
+                         [&](int64_t a, int64_t b) { return score(a) > score(b); });
+        EXPECT_EQ(report.max_key.at<int64_t>({0, 0, t}), order[0]);
+        for (int64_t i = 0; i < top; ++i) {
+          const int64_t key = order[static_cast<size_t>(i)];
+          ASSERT_EQ(report.top_keys.at<int64_t>({0, 0, t, i}), key) << "row " << t << ", " << i;
+          const float weight = std::exp(score(key) - report.lse.at({0, 0, t}));
+          ASSERT_NEAR(report.top_weights.at({0, 0, t, i}), weight, 1e-5F);
+        }
+      }
+    }
+  });
+}
+
+TEST(AttentionReport, ARowIsTheSameAloneAndInCompany) {
+  kernels::on_every_isa([](kernels::Isa) {
+    const Tensor q = random_tensor({1, 2, 300, 8}, 1), k = random_tensor({1, 2, 300, 8}, 2);
+    AttentionReportWant want = AttentionReportWant::all_rows();
+    want.top = 8;
+    want.window = 5;
+    want.bins = {0, 3, 50, 51, 140, 299};
+    const Mask causal = Mask::causal(Align::top_left);
+    for (const Mask& mask : {causal, causal & Mask::window(37, 0)}) {
+      const auto all = named_arrays(attention_report(q, k, k, {.mask = mask}, want), want);
+      for (const int64_t rows : {1, 19, 77, 133}) {
+        const AttentionReport few =
+            attention_report(q.slice(2, 0, rows), k, k, {.mask = mask}, want);
+        const auto arrays = named_arrays(few, want);
+        for (size_t i = 0; i < arrays.size(); ++i) {
+          const Tensor part = all[i].second.slice(2, 0, rows).contiguous();
+          ASSERT_EQ(part.numel(), arrays[i].second.numel());
+          EXPECT_EQ(std::memcmp(part.raw_data(), arrays[i].second.raw_data(),
+                                static_cast<size_t>(part.numel() * size_of(part.dtype()))),
+                    0)
+              << arrays[i].first << " of " << rows << " rows";
+        }
+      }
+    }
   });
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "heed/kernels/attention.h"
+#include "heed/kernels/attention_report.h"
 #include "heed/kernels/cpu/attention_amx.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
@@ -73,10 +74,12 @@ void attend(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first
     take_queries(block, tiles[i]);
   }
   prepare_report(block, tiles, count, take);
+  float* const scores = block.scores;
   pass_over_keys(block, tiles, count, [&](KeyRange chunk, const Job* jobs, int64_t n) {
     const Keys found = find_keys(block, chunk.begin, chunk.end - chunk.begin);
     for (const Job* job = jobs; job != jobs + n; ++job) {
       const Keys keys = found.part(job->keys.begin, job->keys.end);
+      block.scores = chunk_scores(block, *job->tile, keys.first, scores);
       job->tile->width == kLanes ? attend_chunk<1>(block, *job->tile, keys)
                                  : attend_chunk<kTileVectors>(block, *job->tile, keys);
     }
@@ -102,10 +105,12 @@ int64_t attention_scratch_bytes(int64_t head_dim, int64_t value_dim) {
 }
 
 int64_t attention_queries(const AttentionProblem& problem) {
-  // A report's state is sized for kAttentionQueries.
-  if (problem.report != nullptr || active_isa() == Isa::reference) return kAttentionQueries;
-  if (amx_serves(problem)) return kAmxQueries;
-  return std::min(HEED_DISPATCH(most_queries)(), kMostAttentionQueries);
+  if (active_isa() == Isa::reference) return kAttentionQueries;
+  const int64_t most = amx_serves(problem)
+                           ? kAmxQueries
+                           : std::min(HEED_DISPATCH(most_queries)(), kMostAttentionQueries);
+  if (problem.report == nullptr) return most;
+  return std::min(most, attention_report_queries(problem, *problem.report));
 }
 
 void attention(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,

@@ -9,7 +9,6 @@
 #endif
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <memory>
 
@@ -20,6 +19,8 @@
 #include "heed/kernels/cpu/attention_soften-inl.h"
 #include "heed/kernels/cpu/attention_tile-inl.h"
 #include "heed/kernels/cpu/attention_top-inl.h"
+#include "heed/kernels/cpu/vector-inl.h"
+#include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -41,8 +42,10 @@ struct TileReport {
   TileTop top;
   TileBins bins;
   TileBins map;
-  float* highest;  // [chunks][width], the maximum that was running in each
-  float* kept;     // [S][width], weights relative to their chunk's highest; null: not kept
+  // [chunks][width], the maximum that was running in each, in the end what weights relative to it
+  // must be multiplied by; null where nothing is relative to a chunk's.
+  float* highest;
+  float* kept;  // [S][width], weights relative to their chunk's highest; null: not kept
 };
 
 constexpr int64_t kMostTiles = 16;  // of a call
@@ -52,6 +55,12 @@ static_assert(kMostTiles * kTile >= kAttentionQueries);
 HWY_INLINE bool measures(const AttentionReport& report) {
   return report.entropy != nullptr || report.perplexity != nullptr || report.squares != nullptr ||
          report.distance != nullptr;
+}
+
+/// How many of a query's largest weights are kept: max is one.
+HWY_INLINE int64_t top_of(const AttentionReport& report) {
+  const bool max = report.max != nullptr || report.max_key != nullptr;
+  return std::max<int64_t>(report.top, max ? 1 : 0);
 }
 
 HWY_INLINE void start_report(const Block& block, const Tile& tile) {
@@ -207,35 +216,95 @@ HWY_INLINE void report_chunk(const Block& block, const Tile& tile, int64_t first
   add_listed<kVectors>(block, tile, first, n, factor);
   add_to_bins<kVectors>(state.bins, block.scores, first, n, factor);
   add_to_bins<kVectors>(state.map, block.scores, first, n, factor);
-  std::copy_n(tile.highest, kWidth, state.highest + first / kAttentionChunk * kWidth);
-  if (state.kept != nullptr) std::copy_n(block.scores, n * kWidth, state.kept + first * kWidth);
+  if (state.highest != nullptr) {
+    std::copy_n(tile.highest, kWidth, state.highest + first / kAttentionChunk * kWidth);
+  }
+  if (state.kept == nullptr || block.scores == state.kept + first * kWidth) return;
+  std::copy_n(block.scores, n * kWidth, state.kept + first * kWidth);
+}
+
+/// Where a tile's scores of keys from first on go: where its weights are kept, if they are.
+HWY_INLINE float* chunk_scores(const Block& block, const Tile& tile, int64_t first,
+                               float* otherwise) {
+  if (tile.report == nullptr || tile.report->kept == nullptr) return otherwise;
+  if (block.problem.dropout.on()) return otherwise;  // it takes some of them away
+  return tile.report->kept + first * tile.width;
 }
 
 /// values[w] = sums[w] times what makes weights of them.
-HWY_INLINE void finish_sums(const Block& block, const Tile& tile, const float* sums, float* out) {
-  if (out == nullptr) return;
-  out += block.problem.row(block.b, block.h, tile.first);
-  for (int64_t w = 0; w < tile.queries; ++w) out[w] = sums[w] * tile.total[w];
+HWY_INLINE void finish_sums(const Block& block, const Tile& tile, const float* sums,
+                            float* values) {
+  if (values == nullptr) return;
+  const Floats f;
+  values += block.problem.row(block.b, block.h, tile.first);
+  for_vectors(tile.queries, [&](int64_t w, int64_t n) HWY_ATTR {
+    store(f, hn::Mul(hn::Load(f, sums + w), hn::Load(f, tile.total + w)), values + w, n);
+  });
 }
 
-HWY_INLINE void finish_top(const Block& block, const Tile& tile) {
+HWY_INLINE void finish_entropy(const Block& block, const Tile& tile) {
   const AttentionReport& report = *block.problem.report;
   const TileReport& state = *tile.report;
-  for (int64_t w = 0; w < tile.queries; ++w) {
-    const int64_t row = block.problem.row(block.b, block.h, tile.first + w);
-    for (int64_t i = 0; i < state.top.size; ++i) {
-      const int64_t key = state.top.keys[i * tile.width + w];
-      const bool seen = key >= 0;
-      const int64_t named = seen ? key + report.first_key : -1;
-      const float exponent = state.top.scores[i * tile.width + w] - tile.highest[w];
-      const float weight = seen ? std::exp(exponent) * tile.total[w] : 0.0F;
-      if (i == 0 && report.max != nullptr) report.max[row] = weight;
-      if (i == 0 && report.max_key != nullptr) report.max_key[row] = named;
-      if (i >= report.top) continue;
-      report.top_weights[row * report.top + i] = weight;
-      report.top_keys[row * report.top + i] = named;
-      if (seen && report.received_top != nullptr) ++report.received_top[key];
-    }
+  const Floats f;
+  const Vector zero = hn::Zero(f);
+  const int64_t row = block.problem.row(block.b, block.h, tile.first);
+  for_vectors(tile.queries, [&](int64_t w, int64_t n) HWY_ATTR {
+    const Vector inverse = hn::Load(f, tile.total + w);
+    const Vector visible = hn::Load(f, state.visible + w);
+    const auto none = hn::Eq(hn::Mul(inverse, visible), zero);
+    // ln p = exponent + ln inverse; rounding may take the sum above 0
+    const Vector sum =
+        hn::Add(hn::Load(f, state.entropy + w), hn::Mul(visible, hn::Log(f, inverse)));
+    const Vector negative =
+        hn::IfThenZeroElse(hn::Or(none, hn::Gt(sum, zero)), hn::Mul(inverse, sum));
+    if (report.entropy != nullptr) store(f, hn::Sub(zero, negative), report.entropy + row + w, n);
+    if (report.perplexity == nullptr) return;
+    const Vector perplexity = hn::Div(hn::Set(f, 1.0F), exp_of_negative(f, negative));
+    store(f, hn::IfThenZeroElse(none, perplexity), report.perplexity + row + w, n);
+  });
+}
+
+HWY_INLINE void finish_inside(const Block& block, const Tile& tile) {
+  const AttentionReport& report = *block.problem.report;
+  const TileReport& state = *tile.report;
+  const Floats f;
+  const int64_t row = block.problem.row(block.b, block.h, tile.first);
+  for_vectors(tile.queries, [&](int64_t w, int64_t n) HWY_ATTR {
+    const Vector inverse = hn::Load(f, tile.total + w);
+    const Vector inside = hn::Load(f, state.inside + w);
+    const Vector rest = hn::Max(hn::Sub(hn::Load(f, state.visible + w), inside), hn::Zero(f));
+    store(f, hn::Mul(inside, inverse), report.inside + row + w, n);
+    store(f, hn::Mul(rest, inverse), report.outside + row + w, n);
+  });
+}
+
+/// The largest weights of row w and their keys. The first score is the tile's highest, so its
+/// weight is 1 before the total.
+HWY_INLINE void finish_top(const Block& block, const Tile& tile, int64_t w) {
+  const AttentionReport& report = *block.problem.report;
+  const TileTop& top = tile.report->top;
+  const Floats f;
+  const int64_t row = block.problem.row(block.b, block.h, tile.first + w);
+  const float inverse = tile.total[w];
+  const int32_t* keys = top.keys + w * top.places();
+  const auto named = [&](int64_t key) { return key < 0 ? key : key + report.first_key; };
+  if (report.max != nullptr) report.max[row] = inverse;
+  if (report.max_key != nullptr) report.max_key[row] = named(keys[0]);
+  if (report.top == 0) return;
+  float* weights = report.top_weights + row * report.top;
+  if (top.size == 1) {
+    weights[0] = inverse;
+  } else {
+    const float* scores = top.scores + w * top.places();
+    const Vector base = base_of(hn::Set(f, tile.highest[w]));
+    for_vectors(report.top, [&](int64_t i, int64_t n) HWY_ATTR {
+      const Vector weight = exp_of_negative(f, hn::Sub(hn::Load(f, scores + i), base));
+      store(f, hn::Mul(weight, hn::Set(f, inverse)), weights + i, n);
+    });
+  }
+  for (int64_t i = 0; i < report.top; ++i) {
+    report.top_keys[row * report.top + i] = named(keys[i]);
+    if (report.received_top != nullptr && keys[i] >= 0) ++report.received_top[keys[i]];
   }
 }
 
@@ -245,32 +314,23 @@ HWY_INLINE void finish_rows(const Block& block, const Tile& tile) {
   const AttentionReport& report = *problem.report;
   const TileReport& state = *tile.report;
   const int64_t row = problem.row(block.b, block.h, tile.first);
+  if (report.entropy != nullptr || report.perplexity != nullptr) finish_entropy(block, tile);
+  if (report.squares != nullptr) {
+    for (int64_t w = 0; w < tile.width; ++w) state.squares[w] *= tile.total[w];
+  }
+  finish_sums(block, tile, state.squares, report.squares);
   finish_sums(block, tile, state.distance, report.distance);
   finish_sums(block, tile, state.first, report.first);
   finish_sums(block, tile, state.self, report.self);
   finish_sums(block, tile, state.previous, report.previous);
+  if (report.inside != nullptr) finish_inside(block, tile);
+  const auto lists = static_cast<int64_t>(report.lists.size());
   for (int64_t w = 0; w < tile.queries; ++w) {
-    const float inverse = tile.total[w];
-    if (report.entropy != nullptr || report.perplexity != nullptr) {
-      const bool none = inverse * state.visible[w] == 0;
-      // ln p = exponent + ln inverse
-      const float sum = state.entropy[w] + state.visible[w] * std::log(inverse);
-      const float entropy = none || sum > 0 ? 0.0F : -inverse * sum;
-      if (report.entropy != nullptr) report.entropy[row + w] = entropy;
-      if (report.perplexity != nullptr) report.perplexity[row + w] = none ? 0 : std::exp(entropy);
-    }
-    if (report.squares != nullptr) report.squares[row + w] = state.squares[w] * inverse * inverse;
-    if (report.inside != nullptr) {
-      report.inside[row + w] = state.inside[w] * inverse;
-      const float rest = std::max(state.visible[w] - state.inside[w], 0.0F);
-      report.outside[row + w] = rest * inverse;
-    }
-    const auto lists = static_cast<int64_t>(report.lists.size());
     for (int64_t i = 0; i < lists; ++i) {
-      report.listed[(row + w) * lists + i] = state.listed[i * tile.width + w] * inverse;
+      report.listed[(row + w) * lists + i] = state.listed[i * tile.width + w] * tile.total[w];
     }
+    if (state.top.size > 0) finish_top(block, tile, w);
   }
-  if (state.top.size > 0) finish_top(block, tile);
   if (report.binned != nullptr) {
     finish_bins(state.bins, tile, state.highest, report.binned + row * report.bins.count);
   }
@@ -289,21 +349,35 @@ struct KeptColumn {
 HWY_INLINE void receive_columns(const AttentionReport& report, const KeptColumn* columns,
                                 int64_t count, int64_t first, int64_t n) {
   const Floats f;
-  for (int64_t s = 0; s < n; ++s) {
-    Vector sum = hn::Zero(f), high = hn::Zero(f);
+  for (int64_t s = 0; s < n; s += kReceivedKeys) {
+    Vector sums[kReceivedKeys], highs[kReceivedKeys];
+    HEED_UNROLL
+    for (int64_t i = 0; i < kReceivedKeys; ++i) sums[i] = highs[i] = hn::Zero(f);
+    const auto add = [&](const KeptColumn& column, int64_t i) HWY_ATTR {
+      const float* weights = column.weights + (s + i) * column.row;
+      const Vector weight = hn::Mul(hn::Load(f, weights), column.scale);
+      sums[i] = hn::Add(sums[i], weight);
+      highs[i] = hn::Max(highs[i], weight);
+    };
     for (const KeptColumn* column = columns; column != columns + count; ++column) {
-      if (s < column->keys.begin || s >= column->keys.end) continue;
-      const Vector weight = hn::Mul(hn::Load(f, column->weights + s * column->row), column->scale);
-      sum = hn::Add(sum, weight);
-      high = hn::Max(high, weight);
+      if (column->keys.begin <= s && s + kReceivedKeys <= column->keys.end) {
+        HEED_UNROLL
+        for (int64_t i = 0; i < kReceivedKeys; ++i) add(*column, i);
+        continue;
+      }
+      HEED_UNROLL
+      for (int64_t i = 0; i < kReceivedKeys; ++i) {
+        if (column->keys.begin <= s + i && s + i < column->keys.end) add(*column, i);
+      }
     }
-    receive(report, first + s, sum, high);
+    receive(report, first + s, std::min(kReceivedKeys, n - s), sums, highs);
   }
 }
 
 /// Attention received from the block's queries, from the weights kept, once the rows' totals are
 /// known.
 HWY_INLINE void receive_kept(const Block& block, const Tile* tiles, int64_t count, KeyRange keys) {
+  const Floats f;
   KeptColumn columns[kMostTiles * kTileVectors] = {};
   const int64_t grid = keys.begin / kAttentionChunk * kAttentionChunk;
   for (int64_t at = grid; at < keys.end; at += kAttentionChunk) {
@@ -313,9 +387,9 @@ HWY_INLINE void receive_kept(const Block& block, const Tile* tiles, int64_t coun
       const KeyRange seen{std::max(chunk.begin, tile->keys.begin) - chunk.begin,
                           std::min(chunk.end, tile->keys.end) - chunk.begin};
       if (seen.begin >= seen.end) continue;
-      const float* bases = tile->report->highest + at / kAttentionChunk * tile->width;
+      const float* scales = tile->report->highest + at / kAttentionChunk * tile->width;
       for (int64_t w = 0; w < tile->width; w += kLanes) {
-        const Vector scale = hn::Mul(weight_scale(*tile, bases, w), used_lanes(*tile, w));
+        const Vector scale = hn::Mul(hn::Load(f, scales + w), used_lanes(*tile, w));
         columns[used++] = {tile->report->kept + chunk.begin * tile->width + w, tile->width, seen,
                            scale};
       }
@@ -335,8 +409,8 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
   const auto take_keys = [&](int64_t n) {
     return reinterpret_cast<int64_t*>(take(n * static_cast<int64_t>(sizeof(int64_t) / 4)));
   };
-  float* shared_sums = take(report.map_keys.count * kTile);
-  float* shared_highs = take(report.map_keys.count * kTile);
+  const bool by_chunk = keep || report.bins.count > 0 || report.map_keys.count > 0;
+  float* rows = take(report.map_keys.count * kTile);
   for (int64_t i = 0; i < count; ++i) {
     Tile& tile = tiles[i];
     constexpr auto kSize = static_cast<int64_t>(sizeof(TileReport) / sizeof(float));
@@ -347,21 +421,23 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
     }
     state.listed = take(lists * tile.width);
     state.cursors = take_keys(lists * tile.width);
-    const int64_t top = std::max<int64_t>(report.top, report.max != nullptr ? 1 : 0);
-    state.top = {top, take(top * tile.width), reinterpret_cast<int32_t*>(take(top * tile.width))};
+    state.top.size = top_of(report);
+    const int64_t places = state.top.places() * tile.width;
+    state.top.scores = take(places);
+    state.top.keys = reinterpret_cast<int32_t*>(take(places));
+    state.top.smallest = take(tile.width);
     const auto take_bins = [&](const Bins& bins, bool map) {
       const auto take_all = [&] { return take(bins.count * tile.width); };
       return TileBins{.bins = bins,
                       .first_key = report.first_key,
                       .sums = take_all(),
                       .highs = map ? take_all() : nullptr,
-                      .sum_rows = map ? shared_sums : nullptr,
-                      .high_rows = map ? shared_highs : nullptr};
+                      .rows = map ? rows : nullptr};
     };
     state.bins = take_bins(report.bins, false);
     state.map = take_bins(report.map_keys, true);
     const int64_t chunks = (problem.keys + kAttentionChunk - 1) / kAttentionChunk;
-    state.highest = take(chunks * tile.width);
+    state.highest = by_chunk ? take(chunks * tile.width) : nullptr;
     state.kept = keep ? take(problem.keys * tile.width) : nullptr;
     tile.report = &state;
     start_report(block, tile);
@@ -372,7 +448,10 @@ HWY_INLINE void prepare_report(const Block& block, Tile* tiles, int64_t count, c
 /// those that any tile saw.
 HWY_INLINE void finish_report(const Block& block, const Tile* tiles, int64_t count, KeyRange keys) {
   if (block.problem.report == nullptr) return;
-  for (int64_t i = 0; i < count; ++i) finish_rows(block, tiles[i]);
+  for (int64_t i = 0; i < count; ++i) {
+    if (tiles[i].report->highest != nullptr) scale_chunks(tiles[i], tiles[i].report->highest);
+    finish_rows(block, tiles[i]);
+  }
   if (count > 0 && tiles[0].report->kept != nullptr) receive_kept(block, tiles, count, keys);
 }
 

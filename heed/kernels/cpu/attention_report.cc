@@ -154,20 +154,45 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace heed::kernels {
 
+namespace {
+
+constexpr int64_t kArrays = 24;  // of a tile, each rounded up to 16 floats
+
+/// Floats that the state of a query takes at most.
+int64_t query_floats(const AttentionProblem& problem, const AttentionReport& report) {
+  const auto lists = static_cast<int64_t>(report.lists.size());
+  const bool kept = report.received != nullptr && problem.keys <= AttentionReport::kKeptKeys;
+  int64_t floats =
+      kArrays + 3 * lists + 2 * (report.top + 15) + report.bins.count + 2 * report.map_keys.count;
+  if (kept) floats += problem.keys;
+  if (kept || report.bins.count > 0 || report.map_keys.count > 0) {
+    floats += problem.keys / kAttentionChunk + 1;
+  }
+  return floats;
+}
+
+}  // namespace
+
+int64_t attention_report_queries(const AttentionProblem& problem, const AttentionReport& report) {
+  // More queries read a chunk's keys less often, until their state no longer stays in L2.
+  constexpr int64_t kFloats = 160 * 1024;
+  int64_t queries = kMostAttentionQueries;
+  while (queries > kAttentionQueries && queries * query_floats(problem, report) > kFloats) {
+    queries /= 2;
+  }
+  return queries;
+}
+
 int64_t attention_report_scratch_bytes(const AttentionProblem& problem,
                                        const AttentionReport& report) {
   if (active_isa() == Isa::reference) {
     return problem.keys * static_cast<int64_t>(sizeof(double));
   }
-  constexpr int64_t kTiles = kAttentionQueries / 8;  // with NEON, the narrowest
-  constexpr int64_t kArrays = 24;  // of a tile, each rounded up to 16 floats, and 256
-  const auto lists = static_cast<int64_t>(report.lists.size());
-  int64_t lane = kArrays + 3 * lists + 3 * std::max<int64_t>(report.top, 1) + report.bins.count +
-                 2 * report.map_keys.count + problem.keys / kAttentionChunk + 1;
-  if (report.received != nullptr && problem.keys <= AttentionReport::kKeptKeys)
-    lane += problem.keys;
-  const int64_t shared = 2 * kAttentionChunk * 16 + 2 * 32 * report.map_keys.count;
-  const int64_t floats = kAttentionQueries * lane + kTiles * (kArrays * 16 + 256) + shared;
+  const int64_t queries = attention_report_queries(problem, report);
+  const int64_t tiles = queries / 8;  // with NEON, the narrowest
+  const int64_t shared = 2 * kAttentionChunk * 16 + 32 * report.map_keys.count;
+  const int64_t floats =
+      queries * query_floats(problem, report) + tiles * (kArrays * 16 + 256) + shared;
   return floats * static_cast<int64_t>(sizeof(float));
 }
 

@@ -99,9 +99,11 @@ HWY_INLINE void tile_from_rows(const float* matrix, int64_t stride, int64_t rows
   tile_from_rows(matrix, stride, rows, n, change, tile, width);
 }
 
-/// (row w of the matrix)[i] = tile[i][w] for i < n, w < rows.
+/// (row w of the matrix)[i] = change(w, tile[i][w]) for i < n, w < rows; change on vectors, from
+/// lane w on.
+template <class Change>
 HWY_INLINE void rows_from_tile(const float* HWY_RESTRICT tile, int64_t width, int64_t n,
-                               float* matrix, int64_t stride, int64_t rows) {
+                               const Change& change, float* matrix, int64_t stride, int64_t rows) {
   using namespace transpose;
   const Floats f;
   const auto lanes = static_cast<int64_t>(hn::Lanes(f));
@@ -109,10 +111,9 @@ HWY_INLINE void rows_from_tile(const float* HWY_RESTRICT tile, int64_t width, in
   int64_t i = 0;
   for (; i + 4 <= n; i += 4) {
     for (int64_t w = 0; w < rows; w += lanes) {
-      const float* from = tile + i * width + w;
-      const Four columns =
-          transpose_blocks({hn::Load(f, from), hn::Load(f, from + width),
-                            hn::Load(f, from + 2 * width), hn::Load(f, from + 3 * width)});
+      const auto row = [&](int64_t k)
+                           HWY_ATTR { return change(w, hn::Load(f, tile + (i + k) * width + w)); };
+      const Four columns = transpose_blocks({row(0), row(1), row(2), row(3)});
       hn::Store(columns.a, f, blocks[0]);
       hn::Store(columns.b, f, blocks[1]);
       hn::Store(columns.c, f, blocks[2]);
@@ -125,8 +126,20 @@ HWY_INLINE void rows_from_tile(const float* HWY_RESTRICT tile, int64_t width, in
     }
   }
   for (; i < n; ++i) {
-    for (int64_t w = 0; w < rows; ++w) matrix[w * stride + i] = tile[i * width + w];
+    for (int64_t w = 0; w < rows; w += lanes) {
+      hn::Store(change(w, hn::Load(f, tile + i * width + w)), f, blocks[0]);
+      const int64_t valid = std::min(lanes, rows - w);
+      for (int64_t lane = 0; lane < valid; ++lane)
+        matrix[(w + lane) * stride + i] = blocks[0][lane];
+    }
   }
+}
+
+/// (row w of the matrix)[i] = tile[i][w] for i < n, w < rows.
+HWY_INLINE void rows_from_tile(const float* HWY_RESTRICT tile, int64_t width, int64_t n,
+                               float* matrix, int64_t stride, int64_t rows) {
+  const auto same = [](int64_t /*w*/, transpose::Vector x) HWY_ATTR { return x; };
+  rows_from_tile(tile, width, n, same, matrix, stride, rows);
 }
 
 }  // namespace heed::kernels::HWY_NAMESPACE
