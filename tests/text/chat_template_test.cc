@@ -121,6 +121,21 @@ TEST(ChatTemplate, BombsEndAtTheirBounds) {
   bomb("{{ ('a' * 100000).replace('', 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb') }}");
 }
 
+TEST(ChatTemplate, TextIsPaidForBeforeItIsMade) {
+  // each would be 20 GB and more before its end
+  const std::string large = "{% set x = 'x' * 1000000 %}";
+  for (const char* source :
+       {"{{ 'x'.center(4611686018427387905, '\U0001F600') }}", "{{ ('{0}' * 20000).format(x) }}",
+        "{{ ('%(a)s' * 20000) % {'a': x} }}", "{{ [x] * 20000 }}", "{{ [{x: 1}] * 20000 }}",
+        "{{ ([{x: 1}] * 20000)|tojson }}"}) {
+    refusal(large + source, ErrorCode::unsupported, {.max_steps = 1'000'000, .max_bytes = 1 << 22});
+  }
+  refusal("{{ 'x'.center(9, '--') }}", ErrorCode::invalid_argument);
+  EXPECT_EQ(
+      render("{{ 'x'.center(5, '-') }}{{ 'abc'|truncate(3, true, '', 9223372036854775807) }}"),
+      "--x--abc");
+}
+
 TEST(ChatTemplate, DepthIsBoundedAndCirclesEnd) {
   refusal(
       "{% set n = namespace(x=[1]) %}{% for i in range(9999) %}{% set n.x = [n.x] %}"

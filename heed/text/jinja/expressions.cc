@@ -116,6 +116,7 @@ ExpressionPtr dict_of(std::vector<std::pair<ExpressionPtr, ExpressionPtr>> items
     context.budget.make((items.size() + 1) * sizeof(Value) * 4);
     for (const auto& [key, value] : items) {
       const Value name = key->value(context);
+      if (name.is_text()) context.budget.make(name.text().size());
       dict.put(name, value->value(context));
     }
     return Value(std::move(dict));
@@ -152,7 +153,11 @@ ExpressionPtr concatenated(Expressions items) {
   const int height = tallest(items);
   return tall_node(height, [items = std::move(items)](Context& context) {
     std::string text;
-    for (const auto& item : items) text += to_text(item->value(context), context.budget);
+    for (const auto& item : items) {
+      const std::string part = to_text(item->value(context), context.budget);
+      context.budget.make(part.size());
+      text += part;
+    }
     return made(std::move(text), context.budget);
   });
 }

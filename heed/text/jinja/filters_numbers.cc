@@ -98,7 +98,9 @@ Value rounded(Context&, const Value& input, const Arguments& given) {
       const double unit = std::pow(10.0, static_cast<double>(-precision));
       result = std::nearbyint(input.real() / unit) * unit;
     }
-    return input.is_integer() ? Value(static_cast<int64_t>(result)) : Value(result);
+    if (!input.is_integer()) return Value(result);
+    if (std::abs(result) > 9e18) throw Fault("an integer beyond 64 bits");
+    return Value(static_cast<int64_t>(result));
   }
   if (method != "ceil" && method != "floor") throw Fault("round knows common, ceil and floor");
   const double scale = std::pow(10.0, static_cast<double>(precision));
@@ -118,11 +120,12 @@ Value length(Context&, const Value& input, const Arguments& given) {
   return Value(length_of(input));
 }
 
-Value attribute_filter(Context&, const Value& input, const Arguments& given) {
+Value attribute_filter(Context& context, const Value& input, const Arguments& given) {
   const Bound bound("attr", given, {"name"});
   const std::string name = bound.text(0, "");
   if (input.is_undefined()) throw Fault(input.why_undefined());
   if (auto method = method_of(input, name)) return *std::move(method);
+  context.budget.make(name.size());
   return Value::undefined(
       fmt::format("'{} object' has no attribute '{}'", input.type_name(), name));
 }

@@ -126,7 +126,7 @@ Value truncate(Context& context, const Value& input, const Arguments& given) {
   const int64_t end_size = length_of(Value(end));
   if (length < end_size) throw Fault("truncate: the length is less than that of the end");
   if (!input.is_text()) throw Fault("truncate needs a text");
-  if (length_of(input) <= length + bound.integer(3, 5)) return input;
+  if (length_of(input) - length <= bound.integer(3, 5)) return input;
   std::string kept =
       slice_of(input, Value(), Value(length - end_size), Value(), context.budget).text();
   if (!bound.truth(1, false)) kept = split(kept, " ", 1, true)[0];

@@ -111,6 +111,7 @@ std::string formatted(const Value& value, Spec spec, Budget& budget) {
       const std::u32string chars = decode_utf8(text).chars;
       text = to_utf8(std::u32string_view(chars).substr(0, static_cast<size_t>(*spec.precision)));
     }
+    budget.make(text.size());
     return padded(std::move(text), spec, '<', "");
   }
   if (!value.is_number()) {
@@ -126,6 +127,7 @@ std::string formatted(const Value& value, Spec spec, Budget& budget) {
   }
   std::string digits = digits_of(value, spec);
   if (spec.commas) digits = with_commas(std::move(digits));
+  budget.make(digits.size());
   return padded(std::move(digits), spec, '>', sign);
 }
 

@@ -23,8 +23,10 @@ Value range(Context& context, const Arguments& given) {
   if (step == 0) throw Fault("range: the step must not be 0");
   constexpr int64_t kMost = 100000;  // Jinja's sandbox has the same bound
   constexpr int64_t kFarthest = int64_t{1} << 60;
-  if (std::abs(start) > kFarthest || std::abs(stop) > kFarthest || std::abs(step) > kFarthest) {
-    throw Fault("range: the numbers are too large");
+  for (const int64_t number : {start, stop, step}) {
+    if (number < -kFarthest || number > kFarthest) {
+      throw Fault("range: the numbers are too large");
+    }
   }
   const int64_t distance = step > 0 ? stop - start : start - stop;
   const int64_t size = std::abs(step);
@@ -53,6 +55,9 @@ Dict make_dict(Context& context, const Arguments& given) {
     }
   }
   for (const auto& [name, value] : given.named) dict.put(name, value);
+  for (const auto& [key, value] : dict.items()) {
+    if (key.is_text()) context.budget.make(key.text().size());
+  }
   context.budget.make((dict.size() + 1) * sizeof(Value) * 4);
   return dict;
 }

@@ -302,6 +302,7 @@ Value item_of(const Value& of, const Value& key, Budget& budget) {
                    key.is_integer() ? fmt::format("{}", key.integer()) : "of that kind");
   }
   if (auto method = method_of(of, key.text())) return *std::move(method);
+  budget.make(key.text().size());
   return missing(of, "attribute", fmt::format("'{}'", key.text()));
 }
 

@@ -87,12 +87,16 @@ class Printer {
     } else {
       refuse(value);
     }
-    if (out.size() > before) budget_.make(std::min<size_t>(out.size() - before, 256));
+    // what a value holds has paid for itself
+    const bool holds = value.is_dict() || value.is_sequence() || value.space() != nullptr;
+    budget_.make(holds ? kBrackets : out.size() - before);
   }
 
   std::string out;
 
  private:
+  static constexpr size_t kBrackets = 16;  // bytes, and the like
+
   [[noreturn]] static void refuse(const Value& value) {
     throw Fault(fmt::format("a value of type {} has no text of its own{}", value.type_name(),
                             value.is_sequence() ? "; |list makes a list of it" : ""));
@@ -115,7 +119,9 @@ class Printer {
     out += "<Namespace {";
     for (const auto& [name, value] : space.names) {
       if (&name != &space.names.front().first) out += ", ";
+      const size_t before = out.size();
       out += repr_of(name) + ": ";
+      budget_.make(out.size() - before);
       repr(value);
     }
     out += "}>";
@@ -256,7 +262,11 @@ class JsonPrinter {
   }
 
   void key(const Value& value) {
-    if (value.is_text()) return text(value.text());
+    if (value.is_text()) {
+      const size_t before = out.size();
+      text(value.text());
+      return budget_.make(out.size() - before);
+    }
     out += '"';
     write(value);
     out += '"';

@@ -97,6 +97,7 @@ class Binding {
       if (!macro_.takes_more_named) {
         throw Fault(fmt::format("macro '{}' takes no argument named '{}'", macro_.name, name));
       }
+      context_.budget.make(name.size());
       rest.put(name, value);
     }
     if (macro_.takes_more_named) context_.scope->set("kwargs", Value(std::move(rest)));

@@ -73,12 +73,13 @@ Value split_method(const std::string& text, const Arguments& given, Budget& budg
   const Bound bound("split", given, {"sep", "maxsplit"});
   budget.make(text.size() * 2);
   pay_search(text, optional_text(bound, 0).value_or(""), budget);
-  return texts(split(text, optional_text(bound, 0), bound.integer(1, -1), from_right), budget);
+  return texts(split(text, optional_text(bound, 0), bound.integer(1, -1), from_right, &budget),
+               budget);
 }
 
 Value split_lines_method(const std::string& text, const Arguments& given, Budget& budget) {
   const Bound bound("splitlines", given, {"keepends"});
-  return texts(split_lines(text, bound.truth(0, false)), budget);
+  return texts(split_lines(text, bound.truth(0, false), &budget), budget);
 }
 
 template <bool from_right>
@@ -180,7 +181,9 @@ template <char align>
 Value align_method(const std::string& text, const Arguments& given, Budget& budget) {
   const Bound bound("center", given, {"width", "fillchar"});
   bound.needed(0);
-  return Value(aligned(text, bound.integer(0, 0), bound.text(1, " "), align, budget));
+  const std::string fill = bound.text(1, " ");
+  if (length_of(Value(fill)) != 1) throw Fault("center, ljust and rjust fill with one character");
+  return Value(aligned(text, bound.integer(0, 0), fill, align, budget));
 }
 
 Value zfill(const std::string& text, const Arguments& given, Budget& budget) {
@@ -188,7 +191,8 @@ Value zfill(const std::string& text, const Arguments& given, Budget& budget) {
   bound.needed(0);
   const bool signed_text = text.starts_with('-') || text.starts_with('+');
   const std::string sign = text.substr(0, static_cast<size_t>(signed_text));
-  const int64_t width = bound.integer(0, 0) - static_cast<int64_t>(sign.size());
+  const int64_t width =
+      std::max<int64_t>(bound.integer(0, 0), 0) - static_cast<int64_t>(sign.size());
   return Value(sign + aligned(text.substr(sign.size()), width, "0", '>', budget));
 }
 

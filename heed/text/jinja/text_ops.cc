@@ -53,67 +53,83 @@ bool ends_line(char32_t c) {
          c == 0x2029;
 }
 
-std::vector<std::string> words_of(std::u32string_view chars, int64_t most) {
-  std::vector<std::string> out;
+/// Parts of a text as they are found.
+class Parts {
+ public:
+  explicit Parts(Budget* budget) : budget_(budget) {}
+
+  void add(std::string part) {
+    if (budget_ != nullptr) budget_->make(sizeof(part));
+    parts_.push_back(std::move(part));
+  }
+  int64_t size() const { return std::ssize(parts_); }
+  std::vector<std::string> take() { return std::move(parts_); }
+  std::vector<std::string> take_backwards() {
+    std::reverse(parts_.begin(), parts_.end());
+    return take();
+  }
+
+ private:
+  Budget* budget_;
+  std::vector<std::string> parts_;
+};
+
+std::vector<std::string> words_of(std::u32string_view chars, int64_t most, Parts out) {
   for (size_t at = 0;;) {
     while (at < chars.size() && is_python_space(chars[at])) ++at;
-    if (at == chars.size()) return out;
-    if (most >= 0 && static_cast<int64_t>(out.size()) == most) {
+    if (at == chars.size()) return out.take();
+    if (most >= 0 && out.size() == most) {
       while (is_python_space(chars.back())) chars.remove_suffix(1);
-      out.push_back(to_utf8(chars.substr(at)));
-      return out;
+      out.add(to_utf8(chars.substr(at)));
+      return out.take();
     }
     const size_t begin = at;
     while (at < chars.size() && !is_python_space(chars[at])) ++at;
-    out.push_back(to_utf8(chars.substr(begin, at - begin)));
+    out.add(to_utf8(chars.substr(begin, at - begin)));
   }
 }
 
-std::vector<std::string> words_from_right(std::u32string_view chars, int64_t most) {
-  std::vector<std::string> out;
+std::vector<std::string> words_from_right(std::u32string_view chars, int64_t most, Parts out) {
   for (size_t end = chars.size();;) {
     while (end > 0 && is_python_space(chars[end - 1])) --end;
     if (end == 0) break;
-    if (most >= 0 && static_cast<int64_t>(out.size()) == most) {
+    if (most >= 0 && out.size() == most) {
       size_t begin = 0;
       while (is_python_space(chars[begin])) ++begin;
-      out.push_back(to_utf8(chars.substr(begin, end - begin)));
+      out.add(to_utf8(chars.substr(begin, end - begin)));
       break;
     }
     size_t begin = end;
     while (begin > 0 && !is_python_space(chars[begin - 1])) --begin;
-    out.push_back(to_utf8(chars.substr(begin, end - begin)));
+    out.add(to_utf8(chars.substr(begin, end - begin)));
     end = begin;
   }
-  std::reverse(out.begin(), out.end());
-  return out;
+  return out.take_backwards();
 }
 
-std::vector<std::string> parts_of(std::string_view text, std::string_view separator, int64_t most) {
-  std::vector<std::string> out;
+std::vector<std::string> parts_of(std::string_view text, std::string_view separator, int64_t most,
+                                  Parts out) {
   size_t at = 0;
   for (int64_t cuts = 0; most < 0 || cuts < most; ++cuts) {
     const size_t found = find_text(text, separator, at);
     if (found == kNone) break;
-    out.emplace_back(text.substr(at, found - at));
+    out.add(std::string(text.substr(at, found - at)));
     at = found + separator.size();
   }
-  out.emplace_back(text.substr(at));
-  return out;
+  out.add(std::string(text.substr(at)));
+  return out.take();
 }
 
 std::vector<std::string> parts_from_right(std::string_view text, std::string_view separator,
-                                          int64_t most) {
-  std::vector<std::string> out;
+                                          int64_t most, Parts out) {
   for (int64_t cuts = 0; most < 0 || cuts < most; ++cuts) {
     const size_t found = text.rfind(separator);
     if (found == kNone) break;
-    out.emplace_back(text.substr(found + separator.size()));
+    out.add(std::string(text.substr(found + separator.size())));
     text = text.substr(0, found);
   }
-  out.emplace_back(text);
-  std::reverse(out.begin(), out.end());
-  return out;
+  out.add(std::string(text));
+  return out.take_backwards();
 }
 
 }  // namespace
@@ -172,28 +188,30 @@ std::string stripped(std::string_view text, const std::optional<std::string>& ch
 }
 
 std::vector<std::string> split(std::string_view text, const std::optional<std::string>& separator,
-                               int64_t most, bool from_right) {
+                               int64_t most, bool from_right, Budget* budget) {
   if (!separator) {
     const std::u32string chars = decode_utf8(text).chars;
-    return from_right ? words_from_right(chars, most) : words_of(chars, most);
+    return from_right ? words_from_right(chars, most, Parts(budget))
+                      : words_of(chars, most, Parts(budget));
   }
   if (separator->empty()) throw Fault("split: the separator must not be empty");
-  return from_right ? parts_from_right(text, *separator, most) : parts_of(text, *separator, most);
+  return from_right ? parts_from_right(text, *separator, most, Parts(budget))
+                    : parts_of(text, *separator, most, Parts(budget));
 }
 
-std::vector<std::string> split_lines(std::string_view text, bool keep_ends) {
+std::vector<std::string> split_lines(std::string_view text, bool keep_ends, Budget* budget) {
   const std::u32string decoded = decode_utf8(text).chars;
   const std::u32string_view chars = decoded;
-  std::vector<std::string> out;
+  Parts out(budget);
   for (size_t at = 0; at < chars.size();) {
     size_t end = at;
     while (end < chars.size() && !ends_line(chars[end])) ++end;
     size_t next = std::min(end + 1, chars.size());
     if (chars.substr(end).starts_with(U"\r\n")) ++next;
-    out.push_back(to_utf8(chars.substr(at, (keep_ends ? next : end) - at)));
+    out.add(to_utf8(chars.substr(at, (keep_ends ? next : end) - at)));
     at = next;
   }
-  return out;
+  return out.take();
 }
 
 std::string joined(std::string_view separator, const std::vector<std::string>& parts,
@@ -234,7 +252,9 @@ std::string replaced(std::string_view text, std::string_view old, std::string_vi
 std::string aligned(std::string_view text, int64_t width, std::string_view fill, char align,
                     Budget& budget) {
   const int64_t size = length_of(Value(std::string(text)));
-  const int64_t missing = std::max<int64_t>(width - size, 0);
+  const int64_t missing = std::max<int64_t>(std::max<int64_t>(width, 0) - size, 0);
+  constexpr int64_t kMost = int64_t{1} << 40;  // times a character's bytes, it does not overflow
+  if (missing > kMost) throw BudgetFault("the template makes too much text");
   budget.make(static_cast<size_t>(missing) * fill.size() + text.size());
   // as CPython divides an odd number in center()
   const int64_t before = align == '<'   ? 0

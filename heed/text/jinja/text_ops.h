@@ -26,17 +26,19 @@ std::string swapped_case(std::string_view text);
 std::string stripped(std::string_view text, const std::optional<std::string>& chars, bool left,
                      bool right);
 /// At every `separator` (absent: at white space, which is never part of the result), at most
-/// `most` times (-1: always), from the right if `from_right`.
+/// `most` times (-1: always), from the right if `from_right`. The budget, if there is one, pays for
+/// what a part takes beside its bytes.
 std::vector<std::string> split(std::string_view text, const std::optional<std::string>& separator,
-                               int64_t most, bool from_right);
+                               int64_t most, bool from_right, Budget* budget = nullptr);
 /// At the ends of lines, which stay if `keep_ends`.
-std::vector<std::string> split_lines(std::string_view text, bool keep_ends);
+std::vector<std::string> split_lines(std::string_view text, bool keep_ends,
+                                     Budget* budget = nullptr);
 std::string joined(std::string_view separator, const std::vector<std::string>& parts,
                    Budget& budget);
 /// The first `most` (-1: all) of `old` become `fresh`.
 std::string replaced(std::string_view text, std::string_view old, std::string_view fresh,
                      int64_t most, Budget& budget);
-/// In the middle, at the left (align '<') or right ('>') of `width` characters.
+/// In the middle, at the left (align '<') or right ('>') of `width` characters; fill is one.
 std::string aligned(std::string_view text, int64_t width, std::string_view fill, char align,
                     Budget& budget);
 /// Whether the text is not empty and all its characters have the property.
