@@ -47,13 +47,15 @@ class KvPool {
   void reserve(int64_t pages) {
     const int64_t missing = pages - static_cast<int64_t>(free_.size());
     if (missing <= 0) return;
-    const int64_t before = capacity_;
-    capacity_ = std::max(before + missing, before + before / 2);
-    holders_.resize(static_cast<size_t>(capacity_));
-    for (int64_t page = capacity_ - 1; page >= before; --page) {
+    const int64_t capacity = std::max(capacity_ + missing, capacity_ + capacity_ / 2);
+    // what may fail comes first: a page that can be taken has its place in every layer
+    for (Layer& layer : layers_) grow(layer, capacity);
+    holders_.resize(static_cast<size_t>(capacity));
+    free_.reserve(static_cast<size_t>(capacity));
+    for (int64_t page = capacity - 1; page >= capacity_; --page) {
       free_.push_back(static_cast<int32_t>(page));
     }
-    for (Layer& layer : layers_) grow(layer);
+    capacity_ = capacity;
   }
   int32_t take() {
     const int32_t page = free_.back();
@@ -83,8 +85,11 @@ class KvPool {
     if (layers_.size() <= at) layers_.resize(at + 1);
     Layer& layer = layers_[at];
     if (!layer.k) {
-      layer.k = Tensor::empty({capacity_, k.size(1), page_tokens(), k.size(3)}, options_.dtype);
-      layer.v = Tensor::empty({capacity_, v.size(1), page_tokens(), v.size(3)}, options_.dtype);
+      const auto pages = [&](const Tensor& like) {
+        return Tensor::empty({capacity_, like.size(1), page_tokens(), like.size(3)},
+                             options_.dtype);
+      };
+      layer = {pages(k), pages(v)};
     }
     return {layer.k, layer.v, Tensor()};
   }
@@ -95,16 +100,18 @@ class KvPool {
     Tensor v;  // [P, G, N, E]
   };
 
-  void grow(Layer& layer) {
-    for (Tensor* pages : {&layer.k, &layer.v}) {
-      if (!*pages) continue;
-      Shape shape = pages->shape();
-      shape[0] = capacity_;
-      const Tensor larger = Tensor::empty(shape, pages->dtype());
-      const int64_t bytes = pages->numel() * size_of(pages->dtype());
-      std::memcpy(larger.raw_data(), pages->raw_data(), static_cast<size_t>(bytes));
-      *pages = larger;
-    }
+  static Tensor grown(const Tensor& pages, int64_t capacity) {
+    if (!pages || pages.size(0) >= capacity) return pages;
+    Shape shape = pages.shape();
+    shape[0] = capacity;
+    const Tensor larger = Tensor::empty(shape, pages.dtype());
+    const int64_t bytes = pages.numel() * size_of(pages.dtype());
+    std::memcpy(larger.raw_data(), pages.raw_data(), static_cast<size_t>(bytes));
+    return larger;
+  }
+
+  static void grow(Layer& layer, int64_t capacity) {
+    layer = {grown(layer.k, capacity), grown(layer.v, capacity)};
     release_cached_memory();  // the old pages are of no use to anybody
   }
 

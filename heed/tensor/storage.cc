@@ -1,5 +1,6 @@
 #include "heed/tensor/storage.h"
 
+#include <algorithm>
 #include <bit>
 #include <map>
 #include <mutex>
@@ -28,8 +29,15 @@ class BlockCache {
  public:
   std::byte* take(size_t bytes) {
     const std::lock_guard lock(mutex_);
+    used_bytes_ += bytes;
     const auto found = free_.find(bytes);
-    if (found == free_.end() || found->second.empty()) return nullptr;
+    if (found == free_.end() || found->second.empty()) {
+      // Batches of changing lengths ask for ever other sizes: what waits for a size to come again
+      // is at most as much as was in use at once.
+      const size_t most = std::max(most_used_bytes_, used_bytes_);
+      if (cached_bytes_ > kUsualLimit && used_bytes_ + cached_bytes_ > 2 * most) drop();
+      return nullptr;
+    }
     std::byte* block = found->second.back();
     found->second.pop_back();
     cached_bytes_ -= bytes;
@@ -39,6 +47,8 @@ class BlockCache {
   void give(std::byte* block, size_t bytes) {
     {
       const std::lock_guard lock(mutex_);
+      most_used_bytes_ = std::max(most_used_bytes_, used_bytes_);
+      used_bytes_ -= bytes;
       if (cached_bytes_ + bytes <= limit_) {
         free_[bytes].push_back(block);
         cached_bytes_ += bytes;
@@ -48,6 +58,12 @@ class BlockCache {
     free_memory(block);
   }
 
+  /// What was to be taken was not to be had.
+  void forget(size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    used_bytes_ -= bytes;
+  }
+
   size_t set_limit(size_t bytes) {
     const std::lock_guard lock(mutex_);
     return std::exchange(limit_, bytes);
@@ -55,6 +71,13 @@ class BlockCache {
 
   void clear() {
     const std::lock_guard lock(mutex_);
+    drop();
+  }
+
+ private:
+  static constexpr size_t kUsualLimit = size_t{256} << 20;
+
+  void drop() {
     for (auto& [bytes, blocks] : free_) {
       for (std::byte* block : blocks) free_memory(block);
       blocks.clear();
@@ -62,11 +85,12 @@ class BlockCache {
     cached_bytes_ = 0;
   }
 
- private:
   std::mutex mutex_;
   std::map<size_t, std::vector<std::byte*>> free_;
   size_t cached_bytes_ = 0;
-  size_t limit_ = size_t{256} << 20;
+  size_t used_bytes_ = 0;  // by tensors
+  size_t most_used_bytes_ = 0;
+  size_t limit_ = kUsualLimit;
 };
 
 BlockCache& cache() {
@@ -82,6 +106,11 @@ std::shared_ptr<Storage> Storage::allocate(int64_t bytes) {
   std::byte* block = cache().take(block_bytes);
   if (block == nullptr) block = allocate_memory(block_bytes);
   if (block == nullptr) {
+    cache().clear();
+    block = allocate_memory(block_bytes);
+  }
+  if (block == nullptr) {
+    cache().forget(block_bytes);
     throw Error(ErrorCode::out_of_memory,
                 "tensor: the system refused " + std::to_string(bytes) + " bytes");
   }

@@ -1,4 +1,8 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "heed/base/parallel.h"
 #include "heed/generate/beam_search.h"
@@ -6,6 +10,7 @@
 #include "heed/models/registry.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/sanitized.h"
 
 namespace heed {
 namespace {
@@ -349,6 +354,48 @@ TEST(KvCache, BadOptionsAreNamed) {
                [] { KvCache({.dtype = DType::i32}); });
   expect_error(ErrorCode::invalid_argument, {"cache", "at least 1"},
                [] { KvCache({.page_tokens = 0}); });
+}
+
+/// While one lives, this process gets few bytes more.
+class LittleMemory {
+ public:
+  LittleMemory() {
+    getrlimit(RLIMIT_AS, &before_);
+    std::ifstream file("/proc/self/statm");
+    rlim_t pages = 0;
+    file >> pages;
+    rlimit now = before_;
+    now.rlim_cur = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{32} << 20);
+    setrlimit(RLIMIT_AS, &now);
+  }
+  ~LittleMemory() { setrlimit(RLIMIT_AS, &before_); }
+  LittleMemory(const LittleMemory&) = delete;
+  LittleMemory& operator=(const LittleMemory&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(KvCache, IsAsItWasWhereMemoryIsRefused) {
+  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer ends the process instead";
+  KvCache cache({.page_tokens = 1 << 20});
+  const Tensor k = Tensor::full({1, 1, 1, 16}, 2.0F);  // a page takes 64 MiB
+  KvRow first = cache.row(), second = cache.row();
+  const auto read = [&](KvRow& row) {
+    KvRun run({&row}, {1});
+    const KvPages pages = run.put(0, k, k);
+    run.finish();
+    EXPECT_LT(*pages.table.data<int32_t>(), pages.k.size(0));
+    EXPECT_EQ(pages.k.size(0), pages.v.size(0));
+  };
+  read(first);
+  {
+    const LittleMemory little;
+    expect_error(ErrorCode::out_of_memory, {"refused"}, [&] { read(second); });
+  }
+  EXPECT_EQ(cache.pages(), 1);
+  read(second);
+  EXPECT_EQ(cache.pages(), 2);
 }
 
 }  // namespace

@@ -1,12 +1,16 @@
 #include "heed/tensor/tensor.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <fstream>
 #include <limits>
 
 #include "heed/base/error.h"
 #include "heed/tensor/dims.h"
+#include "heed/tensor/storage.h"
+#include "tests/sanitized.h"
 
 namespace heed {
 namespace {
@@ -62,6 +66,29 @@ TEST(DType, HalfRoundTripsEveryValue) {
       ASSERT_EQ(to_bfloat16(bf16).bits, half);
     }
   }
+}
+
+/// Bytes of address space.
+int64_t mapped_bytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t pages = 0;
+  file >> pages;
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+TEST(Storage, BlocksOfEverOtherSizesDoNotPileUp) {
+  if (testing::kSanitized) GTEST_SKIP() << "freed memory stays with the sanitizer";
+  const int64_t limit = set_cached_memory_limit(std::numeric_limits<int64_t>::max());
+  constexpr int64_t kMegabyte = 1 << 20;
+  const int64_t before = mapped_bytes();
+  int64_t most = 0;
+  for (int64_t size = 128; size < 512; size += size / 8) {  // megabytes, never touched
+    Tensor::empty({size * kMegabyte}, DType::u8);
+    most = std::max(most, mapped_bytes() - before);
+  }
+  set_cached_memory_limit(limit);
+  release_cached_memory();
+  EXPECT_LT(most, 2 * 512 * kMegabyte);  // all of them are 3.5 GB
 }
 
 TEST(DType, HalfRoundsToNearestEven) {
