@@ -40,6 +40,15 @@ std::optional<std::vector<std::string>> member_texts(const Json& row, const std:
   return texts;
 }
 
+/// Null for what is no JSON, or is nested deeper than any row.
+Json row_of(std::string_view line, const std::string& where) {
+  try {
+    return parse_json(line, where);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 void take(std::vector<TextPair>& pairs, std::string_view source, std::string_view target,
           int64_t line, const std::string& where, BadRows& bad) {
   const std::string fault = fault_of(source, target);
@@ -97,7 +106,7 @@ std::vector<TextPair> parse_pairs_json(std::string_view content, const PairField
   for (const std::string_view line : lines_of(content)) {
     ++number;
     if (is_blank(line)) continue;
-    const Json row = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const Json row = row_of(line, where);
     const auto source = member_texts(row, fields.source), target = member_texts(row, fields.target);
     if (!source || !target) {
       bad.report(where, number,

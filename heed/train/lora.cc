@@ -38,6 +38,19 @@ bool ends_at(std::string_view product, std::string_view target) {
 /// GPT-2 keeps its matrices as [K, N].
 bool is_transposed(std::string_view product) { return last_part(product).starts_with("c_"); }
 
+/// The part of the model that a tensor is of and that no adapter is in: "classifier" of
+/// "classifier.dense.weight", "bert.pooler" of "bert.pooler.dense.weight".
+std::string module_of(const std::string& name, const std::vector<std::string>& adapters) {
+  size_t end = name.find('.');
+  const auto is_in = [&](const std::string& adapter) {
+    return adapter.starts_with(name.substr(0, end) + '.');
+  };
+  while (end != std::string::npos && std::ranges::any_of(adapters, is_in)) {
+    end = name.find('.', end + 1);
+  }
+  return name.substr(0, end);
+}
+
 Init start_of(std::string_view name, const Shape& shape) {
   if (name.ends_with("lora_B.weight")) return Init::zeros();
   return Init::uniform(static_cast<float>(1 / std::sqrt(static_cast<double>(shape[1]))));
@@ -139,10 +152,11 @@ void Lora::write(const std::filesystem::path& folder, const std::string& base_mo
   for (const auto& [name, tensor] : source_->adapters().tensors()) {
     tensors.emplace_back(std::string(kPrefix) + name, tensor);
   }
+  const std::vector<std::string> adapters = source_->adapters().names();
   std::set<std::string> modules;
   for (const auto& [name, tensor] : saved) {
     tensors.emplace_back(std::string(kPrefix) + name, tensor);
-    modules.insert(name.substr(0, name.find('.')));
+    modules.insert(module_of(name, adapters));
   }
   const LoraOptions& options = source_->options();
   const bool transposed = is_transposed(options.targets.front());

@@ -66,6 +66,33 @@ TaskTokenizer load(const fs::path& path) {
   return chosen;
 }
 
+/// Of each file by its name; of several with one name, by that and a number.
+Json describe_files(const std::vector<fs::path>& files) {
+  Json all = Json::object();
+  for (const fs::path& file : files) {
+    const std::string plain = file.filename().string();
+    std::string name = plain;
+    for (int i = 2; all.contains(name); ++i) name = fmt::format("{} ({})", plain, i);
+    all[name] = describe_file(file);
+  }
+  return all;
+}
+
+/// Of the files that a model's weights are read from, with an adapter's its base's; null without
+/// any.
+Json describe_weights(const fs::path& folder) {
+  if (const fs::path whole = folder / "model.safetensors"; fs::exists(whole)) {
+    return describe_file(whole);
+  }
+  std::vector<fs::path> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
+  }
+  Json all = files.empty() ? Json() : describe_files(files);
+  if (is_adapter(folder)) all["base"] = describe_weights(adapter_base(folder));
+  return all;
+}
+
 }  // namespace
 
 TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraining usual,
@@ -101,19 +128,16 @@ void TaskTokenizer::write(const fs::path& folder) const {
 
 Json TaskBase::identity() const {
   Json all = Json::object();
-  for (const fs::path& file : files_of(settings_.data)) {
-    all["data"][file.filename().string()] = describe_file(file);
-  }
+  all["data"] = describe_files(files_of(settings_.data));
   if (!settings_.validation.empty()) {
-    for (const fs::path& file : files_of(settings_.validation)) {
-      all["validation"][file.filename().string()] = describe_file(file);
-    }
+    all["validation"] = describe_files(files_of(settings_.validation));
   }
   all["config"] = start_.config;
   for (const auto& [name, content] : tokenizer_.files) all["tokenizer"][name] = crc32c(content);
   if (start_.from_checkpoint()) {
-    const fs::path weights = start_.folder / "model.safetensors";
-    if (fs::exists(weights)) all["model"] = describe_file(weights);
+    if (Json weights = describe_weights(start_.folder); !weights.is_null()) {
+      all["model"] = std::move(weights);
+    }
   }
   return all;
 }

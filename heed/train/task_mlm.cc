@@ -91,7 +91,7 @@ class MaskedTask : public RowTask {
     return {sum, count};
   }
   Evaluation evaluation(const std::vector<double>& sums) const override {
-    const double mean = sums[1] > 0 ? sums[0] / sums[1] : 0;
+    const double mean = sums[0] / sums[1];
     return {.loss = mean, .more = {{"perplexity", std::exp(mean)}}, .score = -mean};
   }
 

@@ -1,9 +1,12 @@
 // Named entities: a tag for each word.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
 #include "heed/autograd/tape.h"
+#include "heed/base/message.h"
 #include "heed/base/parallel.h"
 #include "heed/models/heads.h"
 #include "heed/models/registry.h"
@@ -44,8 +47,11 @@ class NerTask : public RowTask {
                                   for (const std::string& word : sentence.words) trainer.add(word);
                                 }
                               }));
-    const Sentences valid =
-        validation_rows(train, [&](const std::string& file) { return read_columns(file, bad); });
+    const Sentences valid = validation_rows(train, [&](const std::string& file) {
+      Sentences sentences = read_columns(file, bad);
+      check_tags(sentences, bad);
+      return sentences;
+    });
     begin_from(start_encoder(settings, tokenizer(), HeadTask::tag, tags_.names()));
     set_rows(rows_of(train), rows_of(valid));
   }
@@ -87,6 +93,18 @@ class NerTask : public RowTask {
   const Encoder* encoder() const override { return model_ ? &model_->encoder() : nullptr; }
 
  private:
+  /// Sentences for validation with a tag that training does not have cannot be right.
+  void check_tags(Sentences& sentences, BadRows& bad) const {
+    std::erase_if(sentences, [&](const TaggedSentence& sentence) {
+      const auto unknown = std::ranges::find_if(
+          sentence.tags, [&](const std::string& tag) { return !tags_.find(tag); });
+      if (unknown == sentence.tags.end()) return false;
+      bad.report(settings().validation, sentence.line,
+                 fmt::format("the tag {} is none of the training data's", in_quotes(*unknown)));
+      return true;
+    });
+  }
+
   TokenRows rows_of(const Sentences& sentences) const {
     const int64_t longest = longest_text(settings(), start());
     TokenRows rows{.per_token = true};

@@ -22,6 +22,7 @@
 namespace heed {
 namespace {
 
+namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kUsualEvaluations = 10;  // of a run, where eval_every does not say
@@ -39,6 +40,11 @@ int64_t steps_of(const TrainConfig& settings, int64_t batches_per_epoch) {
   const double epochs = settings.epochs > 0 ? settings.epochs : 1;
   const double updates =
       epochs * static_cast<double>(batches_per_epoch) / static_cast<double>(settings.accumulate);
+  constexpr double kMost = 0x1p53;  // as far as counts are exact
+  if (updates > kMost) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("train: {:g} epochs are more updates than can be counted", epochs));
+  }
   return std::max(int64_t{1}, static_cast<int64_t>(std::llround(updates)));
 }
 
@@ -49,8 +55,15 @@ bool is_better(const Evaluation& a, const Evaluation& b) {
 
 /// The folder, once it is sure that the schedule can be served: nothing is written before that.
 RunFolder open_folder(const TrainConfig& settings, const ScheduleOptions& schedule, bool resume,
-                      bool writes) {
+                      bool writes, const ModelStart& start) {
   learning_rate(schedule, 0);
+  std::error_code ignored;
+  if (start.from_checkpoint() && fs::equivalent(settings.out, start.folder, ignored)) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("train: {} holds the model to start from, whose files the result would "
+                            "replace; name another folder with --out",
+                            settings.out));
+  }
   return writes ? RunFolder(settings, resume) : RunFolder(settings.out);
 }
 
@@ -92,10 +105,14 @@ class Trainer {
         task_(together(group, [&] { return make_task(settings, bad_); })),
         total_(steps_of(settings, task_->batches_per_epoch())),
         schedule_(schedule_options(settings, total_, model_width(task_->start().config))),
-        folder_(together(
-            group, [&] { return open_folder(settings, schedule_, resume, group.is_first()); })),
+        folder_(together(group,
+                         [&] {
+                           return open_folder(settings, schedule_, resume, group.is_first(),
+                                              task_->start());
+                         })),
         weights_(together(
             group, [&] { return TrainedWeights(settings, task_->start(), task_->init_rule()); })) {
+    run_ = together(group, [&] { return identity(); });
     const std::optional<TrainingState> state = find_state(resume);
     together(group, [&] {
       prepare(state);
@@ -139,6 +156,7 @@ class Trainer {
   int64_t total_ = 0;
   ScheduleOptions schedule_;
   RunFolder folder_;
+  Json run_;  // identity() at the start: data that change or go afterwards were read
 
   TrainedWeights weights_;
   std::unique_ptr<ShardedOptimizer> optimizer_;
@@ -161,7 +179,7 @@ class Trainer {
 /// Where an earlier run of this folder is: told by the process that writes.
 std::optional<TrainingState> Trainer::find_state(bool resume) {
   std::optional<TrainingState> state;
-  if (group_.size() > 1) check_same_everywhere(group_, identity(), "data, model or settings");
+  if (group_.size() > 1) check_same_everywhere(group_, run_, "data, model or settings");
   std::string from = together(group_, [&]() -> std::string {
     if (!group_.is_first()) return "";
     if (resume) state = earlier();
@@ -252,7 +270,11 @@ void Trainer::report(const UpdateResult& result, double seconds) {
 void Trainer::watch() {
   if (!group_.is_first()) return;
   if (weights_.computed()) rebuild();
-  listener_.watched(step_, *task_);
+  try {
+    listener_.watched(step_, *task_);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::cancelled) throw;  // go_on() stops, and the state is saved
+  }
 }
 
 /// Every process measures its part of the data; all know the whole.
@@ -302,7 +324,7 @@ Json Trainer::progress() const {
 std::optional<TrainingState> Trainer::earlier() const {
   std::optional<TrainingState> state = folder_.checkpoints().load_newest();
   if (!state) return state;
-  check_same_run(identity(), state->run, folder_.checkpoints().path_of(state->step).string());
+  check_same_run(run_, state->run, folder_.checkpoints().path_of(state->step).string());
   return state;
 }
 
@@ -342,7 +364,7 @@ void Trainer::save(bool best) {
                             .weights = weights_.kept(),
                             .optimizer = std::move(optimizer),
                             .progress = progress(),
-                            .run = identity()};
+                            .run = run_};
   const auto path = folder_.checkpoints().save(
       state, best, [&](const auto& folder) { folder_.write_model_files(*task_, folder); });
   listener_.saved(step_, path);
@@ -370,11 +392,11 @@ TrainEnd Trainer::go_on() {
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     step_seconds_ += seconds;
     ++own_steps_;
-    if (!result.fault.empty()) {
+    if (result.fault.empty()) {
+      report(result, seconds);
+    } else {
       leave_out(result);
-      continue;
     }
-    report(result, seconds);
     const bool last = step_ == total_;
     if (is_due(settings_.watch_every) || (last && settings_.watch_every > 0)) watch();
     if (task_->can_evaluate() && (step_ % eval_every == 0 || last)) evaluate();

@@ -56,7 +56,7 @@ void Updater::backward_all(const std::vector<TrainBatch>& batches, int64_t step,
   }
   result.norm = optimizer_.gradient_norm();
   if (!std::isfinite(result.norm) && result.fault.empty()) {
-    result.fault = fault_in(parts.back(), step, 0);
+    result.fault = fault_in(parts[last], step, static_cast<int64_t>(last));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
@@ -17,6 +18,22 @@ std::string path_of(const std::string& model) {
                                                      : model;
 }
 
+/// Error for settings of adapters that nothing would come of.
+void check_adapters(const TrainConfig& settings, const ModelStart& start) {
+  for (const char* name : {"lora_alpha", "lora_targets", "lora_merge"}) {
+    if (!settings.has(name) || settings.has("lora_rank")) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("train: {} is of low-rank updates, which are not asked for; lora_rank "
+                            "asks for them",
+                            name));
+  }
+  if (settings.lora_rank == 0 || start.from_checkpoint()) return;
+  throw Error(
+      ErrorCode::invalid_argument,
+      "train: low-rank updates (lora_rank) change a model that has learnt already, and none "
+      "is named; --model names it");
+}
+
 }  // namespace
 
 ParameterOptions TrainedWeights::options(const TrainConfig& settings, const ModelStart& start,
@@ -24,9 +41,12 @@ ParameterOptions TrainedWeights::options(const TrainConfig& settings, const Mode
   const bool adapters = settings.lora_rank > 0;
   const std::vector<std::string> freeze = settings.freeze;
   const std::string encoder = start.head.base.empty() ? "" : start.head.base + ".";
+  std::set<std::string, std::less<>> given;
+  for (const auto& [name, tensor] : start.weights) given.insert(name);
   return {.init = rule, .seed = settings.seed, .frozen = [=](std::string_view name) {
-            // what a task puts on an encoder is trained whole, whatever is adapted below it
-            if (adapters && name.starts_with(encoder)) return true;
+            // what a task puts on an encoder is trained whole, whatever is adapted below it, and so
+            // is what the checkpoint does not have
+            if (adapters && name.starts_with(encoder) && given.contains(name)) return true;
             return std::ranges::any_of(
                 freeze, [&](const std::string& prefix) { return name.starts_with(prefix); });
           }};
@@ -38,6 +58,7 @@ TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& st
       model_(path_of(settings.model)),
       merge_(settings.lora_merge),
       store_(start.weights, options(settings, start, rule)) {
+  check_adapters(settings, start);
   for (const auto& [name, tensor] : start.weights) in_base_.insert(name);
   if (settings.lora_rank == 0) return;
   LoraOptions lora{.rank = settings.lora_rank,

@@ -284,6 +284,8 @@ TEST_F(Train, FaultsAreTold) {
            "--clip",      "0",          "--out",           path("wild")},
           "not finite");
   refused({"train", "lm", "--data", path("none.txt"), "--out", path("o")}, "none.txt");
+  refused(with(language_model("o", "2"), {"--watch", "the cat"}), "--watch-every");
+  refused(with(language_model("o", "0"), {"--epochs", "1e300"}), "than can be counted");
   refused({"classify", "a", "--model", path("bert")}, "ForSequenceClassification");
 }
 

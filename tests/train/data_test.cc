@@ -194,6 +194,11 @@ not JSON
   EXPECT_EQ(pairs[0].target, "Both.");
   EXPECT_EQ(pairs[1].line, 2);
   EXPECT_EQ(skip.count(), 4);
+  // so deep that a copy of it would use up the stack
+  const std::string deep = std::string(300000, '[') + std::string(300000, ']');
+  const std::string row = R"({"source": )" + deep + R"(, "target": "x"})";
+  EXPECT_TRUE(parse_pairs_json(row, {}, "f.jsonl", skip).empty());
+  EXPECT_EQ(skip.count(), 5);
   BadRows strict;
   expect_error(ErrorCode::corrupt_data, {"f:1:", "'text'", "'summary'"}, [&] {
     parse_pairs_json("{}", {.source = "text", .target = "summary"}, "f", strict);

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include "heed/base/cancel.h"
 #include "heed/base/file.h"
 #include "heed/io/json.h"
 #include "heed/io/safetensors.h"
+#include "heed/train/bad_rows.h"
+#include "heed/train/task.h"
 #include "heed/train/trainer.h"
 #include "tests/expect_error.h"
 #include "tests/support.h"
@@ -54,13 +57,42 @@ class FineTuning {
 
   std::vector<double> run() {
     Losses losses;
-    const auto group = make_group();
-    train(config_, /*resume=*/false, losses, *group);
+    run(losses);
     return losses.seen;
+  }
+  TrainResult run(TrainListener& listener) {
+    const auto group = make_group();
+    return train(config_, /*resume=*/false, listener, *group);
+  }
+  /// What a resumed run must find unchanged.
+  Json identity() const {
+    BadRows bad;
+    return make_task(config_, bad)->identity();
   }
   std::filesystem::path out() const { return folder_ / "out"; }
   TrainConfig& config() { return config_; }
   std::filesystem::path start() const { return folder_ / "start"; }
+  /// The start's weights in other files, by what `file_of` says of each name.
+  template <class FileOf>
+  void move_weights(const FileOf& file_of) const {
+    std::map<std::string, NamedTensors> files;
+    {
+      const Checkpoint all = Checkpoint::open(start());
+      for (const auto& [name, entry] : all.entries()) {
+        if (const std::string file = file_of(name); !file.empty()) {
+          files[file].emplace_back(name, all.load(name).clone());
+        }
+      }
+    }
+    std::filesystem::remove(start() / "model.safetensors");
+    Json index;
+    for (const auto& [file, tensors] : files) {
+      write_safetensors(start() / file, tensors);
+      for (const auto& [name, tensor] : tensors) index["weight_map"][name] = file;
+    }
+    if (files.contains("model.safetensors")) return;
+    write_file(start() / "model.safetensors.index.json", index.dump());
+  }
 
  private:
   TemporaryFolder folder_;
@@ -133,6 +165,117 @@ TEST_F(FineTuningTest, AnotherTasksHeadGoesAndTheEncoderStays) {
         "classifier.weight"}) {
     EXPECT_NE(std::ranges::find(names, name), names.end()) << name;
   }
+}
+
+TEST_F(FineTuningTest, DataMayGoWhileARunLasts) {
+  struct Removing : TrainListener {
+    std::filesystem::path data;
+    int saved_folders = 0;
+    void progressed(const TrainStatus& /*status*/) override { std::filesystem::remove(data); }
+    void saved(int64_t /*step*/, const std::filesystem::path& /*folder*/) override {
+      ++saved_folders;
+    }
+  };
+  FineTuning run = case_of("BertForSequenceClassification");
+  set_field(run.config(), "save_every", "2");
+  Removing listener;
+  listener.data = run.config().data;
+  run.run(listener);
+  EXPECT_FALSE(std::filesystem::exists(listener.data));
+  EXPECT_EQ(listener.saved_folders, 3);  // after updates 2, 4 and 5
+}
+
+TEST_F(FineTuningTest, AStopWhileItIsWatchedIsSavedToo) {
+  struct Stopping : TrainListener {
+    void watched(int64_t step, const TrainTask& /*task*/) override {
+      if (step < 2) return;
+      request_cancel();
+      check_cancelled();  // as a look does
+    }
+  };
+  FineTuning run = case_of("BertForSequenceClassification");
+  set_field(run.config(), "watch_every", "1");
+  Stopping listener;
+  const TrainResult result = run.run(listener);
+  clear_cancel();
+  EXPECT_EQ(result.end, TrainEnd::interrupted);
+  EXPECT_EQ(result.steps, 2);
+  EXPECT_TRUE(std::filesystem::exists(run.out() / "checkpoints/step-00000002/state.json"));
+}
+
+TEST_F(FineTuningTest, ATagThatIsNotLearntMakesARowForValidationBad) {
+  FineTuning run = case_of("BertForTokenClassification");
+  const testing::TemporaryFolder folder;
+  write_file(folder / "valid.txt", "bad\tO\ncab\tB-person\n\njade\tB-alien\n");
+  set_field(run.config(), "validation", (folder / "valid.txt").string());
+  expect_error(ErrorCode::corrupt_data, {"valid.txt:4", "'B-alien'", "--skip-bad"},
+               [&] { run.run(); });
+  set_field(run.config(), "skip_bad", "true");
+  EXPECT_EQ(run.run().size(), 5U);
+}
+
+TEST_F(FineTuningTest, ARunKnowsEveryFileThatItIsOf) {
+  FineTuning shards = case_of("BertForSequenceClassification");
+  const Json whole = shards.identity();
+  EXPECT_TRUE(whole["model"].contains("crc32c"));
+  shards.move_weights([](const std::string& name) {
+    return name.starts_with("bert.embeddings") ? "one.safetensors" : "two.safetensors";
+  });
+  const Json parts = shards.identity();
+  for (const char* file : {"one.safetensors", "two.safetensors"}) {
+    EXPECT_TRUE(parts["model"][file].contains("crc32c")) << parts["model"];
+  }
+  // two files of one name
+  const testing::TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) {
+    std::filesystem::create_directory(folder / name);
+    write_file(folder / name / "text.txt", name == std::string("a") ? "a\nb\n" : "b\ncc\n");
+  }
+  TrainConfig pairs;
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"task", "translate"},
+           {"tokenizer", "characters"},
+           {"data", (folder / "a/text.txt").string() + "," + (folder / "b/text.txt").string()},
+           {"validation_part", "0"}}) {
+    set_field(pairs, name, value);
+  }
+  BadRows bad;
+  EXPECT_EQ(make_task(pairs, bad)->identity()["data"].size(), 2U);
+}
+
+TEST_F(FineTuningTest, TheFolderOfTheModelIsNotThatOfTheResult) {
+  FineTuning run = case_of("BertForSequenceClassification");
+  const std::string before = read_file(run.start() / "config.json");
+  set_field(run.config(), "out", run.start().string());
+  expect_error(ErrorCode::invalid_argument, {"holds the model to start from", "--out"},
+               [&] { run.run(); });
+  EXPECT_EQ(read_file(run.start() / "config.json"), before);
+  EXPECT_FALSE(std::filesystem::exists(run.start() / "checkpoints"));
+}
+
+TEST_F(FineTuningTest, WhatIsNewUnderAdaptersIsTrainedAndNamed) {
+  FineTuning run = case_of("BertForSequenceClassification");
+  run.move_weights([](const std::string& name) {
+    return name.find("pooler") == name.npos ? "model.safetensors" : "";
+  });
+  set_field(run.config(), "lora_rank", "2");
+  run.run();
+  EXPECT_EQ(read_json(run.out() / "adapter_config.json")["modules_to_save"],
+            Json::array({"bert.pooler", "classifier"}));
+  const Checkpoint state =
+      Checkpoint::open(run.out() / "checkpoints/step-00000005/optimizer.safetensors");
+  EXPECT_TRUE(state.contains("bert.pooler.dense.weight.exp_avg"));
+  EXPECT_FALSE(state.contains("bert.encoder.layer.0.output.dense.weight.exp_avg"));
+  EXPECT_TRUE(Checkpoint::open(run.out()).contains("bert.pooler.dense.bias"));
+}
+
+TEST_F(FineTuningTest, SettingsOfAdaptersNeedARankAndAModel) {
+  FineTuning run = case_of("BertForSequenceClassification");
+  set_field(run.config(), "lora_targets", "query");
+  expect_error(ErrorCode::invalid_argument, {"lora_targets", "lora_rank"}, [&] { run.run(); });
+  set_field(run.config(), "lora_rank", "2");
+  set_field(run.config(), "model", "");
+  expect_error(ErrorCode::invalid_argument, {"low-rank updates", "--model"}, [&] { run.run(); });
 }
 
 TEST_F(FineTuningTest, RowsAreAsLongAsRobertaReads) {

@@ -59,11 +59,13 @@ TEST(Lora, WritesPeftsLayout) {
   const Lora lora(frozen_store(), {.rank = 1, .alpha = 2, .targets = {"query"}});
   lora.params().tensor("layer.query.weight", {2, 3});
   const testing::TemporaryFolder folder;
-  lora.write(folder.path(), "org/base", {{"classifier.weight", Tensor::zeros({2, 2})}});
+  lora.write(folder.path(), "org/base",
+             {{"classifier.weight", Tensor::zeros({2, 2})},
+              {"layer.pooler.dense.weight", Tensor::zeros({2, 2})}});
   const Json config = read_json(folder / "adapter_config.json");
   EXPECT_EQ(config["peft_type"], "LORA");
   EXPECT_EQ(config["r"], 1);
-  EXPECT_EQ(config["modules_to_save"], Json::array({"classifier"}));
+  EXPECT_EQ(config["modules_to_save"], Json::array({"classifier", "layer.pooler"}));
   const Checkpoint tensors = Checkpoint::open(folder / "adapter_model.safetensors");
   EXPECT_TRUE(tensors.contains("base_model.model.layer.query.lora_A.weight"));
   EXPECT_TRUE(tensors.contains("base_model.model.classifier.weight"));
