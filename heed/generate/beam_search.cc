@@ -15,9 +15,10 @@ namespace {
 
 /// A text that grows.
 struct Beam {
-  std::vector<int32_t> ids;  // with the prompt
-  double score = 0;          // the sum of its log-probabilities after rules
-  Written written;           // its new tokens, and what the model said of them
+  std::vector<int32_t> ids;            // with the prompt
+  double score = 0;                    // the sum of its log-probabilities after rules
+  Written written;                     // its new tokens, and what the model said of them
+  std::function<bool(int32_t)> stops;  // BeamOptions::stops, which took these
 };
 
 /// A beam with one more token.
@@ -26,6 +27,7 @@ struct Candidate {
   int32_t id = 0;
   double score = 0;
   bool ends = false;
+  std::function<bool(int32_t)> stops = {};  // its parent's, which took the id too
 };
 
 /// The search of one prompt's texts; logits come from outside, so that several searches share them.
@@ -36,7 +38,7 @@ class Search {
       : options_(&options),
         source_(source.begin(), source.end()),
         room_(room_after(stepper, prompt, options.max_new_tokens, options.max_length)),
-        beams_{{.ids = prompt, .score = 0, .written = {}}},
+        beams_{{.ids = prompt, .score = 0, .written = {}, .stops = options.stops}},
         parents_{0},
         seen_(1),
         prompt_tokens_(std::ssize(prompt)) {}
@@ -54,14 +56,15 @@ class Search {
     const std::vector<float> scores = scores_of(beam, logits, seen.whole);
     seen.candidates.clear();
     for (const int32_t id : likeliest_ids(scores, most_candidates())) {
-      seen.candidates.push_back({row, id, beam.score + scores[static_cast<size_t>(id)]});
+      seen.candidates.push_back(
+          {.parent = row, .id = id, .score = beam.score + scores[static_cast<size_t>(id)]});
     }
   }
 
   /// One more token a beam, all of which have been seen; whether there is more to search.
   bool grow() {
     ++length_;
-    const std::vector<Candidate> candidates = likeliest();
+    std::vector<Candidate> candidates = likeliest();
     end_some(candidates);
     if (length_ == room_ || !go_on(candidates) || !worth_going_on()) return false;
     seen_.resize(beams_.size());
@@ -123,13 +126,11 @@ class Search {
     return all;
   }
 
-  bool ends(const Candidate& candidate) const {
+  bool ends(Candidate& candidate) const {
     const auto& end_ids = options_->end_ids;
     if (std::ranges::find(end_ids, candidate.id) != end_ids.end()) return true;
-    if (!options_->stops) return false;
-    std::vector<int32_t> ids = beams_[static_cast<size_t>(candidate.parent)].written.ids;
-    ids.push_back(candidate.id);
-    return options_->stops(ids);
+    candidate.stops = beams_[static_cast<size_t>(candidate.parent)].stops;
+    return candidate.stops && candidate.stops(candidate.id);
   }
 
   Written grown(const Candidate& candidate) const {
@@ -145,7 +146,6 @@ class Search {
 
   /// Those of the first `beams` candidates that end are among the best, if their scores are.
   void end_some(const std::vector<Candidate>& candidates) {
-    if (full() && options_->early_stopping == EarlyStopping::on) return;
     const auto most = std::min<size_t>(candidates.size(), static_cast<size_t>(options_->beams));
     for (size_t i = 0; i < most; ++i) {
       const Candidate& one = candidates[i];
@@ -159,13 +159,13 @@ class Search {
   }
 
   /// The first `beams` candidates that do not end become the beams; whether there are any.
-  bool go_on(const std::vector<Candidate>& candidates) {
+  bool go_on(std::vector<Candidate>& candidates) {
     std::vector<Beam> beams;
     parents_.clear();
-    for (const Candidate& one : candidates) {
+    for (Candidate& one : candidates) {
       if (one.ends || std::ssize(beams) == options_->beams) continue;
-      Beam& beam = beams.emplace_back(
-          Beam{beams_[static_cast<size_t>(one.parent)].ids, one.score, grown(one)});
+      Beam& beam = beams.emplace_back(Beam{beams_[static_cast<size_t>(one.parent)].ids, one.score,
+                                           grown(one), std::move(one.stops)});
       beam.ids.push_back(one.id);
       parents_.push_back(one.parent);
     }

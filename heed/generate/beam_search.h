@@ -27,8 +27,9 @@ struct BeamOptions {
   ScoreRules rules = {};                           // of log-probabilities, as transformers has it
   std::vector<std::vector<int32_t>> sources = {};  // as in DecodeOptions
   int64_t likeliest = 0;                           // as in DecodeOptions
-  /// Whether a text ends with its last token besides end_ids; takes the new tokens.
-  std::function<bool(std::span<const int32_t> ids)> stops = {};
+  /// Takes a text's new tokens one after the other and says of each whether the text ends with it,
+  /// besides end_ids. It may remember what it took: texts that part go on with copies of it.
+  std::function<bool(int32_t id)> stops = {};
 };
 
 /// The `beams` texts with the best scores that were found, best first: score = sum of the tokens'

@@ -30,9 +30,9 @@ std::vector<int32_t> sliding_window(const Ids& text, int64_t positions, int64_t 
   if (sinks < 0 || step < 1) {
     throw Error(
         ErrorCode::invalid_argument,
-        fmt::format("generate: sinks must be from 0 to {}, which leaves room beside them in "
-                    "the model's {} positions, but are {}",
-                    positions - 2, positions, sinks));
+        fmt::format("generate: a window that slides keeps {} tokens (sinks, 0 or more) and needs "
+                    "room for 2 beside them, but the model has {} positions; let texts end there",
+                    sinks, positions));
   }
   const int64_t over = std::ssize(text) - positions;
   if (over <= 0) return text;

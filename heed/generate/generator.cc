@@ -128,14 +128,6 @@ class Writing {
             [this, text](std::string_view piece) { options_.on_text(first_text_ + text, piece); }};
   }
 
-  /// Whether a stop string ends the tokens' text.
-  bool stops(std::span<const int32_t> ids) const {
-    Narrator plain(tokenizer_, options_.stop, {});
-    bool goes_on = true;
-    for (const int32_t id : ids) goes_on = goes_on && plain.add(id);
-    return !goes_on;
-  }
-
   /// What is told of as the prompt.
   const std::vector<int32_t>& told(size_t prompt) const {
     return (sources_ == nullptr ? *prompts_ : *sources_)[prompt];
@@ -156,7 +148,9 @@ class Writing {
                      .sources = sources(),
                      .likeliest = options_.likeliest};
     if (!options_.stop.empty()) {
-      beam.stops = [this](std::span<const int32_t> ids) { return stops(ids); };
+      beam.stops = [plain = Narrator(tokenizer_, options_.stop, {})](int32_t id) mutable {
+        return !plain.add(id);
+      };
     }
     std::vector<std::vector<Written>> found = beam_search_batch(stepper_, *prompts_, beam);
     for (size_t prompt = 0; prompt < found.size(); ++prompt) {

@@ -266,6 +266,9 @@ TEST(SlidingWindow, LeavesOutHalfOfTheRestWheneverItIsFull) {
     expect_error(ErrorCode::invalid_argument, {"sinks", "8 positions"},
                  [&] { sliding_window(text, 8, sinks); });
   }
+  EXPECT_EQ(std::ssize(sliding_window(text, 6, 4)), 6);
+  expect_error(ErrorCode::invalid_argument, {"4 tokens (sinks", "room for 2", "5 positions"},
+               [&] { sliding_window(text, 5, 4); });
 }
 
 TEST(CachedStepper, ASlidingWindowIsReadAsATextOfItsOwn) {

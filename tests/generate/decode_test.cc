@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "heed/base/parallel.h"
 #include "heed/generate/beam_search.h"
 #include "heed/models/registry.h"
@@ -102,6 +104,42 @@ TEST(BeamSearch, FindsTheBestOfAllTextsOfATranslatorWithEnoughBeams) {
     EXPECT_EQ(found[0].ids, Ids(best.ids.begin() + 1, best.ids.end())) << name;
     EXPECT_NEAR(found[0].score, best.score, 1e-5) << name;
   }
+}
+
+TEST(BeamSearch, AStopTakesEachTokenOnceAndItsCopiesGoOnApart) {
+  constexpr int64_t kBeams = 3, kSteps = 12;
+  struct Seen {
+    int64_t taken = 0;
+    std::set<Ids> texts;
+  } seen;
+  CachedStepper stepper(gpt2("gpt2_3x8"));
+  BeamOptions options{.beams = kBeams, .max_new_tokens = kSteps};
+  const auto plain = beam_search(stepper, {1, 2}, options);
+  options.stops = [&seen, text = Ids()](int32_t id) mutable {
+    ++seen.taken;
+    text.push_back(id);
+    seen.texts.insert(text);
+    return false;
+  };
+  const auto found = beam_search(stepper, {1, 2}, options);
+  EXPECT_LE(seen.taken, 2 * kBeams * kSteps);
+  ASSERT_EQ(found.size(), plain.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].ids, plain[i].ids);
+    EXPECT_TRUE(seen.texts.contains(found[i].ids)) << i;
+  }
+  // a text that ends so is one that was found
+  const Ids first(plain[0].ids.begin(), plain[0].ids.begin() + 4);
+  options.stops = [&first, text = Ids()](int32_t id) mutable {
+    text.push_back(id);
+    return text == first;
+  };
+  options.early_stopping = EarlyStopping::never;
+  options.length_penalty = 0;  // a short text is as good as a long one
+  const auto stopped = beam_search(stepper, {1, 2}, options);
+  const auto at = std::ranges::find(stopped, first, &Written::ids);
+  ASSERT_NE(at, stopped.end());
+  EXPECT_EQ(at->finish, Finish::stop);
 }
 
 TEST(BeamSearch, OneBeamThatStopsEarlyIsGreedy) {
