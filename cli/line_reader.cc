@@ -3,9 +3,11 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
@@ -14,16 +16,18 @@ namespace heed::cli {
 
 LineReader::Ended LineReader::next(std::string& line) {
   while (true) {
-    const size_t end = pending_.find('\n');
-    if (end != std::string::npos || (at_end_ && !pending_.empty())) {
-      line = pending_.substr(0, end);
-      pending_.erase(0, end == std::string::npos ? end : end + 1);
+    const size_t end = pending_.find('\n', searched_);
+    if (end != std::string::npos || (at_end_ && begin_ < pending_.size())) {
+      line = pending_.substr(begin_, end - begin_);
+      begin_ = searched_ = std::min(end, pending_.size() - 1) + 1;
       if (!line.empty() && line.back() == '\r') line.pop_back();
       return Ended::line;
     }
     if (at_end_) return Ended::input;
     if (cancel_requested()) return Ended::interrupt;
-    std::array<char, 1 << 12> buffer;
+    pending_.erase(0, std::exchange(begin_, 0));
+    searched_ = pending_.size();
+    std::array<char, 1 << 16> buffer;
     const ssize_t size = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (size > 0) {
       pending_.append(buffer.data(), static_cast<size_t>(size));
@@ -37,7 +41,7 @@ LineReader::Ended LineReader::next(std::string& line) {
 }
 
 bool LineReader::ready() const {
-  if (at_end_ || pending_.find('\n') != std::string::npos) return true;
+  if (at_end_ || pending_.find('\n', searched_) != std::string::npos) return true;
   pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
   return ::poll(&input, 1, 0) > 0;
 }

@@ -17,6 +17,8 @@ class LineReader {
 
  private:
   std::string pending_;
+  size_t begin_ = 0;     // what stands before was given
+  size_t searched_ = 0;  // no line ends between begin_ and here
   bool at_end_ = false;
 };
 

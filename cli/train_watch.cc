@@ -8,7 +8,6 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
-#include "heed/lens/look.h"
 #include "heed/lens/look_picture.h"
 
 namespace heed::cli {
@@ -34,6 +33,10 @@ std::string probe_of(const TrainConfig& settings, const TrainTask& task) {
 }
 
 }  // namespace
+
+Look watched_look(const Encoder& model, const Tokenizer& tokenizer, const std::string& text) {
+  return heed::look(model, tokenizer, text, {.truncate = true});
+}
 
 TrainWatch::TrainWatch(const TrainConfig& settings) : settings_(settings) {
   for (const std::string& text : settings.watch_heads) {
@@ -79,8 +82,7 @@ void TrainWatch::look(int64_t step, const TrainTask& task) {
                 "train: watching is for models that read one text, not for translate");
   }
   if (frames_.empty()) choose_heads(*model);
-  const std::vector<Look> looks{heed::look(*model, task.tokenizer(), probe_of(settings_, task),
-                                           {.pieces = true, .truncate = true})};
+  const std::vector<Look> looks{watched_look(*model, task.tokenizer(), probe_of(settings_, task))};
   Frame frame{.step = step, .maps = {}};
   for (const Head& head : heads_) {
     Picture one = look_picture(looks, {.layer = Pick::one(head.layer),

@@ -4,10 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "heed/lens/look.h"
 #include "heed/lens/picture.h"
 #include "heed/train/trainer.h"
 
 namespace heed::cli {
+
+/// Where a model looks in a text, by words, as `heed look` shows it; cut to what the model reads.
+Look watched_look(const Encoder& model, const Tokenizer& tokenizer, const std::string& text);
 
 /// Heat maps of chosen heads on one sentence while a model trains: OUT/watch/step-N.png, and in the
 /// end OUT/watch/film.png with a row a head and a column a moment.
