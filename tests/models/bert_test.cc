@@ -8,7 +8,8 @@
 #include "heed/models/registry.h"
 #include "heed/tasks/forward.h"
 #include "tests/expect_error.h"
-#include "tests/golden.h"
+#include "tests/golden_rows.h"
+#include "tests/models/changed_config.h"
 
 namespace heed {
 namespace {
@@ -18,6 +19,9 @@ using testing::expect_close;
 using testing::expect_same_bits;
 using testing::Golden;
 using testing::golden_folder;
+using testing::lengths_of;
+using testing::Rows;
+using testing::rows_of;
 using testing::TemporaryFolder;
 
 // States are near 1 and pass at most 3 layers of some 100 roundings of 6e-8 each; weights are at
@@ -28,24 +32,12 @@ constexpr double kWeightTolerance = 1e-5;
 const std::vector<std::string> kBerts = {"bert_1x5", "bert_3x13", "bert_7x8", "bert_3x17",
                                          "bert_1x160"};
 
-using Rows = std::vector<std::vector<int32_t>>;
-
-/// The real tokens of each row.
-Rows rows_of(const Tensor& padded, const Tensor& lengths) {
-  Rows rows;
-  for (int64_t b = 0; b < padded.size(0); ++b) {
-    const int32_t* row = padded.data<int32_t>() + b * padded.size(1);
-    rows.emplace_back(row, row + lengths.data<int32_t>()[b]);
-  }
-  return rows;
-}
-
 struct Case {
   explicit Case(const std::string& name)
       : encoder(load_encoder(golden_folder() / name)),
         expected(name + "/expected.safetensors"),
-        ids(rows_of(expected["input_ids"], expected["lengths"])),
-        type_ids(rows_of(expected["token_type_ids"], expected["lengths"])) {}
+        ids(rows_of(expected["input_ids"], lengths_of(expected))),
+        type_ids(rows_of(expected["token_type_ids"], lengths_of(expected))) {}
 
   ForwardRequest request() const {
     std::vector<std::string> want = {"last_hidden_state", "hidden_states", "attentions"};
@@ -176,28 +168,10 @@ TEST(Bert, BadInputIsNamed) {
                [&] { check_wanted(encoder, {"attention"}); });
 }
 
-/// A folder with the config of bert_3x13 changed, and its weights.
-class BrokenBert {
- public:
-  BrokenBert() {
-    std::filesystem::copy(golden_folder() / "bert_3x13", folder_.path(),
-                          std::filesystem::copy_options::recursive);
-    config = read_json(folder_ / "config.json");
-  }
-  const std::filesystem::path& folder() const { return folder_.path(); }
-  void write() const { std::ofstream(folder_ / "config.json") << config; }
-  Json config;
-
- private:
-  TemporaryFolder folder_;
-};
-
 void expect_refused(ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
-  BrokenBert bert;
-  bert.config[field] = value;
-  bert.write();
-  expect_error(code, parts, [&] { load_encoder(bert.folder()); });
+  testing::expect_refused("bert_3x13", {code, field, value, parts},
+                          [](const auto& folder) { load_encoder(folder); });
 }
 
 TEST(BertConfig, EveryFieldIsChecked) {
@@ -244,10 +218,8 @@ TEST(Registry, NeedsConfigAndWeights) {
 }
 
 TEST(Registry, OldFilesAreKnownByTheirArchitecture) {
-  BrokenBert bert;
-  bert.config.erase("model_type");
-  bert.write();
-  EXPECT_EQ(load_encoder(bert.folder())->facts().heads, 3);
+  const testing::ChangedGolden bert("bert_3x13", [](Json& config) { config.erase("model_type"); });
+  EXPECT_EQ(load_encoder(bert.path())->facts().heads, 3);
 }
 
 }  // namespace

@@ -3,12 +3,11 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "heed/models/heads.h"
 #include "heed/tasks/forward.h"
 #include "tests/expect_error.h"
-#include "tests/golden.h"
+#include "tests/golden_rows.h"
+#include "tests/models/changed_config.h"
 
 namespace heed {
 namespace {
@@ -17,7 +16,8 @@ using testing::expect_close;
 using testing::expect_same_bits;
 using testing::Golden;
 using testing::golden_folder;
-using testing::TemporaryFolder;
+using testing::lengths_of;
+using testing::rows_of;
 
 // States are near 1 and pass at most 4 layers of some 100 roundings of 6e-8 each; weights are at
 // most 1 and follow scores near 10; logits reach 10.
@@ -25,25 +25,13 @@ constexpr double kStateTolerance = 2e-5;
 constexpr double kWeightTolerance = 1e-5;
 constexpr double kLogitTolerance = 1e-4;
 
-using Rows = std::vector<std::vector<int32_t>>;
-
-Rows rows_of(const Tensor& padded, const Tensor& lengths) {
-  Rows rows;
-  if (!padded) return rows;
-  for (int64_t b = 0; b < padded.size(0); ++b) {
-    const int32_t* row = padded.data<int32_t>() + b * padded.size(1);
-    rows.emplace_back(row, row + lengths.data<int32_t>()[b]);
-  }
-  return rows;
-}
-
 struct Case {
   explicit Case(const std::filesystem::path& folder)
       : model(load_with_heads(folder)),
         heads(head_outputs(model)),
         expected(folder / "expected.safetensors") {
-    request.ids = rows_of(expected["input_ids"], expected["lengths"]);
-    request.type_ids = rows_of(expected.maybe("token_type_ids"), expected["lengths"]);
+    request.ids = rows_of(expected["input_ids"], lengths_of(expected));
+    request.type_ids = rows_of(expected.maybe("token_type_ids"), lengths_of(expected));
   }
 
   Tensor output(const std::string& name) {
@@ -128,11 +116,8 @@ TEST(Encoders, AHeadThatIsNotThereIsRefused) {
 }
 
 TEST(Encoders, ALieAboutTheArchitectureLeavesTheStates) {
-  const TemporaryFolder copy;
-  std::filesystem::copy(golden_folder() / "encoder_bert_tag", copy.path());
-  Json config = read_json(copy / "config.json");
-  config["architectures"] = {"BertForMaskedLM"};
-  std::ofstream(copy / "config.json") << config;
+  const testing::ChangedGolden copy(
+      "encoder_bert_tag", [](Json& config) { config["architectures"] = {"BertForMaskedLM"}; });
   const EncoderWithHeads model = load_with_heads(copy.path());
   EXPECT_TRUE(model.heads.empty());
   EXPECT_EQ(model.encoder->facts().width, 12);

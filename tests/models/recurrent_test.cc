@@ -1,20 +1,16 @@
 #include "heed/models/recurrent.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "heed/models/registry.h"
 #include "tests/expect_error.h"
-#include "tests/golden.h"
 #include "tests/models/changed_config.h"
+#include "tests/models/pair_case.h"
 
 namespace heed {
 namespace {
 
 using testing::expect_close;
-using testing::expect_same_bits;
-using testing::Golden;
-using testing::golden_folder;
+using testing::PairCase;
 
 // States are below 1 and go through at most 9 + 5 steps of some 20 roundings of 6e-8 each.
 constexpr double kTolerance = 5e-6;
@@ -22,25 +18,9 @@ constexpr double kTolerance = 5e-6;
 const std::vector<std::string> kRecurrents = {
     "recurrent_lstm", "recurrent_gru", "recurrent_lstm_attention", "recurrent_gru_attention"};
 
-struct Case {
-  explicit Case(const std::string& name)
-      : model(load_encoder_decoder(golden_folder() / name)),
-        expected(name + "/expected.safetensors"),
-        source{.ids = expected["source"], .lengths = {}, .type_ids = {}},
-        target(expected["target"]) {
-    const auto lengths = expected["lengths"].span<int32_t>();
-    source.lengths.assign(lengths.begin(), lengths.end());
-  }
-
-  std::shared_ptr<const EncoderDecoder> model;
-  Golden expected;
-  EncoderInput source;
-  Tensor target;
-};
-
 TEST(Recurrent, EqualsTorchWithPackedSequences) {
   for (const std::string& name : kRecurrents) {
-    const Case one(name);
+    const PairCase one(name);
     const Memory memory = one.model->encode(one.source);
     expect_close(memory.states, one.expected["memory"], kTolerance, name);
     const Tensor states = one.model->decode(one.target, memory);
@@ -50,26 +30,16 @@ TEST(Recurrent, EqualsTorchWithPackedSequences) {
 }
 
 TEST(Recurrent, BatchMatesPaddingAndLaterTokensChangeNoBit) {
-  for (const std::string& name : kRecurrents) {
-    const Case one(name);
-    const Tensor together = one.model->decode(one.target, one.model->encode(one.source));
-    for (int64_t b = 0; b < one.target.size(0); ++b) {
-      const int64_t length = one.source.lengths[static_cast<size_t>(b)];
-      const Tensor ids = one.source.ids.slice(0, b, b + 1).slice(1, 0, length).contiguous();
-      const Memory memory = one.model->encode({.ids = ids, .lengths = {}, .type_ids = {}});
-      for (const int64_t tokens : {1, 3, 5}) {
-        const Tensor first = one.target.slice(0, b, b + 1).slice(1, 0, tokens).contiguous();
-        expect_close(one.model->decode(first, memory),
-                     together.slice(0, b, b + 1).slice(1, 0, tokens), 1e-6,
-                     fmt::format("{} row {} of {} tokens", name, b, tokens));
-      }
-    }
-  }
+  testing::expect_rows_alone(
+      kRecurrents, {1, 3, 5},
+      [](const Tensor& found, const Tensor& wanted, const std::string& what) {
+        expect_close(found, wanted, 1e-6, what);
+      });
 }
 
 TEST(Recurrent, ARepeatedMemoryIsAMemoryOfManyRows) {
   for (const std::string& name : kRecurrents) {
-    const Case one(name);
+    const PairCase one(name);
     const Tensor ids = one.source.ids.slice(0, 1, 2).contiguous();
     const Memory memory = one.model->encode({.ids = ids, .lengths = {7}, .type_ids = {}});
     const Tensor alone = one.model->decode(one.target.slice(0, 1, 2).contiguous(), memory);
@@ -100,7 +70,7 @@ TEST(RecurrentConfig, EveryFieldIsChecked) {
 }
 
 TEST(Recurrent, BadInputIsNamed) {
-  const Case one("recurrent_lstm");
+  const PairCase one("recurrent_lstm");
   constexpr auto kInvalid = ErrorCode::invalid_argument;
   expect_error(kInvalid, {"23"}, [&] { one.model->encode(EncoderInput::from_rows({{1, 23}})); });
   EncoderInput input = EncoderInput::from_rows({{1, 2}});

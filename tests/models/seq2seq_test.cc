@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "heed/models/registry.h"
 #include "tests/expect_error.h"
-#include "tests/golden.h"
 #include "tests/models/changed_config.h"
+#include "tests/models/pair_case.h"
 
 namespace heed {
 namespace {
@@ -14,8 +13,8 @@ namespace {
 using testing::distance;
 using testing::expect_close;
 using testing::expect_same_bits;
-using testing::Golden;
 using testing::golden_folder;
+using testing::PairCase;
 
 // States are sums of some 100 terms below 10; T5's, which are never normed, reach 50.
 constexpr double kTolerance = 5e-5;
@@ -36,33 +35,9 @@ class Keeper : public Observer {
   std::vector<Tensor> states;
 };
 
-struct Case {
-  explicit Case(const std::string& name)
-      : model(load_encoder_decoder(golden_folder() / name)),
-        expected(name + "/expected.safetensors"),
-        source{.ids = expected["input_ids"], .lengths = {}, .type_ids = {}},
-        target(expected["decoder_ids"]) {
-    const auto lengths = expected["lengths"].span<int32_t>();
-    source.lengths.assign(lengths.begin(), lengths.end());
-  }
-
-  int64_t length(int64_t b) const { return source.lengths[static_cast<size_t>(b)]; }
-  /// One source row without its padding.
-  EncoderInput row(int64_t b) const {
-    return {.ids = source.ids.slice(0, b, b + 1).slice(1, 0, length(b)).contiguous(),
-            .lengths = {},
-            .type_ids = {}};
-  }
-
-  std::shared_ptr<const EncoderDecoder> model;
-  Golden expected;
-  EncoderInput source;
-  Tensor target;
-};
-
 /// found, a layer each, against expected [L, B, ...], at real tokens of the source in `sides`
 /// dimensions from the second on.
-void expect_layers(const Case& one, const std::vector<Tensor>& found, const Tensor& expected,
+void expect_layers(const PairCase& one, const std::vector<Tensor>& found, const Tensor& expected,
                    std::vector<int> cut, double tolerance, const std::string& what) {
   ASSERT_EQ(std::ssize(found), expected.size(0)) << what;
   for (int64_t layer = 0; layer < expected.size(0); ++layer) {
@@ -80,7 +55,7 @@ void expect_layers(const Case& one, const std::vector<Tensor>& found, const Tens
 
 TEST(Seq2Seq, StatesWeightsAndLogitsEqualTransformers) {
   for (const std::string& name : kModels) {
-    const Case one(name);
+    const PairCase one(name);
     Keeper source, target;
     const Memory memory = one.model->encode(one.source, {.observer = &source});
     const Tensor states = one.model->decode(one.target, memory, {.observer = &target});
@@ -99,44 +74,29 @@ TEST(Seq2Seq, StatesWeightsAndLogitsEqualTransformers) {
 }
 
 TEST(Seq2Seq, BatchMatesPaddingAndLaterTokensChangeNoBit) {
-  for (const std::string& name : kModels) {
-    const Case one(name);
-    const Tensor together = one.model->decode(one.target, one.model->encode(one.source));
-    for (int64_t b = 0; b < one.target.size(0); ++b) {
-      const Memory memory = one.model->encode(one.row(b));
-      for (const int64_t tokens : {2, 3, 5}) {  // a single query has a kernel of its own
-        const Tensor ids = one.target.slice(0, b, b + 1).slice(1, 0, tokens).contiguous();
-        expect_same_bits(one.model->decode(ids, memory),
-                         together.slice(0, b, b + 1).slice(1, 0, tokens),
-                         fmt::format("{} row {} of {} tokens", name, b, tokens));
-      }
-    }
-  }
+  // a single query has a kernel of its own
+  testing::expect_rows_alone(kModels, {2, 3, 5}, expect_same_bits);
 }
 
 TEST(Seq2Seq, FactsAreThoseOfTheConfiguration) {
-  const EncoderDecoderFacts facts = Case("marian_apart").model->facts();
+  const EncoderDecoderFacts facts = PairCase("marian_apart").model->facts();
   EXPECT_EQ(facts.architecture, "marian");
   EXPECT_EQ(facts.source_vocab, 41);
   EXPECT_EQ(facts.target_vocab, 33);
   EXPECT_EQ(facts.encoder_layers, 1);
   EXPECT_EQ(facts.max_tokens, 40);
-  EXPECT_GT(Case("t5_relu").model->facts().max_tokens, 1 << 20);
+  EXPECT_GT(PairCase("t5_relu").model->facts().max_tokens, 1 << 20);
 }
 
-/// A golden's folder with other weights or another configuration.
+/// A golden with another configuration.
 std::shared_ptr<const EncoderDecoder> changed(const std::string& name, const Json& fields) {
-  Json config = read_json(golden_folder() / name / "config.json");
-  for (const auto& [field, value] : fields.items()) config[field] = value;
-  const testing::TemporaryFolder folder;
-  std::ofstream(folder / "config.json") << config;
-  std::filesystem::copy(golden_folder() / name / "model.safetensors", folder.path());
+  const testing::ChangedGolden folder(name, [&](Json& config) { config.update(fields); });
   return load_encoder_decoder(folder.path());
 }
 
 TEST(Seq2Seq, FilesOfBeforeTransformers5AreRead) {
   // they say of 1.1 that nothing is tied, and nothing of a scale
-  const Case one("t5_gated");
+  const PairCase one("t5_gated");
   const auto before =
       changed("t5_gated", {{"scale_decoder_outputs", nullptr}, {"tie_word_embeddings", false}});
   expect_same_bits(before->decode(one.target, before->encode(one.source)),
@@ -148,7 +108,7 @@ TEST(Seq2Seq, FilesOfBeforeTransformers5AreRead) {
 }
 
 TEST(Seq2Seq, NamesWithoutTheModelPrefixAreRead) {
-  const Case one("bart");
+  const PairCase one("bart");
   std::map<std::string, Tensor> weights;
   const Checkpoint checkpoint = Checkpoint::open(golden_folder() / "bart");
   for (const auto& [name, entry] : checkpoint.entries()) {
@@ -163,7 +123,7 @@ TEST(Seq2Seq, NamesWithoutTheModelPrefixAreRead) {
 TEST(Seq2Seq, BadInputIsNamed) {
   constexpr auto kInvalid = ErrorCode::invalid_argument;
   for (const std::string& name : kModels) {
-    const Case one(name);
+    const PairCase one(name);
     const auto encode = [&](const std::vector<std::vector<int32_t>>& rows) {
       return one.model->encode(EncoderInput::from_rows(rows));
     };

@@ -1,20 +1,17 @@
 #include "heed/models/transformer.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "heed/models/registry.h"
 #include "tests/expect_error.h"
-#include "tests/golden.h"
 #include "tests/models/changed_config.h"
+#include "tests/models/pair_case.h"
 
 namespace heed {
 namespace {
 
 using testing::expect_close;
 using testing::expect_same_bits;
-using testing::Golden;
-using testing::golden_folder;
+using testing::PairCase;
 
 // Pre-norm sums reach 10, after some 100 roundings of 6e-8 each.
 constexpr double kTolerance = 2e-5;
@@ -22,33 +19,9 @@ constexpr double kTolerance = 2e-5;
 const std::vector<std::string> kTransformers = {"transformer_2x6", "transformer_3x7",
                                                 "transformer_1x12"};
 
-struct Case {
-  explicit Case(const std::string& name)
-      : model(load_encoder_decoder(golden_folder() / name)),
-        expected(name + "/expected.safetensors"),
-        source{.ids = expected["source"], .lengths = {}, .type_ids = {}},
-        target(expected["target"]) {
-    const auto lengths = expected["lengths"].span<int32_t>();
-    source.lengths.assign(lengths.begin(), lengths.end());
-  }
-
-  /// One source row without its padding.
-  EncoderInput row(int64_t b) const {
-    const int64_t length = source.lengths[static_cast<size_t>(b)];
-    return {.ids = source.ids.slice(0, b, b + 1).slice(1, 0, length).contiguous(),
-            .lengths = {},
-            .type_ids = {}};
-  }
-
-  std::shared_ptr<const EncoderDecoder> model;
-  Golden expected;
-  EncoderInput source;
-  Tensor target;
-};
-
 TEST(Transformer, EqualsTorchWithMasksAndPadding) {
   for (const std::string& name : kTransformers) {
-    const Case one(name);
+    const PairCase one(name);
     const Memory memory = one.model->encode(one.source);
     for (int64_t b = 0; b < one.target.size(0); ++b) {
       const int64_t length = one.source.lengths[static_cast<size_t>(b)];
@@ -63,23 +36,12 @@ TEST(Transformer, EqualsTorchWithMasksAndPadding) {
 }
 
 TEST(Transformer, BatchMatesPaddingAndLaterTokensChangeNoBit) {
-  for (const std::string& name : kTransformers) {
-    const Case one(name);
-    const Tensor together = one.model->decode(one.target, one.model->encode(one.source));
-    for (int64_t b = 0; b < one.target.size(0); ++b) {
-      const Memory memory = one.model->encode(one.row(b));
-      for (const int64_t tokens : {2, 3, 5}) {  // a single query has a kernel of its own
-        const Tensor ids = one.target.slice(0, b, b + 1).slice(1, 0, tokens).contiguous();
-        expect_same_bits(one.model->decode(ids, memory),
-                         together.slice(0, b, b + 1).slice(1, 0, tokens),
-                         fmt::format("{} row {} of {} tokens", name, b, tokens));
-      }
-    }
-  }
+  // a single query has a kernel of its own
+  testing::expect_rows_alone(kTransformers, {2, 3, 5}, expect_same_bits);
 }
 
 TEST(Transformer, ARepeatedMemoryIsAMemoryOfManyRows) {
-  const Case one("transformer_2x6");
+  const PairCase one("transformer_2x6");
   Memory memory = one.model->encode(one.row(0));
   memory.lengths = {5};
   const Tensor alone = one.model->decode(one.target.slice(0, 1, 2).contiguous(), memory);
@@ -88,7 +50,7 @@ TEST(Transformer, ARepeatedMemoryIsAMemoryOfManyRows) {
 }
 
 TEST(Transformer, BadInputIsNamed) {
-  const Case one("transformer_3x7");  // 24 positions, 23 words on one side, 19 on the other
+  const PairCase one("transformer_3x7");  // 24 positions, 23 words on one side, 19 on the other
   const auto encode = [&](const std::vector<std::vector<int32_t>>& rows) {
     return one.model->encode(EncoderInput::from_rows(rows));
   };

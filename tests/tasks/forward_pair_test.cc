@@ -7,7 +7,7 @@
 
 #include "heed/models/registry.h"
 #include "tests/expect_error.h"
-#include "tests/golden.h"
+#include "tests/golden_rows.h"
 
 namespace heed {
 namespace {
@@ -16,8 +16,8 @@ using testing::expect_close;
 using testing::expect_same_bits;
 using testing::Golden;
 using testing::golden_folder;
-
-using Rows = std::vector<std::vector<int32_t>>;
+using testing::Rows;
+using testing::rows_of;
 
 const std::vector<std::string> kEverything = {"encoder_last_hidden_state",
                                               "encoder_hidden_states",
@@ -28,22 +28,11 @@ const std::vector<std::string> kEverything = {"encoder_last_hidden_state",
                                               "decoder_attentions",
                                               "cross_attentions"};
 
-/// ids [B, T], cut to lengths.
-Rows rows_of(const Tensor& ids, const std::vector<int64_t>& lengths) {
-  Rows rows;
-  for (int64_t b = 0; b < ids.size(0); ++b) {
-    const auto row = ids.select(0, b).span<int32_t>();
-    rows.emplace_back(row.begin(), row.begin() + lengths[static_cast<size_t>(b)]);
-  }
-  return rows;
-}
-
 struct Case {
   explicit Case(const std::string& name)
       : model(load_encoder_decoder(golden_folder() / name)),
-        expected(name + "/expected.safetensors") {
-    const auto given = expected["lengths"].span<int32_t>();
-    lengths.assign(given.begin(), given.end());
+        expected(name + "/expected.safetensors"),
+        lengths(testing::lengths_of(expected)) {
     request.ids = rows_of(expected["input_ids"], lengths);
     request.want = kEverything;
     decoder_ids = rows_of(expected["decoder_ids"], {7, 3, 5});
