@@ -77,10 +77,12 @@ std::string line(double perplexity, double sum, int64_t tokens, const std::strin
 
 std::vector<std::vector<int32_t>> side_ids(const std::string& file,
                                            const std::vector<std::string>& texts,
-                                           const Translator& translator) {
+                                           const Translator& translator, bool is_target) {
   if (!file.empty()) return read_id_rows(file);
   std::vector<std::vector<int32_t>> rows;
-  for (const std::string& text : texts) rows.push_back(translator.encode(text));
+  for (const std::string& text : texts) {
+    rows.push_back(is_target ? translator.encode_target(text) : translator.encode(text));
+  }
   return rows;
 }
 
@@ -95,8 +97,8 @@ void run_pairs(const Context& context, const Options& options) {
   }
   const Translator translator =
       Translator::load(find_model(context.model), load_options(options.load));
-  const auto sources = side_ids(options.source_ids, options.sources, translator);
-  const auto targets = side_ids(options.target_ids, options.targets, translator);
+  const auto sources = side_ids(options.source_ids, options.sources, translator, false);
+  const auto targets = side_ids(options.target_ids, options.targets, translator, true);
   if (sources.size() != targets.size()) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("score: needed a target for each source, found {} and {}",

@@ -11,6 +11,7 @@
 #include "heed/generate/generation_config.h"
 #include "heed/generate/narrator.h"
 #include "heed/models/model_files.h"
+#include "heed/text/sentence_piece.h"
 
 namespace heed {
 namespace {
@@ -307,6 +308,7 @@ Translator Translator::load(const std::filesystem::path& folder, const LoadOptio
   Translator translator;
   translator.model_ = load_encoder_decoder(folder, options);
   translator.read(folder);
+  translator.target_tokenizer_ = target_tokenizer_in(folder);
   const ConfigReader config = writing_config(folder, task);
   translator.defaults_ = read_generation_config(config, base);
   translator.prefix_ = config.text("prefix", "");
@@ -324,13 +326,21 @@ std::vector<int32_t> Translator::encode(std::string_view source) const {
 }
 
 Encoding Translator::encoding(std::string_view source) const {
-  Encoding plain = tokenizer()->encode(source, {.add_special = false});
+  return encoded(*tokenizer(), source);
+}
+
+std::vector<int32_t> Translator::encode_target(std::string_view target) const {
+  return encoded(target_tokenizer_ ? *target_tokenizer_ : *tokenizer(), target).ids;
+}
+
+Encoding Translator::encoded(const Tokenizer& tokenizer, std::string_view text) const {
+  Encoding plain = tokenizer.encode(text, {.add_special = false});
   if (!model_->facts().plain_sources) {
-    Encoding whole = tokenizer()->encode(source);
+    Encoding whole = tokenizer.encode(text);
     if (whole.ids != plain.ids) return whole;
   }
   const std::vector<int32_t> ended = special_.as_source(plain.ids);
-  if (ended.size() > plain.ids.size()) add_special(plain, ended.back(), *tokenizer());
+  if (ended.size() > plain.ids.size()) add_special(plain, ended.back(), tokenizer);
   return plain;
 }
 

@@ -132,6 +132,9 @@ class Translator : public Generator {
   std::vector<int32_t> encode(std::string_view source) const override;
   /// The same with the places that tokens have in the text.
   Encoding encoding(std::string_view source) const;
+  /// A text as the model would write it, with its end: as encode(), but that a Marian's target.spm
+  /// cuts it. Of models that write a language's token (mBART) the source's stands there.
+  std::vector<int32_t> encode_target(std::string_view target) const;
   /// prompt_ids of what is given back are the source's. Errors as EncoderDecoder::encode() too.
   std::vector<Generated> batch(std::vector<std::vector<int32_t>> sources,
                                const GenerateOptions& options) const override;
@@ -139,7 +142,10 @@ class Translator : public Generator {
                                const GenerateOptions& options, const KvCacheOptions& cache) const;
 
  private:
+  Encoding encoded(const Tokenizer& tokenizer, std::string_view text) const;
+
   std::shared_ptr<const EncoderDecoder> model_;
+  std::shared_ptr<const Tokenizer> target_tokenizer_;  // null: tokenizer()
   std::string prefix_;
 };
 

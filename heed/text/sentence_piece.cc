@@ -225,4 +225,11 @@ std::filesystem::path sentence_piece_model_in(const std::filesystem::path& folde
   return {};
 }
 
+std::shared_ptr<const Tokenizer> target_tokenizer_in(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  const std::filesystem::path model = folder / "target.spm";
+  const bool one_file = std::filesystem::exists(folder / "tokenizer.json", ignored);
+  return one_file || !std::filesystem::exists(model, ignored) ? nullptr : Tokenizer::load(model);
+}
+
 }  // namespace heed

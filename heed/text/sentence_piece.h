@@ -27,4 +27,9 @@ std::shared_ptr<const Tokenizer> tokenizer_from_sentence_piece(const SentencePie
 /// it has none.
 std::filesystem::path sentence_piece_model_in(const std::filesystem::path& folder);
 
+/// What cuts the texts that a checkpoint writes, where that is not what cuts its sources:
+/// target.spm of a Marian's folder without a tokenizer.json; else null. Errors as
+/// Tokenizer::load().
+std::shared_ptr<const Tokenizer> target_tokenizer_in(const std::filesystem::path& folder);
+
 }  // namespace heed

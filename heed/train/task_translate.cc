@@ -13,6 +13,7 @@
 #include "heed/base/parallel.h"
 #include "heed/models/registry.h"
 #include "heed/ops/cross_entropy.h"
+#include "heed/text/sentence_piece.h"
 #include "heed/train/data_pairs.h"
 #include "heed/train/row_task.h"
 
@@ -87,12 +88,8 @@ class TranslateTask : public RowTask {
     if (is_ours(model.config)) model.config["bos_token_id"] = ends_.begin;
     model.config["eos_token_id"] = ends_.end;
     if (!begins_with_its_end_) model.config["decoder_start_token_id"] = ends_.begin;
-    const std::filesystem::path other = model.folder / "target.spm";
-    std::error_code ignored;
-    if (model.from_checkpoint() && settings.tokenizer.empty() &&
-        !std::filesystem::exists(model.folder / "tokenizer.json", ignored) &&
-        std::filesystem::exists(other, ignored)) {
-      target_tokenizer_ = Tokenizer::load(other);
+    if (model.from_checkpoint() && settings.tokenizer.empty()) {
+      target_tokenizer_ = target_tokenizer_in(model.folder);
     }
     begin_from(std::move(model));
     const std::vector<TextPair> valid = validation_rows(

@@ -1,13 +1,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
+#include "heed/base/file.h"
 #include "heed/generate/generation_config.h"
 #include "heed/generate/generator.h"
 #include "heed/models/config.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/models/changed_config.h"
 
 // What transformers writes with encoder-decoders (tools/make_seq2seq_goldens.py).
 
@@ -92,6 +95,21 @@ TEST(Translator, DefaultsAreTheCheckpointsOverTheCallers) {
   EXPECT_EQ(own.rules.no_repeat_ngram_size, 0);
   EXPECT_EQ(own.beams, 4);
   EXPECT_EQ(own.max_new_tokens, 7);
+}
+
+TEST(Translator, AMariansTargetsAreCutByTargetSpm) {
+  const testing::ChangedGolden folder("marian", [](Json&) {});
+  const auto models = golden_folder() / "sentencepiece";
+  std::filesystem::copy(models / "unigram.model", folder.path() / "source.spm");  // has <ent>
+  std::filesystem::copy(models / "unigram_unused.model", folder.path() / "target.spm");
+  write_file(folder.path() / "vocab.json",
+             R"({"</s>": 0, "<unk>": 1, "<ent>": 2, "\u2581": 3, "<pad>": 4})");
+  const Translator translator = Translator::load(folder.path());
+  EXPECT_EQ(translator.encode("<ent>"), (Ids{3, 2, 0}));
+  const Ids target = translator.encode_target("<ent>");
+  EXPECT_EQ(target, Tokenizer::load(folder.path() / "target.spm")->encode("<ent>").ids);
+  EXPECT_EQ(std::ranges::count(target, 2), 0);
+  EXPECT_EQ(target.back(), 0);
 }
 
 TEST(Translator, TextsAreRefusedWithoutATokenizer) {
