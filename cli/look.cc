@@ -139,8 +139,8 @@ class LookCommand {
 void run_look(const Context& context, const LookArguments& arguments) {
   if (!arguments.board.empty()) statistic_of(arguments.board);  // told before any work
   if (!arguments.picture.save.empty()) check_picture_ending(arguments.picture.save);
-  if (!arguments.roles.empty() &&
-      (!arguments.inputs.texts.empty() || !arguments.inputs.file.empty())) {
+  if (!arguments.roles.empty() && (!arguments.inputs.texts.empty() ||
+                                   !arguments.inputs.file.empty() || !arguments.targets.empty())) {
     throw Error(ErrorCode::invalid_argument,
                 "look: --roles takes its texts from its file alone, found others beside it");
   }
@@ -182,7 +182,8 @@ void add_more(CLI::App& command, LookArguments& arguments) {
       command
           .add_option("--roles", arguments.roles,
                       "Rank heads by how they follow labelled pairs of words: a file with the "
-                      "columns text, from-word, to-word and relation.")
+                      "columns text, from-word, to-word and relation (and target, with an "
+                      "encoder-decoder).")
           ->type_name("PAIRS.csv");
   CLI::Option* compare = command.add_flag(
       "--compare", arguments.compare,

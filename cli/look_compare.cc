@@ -92,9 +92,10 @@ HeatMap by_head(const Tensor& apart) {
   return head_board("Each head, mean of its rows", apart.size(0), apart.size(1), values);
 }
 
-OutJson comparison_json(const Look& a, const Look& b, const Tensor& apart) {
+OutJson comparison_json(const LookTexts& texts, const Look& a, const Look& b, const Tensor& apart) {
   OutJson out;
-  out["texts"] = {a.text, b.text};
+  out["texts"] = {texts.source_of(0).value_or(a.text), texts.source_of(1).value_or(b.text)};
+  if (texts.source_of(0)) out["outputs"] = {a.text, b.text};
   out["tokens"] = {a.encoding.tokens, b.encoding.tokens};
   out["heads"] = OutJson::array();
   for (int64_t layer = 0; layer < apart.size(0); ++layer) {
@@ -118,23 +119,23 @@ void print_most(const char* title, const std::vector<Apart>& all, const Terminal
 
 }  // namespace
 
-void print_comparison(const LookSession& session) {
-  if (session.count() != 2) {
+void print_comparison(const LookTexts& texts) {
+  if (texts.count() != 2) {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("look: --compare needed two texts, found {}", session.count()));
+                fmt::format("look: --compare needed two texts, found {}", texts.count()));
   }
-  const Look a = session.look_at(0, {.runs = true});
-  const Look b = session.look_at(1, {.runs = true});
+  const Look a = texts.look_at(0, {.runs = true});
+  const Look b = texts.look_at(1, {.runs = true});
   const Tensor apart = diverging(a, b);
   const HeatMap rows = by_token(a, b, apart);
   Picture picture{.title = "How far attention parts between two texts (Jensen-Shannon, nats)",
                   .caption = fmt::format("{}. 1: {} 2: {} 0 is the same, {:.3f} shares no token.",
-                                         session.model_name, look_title(a), look_title(b), 0.693),
+                                         texts.model_name, look_title(a), look_title(b), 0.693),
                   .maps = {by_head(apart), narrowed(rows)}};
-  if (session.context.json) {
-    print_json(comparison_json(a, b, apart));
+  if (texts.context.json) {
+    print_json(comparison_json(texts, a, b, apart));
   } else {
-    const TerminalStyle style = style_for_output(session.arguments.picture, session.context);
+    const TerminalStyle style = style_for_output(texts.arguments.picture, texts.context);
     std::vector<Apart> heads, tokens;
     const HeatMap& board = picture.maps[0];
     for (int64_t layer = 0; layer < apart.size(0); ++layer) {
@@ -151,7 +152,7 @@ void print_comparison(const LookSession& session) {
     print_most("Heads that part most:", most(std::move(heads)), style);
     print_most("Tokens that look elsewhere:", most(std::move(tokens)), style);
   }
-  save_if_asked(session.arguments.picture, picture);
+  save_if_asked(texts.arguments.picture, picture);
 }
 
 }  // namespace heed::cli

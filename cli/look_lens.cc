@@ -1,4 +1,4 @@
-// heed look --show lens: what each layer of a language model would say.
+// heed look --lens: what each layer of a language model would say.
 
 #include <fmt/format.h>
 
@@ -47,60 +47,56 @@ OutJson lens_json(const LogitLens& lens, const Tokenizer& tokenizer, const std::
   return out;
 }
 
-std::shared_ptr<const CausalModel> language_model(const LookSession& session) {
-  if (auto model = std::dynamic_pointer_cast<const CausalModel>(session.model)) return model;
-  throw Error(ErrorCode::unsupported,
-              fmt::format("look: --lens reads what layers would say next, and {} is no causal "
-                          "language model",
-                          session.model_name));
-}
-
-void check(const LookSession& session) {
-  const LookArguments& arguments = session.arguments;
+void check(const LookTexts& texts) {
+  const LookArguments& arguments = texts.arguments;
   if (arguments.pair || !arguments.head.empty() || !arguments.layer.empty()) {
     throw Error(ErrorCode::invalid_argument,
                 "look: --lens is of every layer of one text, and takes no --pair, --layer or "
                 "--head");
   }
-  if (session.texts.size() > 1 && !arguments.picture.save.empty()) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("look: --lens saves the picture of one text, found {}", session.texts.size()));
+  if (texts.count() > 1 && !arguments.picture.save.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("look: --lens saves the picture of one text, found {}", texts.count()));
   }
 }
 
 // The last token of the word that --word chooses.
-std::optional<int64_t> chosen_token(const LookSession& session, const Look& read) {
-  if (session.arguments.word.empty()) return std::nullopt;
-  return read.words[static_cast<size_t>(session.chosen_word(read))].pieces.end - 1;
+std::optional<int64_t> chosen_token(const LookTexts& texts, const Look& read) {
+  if (texts.arguments.word.empty()) return std::nullopt;
+  const int64_t word = find_chosen(texts.arguments.word, read);
+  return read.words[static_cast<size_t>(word)].pieces.end - 1;
 }
 
 }  // namespace
 
-void print_lens(const LookSession& session) {
-  check(session);
-  const LookArguments& arguments = session.arguments;
-  const auto model = language_model(session);
-  for (const std::string& text : session.texts) {
-    const Look read = session.read(text);
-    const std::optional<int64_t> after = chosen_token(session, read);
-    ProgressBar bar(session.context, "looking", "layers");
-    const LogitLens lens = logit_lens(*model, read.encoding.ids,
-                                      session.context.json || after ? kSaid : 1, bar.callback());
+void print_lens(const LookTexts& texts) {
+  check(texts);
+  const LookArguments& arguments = texts.arguments;
+  const Tokenizer& tokenizer = *texts.tokenizer;
+  for (size_t i = 0; i < texts.count(); ++i) {
+    const Look read = texts.read(i);
+    const std::optional<int64_t> after = chosen_token(texts, read);
+    ProgressBar bar(texts.context, "looking", "layers");
+    const LogitLens lens =
+        texts.lens(read, texts.context.json || after ? kSaid : 1, bar.callback());
     clear_progress();
-    TokenTable table = after ? lens_table_after(lens, *session.tokenizer, *after)
-                             : lens_table(lens, *session.tokenizer);
-    const std::string shown = shorten(clean_label(text), 60);
+    TokenTable table =
+        after ? lens_table_after(lens, tokenizer, *after) : lens_table(lens, tokenizer);
+    const auto source = texts.source_of(i);
+    const std::string shown =
+        shorten(clean_label(source ? *source + " | " + read.text : read.text), 60);
     table.title = after ? fmt::format("What each layer would say after {}: {}",
                                       clean_label(arguments.word), shown)
                         : "What each layer would say next: " + shown;
-    table.caption = session.model_name +
+    table.caption = texts.model_name +
                     ": the final norm and the output matrix on the state after each layer; the "
                     "colour is the probability. Layers count from 0.";
-    if (session.context.json) {
-      print_json(lens_json(lens, *session.tokenizer, session.context.model, text));
+    if (texts.context.json) {
+      OutJson out = lens_json(lens, tokenizer, texts.context.model, source.value_or(read.text));
+      if (source) out["output"] = read.text;
+      print_json(out);
     } else {
-      print(draw_terminal(table, style_for_output(arguments.picture, session.context)));
+      print(draw_terminal(table, style_for_output(arguments.picture, texts.context)));
     }
     if (arguments.picture.save.empty()) continue;
     save_token_table(table, arguments.picture.save, arguments.picture.file_theme());

@@ -14,41 +14,114 @@
 namespace heed::cli {
 namespace {
 
-void refuse_others(const LookArguments& arguments) {
-  const std::pair<bool, const char*> others[] = {
-      {!arguments.roles.empty(), "--roles"},
-      {arguments.compare, "--compare"},
-      {arguments.lens, "--lens"},
-      {!arguments.show.empty() && arguments.show != "weights", "--show"},
-      {arguments.pair, "--pair"},
-      {arguments.truncate, "--truncate"},
-  };
-  for (const auto& [given, name] : others) {
-    if (!given) continue;
-    throw Error(ErrorCode::unsupported,
-                fmt::format("look: {} is not there for encoder-decoders, of which --attention "
-                            "encoder, decoder or cross is shown",
-                            name));
-  }
+[[noreturn]] void refuse(const std::string& option, const char* why) {
+  throw Error(ErrorCode::unsupported, fmt::format("look: {} {}", option, why));
 }
 
-class PairCommand {
+std::string attention_name(const LookArguments& arguments) {
+  return arguments.attention.empty() ? "cross" : arguments.attention;
+}
+
+/// The attention that is looked at, by options that it has.
+PairAttention chosen_attention(const LookArguments& arguments) {
+  const PairAttention which = pair_attention_from_name(attention_name(arguments));
+  if (arguments.lens) {
+    if (arguments.attention.empty() || which == PairAttention::decoder)
+      return PairAttention::decoder;
+    refuse("--attention " + arguments.attention, "goes without --lens, which is of the decoder");
+  }
+  if (arguments.pair) {
+    refuse("--pair", "is not there for encoder-decoders, whose second text is --target");
+  }
+  if (arguments.truncate) refuse("--truncate", "is not there for encoder-decoders");
+  const bool through = arguments.show == "rollout" || arguments.show == "flow";
+  if (through && which != PairAttention::encoder) {
+    refuse(
+        "--show " + arguments.show,
+        "follows what reaches a word through the layers of one text, and each layer of a decoder "
+        "takes from the source too; it is there with --attention encoder");
+  }
+  return which;
+}
+
+/// A source and its target for each text.
+class PairTexts : public LookTexts {
  public:
-  PairCommand(const Context& context, const LookArguments& arguments)
-      : context_(context),
-        arguments_(arguments),
-        which_(
-            pair_attention_from_name(arguments.attention.empty() ? "cross" : arguments.attention)),
-        sources_(read_texts(arguments.inputs)),
+  PairTexts(const Context& context_, const LookArguments& arguments_)
+      : LookTexts(context_, arguments_),
+        which(chosen_attention(arguments)),
+        sources_(arguments.roles.empty() ? read_texts(arguments.inputs)
+                                         : std::vector<std::string>{}),
         translator_(Translator::load(find_model(context.model))),
-        facts_(pair_facts(translator_.model().facts(), which_)),
-        view_(view()) {
+        facts_(pair_facts(translator_.model().facts(), which)) {
     if (!arguments.targets.empty() && arguments.targets.size() != sources_.size()) {
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("look: needed a --target for each of {} texts, or none, found {}",
                               sources_.size(), arguments.targets.size()));
     }
+    tokenizer = translator_.tokenizer();
   }
+
+  const EncoderFacts& facts() const override { return facts_; }
+  size_t count() const override { return sources_.size(); }
+  Look look_at(size_t index, LookOptions options) const override {
+    return look_of(pair_of(index), std::move(options));
+  }
+  Look look_at(const RelatedWords& pair) const override {
+    std::vector<int32_t> target;
+    if (which != PairAttention::encoder) target = translator_.encode_target(pair.target);
+    return look_of(pair_text(translator_, "", pair.text, target, arguments.pieces),
+                   {.only_whole = true});
+  }
+  Look read(size_t index) const override {
+    const PairText pair = pair_of(index);
+    Look read = read_pair(pair, PairAttention::decoder, arguments.pieces);
+    read.source = pair.source;
+    return read;
+  }
+  LogitLens lens(const Look& read, int64_t top, const Progress& progress) const override {
+    return logit_lens(translator_.model(), read.source->encoding.ids, read.encoding.ids, top,
+                      progress);
+  }
+  std::optional<std::string> source_of(size_t index) const override {
+    if (which == PairAttention::encoder) return std::nullopt;
+    return sources_[index];
+  }
+
+  PairText pair_of(size_t index) const {
+    return pair_text(translator_, "", sources_[index], target_of(index), arguments.pieces);
+  }
+  Look look_of(const PairText& pair, LookOptions options) const {
+    options.pieces = arguments.pieces;
+    options.states = false;
+    Look look = look_pair(translator_.model(), pair, which, options);
+    note_long(look, facts_);
+    return look;
+  }
+
+  const PairAttention which;
+
+ private:
+  std::vector<int32_t> target_of(size_t text) const {
+    if (!arguments.targets.empty()) return translator_.encode_target(arguments.targets[text]);
+    if (which == PairAttention::encoder) return {};
+    return translator_(sources_[text], translator_.defaults()).ids;
+  }
+
+  std::vector<std::string> sources_;
+  Translator translator_;
+  EncoderFacts facts_;
+};
+
+class PairCommand {
+ public:
+  explicit PairCommand(const PairTexts& texts)
+      : texts_(texts),
+        context_(texts.context),
+        arguments_(texts.arguments),
+        which_(texts.which),
+        facts_(texts.facts()),
+        view_(view()) {}
 
   void run() {
     if (arguments_.stats || !arguments_.board.empty()) return measure();
@@ -67,33 +140,22 @@ class PairCommand {
                        : "Where it looked as it wrote on from each word";
     }
     view.sinks = arguments_.sink;
-    view.model = short_name(context_.model);
+    view.model = texts_.model_name;
     return view;
-  }
-
-  std::vector<int32_t> target_of(size_t text) const {
-    if (!arguments_.targets.empty()) return translator_.encode(arguments_.targets[text]);
-    if (which_ == PairAttention::encoder) return {};
-    return translator_(sources_[text], translator_.defaults()).ids;
   }
 
   /// take(index, pair, look) of each text.
   template <class F>
   void look_at_all(const F& take) {
-    const bool one = sources_.size() == 1;
+    const bool one = texts_.count() == 1;
     ProgressBar bar(context_, "looking", one ? "blocks" : "texts");
-    for (size_t i = 0; i < sources_.size(); ++i) {
+    for (size_t i = 0; i < texts_.count(); ++i) {
       check_cancelled();
       LookOptions options;
-      options.pieces = arguments_.pieces;
-      options.states = false;
       if (one) options.progress = bar.callback();
-      const PairText pair =
-          pair_text(translator_, "", sources_[i], target_of(i), arguments_.pieces);
-      Look look = look_pair(translator_.model(), pair, which_, options);
-      note_long(look, facts_);
-      take(i, pair, std::move(look));
-      if (!one) bar.update(static_cast<int64_t>(i + 1), std::ssize(sources_));
+      const PairText pair = texts_.pair_of(i);
+      take(i, pair, texts_.look_of(pair, options));
+      if (!one) bar.update(static_cast<int64_t>(i + 1), static_cast<int64_t>(texts_.count()));
     }
   }
 
@@ -119,7 +181,7 @@ class PairCommand {
     });
     show_stats(context_, arguments_,
                {.table = head_table(facts_.layers, facts_.heads, tallies, tallies),
-                .texts = sources_.size(),
+                .texts = texts_.count(),
                 .note = cross ? "cross-attention" : "dupl. and ind. of these texts themselves",
                 .cross = cross});
   }
@@ -138,9 +200,9 @@ class PairCommand {
     LookView every = view_;  // JSON gives everything that was not left out by choice
     if (arguments_.layer.empty()) every.layer = Pick::all();
     OutJson out = look_json(looks_[text], context_.model, every, chosen(text));
-    out["attention"] = arguments_.attention.empty() ? "cross" : arguments_.attention;
+    out["attention"] = attention_name(arguments_);
     if (which_ == PairAttention::encoder) return out;
-    out["text"] = sources_[text];
+    out["text"] = *texts_.source_of(text);
     out["output"] = looks_[text].text;
     out["ids"] = pair.target.encoding.ids;
     if (which_ == PairAttention::decoder) return out;
@@ -153,7 +215,7 @@ class PairCommand {
 
   void print_summary() const {
     const TerminalStyle style = style_for_output(arguments_.picture, context_);
-    const std::string what = arguments_.attention.empty() ? "cross" : arguments_.attention;
+    const std::string what = attention_name(arguments_);
     print(shorten(
               fmt::format("{}: {}, {} layers x {} heads, counted from 0", view_.model,
                           what == "cross" ? "cross-attention" : what, facts_.layers, facts_.heads),
@@ -177,12 +239,11 @@ class PairCommand {
     save_if_asked(arguments_.picture, look_picture(looks_, view), look_arrays(looks_));
   }
 
+  const PairTexts& texts_;
   const Context& context_;
   const LookArguments& arguments_;
   PairAttention which_;
-  std::vector<std::string> sources_;
-  Translator translator_;
-  EncoderFacts facts_;
+  const EncoderFacts& facts_;
   LookView view_;
   std::vector<Look> looks_;
   std::vector<Occurrence> chosen_;  // of each text, if a word was asked for
@@ -192,8 +253,18 @@ class PairCommand {
 }  // namespace
 
 void print_pair(const Context& context, const LookArguments& arguments) {
-  refuse_others(arguments);
-  PairCommand(context, arguments).run();
+  const PairTexts texts(context, arguments);
+  if (!arguments.roles.empty()) {
+    print_roles(texts, /*with_targets=*/texts.which != PairAttention::encoder);
+  } else if (arguments.compare) {
+    print_comparison(texts);
+  } else if (arguments.lens) {
+    print_lens(texts);
+  } else if (!arguments.show.empty() && arguments.show != "weights") {
+    print_through(texts);
+  } else {
+    PairCommand(texts).run();
+  }
 }
 
 }  // namespace heed::cli

@@ -23,18 +23,21 @@ namespace {
 
 constexpr size_t kHeadsShown = 5;
 
-std::vector<RelatedWords> read_pairs(const std::string& file) {
+std::vector<RelatedWords> read_pairs(const std::string& file, bool with_targets) {
   const std::vector<CsvRow> rows = parse_csv(read_file(file), file);
   const std::vector<std::string> header = rows.empty() ? std::vector<std::string>{} : rows[0].cells;
-  std::array<size_t, 4> columns{};
-  constexpr std::array<const char*, 4> kNames{"text", "from-word", "to-word", "relation"};
-  for (size_t i = 0; i < kNames.size(); ++i) {
+  std::array<size_t, 5> columns{};
+  constexpr std::array<const char*, 5> kNames{"text", "from-word", "to-word", "relation", "target"};
+  const size_t wanted = with_targets ? 5 : 4;
+  for (size_t i = 0; i < wanted; ++i) {
     const auto found = std::find(header.begin(), header.end(), kNames[i]);
     if (found == header.end()) {
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("{}: needed the columns text, from-word, to-word and relation, found "
-                              "no {} in: {}",
-                              file, kNames[i], header.empty() ? "nothing" : listed(header)));
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("{}: needed the columns text, from-word, to-word and relation{}, found "
+                      "no {} in: {}",
+                      file, with_targets ? ", and target" : "", kNames[i],
+                      header.empty() ? "nothing" : listed(header)));
     }
     columns[i] = static_cast<size_t>(found - header.begin());
   }
@@ -47,6 +50,7 @@ std::vector<RelatedWords> read_pairs(const std::string& file) {
                               rows[r].line, header.size(), cells.size()));
     }
     pairs.push_back({cells[columns[0]], cells[columns[1]], cells[columns[2]], cells[columns[3]]});
+    if (with_targets) pairs.back().target = cells[columns[4]];
   }
   return pairs;
 }
@@ -88,8 +92,8 @@ OutJson relation_json(const Relation& relation) {
   return out;
 }
 
-Picture boards(const std::vector<Relation>& relations, const LookSession& session) {
-  const EncoderFacts& facts = session.model->facts();
+Picture boards(const std::vector<Relation>& relations, const LookTexts& texts) {
+  const EncoderFacts& facts = texts.facts();
   Picture picture;
   for (const Relation& relation : relations) {
     std::vector<float> hits(relation.heads.size());
@@ -102,7 +106,7 @@ Picture boards(const std::vector<Relation>& relations, const LookSession& sessio
   }
   picture.title = "How often a head's largest weight goes where the relation says";
   picture.caption =
-      session.model_name + ". Rows are layers, columns heads, counted from 0; by place alone:";
+      texts.model_name + ". Rows are layers, columns heads, counted from 0; by place alone:";
   for (const Relation& relation : relations) {
     picture.caption += fmt::format(" {} {:.2f};", relation.name, relation.baseline);
   }
@@ -112,22 +116,23 @@ Picture boards(const std::vector<Relation>& relations, const LookSession& sessio
 
 }  // namespace
 
-void print_roles(const LookSession& session) {
-  const std::vector<RelatedWords> pairs = read_pairs(session.arguments.roles);
+void print_roles(const LookTexts& texts, bool with_targets) {
+  const std::vector<RelatedWords> pairs = read_pairs(texts.arguments.roles, with_targets);
   std::vector<Relation> relations;
   {
-    ProgressBar bar(session.context, "looking", "texts");
-    relations = score_relations(*session.model, *session.tokenizer, pairs, bar.callback());
+    ProgressBar bar(texts.context, "looking", "texts");
+    relations = score_relations([&](const RelatedWords& pair) { return texts.look_at(pair); },
+                                pairs, bar.callback());
   }
-  const TerminalStyle style = style_for_output(session.arguments.picture, session.context);
+  const TerminalStyle style = style_for_output(texts.arguments.picture, texts.context);
   for (const Relation& relation : relations) {
-    if (session.context.json) {
+    if (texts.context.json) {
       print_json(relation_json(relation));
     } else {
       print_relation(relation, style);
     }
   }
-  save_if_asked(session.arguments.picture, boards(relations, session));
+  save_if_asked(texts.arguments.picture, boards(relations, texts));
 }
 
 }  // namespace heed::cli

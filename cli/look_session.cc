@@ -60,8 +60,11 @@ Pick parse_pick(const std::string& text, const char* option, int64_t count) {
   return Pick::one(std::stoll(text));
 }
 
+LookTexts::LookTexts(const Context& context_, const LookArguments& arguments_)
+    : context(context_), arguments(arguments_), model_name(short_name(context_.model)) {}
+
 LookSession::LookSession(const Context& context_, const LookArguments& arguments_)
-    : context(context_), arguments(arguments_), model_name(short_name(context_.model)) {
+    : LookTexts(context_, arguments_) {
   if (arguments.roles.empty()) texts = read_texts(arguments.inputs);
   if (arguments.pair && texts.size() % 2 != 0) {
     throw Error(ErrorCode::invalid_argument,
@@ -81,6 +84,10 @@ Look LookSession::look_at(size_t index, LookOptions options) const {
   return seen;
 }
 
+Look LookSession::look_at(const RelatedWords& pair) const {
+  return look(*model, *tokenizer, pair.text, {.pieces = arguments.pieces, .only_whole = true});
+}
+
 void note_long(const Look& look, const EncoderFacts& facts) {
   if (look.weights) return;
   log(LogLevel::info,
@@ -90,9 +97,20 @@ void note_long(const Look& look, const EncoderFacts& facts) {
                   kLongMap, kLongMap));
 }
 
-Look LookSession::read(const std::string& text) const {
-  return read_text(*tokenizer, text, model->facts(),
+Look LookSession::read(size_t index) const {
+  return read_text(*tokenizer, texts[index], model->facts(),
                    {.pieces = arguments.pieces, .truncate = arguments.truncate});
+}
+
+LogitLens LookSession::lens(const Look& read, int64_t top, const Progress& progress) const {
+  const auto causal = std::dynamic_pointer_cast<const CausalModel>(model);
+  if (!causal) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("look: --lens reads what layers would say next, and {} is no causal "
+                            "language model and no encoder-decoder",
+                            model_name));
+  }
+  return logit_lens(*causal, read.encoding.ids, top, progress);
 }
 
 int64_t LookSession::chosen_word(const Look& look, size_t* same) const {

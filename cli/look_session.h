@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,8 +9,10 @@
 #include "cli/picture_options.h"
 #include "cli/texts.h"
 #include "heed/lens/board.h"
+#include "heed/lens/logit_lens.h"
 #include "heed/lens/look.h"
 #include "heed/lens/look_picture.h"
+#include "heed/lens/relations.h"
 #include "heed/models/encoder.h"
 
 namespace heed::cli {
@@ -36,24 +39,47 @@ struct LookArguments {
 };
 
 /// A model and the texts it is to look at.
-struct LookSession {
+class LookTexts {
+ public:
+  LookTexts(const Context& context_, const LookArguments& arguments_);
+  virtual ~LookTexts() = default;
+
+  /// Of the blocks whose attention is looked at.
+  virtual const EncoderFacts& facts() const = 0;
+  /// How many looks the texts make.
+  virtual size_t count() const = 0;
+  /// The look of that index. What `options` says of words, pairs and length is set from the
+  /// arguments; of a text that only reports can tell of, stderr is told.
+  virtual Look look_at(size_t index, LookOptions options) const = 0;
+  /// The look, with whole matrices, of the texts of a pair of --roles.
+  virtual Look look_at(const RelatedWords& pair) const = 0;
+  /// Of --lens: a text as the model reads it (with its source, if it has one), before it has run,
+  /// and what its layers say. Error unsupported for a model without a language model's output.
+  virtual Look read(size_t index) const = 0;
+  virtual LogitLens lens(const Look& read, int64_t top, const Progress& progress) const = 0;
+  /// With an encoder-decoder the text of that look, which is of what was made of it; else none.
+  virtual std::optional<std::string> source_of(size_t /*index*/) const { return std::nullopt; }
+
   const Context& context;
   const LookArguments& arguments;
-  std::shared_ptr<const Encoder> model;
-  std::shared_ptr<const Tokenizer> tokenizer;
   std::string model_name;  // for people
+  std::shared_ptr<const Tokenizer> tokenizer;
+};
+
+/// An encoder, or a causal model, and the texts it is to look at.
+struct LookSession : LookTexts {
+  std::shared_ptr<const Encoder> model;
   std::vector<std::string> texts;
 
   /// Reads the texts (with --roles there are none) and loads the model.
   LookSession(const Context& context, const LookArguments& arguments);
 
-  /// How many looks the texts make: half of them with --pair.
-  size_t count() const { return texts.size() / step(); }
-  /// The look of that index. What `options` says of words, pairs and length is set from the
-  /// arguments; of a text that only reports can tell of, stderr is told.
-  Look look_at(size_t index, LookOptions options = {}) const;
-  /// A text's tokens and words alone: no model has run.
-  Look read(const std::string& text) const;
+  const EncoderFacts& facts() const override { return model->facts(); }
+  size_t count() const override { return texts.size() / step(); }  // half of them with --pair
+  Look look_at(size_t index, LookOptions options) const override;
+  Look look_at(const RelatedWords& pair) const override;
+  Look read(size_t index) const override;
+  LogitLens lens(const Look& read, int64_t top, const Progress& progress) const override;
   /// The word that --word chooses in a text.
   int64_t chosen_word(const Look& look, size_t* same = nullptr) const;
 
@@ -79,7 +105,8 @@ Pick parse_pick(const std::string& text, const char* option, int64_t count);
 
 // What the options in place of the usual summary do; each prints, and saves if asked.
 void print_stats(const LookSession& session);  // --stats, --board
-void print_roles(const LookSession& session);  // --roles
+/// --roles; with_targets: each pair has a text and what was made of it.
+void print_roles(const LookTexts& texts, bool with_targets = false);
 /// What --stats and --board show.
 struct HeadStats {
   HeadTable table;
@@ -90,8 +117,8 @@ struct HeadStats {
 void show_stats(const Context& context, const LookArguments& arguments, const HeadStats& stats);
 /// With an encoder-decoder, of which every option of look's that is there is looked at by it alone.
 void print_pair(const Context& context, const LookArguments& arguments);
-void print_comparison(const LookSession& session);  // --compare
-void print_through(const LookSession& session);     // --show
-void print_lens(const LookSession& session);        // --lens
+void print_comparison(const LookTexts& texts);  // --compare
+void print_through(const LookTexts& texts);     // --show
+void print_lens(const LookTexts& texts);        // --lens
 
 }  // namespace heed::cli

@@ -22,7 +22,7 @@ HeadTable measure(const LookSession& session) {
   ProgressBar bar(session.context, "looking", "texts");
   for (size_t i = 0; i < session.count(); ++i) {
     check_cancelled();
-    const Look seen = session.look_at(i);
+    const Look seen = session.look_at(i, {});
     for (size_t at = 0; at < tallies.size(); ++at) {
       tallies[at].add(seen.reports[at / static_cast<size_t>(facts.heads)], seen.want,
                       static_cast<int64_t>(at) % facts.heads, seen.head_tokens());

@@ -31,15 +31,15 @@ const Shown& shown_of(const std::string& option) {
   return *std::ranges::find_if(kShown, [&](const Shown& one) { return one.option == option; });
 }
 
-LookView view_of(const LookSession& session, const Shown& shown) {
-  const LookArguments& arguments = session.arguments;
-  const EncoderFacts& facts = session.model->facts();
+LookView view_of(const LookTexts& texts, const Shown& shown) {
+  const LookArguments& arguments = texts.arguments;
+  const EncoderFacts& facts = texts.facts();
   if (shown.what != Show::norms && !arguments.head.empty()) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("look: --show {} is of all heads together, found --head {}",
                             shown.option, arguments.head));
   }
-  LookView view{.sinks = arguments.sink, .model = session.model_name, .title = shown.title};
+  LookView view{.sinks = arguments.sink, .model = texts.model_name, .title = shown.title};
   if (!arguments.head.empty()) view.head = parse_pick(arguments.head, "--head", facts.heads);
   view.layer = arguments.layer.empty() ? Pick::one(facts.layers - 1)
                                        : parse_pick(arguments.layer, "--layer", facts.layers);
@@ -51,9 +51,8 @@ LookView view_of(const LookSession& session, const Shown& shown) {
   return view;
 }
 
-Look whole_look(const LookSession& session, size_t index, const Shown& shown) {
-  Look seen =
-      session.look_at(index, {.only_whole = true, .value_norms = shown.what == Show::norms});
+Look whole_look(const LookTexts& texts, size_t index, const Shown& shown) {
+  Look seen = texts.look_at(index, {.only_whole = true, .value_norms = shown.what == Show::norms});
   if (shown.what == Show::norms) return with_norms(std::move(seen));
   return shown.what == Show::rollout ? with_rollout(std::move(seen)) : seen;
 }
@@ -95,9 +94,12 @@ Picture flow_picture(const std::vector<Look>& looks, const LookView& view) {
 }
 
 /// What --json of this text prints: the maps of its look, between words.
-OutJson maps_json(const Picture& picture, const Look& look, const LookSession& session,
+OutJson maps_json(const Picture& picture, const Look& look, const LookTexts& texts,
                   const Shown& shown, size_t index, size_t looks) {
-  OutJson out{{"model", session.context.model}, {"text", look.text}, {"show", shown.option}};
+  OutJson out{{"model", texts.context.model},
+              {"text", texts.source_of(index).value_or(look.text)},
+              {"show", shown.option}};
+  if (texts.source_of(index)) out["output"] = look.text;
   out["maps"] = OutJson::array();
   const size_t each = picture.maps.size() / looks;
   for (size_t i = index * each; i < (index + 1) * each; ++i) {
@@ -115,31 +117,31 @@ OutJson maps_json(const Picture& picture, const Look& look, const LookSession& s
 
 }  // namespace
 
-void print_through(const LookSession& session) {
-  const Shown& shown = shown_of(session.arguments.show);
+void print_through(const LookTexts& texts) {
+  const Shown& shown = shown_of(texts.arguments.show);
   const bool flow = shown.what == Show::flow;
-  if (flow && session.arguments.word.empty()) {
+  if (flow && texts.arguments.word.empty()) {
     throw Error(ErrorCode::invalid_argument,
                 "look: --show flow needed the word it flows to, found no --word");
   }
-  LookView view = view_of(session, shown);
+  LookView view = view_of(texts, shown);
   std::vector<Look> looks;
-  for (size_t i = 0; i < session.count(); ++i) {
+  for (size_t i = 0; i < texts.count(); ++i) {
     check_cancelled();
-    looks.push_back(whole_look(session, i, shown));
-    if (!session.arguments.word.empty()) {
-      view.marked.emplace_back(session.chosen_word(looks.back()));
+    looks.push_back(whole_look(texts, i, shown));
+    if (!texts.arguments.word.empty()) {
+      view.marked.emplace_back(find_chosen(texts.arguments.word, looks.back()));
     }
   }
   const Picture picture = flow ? flow_picture(looks, view) : look_picture(looks, view);
-  if (session.context.json) {
+  if (texts.context.json) {
     for (size_t i = 0; i < looks.size(); ++i) {
-      print_json(maps_json(picture, looks[i], session, shown, i, looks.size()));
+      print_json(maps_json(picture, looks[i], texts, shown, i, looks.size()));
     }
   } else {
-    print(draw_terminal(picture, style_for_output(session.arguments.picture, session.context)));
+    print(draw_terminal(picture, style_for_output(texts.arguments.picture, texts.context)));
   }
-  save_if_asked(session.arguments.picture, picture);
+  save_if_asked(texts.arguments.picture, picture);
 }
 
 }  // namespace heed::cli

@@ -4,7 +4,8 @@ and with the verb at the other end, so that an alignment has something to show.
 
     tools/make_word_order_pairs.py FOLDER [--pairs 12000] [--seed 0]
 
-FOLDER gets train.tsv and valid.tsv, an English and a German sentence a line, no sentence in both.
+FOLDER gets train.tsv and valid.tsv, an English and a German sentence a line, no sentence in both, and roles.csv, for
+`heed look --roles`: the words of the valid pairs that were made of each other.
 """
 
 import argparse
@@ -36,6 +37,7 @@ TIMES = [("today", "heute"), ("yesterday", "gestern"), ("this morning", "heute M
 
 
 def sentence(draw):
+    """English, German, and by relation a word of each."""
     subject, subjekt, form = draw.choice(SUBJECTS)
     plain, third, hilfsverben, perfect = draw.choice(HELPERS)
     infinitive, participle, infinitiv, partizip = draw.choice(VERBS)
@@ -43,7 +45,8 @@ def sentence(draw):
     article, artikel, ending = draw.choice(ARTICLES[gender])
     adjective, adjektiv = draw.choice(ADJECTIVES)
     time = draw.choice(TIMES)
-    english = [subject, third if form == 2 else plain, participle if perfect else infinitive, article, adjective, noun]
+    helper = third if form == 2 else plain
+    english = [subject, helper, participle if perfect else infinitive, article, adjective, noun]
     verb, end = hilfsverben[form], partizip if perfect else infinitiv
     german = [artikel, adjektiv + ending, nomen, end]
     if time is None:
@@ -52,7 +55,9 @@ def sentence(draw):
         english, german = [time[0], *english], [time[1], verb, subjekt, *german]
     else:
         english, german = [*english, time[0]], [subjekt, verb, time[1], *german]
-    return " ".join(english) + ".", " ".join(german) + "."
+    links = {"verb at the end": (end, participle if perfect else infinitive), "helping verb": (verb, helper.split()[0]),
+             "adjective": (adjektiv + ending, adjective), "noun": (nomen, noun)}
+    return " ".join(english) + ".", " ".join(german) + ".", links
 
 
 def main():
@@ -64,12 +69,16 @@ def main():
     draw = random.Random(options.seed)
     pairs = {}
     while len(pairs) < options.pairs:
-        english, german = sentence(draw)
-        pairs[english[0].upper() + english[1:]] = german[0].upper() + german[1:]
-    lines = [f"{english}\t{german}\n" for english, german in pairs.items()]
+        english, german, links = sentence(draw)
+        pairs[english[0].upper() + english[1:]] = (german[0].upper() + german[1:], links)
+    lines = [f"{english}\t{german}\n" for english, (german, _) in pairs.items()]
+    roles = ["text,target,from-word,to-word,relation\n"]
+    for english, (german, links) in list(pairs.items())[:200]:
+        roles += [f"{english},{german},{a},{b},{relation}\n" for relation, (a, b) in links.items()]
     options.folder.mkdir(parents=True, exist_ok=True)
     (options.folder / "valid.tsv").write_text("".join(lines[:200]), encoding="utf-8")
     (options.folder / "train.tsv").write_text("".join(lines[200:]), encoding="utf-8")
+    (options.folder / "roles.csv").write_text("".join(roles), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,15 @@
 namespace heed {
 
 Tensor diverging(const Look& a, const Look& b) {
-  if (a.tokens() != b.tokens()) {
+  if (a.tokens() != b.tokens() || a.keys() != b.keys()) {
+    const auto sizes = [](const Look& look) {
+      return look.source ? fmt::format("{} looking at {}", look.tokens(), look.keys())
+                         : fmt::format("{}", look.tokens());
+    };
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("look: to compare them, two texts of as many tokens are needed, found "
-                            "{} and {}; heed tokens shows them",
-                            a.tokens(), b.tokens()));
+                fmt::format("look: to compare them, two {} of as many tokens are needed, found {} "
+                            "and {}; heed tokens shows them",
+                            a.source ? "pairs" : "texts", sizes(a), sizes(b)));
   }
   HEED_ASSERT(std::ssize(a.runs) == a.layers() && a.runs.size() == b.runs.size());
   const Tensor out = Tensor::empty({a.layers(), a.heads(), a.tokens()});

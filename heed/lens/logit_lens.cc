@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -18,13 +19,21 @@ namespace {
 
 constexpr int64_t kMostLogits = int64_t{1} << 24;  // 64 MB
 
+/// The blocks whose states are read, and what stands behind them: to_output makes of a state
+/// between blocks what logits takes.
+struct Stack {
+  int64_t layers;
+  int64_t vocab;
+  std::function<Tensor(const Tensor&)> to_output;
+  std::function<Tensor(const Tensor&)> logits;
+};
+
 /// Reads every state as it comes.
 class Reader : public Observer {
  public:
-  Reader(const CausalModel& model, const std::vector<int32_t>& ids, int64_t top,
-         const Progress& progress)
-      : model_(model), progress_(progress) {
-    const int64_t rows = model.facts().layers + 1;
+  Reader(Stack stack, const std::vector<int32_t>& ids, int64_t top, const Progress& progress)
+      : stack_(std::move(stack)), progress_(progress) {
+    const int64_t rows = stack_.layers + 1;
     lens_.ids = ids;
     lens_.said = Tensor::empty({rows, std::ssize(ids), top}, DType::i32);
     lens_.probabilities = Tensor::empty({rows, std::ssize(ids), top});
@@ -32,23 +41,37 @@ class Reader : public Observer {
   }
 
   void hidden_state(int layer, const Tensor& state) override {  // [1, T, C]
-    const bool is_last = layer == model_.facts().layers;        // normed already
-    const Tensor states = (is_last ? state : model_.final_norm(state)).select(0, 0);
-    const int64_t together = std::clamp<int64_t>(kMostLogits / model_.facts().vocab, 1, 256);
+    if (layer >= stack_.layers) return;
+    read(layer, stack_.to_output(state));
+    ++seen_;
+  }
+
+  /// Of the run that made `ready`.
+  LogitLens finish(const Tensor& ready) && {
+    if (seen_ != stack_.layers) {
+      throw Error(ErrorCode::unsupported,
+                  "lens: this model does not tell its states between layers");
+    }
+    read(stack_.layers, ready);
+    return std::move(lens_);
+  }
+
+ private:
+  /// ready [1, T, C]: what logits takes.
+  void read(int64_t layer, const Tensor& ready) {
+    const Tensor states = ready.select(0, 0);
+    const int64_t together = std::clamp<int64_t>(kMostLogits / stack_.vocab, 1, 256);
     for (int64_t first = 0; first < states.size(0); first += together) {
       check_cancelled();
       const int64_t end = std::min(states.size(0), first + together);
-      const Tensor logits = model_.logits(states.slice(0, first, end));  // [R, V]
+      const Tensor logits = stack_.logits(states.slice(0, first, end));  // [R, V]
       parallel_for(end - first,
-                   [&](int64_t row, int) { read(layer, first + row, logits.select(0, row)); });
+                   [&](int64_t row, int) { read_row(layer, first + row, logits.select(0, row)); });
     }
     if (progress_) progress_(layer + 1, lens_.rows());
   }
 
-  LogitLens result() && { return std::move(lens_); }
-
- private:
-  void read(int64_t layer, int64_t token, const Tensor& logits) {  // [V]
+  void read_row(int64_t layer, int64_t token, const Tensor& logits) {  // [V]
     const auto all = logits.span<const float>();
     const int64_t top = lens_.said.size(2);
     std::vector<int32_t> ids(all.size());
@@ -70,24 +93,47 @@ class Reader : public Observer {
     lens_.next.at({layer, token}) = static_cast<float>(score(lens_.ids[after]) - whole);
   }
 
-  const CausalModel& model_;
+  Stack stack_;
   const Progress& progress_;
+  int64_t seen_ = 0;
   LogitLens lens_;
 };
+
+/// run(watched) gives what logits takes of the last state.
+LogitLens lens_of(Stack stack, const std::vector<int32_t>& ids, int64_t top,
+                  const Progress& progress, const std::function<Tensor(const Run&)>& run) {
+  if (top < 1 || top > stack.vocab) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("lens: top must be from 1 to {}, the vocabulary, but is {}", stack.vocab, top));
+  }
+  Reader reader(std::move(stack), ids, top, progress);
+  const Tensor last = run({.observer = &reader});
+  return std::move(reader).finish(last);
+}
 
 }  // namespace
 
 LogitLens logit_lens(const CausalModel& model, const std::vector<int32_t>& ids, int64_t top,
                      const Progress& progress) {
-  if (top < 1 || top > model.facts().vocab) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("lens: top must be from 1 to {}, the vocabulary, but is {}",
-                            model.facts().vocab, top));
-  }
   const EncoderInput input = EncoderInput::from_rows({ids});
-  Reader reader(model, ids, top, progress);
-  model(input, {.observer = &reader});
-  return std::move(reader).result();
+  return lens_of({.layers = model.facts().layers,
+                  .vocab = model.facts().vocab,
+                  .to_output = [&](const Tensor& state) { return model.final_norm(state); },
+                  .logits = [&](const Tensor& state) { return model.logits(state); }},
+                 ids, top, progress, [&](const Run& run) { return model(input, run); });
+}
+
+LogitLens logit_lens(const EncoderDecoder& model, const std::vector<int32_t>& source,
+                     const std::vector<int32_t>& ids, int64_t top, const Progress& progress) {
+  const Memory memory = model.encode(EncoderInput::from_rows({source}));
+  const EncoderInput input = EncoderInput::from_rows({ids});
+  return lens_of({.layers = model.facts().decoder_layers,
+                  .vocab = model.facts().target_vocab,
+                  .to_output = [&](const Tensor& state) { return model.final_norm(state); },
+                  .logits = [&](const Tensor& state) { return model.logits(state); }},
+                 ids, top, progress,
+                 [&](const Run& run) { return model.decode(input.ids, memory, run); });
 }
 
 namespace {

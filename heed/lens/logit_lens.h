@@ -6,6 +6,7 @@
 #include "heed/base/progress.h"
 #include "heed/lens/token_table.h"
 #include "heed/models/causal.h"
+#include "heed/models/encoder_decoder.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed {
@@ -26,6 +27,10 @@ struct LogitLens {
 /// the model's; invalid_argument for a top outside [1, V]; cancelled between blocks of rows.
 LogitLens logit_lens(const CausalModel& model, const std::vector<int32_t>& ids, int64_t top,
                      const Progress& progress = {});
+/// The same of a decoder's layers, given the source: ids are what the decoder reads, its start
+/// token first.
+LogitLens logit_lens(const EncoderDecoder& model, const std::vector<int32_t>& source,
+                     const std::vector<int32_t>& ids, int64_t top, const Progress& progress = {});
 
 /// A row a layer, a column a token of the text: what is said first, and how likely.
 TokenTable lens_table(const LogitLens& lens, const Tokenizer& tokenizer);

@@ -101,23 +101,32 @@ ReadText read_target(const std::shared_ptr<const Tokenizer>& tokenizer,
   return read;
 }
 
+Look read_pair(const PairText& text, PairAttention which, bool pieces) {
+  if (which == PairAttention::encoder) return look_of(text.source);
+  if (text.target.encoding.ids.empty()) {
+    throw Error(ErrorCode::invalid_argument, "look: needed a target, found an empty one");
+  }
+  if (which == PairAttention::cross) {
+    Look read = look_of(text.target);
+    read.source = text.source;
+    return read;
+  }
+  ReadText reads{.text = text.target.text, .encoding = read_by_decoder(text), .words = {}};
+  reads.words = words_of(reads, pieces);
+  return look_of(reads);
+}
+
 Look look_pair(const EncoderDecoder& model, const PairText& text, PairAttention which,
                const LookOptions& options) {
   const EncoderFacts facts = pair_facts(model.facts(), which);
   const auto source = EncoderInput::from_rows({text.source.encoding.ids});
+  Look read = read_pair(text, which, options.pieces);
   if (which == PairAttention::encoder) {
     return look(
-        facts, [&](const Run& run) { model.encode(source, run); }, look_of(text.source), options);
+        facts, [&](const Run& run) { model.encode(source, run); }, std::move(read), options);
   }
-  if (text.target.encoding.ids.empty()) {
-    throw Error(ErrorCode::invalid_argument, "look: needed a target, found an empty one");
-  }
-  ReadText reads{.text = text.target.text, .encoding = read_by_decoder(text), .words = {}};
-  reads.words = words_of(reads, options.pieces);
-  const auto ids = EncoderInput::from_rows({reads.encoding.ids});
+  const auto ids = EncoderInput::from_rows({read_by_decoder(text).ids});
   const auto decode = [&](const Run& run) { model.decode(ids.ids, model.encode(source), run); };
-  Look read = look_of(which == PairAttention::cross ? text.target : reads);
-  if (which == PairAttention::cross) read.source = text.source;
   return look(facts, decode, std::move(read), options);
 }
 

@@ -45,5 +45,7 @@ ReadText read_target(const std::shared_ptr<const Tokenizer>& tokenizer,
 /// for a model that does not tell where it looks.
 Look look_pair(const EncoderDecoder& model, const PairText& text, PairAttention which,
                const LookOptions& options = {});
+/// The text of that look, before the model has run.
+Look read_pair(const PairText& text, PairAttention which, bool pieces = false);
 
 }  // namespace heed

@@ -7,13 +7,13 @@ namespace heed {
 
 Look with_norms(Look look) {
   HEED_ASSERT(look.weights && look.value_norms);
-  const int64_t tokens = look.tokens();
+  const int64_t keys = look.keys(), all = look.tokens() * keys;
   look.weights = look.weights.clone();  // copies of a look share them
   for (int64_t layer = 0; layer < look.layers(); ++layer) {
     for (int64_t head = 0; head < look.heads(); ++head) {
       const float* norms = &look.value_norms.at({layer, head, 0});
       float* weight = &look.weights.at({layer, head, 0, 0});
-      for (int64_t i = 0; i < tokens * tokens; ++i) weight[i] *= norms[i % tokens];
+      for (int64_t i = 0; i < all; ++i) weight[i] *= norms[i % keys];
     }
   }
   return look;

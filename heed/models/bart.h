@@ -56,6 +56,9 @@ class Bart : public EncoderDecoder {
   Tensor decode(const Tensor& ids, const Memory& memory, const Run& run = {}) const override;
   const Tensor& output_weight() const override { return output_weight_; }
   Tensor output_bias() const override { return output_bias_; }
+  Tensor final_norm(const Tensor& states) const override {
+    return decoder_norm_ ? (*decoder_norm_)(states) : states;
+  }
   Tensor logits(const Tensor& states) const override { return output_(states); }
 
  private:

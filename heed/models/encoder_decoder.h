@@ -60,6 +60,9 @@ class EncoderDecoder {
   virtual const Tensor& output_weight() const = 0;
   /// b [V]; undefined where there is none.
   virtual Tensor output_bias() const { return {}; }
+  /// What stands between the decoder's last block and logits(): states [..., C] as an Observer sees
+  /// them after any block but the last -> [..., C].
+  virtual Tensor final_norm(const Tensor& states) const { return states; }
   /// states [..., C] -> [..., V], what softmax makes the next token's probabilities of.
   virtual Tensor logits(const Tensor& states) const = 0;
 };

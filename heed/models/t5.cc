@@ -185,6 +185,10 @@ Memory T5::encode(const EncoderInput& source, const Run& run) const {
   return {.states = run.drop(x), .lengths = source.lengths};
 }
 
+Tensor T5::final_norm(const Tensor& states) const {
+  return scale(decoder_norm_(states), output_scale_);
+}
+
 Tensor T5::decode(const Tensor& ids, const Memory& memory, const Run& run) const {
   Dims dims("t5");
   dims.bind("memory", memory.states, "B S C").bind("target ids", ids, "B T", DType::i32);

@@ -88,6 +88,7 @@ class T5 : public EncoderDecoder {
   Memory encode(const EncoderInput& source, const Run& run = {}) const override;
   Tensor decode(const Tensor& ids, const Memory& memory, const Run& run = {}) const override;
   const Tensor& output_weight() const override { return output_weight_; }
+  Tensor final_norm(const Tensor& states) const override;
   Tensor logits(const Tensor& states) const override { return output_(states); }
 
  private:

@@ -224,10 +224,96 @@ TEST(LookPair, StatisticsAreOfTheChosenAttention) {
   EXPECT_NE(with({"--attention", "decoder"}).out.find("Roles: "), std::string::npos);
 }
 
+TEST(LookPair, RolesAreOfLabelledWordsOfTheChosenAttention) {
+  const LetterModel model("t5_relu");
+  const TemporaryFolder folder;
+  const std::string pairs = folder / "pairs.csv";
+  write_file(pairs,
+             "text,target,from-word,to-word,relation\n"
+             "ab cd,ef g,ef,cd,crossing\nab cd,ef g,g,ab,crossing\n");
+  const auto cross = json_lines(run_on(model, {"look", "--roles", pairs, "--json"}));
+  ASSERT_EQ(cross.size(), 1u);
+  EXPECT_EQ(cross[0]["pairs"], 2);
+  EXPECT_EQ(cross[0]["baseline"], 0.5);
+  EXPECT_EQ(cross[0]["heads"].size(),
+            json_lines(run_on(model, {"look", "a", "--target", "b", "--json"}))[0]["heads"].size());
+  write_file(pairs, "text,from-word,to-word,relation\nab cd,cd,ab,before\n");
+  const Json own =
+      json_lines(run_on(model, {"look", "--roles", pairs, "--attention", "encoder", "--json"}))[0];
+  EXPECT_EQ(own["offset"], -1);
+  expect_fault(run_on(model, {"look", "--roles", pairs}), "found no target");
+  expect_fault(run_on(model, {"look", "--roles", pairs, "--target", "a"}), "from its file alone");
+}
+
+TEST(LookPair, ComparesTwoSources) {
+  const LetterModel model("bart");
+  const std::vector<std::string> call = {"look", "ab cd",    "ab ce", "--target",
+                                         "fg",   "--target", "fg",    "--compare"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), call.begin(), call.end());
+    return run_on(model, more);
+  };
+  const Json cross = json_lines(with({"--json"}))[0]["divergence"];
+  EXPECT_EQ(cross["texts"], Json::parse(R"(["ab cd", "ab ce"])"));
+  EXPECT_EQ(cross["outputs"], Json::parse(R"(["fg", "fg"])"));
+  ASSERT_EQ(cross["heads"].size(), 4u);
+  EXPECT_EQ(cross["heads"][0]["rows"].size(), cross["tokens"][0].size());
+  const Json own = json_lines(with({"--json", "--attention", "encoder"}))[0]["divergence"];
+  EXPECT_FALSE(own.contains("outputs"));
+  EXPECT_EQ(own["heads"].size(), 8u);
+  EXPECT_NE(with({"--attention", "decoder"}).out.find("Heads that part most"), std::string::npos);
+  expect_fault(run_on(model, {"look", "ab", "abc", "--target", "f", "--target", "f", "--compare"}),
+               "two pairs of as many tokens");
+}
+
+TEST(LookPair, ShowsNormsOfAllAndRolloutOfTheEncoder) {
+  const LetterModel model("bart");
+  const auto show = [&](const char* what, const char* attention) {
+    return run_on(model, {"look", "ab cd", "--target", "ef g", "--show", what, "--attention",
+                          attention, "--sink", "--json"});
+  };
+  const Json norms = json_lines(show("norms", "cross"))[0];
+  EXPECT_EQ(norms["text"], "ab cd");
+  EXPECT_EQ(norms["output"], "ef g");
+  EXPECT_NE(norms["maps"][0]["rows"], norms["maps"][0]["columns"]);
+  EXPECT_FALSE(json_lines(show("norms", "encoder"))[0].contains("output"));
+  EXPECT_EQ(json_lines(show("norms", "decoder"))[0]["output"], "ef g");
+  const Json rollout = json_lines(show("rollout", "encoder"))[0]["maps"][0];
+  for (const Json& row : rollout["values"]) {
+    double sum = 0;
+    for (const Json& value : row) sum += value.get<double>();
+    EXPECT_NEAR(sum, 1, 1e-5);
+  }
+  expect_fault(show("rollout", "cross"), "--attention encoder");
+  expect_fault(show("flow", "decoder"), "takes from the source too");
+}
+
+TEST(LookPair, TheLensTellsOfTheDecodersLayers) {
+  const LetterModel model("t5_relu");
+  const std::vector<std::string> call = {"look", "ab", "--target", "cd", "--lens"};
+  std::vector<std::string> json = call;
+  json.emplace_back("--json");
+  const Json lens = json_lines(run_on(model, json))[0];
+  EXPECT_EQ(lens["text"], "ab");
+  EXPECT_EQ(lens["output"], "cd");
+  EXPECT_EQ(lens["ids"].size(), 3u);  // the start token, c and d
+  const Json& last = lens["layers"].back();
+  EXPECT_EQ(last["said"].size(), 3u);
+  const Json scored =
+      json_lines(run_on(model, {"score", "--source", "ab", "--target", "cd", "--json"}))[0];
+  for (size_t i = 0; i < 2; ++i) {  // the last layer's are the model's own
+    EXPECT_NEAR(last["next"][i].get<double>(), scored["logprobs"][i].get<double>(), 1e-5);
+  }
+  std::vector<std::string> word = call;
+  word.insert(word.end(), {"--word", "cd"});
+  EXPECT_NE(run_on(model, word).out.find("after cd"), std::string::npos);
+}
+
 TEST(LookPair, FaultsAreOneLine) {
   const LetterModel model("bart");
   const LetterModel decoder("gpt2_2x5");
-  expect_fault(run_on(model, {"look", "ab", "--lens"}), "--lens is not there");
+  expect_fault(run_on(model, {"look", "ab", "--lens", "--attention", "cross"}), "of the decoder");
+  expect_fault(run_on(model, {"look", "ab", "cd", "--pair"}), "--target");
   expect_fault(run_on(model, {"look", "ab", "--target", "c", "--board", "distance"}), "entropy");
   expect_fault(run_on(model, {"look", "ab", "cd", "--target", "a"}), "a --target for each of 2");
   expect_fault(run_on(model, {"look", "ab", "--target", "cd", "--word", "q"}), "its words");

@@ -138,5 +138,38 @@ TEST(TokenTable, FilesHaveItsWords) {
   }
 }
 
+TEST(LogitLens, OfADecoderIsOfWhatStandsBehindItsBlocks) {
+  for (const std::string name : {"t5_relu", "mbart", "bart"}) {  // scaled, normed, neither
+    const auto model = load_encoder_decoder(golden_folder() / name);
+    const Golden expected(name + "/expected.safetensors");
+    std::vector<int32_t> source = first_row(expected["input_ids"]);
+    source.resize(static_cast<size_t>(expected["lengths"].at<int32_t>({0})));
+    const std::vector<int32_t> ids = first_row(expected["decoder_ids"]);
+    const LogitLens lens = logit_lens(*model, source, ids, 3);
+    const Tensor states = expected["decoder_hidden_states"];  // [L + 1, B, T, C], the last normed
+    ASSERT_EQ(lens.rows(), states.size(0));
+    const Tensor first = states.select(0, 0).select(0, 0).contiguous();
+    const Tensor logits = model->logits(model->final_norm(first.unsqueeze(0)));
+    const Tensor said = expected["logits"].select(0, 0);
+    for (int64_t t = 0; t < std::ssize(ids); ++t) {
+      for (const auto& [row, all] :
+           {std::pair(int64_t{0}, logits.select(0, 0)), std::pair(lens.rows() - 1, said)}) {
+        const int32_t best = lens.said.at<int32_t>({row, t, 0});
+        double whole = 0, highest = -1e30;
+        for (int64_t id = 0; id < all.size(1); ++id) {
+          whole += std::exp(double{all.at({t, id})});
+          highest = std::max(highest, double{all.at({t, id})});
+        }
+        EXPECT_NEAR(lens.probabilities.at({row, t, 0}), std::exp(highest) / whole, kClose) << name;
+        EXPECT_NEAR(all.at({t, best}), highest, 1e-4) << name;
+      }
+    }
+  }
+  const auto recurrent = load_encoder_decoder(golden_folder() / "recurrent_lstm");
+  expect_error(ErrorCode::unsupported, {"between layers"}, [&] {
+    logit_lens(*recurrent, {3, 4}, {1, 2}, 1);
+  });
+}
+
 }  // namespace
 }  // namespace heed

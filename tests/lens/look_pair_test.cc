@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include "heed/lens/alignment.h"
+#include "heed/lens/diverge.h"
 #include "heed/lens/look_arrays.h"
 #include "heed/lens/look_picture.h"
+#include "heed/lens/relations.h"
+#include "heed/lens/through.h"
 #include "heed/models/registry.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
@@ -144,16 +147,23 @@ TEST(LookPair, AMapHasTheTargetsWordsByTheSources) {
   }
 }
 
-TEST(Alignment, TakesTheBestWordThatIsNotSpecial) {
+/// Two layers of one head: three words that were written look at three of a source.
+Look small_cross() {
   Look cross;
   cross.source = words_of({7, 8, 9}, {2});
   const ReadText target = words_of({1, 2, 3}, {2});
   cross.text = target.text;
   cross.encoding = target.encoding;
-  cross.words = {{"one", {0, 2}}, {"end", {2, 3}, true}};
+  cross.words = target.words;
   cross.weights = Tensor::from({0.1f, 0.2f, 0.7f, 0.3f, 0.6f, 0.1f, 0, 0, 1,   // layer 0
                                 0.5f, 0.3f, 0.2f, 0.9f, 0.1f, 0.0f, 0, 0, 1},  // layer 1
                                {2, 1, 3, 3});
+  return cross;
+}
+
+TEST(Alignment, TakesTheBestWordThatIsNotSpecial) {
+  Look cross = small_cross();
+  cross.words = {{"one", {0, 2}}, {"end", {2, 3}, true}};
   const auto first = align_words(cross, 0, 0);
   ASSERT_EQ(first.size(), 1u);
   EXPECT_EQ(first[0].target, 0);
@@ -163,6 +173,59 @@ TEST(Alignment, TakesTheBestWordThatIsNotSpecial) {
   EXPECT_EQ(alignment_layer(1), 0);
   EXPECT_EQ(alignment_layer(2), 0);
   EXPECT_EQ(alignment_layer(6), 4);
+}
+
+TEST(Relations, OfCrossAttentionGoFromTheTargetToTheSource) {
+  const auto look_of = [](const RelatedWords&) { return small_cross(); };
+  const std::vector<RelatedWords> pairs = {{"s", "w1", "w8", "r", "t"},
+                                           {"s", "w2", "w8", "r", "t"}};
+  const Relation found = score_relations(look_of, pairs)[0];
+  EXPECT_EQ(found.pairs, 2);
+  EXPECT_EQ(found.baseline, 0.5f);
+  ASSERT_EQ(found.heads.size(), 2u);
+  EXPECT_EQ(found.heads[0].layer, 0);  // both look at w8 more than at w7; the end is a sink
+  EXPECT_FLOAT_EQ(found.heads[0].hits, 1);
+  EXPECT_FLOAT_EQ(found.heads[0].share, 0.4f);
+  EXPECT_FLOAT_EQ(found.heads[1].hits, 0);
+  const std::vector<RelatedWords> absent = {{"s", "w1", "w2", "r", "t"}};
+  expect_error(ErrorCode::invalid_argument, {"to-word 'w2'", "w7 w8"},
+               [&] { score_relations(look_of, absent); });
+}
+
+TEST(LookPair, NormsAreOfTheSourcesValues) {
+  const Case one("bart");
+  const Look cross = look_pair(*one.model, one.pair, PairAttention::cross, {.value_norms = true});
+  ASSERT_EQ(cross.value_norms.shape(), (Shape{2, 2, 11}));
+  const Look norms = with_norms(cross);
+  for (int64_t t = 0; t < 7; ++t) {
+    for (int64_t s = 0; s < 11; ++s) {
+      EXPECT_FLOAT_EQ(norms.weights.at({1, 1, t, s}),
+                      cross.weights.at({1, 1, t, s}) * cross.value_norms.at({1, 1, s}));
+    }
+  }
+}
+
+TEST(LookPair, DivergenceIsOfTheSameTargetsOverTheirSources) {
+  const Case one("t5_relu");
+  PairText other = one.pair;
+  std::swap(other.source.encoding.ids[0], other.source.encoding.ids[1]);
+  for (const auto which : {PairAttention::encoder, PairAttention::decoder, PairAttention::cross}) {
+    const auto run = [&](const PairText& pair) {
+      return look_pair(*one.model, pair, which, {.runs = true});
+    };
+    const Look a = run(one.pair), b = run(other);
+    float same = 0, apart = 0;
+    for (const float value : diverging(a, a).span<float>()) same = std::max(same, value);
+    for (const float value : diverging(a, b).span<float>()) apart = std::max(apart, value);
+    EXPECT_LT(same, 1e-6f);
+    EXPECT_GT(apart, 1e-6f);
+  }
+  const Case shorter("t5_relu", 1);
+  ASSERT_NE(shorter.sources, one.sources);
+  expect_error(ErrorCode::invalid_argument, {"two pairs of as many tokens", "looking at"}, [&] {
+    diverging(look_pair(*one.model, one.pair, PairAttention::cross, {.runs = true}),
+              look_pair(*one.model, shorter.pair, PairAttention::cross, {.runs = true}));
+  });
 }
 
 TEST(LookPair, TextsAreReadByWordsWithTheirPlaces) {
