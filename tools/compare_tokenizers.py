@@ -3,7 +3,7 @@
 
     python tools/compare_tokenizers.py --heed build/release/heed [--model MINILM_FOLDER]
         [--data SHARED_DATA] [--lines 100000] [--seed 1] [--file TEXT...] [--only NAME...]
-        [--sentencepiece]
+        [--sentencepiece | --transformers]
 
 Makes seeded lines of mixed scripts, emoji with joiners, control characters, combining marks, CJK and
 invalid UTF-8 (only code points that Unicode 14 assigns), or takes the lines of files, gives the raw
@@ -12,11 +12,14 @@ and words of every line: under MiniLM's tokenizer.json (WordPiece) and synthetic
 settings, and under GPT-2's files and RoBERTa's tokenizer.json (byte-level BPE) of the shared data and
 synthetic ones, and under T5's tokenizer.json and synthetic ones (Unigram and the parts that no other
 has). With --sentencepiece Heed reads .model files instead, T5's and some learned from the shared
-texts, and the sentencepiece library is what it is compared with. Prints one line a tokenizer and the first differences; the exit status is 1 if there
-is any.
+texts, and the sentencepiece library is what it is compared with. With --transformers Heed reads folders
+of well-known classes (tokenizer_folders.py) and the ids are compared with those of transformers' classes
+on the same folders, and the tokenizer.json files that transformers makes of them with `tokenizers`; where
+a class differs from Heed but sentencepiece itself does not, that is told apart and is no difference.
+Prints one line a tokenizer and the first differences; the exit status is 1 if there is any.
 
-Needs the PyPI package tokenizers (or sentencepiece); Python's own Unicode tables must be version 14 (Python 3.11) or
-newer.
+Needs the PyPI package tokenizers, sentencepiece, or transformers and both with protobuf; Python's own
+Unicode tables must be version 14 (Python 3.11) or newer.
 """
 
 import argparse
@@ -33,6 +36,8 @@ import types
 import unicodedata
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from tokenizer_folders import (MARIAN_LINES, ClassTokenizer, write_folders,  # noqa: E402
+                               write_json)
 from tokenizer_variants import bpe_variants, unigram_variants, variants  # noqa: E402
 
 # Blocks of Unicode 14 to draw scripts from: letters, digits, marks and punctuation of each together.
@@ -183,6 +188,16 @@ class SentencePiece:
                                      offsets=offsets, word_ids=None)
 
 
+def leave_out(path):
+    """Every third of a model's longer pieces is of the type that texts are never cut into."""
+    from sentencepiece import sentencepiece_model_pb2
+    message = sentencepiece_model_pb2.ModelProto()
+    message.ParseFromString(path.read_bytes())
+    for piece in [p for p in message.pieces if p.type == p.NORMAL and len(p.piece) > 1][::3]:
+        piece.type = piece.UNUSED
+    path.write_bytes(message.SerializeToString())
+
+
 def sentencepiece_models(data, folder):
     """T5's model, and by name some with the settings that it does not use."""
     import sentencepiece
@@ -203,6 +218,10 @@ def sentencepiece_models(data, folder):
           normalization_rule_name="identity", split_by_whitespace=False)
     train("unigram_suffix", treat_whitespace_as_suffix=True)
     train("bpe", model_type="bpe")
+    train("word", model_type="word")
+    for name in ("unigram", "bpe"):
+        train(name + "_unused", model_type=name)
+        leave_out(models[name + "_unused"])
     train("bpe_kept", model_type="bpe", user_defined_symbols=kept, byte_fallback=True,
           remove_extra_whitespaces=False, normalization_rule_name="identity")
     return models
@@ -212,12 +231,15 @@ def library_of(path):
     if path.suffix == ".model":
         return SentencePiece(path)
     import tokenizers
-    if not path.is_dir():
-        return tokenizers.Tokenizer.from_file(str(path))
-    made = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(str(path / "vocab.json"),
-                                                                str(path / "merges.txt")))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.add_special_tokens(["<|endoftext|>"])
+    if path.is_dir():
+        made = tokenizers.Tokenizer(tokenizers.models.BPE.from_file(str(path / "vocab.json"),
+                                                                    str(path / "merges.txt")))
+        made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        made.add_special_tokens(["<|endoftext|>"])
+    else:
+        made = tokenizers.Tokenizer.from_file(str(path))
+    made.no_truncation()
+    made.no_padding()
     return made
 
 
@@ -231,42 +253,77 @@ def lines_of(files):
 
 
 def differing(line, theirs, ours):
-    """Names of the fields in which two encodings differ."""
-    starts = byte_starts(line)
-    return [field for field, a, b in (
-        ("ids", theirs.ids, ours["ids"]),
-        ("tokens", theirs.tokens, ours["tokens"]),
-        ("offsets", [list(o) for o in theirs.offsets], ours["offsets"]),
-        ("byte_offsets", [[starts[a], starts[b]] for a, b in theirs.offsets],
-         ours["byte_offsets"]),
-        ("words", [-1 if word is None else word for word in theirs.word_ids or []],
-         ours["words"] if theirs.word_ids is not None else []))
-        if a != b]
+    """Names of the fields in which two encodings differ; a library may have ids alone."""
+    fields = [("ids", theirs.ids, ours["ids"])]
+    if theirs.tokens is not None:
+        fields.append(("tokens", theirs.tokens, ours["tokens"]))
+    if theirs.offsets is not None:
+        starts = byte_starts(line)
+        fields += [("offsets", [list(o) for o in theirs.offsets], ours["offsets"]),
+                   ("byte_offsets", [[starts[a], starts[b]] for a, b in theirs.offsets],
+                    ours["byte_offsets"])]
+    if theirs.word_ids is not None:
+        fields.append(("words", [-1 if word is None else word for word in theirs.word_ids],
+                       ours["words"]))
+    return [field for field, a, b in fields if a != b]
 
 
-def compare(heed, name, path, lines, folder, shown):
-    library = library_of(path)
-    if path.suffix != ".model":
-        library.no_truncation()
-        library.no_padding()
+def compare(heed, name, path, library, lines, folder, shown):
+    """How many lines differ, but for those that the library has an explanation for."""
+    explains = getattr(library, "explains", None)
     file = folder / "lines.txt"
-    different = tokens = 0
+    different = explained = tokens = 0
     for first in range(0, len(lines), CHUNK):
         chunk = lines[first:first + CHUNK]
         file.write_bytes(b"".join(line + b"\n" for line in chunk))
         got = run_heed(heed, str(path), str(file))
         assert len(got) == len(chunk), (len(got), len(chunk))
         for line, ours in zip(chunk, got):
-            theirs = library.encode(line.decode("utf-8", "replace"))
+            text = line.decode("utf-8", "replace")
+            theirs = library.encode(text)
             tokens += len(theirs.ids)
             wrong = differing(line, theirs, ours)
-            different += bool(wrong)
-            if wrong and different <= shown:
-                print(f"  {name}: {', '.join(wrong)} differ on {line!r}\n"
-                      f"    library {theirs.tokens} {theirs.offsets}\n"
-                      f"    heed    {ours['tokens']} {ours['offsets']}")
-    print(f"{name}: {len(lines)} lines, {tokens} tokens, {different} differ", flush=True)
+            if not wrong:
+                continue
+            known = explains is not None and explains(text, ours["ids"])
+            explained += known
+            different += not known
+            if (explained if known else different) <= shown:
+                print(f"  {name}: {', '.join(wrong)} differ on {line!r}"
+                      f"{', not from sentencepiece' if known else str()}\n"
+                      f"    library {theirs.tokens or theirs.ids} {theirs.offsets or str()}\n"
+                      f"    heed    {ours['tokens']} {ours['offsets']} {ours['ids']}")
+    also = f", {explained} as sentencepiece and not as the class" if explains else ""
+    print(f"{name}: {len(lines)} lines, {tokens} tokens, {different} differ{also}", flush=True)
     return different
+
+
+def tokenizer_files(options, folder):
+    """The files or folders compared, by name."""
+    files = {}
+
+    def add(base, make):
+        for name, settings in make(json.loads(base.read_text())).items():
+            files[name] = folder / (name + ".json")
+            files[name].write_text(json.dumps(settings))
+
+    if options.sentencepiece:
+        return sentencepiece_models(options.data, folder)
+    if options.transformers:
+        folders = write_folders(options.data, folder, options.only)
+        for name, path in folders.items():
+            files |= {name: path} | write_json(name, path, folder)
+        return files
+    if options.model:
+        files["minilm"] = pathlib.Path(options.model) / "tokenizer.json"
+        add(files["minilm"], variants)
+    if options.data:
+        files["gpt2"] = options.data / "tokenizers" / "gpt2"
+        files["roberta"] = options.data / "tokenizers/roberta-base/tokenizer.json"
+        add(files["roberta"], bpe_variants)
+        files["t5"] = options.data / "tokenizers/t5/tokenizer.json"
+        add(files["t5"], unigram_variants)
+    return files
 
 
 def main():
@@ -279,7 +336,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", type=int, default=5)
     parser.add_argument("--only", nargs="+", help="names of tokenizers")
-    parser.add_argument("--sentencepiece", action="store_true", help="compare .model files")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--sentencepiece", action="store_true", help="compare .model files")
+    how.add_argument("--transformers", action="store_true", help="compare folders of known classes")
     options = parser.parse_args()
 
     if options.file:
@@ -288,37 +347,27 @@ def main():
         maker = Maker(options.seed)
         lines = [maker.line() for _ in range(options.lines)]
     content = b"".join(line + b"\n" for line in lines)
-    library = importlib.import_module("sentencepiece" if options.sentencepiece else "tokenizers")
+    library = importlib.import_module("sentencepiece" if options.sentencepiece else
+                                      "transformers" if options.transformers else "tokenizers")
     print(f"{library.__name__} {library.__version__}, Unicode of the generator "
           f"{unicodedata.unidata_version}, seed {options.seed}")
     print(f"input: {len(lines)} lines, {len(content)} bytes, sha256 "
           f"{hashlib.sha256(content).hexdigest()}")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        tokenizer_files = {}
-
-        def add(base, make):
-            for name, settings in make(json.loads(base.read_text())).items():
-                tokenizer_files[name] = folder / (name + ".json")
-                tokenizer_files[name].write_text(json.dumps(settings))
-
-        if options.sentencepiece:
-            tokenizer_files = sentencepiece_models(options.data, folder)
-        if options.model:
-            tokenizer_files["minilm"] = pathlib.Path(options.model) / "tokenizer.json"
-            add(tokenizer_files["minilm"], variants)
-        if options.data and not options.sentencepiece:
-            tokenizer_files["gpt2"] = options.data / "tokenizers" / "gpt2"
-            tokenizer_files["roberta"] = options.data / "tokenizers/roberta-base/tokenizer.json"
-            add(tokenizer_files["roberta"], bpe_variants)
-            tokenizer_files["t5"] = options.data / "tokenizers/t5/tokenizer.json"
-            add(tokenizer_files["t5"], unigram_variants)
         different = 0
-        for name, path in tokenizer_files.items():
-            if options.only is None or name in options.only:
-                hashed = path / "merges.txt" if path.is_dir() else path
-                print(f"{name}: sha256 {hashlib.sha256(hashed.read_bytes()).hexdigest()}")
-                different += compare(options.heed, name, path, lines, folder, options.show)
+        for name, path in tokenizer_files(options, folder).items():
+            if options.only is not None and name not in options.only:
+                continue
+            if options.transformers and path.is_dir():
+                some = lines[:MARIAN_LINES] if name == "marian" else lines
+                different += compare(options.heed, name, path, ClassTokenizer(name, path), some,
+                                     folder, options.show)
+                continue
+            hashed = path / "merges.txt" if path.is_dir() else path
+            print(f"{name}: sha256 {hashlib.sha256(hashed.read_bytes()).hexdigest()}")
+            different += compare(options.heed, name, path, library_of(path), lines, folder,
+                                 options.show)
     sys.exit(1 if different else 0)
 
 
