@@ -20,16 +20,21 @@ namespace {
 constexpr size_t kPartBytes = size_t{1} << 18;
 constexpr int32_t kNoTarget = -100;
 
-bool is_word_byte(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         static_cast<unsigned char>(c) >= 0x80;
+/// Whether a part may end behind the new line at `at`: patterns join it with signs before it or
+/// with white space on either side, but not with a letter or digit behind it.
+bool may_end(std::string_view text, size_t at) {
+  size_t before = at - 1;
+  while (before > 0 && (static_cast<unsigned char>(text[before]) & 0xC0U) == 0x80) --before;
+  const std::u32string last = decode_utf8(text.substr(before, at - before)).chars;
+  const std::u32string next = decode_utf8(text.substr(at + 1, 4)).chars;
+  if (last.empty() || next.empty() || is_whitespace(last.back())) return false;
+  const char32_t c = next.front();
+  return c < 0x80 ? is_word(c) && c != U'_' : !is_whitespace(c);
 }
 
-/// Where the part that begins at `begin` may end: before a new line between two words, so that
-/// neither blanks nor punctuation, which some patterns join with a new line, are torn from it.
 size_t part_end(std::string_view text, size_t begin) {
   for (size_t at = begin + kPartBytes; at + 1 < text.size(); ++at) {
-    if (text[at] == '\n' && is_word_byte(text[at - 1]) && is_word_byte(text[at + 1])) return at;
+    if (text[at] == '\n' && may_end(text, at)) return at + 1;
   }
   return text.size();
 }

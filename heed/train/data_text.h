@@ -17,8 +17,9 @@ class TokenStream {
   /// ids [N] u16 or i32.
   explicit TokenStream(Tensor ids);
 
-  /// The ids of a text without special tokens. Long texts are cut at ends of lines, where no
-  /// tokenizer that Heed has joins what stands on both sides, and encoded on all threads.
+  /// The ids of a text without special tokens. Long texts are cut behind ends of lines, where no
+  /// tokenizer's pattern joins what stands on both sides, and encoded on all threads; one that puts
+  /// a blank before a text puts it before each part.
   static TokenStream from_text(std::string_view text, const Tokenizer& tokenizer);
   /// A file: .npy holds ids (one dimension of uint16 or int32), .bin ids as nanoGPT writes them
   /// (uint16, mapped, not read); anything else is text in UTF-8 for the tokenizer. Error

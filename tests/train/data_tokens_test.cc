@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "heed/text/pipeline.h"
 #include "heed/train/data_columns.h"
 #include "heed/train/data_text.h"
 #include "tests/expect_error.h"
@@ -44,6 +47,30 @@ TEST(TokenData, LongTextsAreCutWhereNoTokenCrosses) {
   std::vector<int32_t> ids(whole.size());
   tokens.copy(0, tokens.size(), ids.data());
   EXPECT_EQ(ids, whole);
+}
+
+TEST(TokenData, NoNewLineIsCutFromTheSignThatItBelongsTo) {
+  // newer models' pattern, and a merge of a full stop with what it joins
+  const auto tokenizer = tokenizer_from_json(R"({
+    "model": {"type": "BPE",
+              "vocab": {"ã": 0, "Ģ": 1, "Ĥ": 2, "Ċ": 3, "ä": 4, "¸": 5, "Ń": 6, "ãĢ": 7,
+                        "ãĢĤ": 8, "ãĢĤĊ": 9},
+              "merges": ["ã Ģ", "ãĢ Ĥ", "ãĢĤ Ċ"]},
+    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+      {"type": "Split", "pattern": {"Regex": "[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\p{L}+|\\s+"},
+       "behavior": "Isolated", "invert": false},
+      {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]},
+    "decoder": {"type": "ByteLevel"}})",
+                                             "tokenizer.json");
+  std::string text;
+  while (text.size() < 700000) text += "中中。\n";
+  const TokenStream tokens = TokenStream::from_text(text, *tokenizer);
+  const auto whole = tokenizer->encode(text, {.add_special = false}).ids;
+  ASSERT_EQ(tokens.size(), static_cast<int64_t>(whole.size()));
+  std::vector<int32_t> ids(whole.size());
+  tokens.copy(0, tokens.size(), ids.data());
+  EXPECT_EQ(ids, whole);
+  EXPECT_EQ(std::ranges::count(ids, 3), 0);
 }
 
 }  // namespace
