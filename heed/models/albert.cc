@@ -9,6 +9,7 @@ namespace heed {
 AlbertConfig AlbertConfig::read(const ConfigReader& file) {
   AlbertConfig config{BertConfig::read(file)};
   config.embedding_width = file.integer("embedding_size", 1, 1 << 20, 128);
+  config.activation = activation_from_name(file.text("hidden_act", "gelu_new"));
   config.names = {.base = "albert",
                   .projection = "encoder.embedding_hidden_mapping_in",
                   .pooler = "pooler",

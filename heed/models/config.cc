@@ -82,7 +82,8 @@ bool ConfigReader::boolean(const char* field, std::optional<bool> fallback) cons
   return document_[field].get<bool>();
 }
 
-std::optional<int32_t> ConfigReader::id(const char* field) const {
+std::optional<int32_t> ConfigReader::id(const char* field, std::optional<int32_t> fallback) const {
+  if (!document_.contains(field)) return fallback;
   if (!has(field)) return std::nullopt;
   return static_cast<int32_t>(integer(field, 0, kMostId));
 }

@@ -27,8 +27,8 @@ class ConfigReader {
                 std::optional<double> fallback = {}) const;
   std::string text(const char* field, std::optional<std::string> fallback = {}) const;
   bool boolean(const char* field, std::optional<bool> fallback = {}) const;
-  /// A token's id, if the field is there.
-  std::optional<int32_t> id(const char* field) const;
+  /// A token's id: none where the field is null, the fallback where it is absent.
+  std::optional<int32_t> id(const char* field, std::optional<int32_t> fallback = {}) const;
   /// One id or a list of them; none if the field is absent.
   std::vector<int32_t> ids(const char* field) const;
   const Json& json() const { return document_; }

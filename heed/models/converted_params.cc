@@ -40,7 +40,8 @@ class ConvertedSource : public Params::Source {
       : stored_(std::move(stored)),
         kind_(kind),
         architecture_(gguf_architecture_of(config.text("model_type", ""))),
-        tied_(config.boolean("tie_word_embeddings", true)) {}
+        tied_(config.boolean("tie_word_embeddings",
+                             architecture_ == nullptr || architecture_->name == "gpt2")) {}
 
   Tensor find(const std::string& name) const override {
     const auto kind = kind_of(name);

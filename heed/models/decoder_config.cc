@@ -17,16 +17,6 @@ constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
 constexpr int64_t kWidest = 1 << 20;
 constexpr double kLargest = 1e9;  // of factors, bases and the like
 
-/// The object that says how frequencies are scaled, and where errors find it; empty if none does.
-ConfigReader scaling_of(const ConfigReader& file) {
-  for (const char* field : {"rope_parameters", "rope_scaling"}) {
-    if (!file.has(field)) continue;
-    if (!file.json()[field].is_object()) file.refuse(field, "an object or null");
-    return {file.json()[field], fmt::format("{}, {}", file.where(), field)};
-  }
-  return {Json::object(), file.where()};
-}
-
 std::vector<double> read_divisors(const ConfigReader& rope, int64_t pairs) {
   const char* const field = "short_factor";
   const std::string needed = fmt::format("{} numbers above 0", pairs);
@@ -82,10 +72,46 @@ void read_longrope(const ConfigReader& rope, DecoderConfig& config, double natur
   config.positions = std::min(config.positions, static_cast<int64_t>(scaling.original_positions));
 }
 
+/// num_key_value_heads: null is as many as heads, absent what transformers' class has.
+int64_t read_kv_heads(const ConfigReader& file, std::string_view architecture, int64_t heads) {
+  constexpr const char* kField = "num_key_value_heads";
+  int64_t usual = heads;
+  if (!file.json().contains(kField)) {
+    if (architecture == "mistral") usual = 8;
+    if (architecture == "qwen2" || architecture == "qwen3") usual = 32;
+  }
+  const int64_t kv_heads = file.integer(kField, 1, heads, usual);
+  if (heads % kv_heads != 0) {
+    file.refuse(kField, fmt::format("a divisor of num_attention_heads {}", heads));
+  }
+  return kv_heads;
+}
+
+/// How long texts were before frequencies were scaled. Phi3Config has a field of its own for it,
+/// which counts more than what rope_scaling says, even where a file leaves it out.
+int64_t read_original_positions(const ConfigReader& file, const ConfigReader& rope,
+                                const DecoderConfig& config) {
+  constexpr const char* kField = "original_max_position_embeddings";
+  constexpr int64_t kOfPhi3 = 4096;
+  if (file.has(kField)) return file.integer(kField, 2, kMost);
+  if (config.architecture == "phi3") return kOfPhi3;
+  return rope.integer(kField, 2, kMost, std::max<int64_t>(config.positions, 2));
+}
+
 }  // namespace
 
+ConfigReader rope_scaling_of(const ConfigReader& file) {
+  for (const char* field : {"rope_scaling", "rope_parameters"}) {
+    if (!file.has(field)) continue;
+    if (!file.json()[field].is_object()) file.refuse(field, "an object or null");
+    if (file.json()[field].empty()) continue;
+    return {file.json()[field], fmt::format("{}, {}", file.where(), field)};
+  }
+  return {Json::object(), file.where()};
+}
+
 void read_rotary(const ConfigReader& file, DecoderConfig& config) {
-  const ConfigReader rope = scaling_of(file);
+  const ConfigReader rope = rope_scaling_of(file);
   const char* const partial = "partial_rotary_factor";
   const double part = rope.number(partial, 0, 1, file.number(partial, 0, 1, 1));
   config.rotary_dim = static_cast<int64_t>(static_cast<double>(config.head_dim) * part);
@@ -98,23 +124,22 @@ void read_rotary(const ConfigReader& file, DecoderConfig& config) {
   config.pairs =
       file.boolean("rope_interleaved", false) ? RotaryPairs::interleaved : RotaryPairs::halves;
   RotaryScaling& scaling = config.scaling;
-  const char* const original = "original_max_position_embeddings";
-  const ConfigReader& says = file.has(original) ? file : rope;
-  scaling.original_positions =
-      static_cast<double>(says.integer(original, 2, kMost, std::max<int64_t>(config.positions, 2)));
+  scaling.original_positions = static_cast<double>(read_original_positions(file, rope, config));
   const double natural_factor = static_cast<double>(config.positions) / scaling.original_positions;
   const std::string type = rope.text("rope_type", rope.text("type", "default"));
   // "dynamic" changes nothing up to max_position_embeddings, and longer texts are refused
   if (type == "default" || type == "dynamic") return;
+  // as the first files of Phi-3 call it
+  const bool is_longrope = type == "su" || (type == "yarn" && rope.has("short_factor"));
   if (type == "linear") {
     scaling.kind = Kind::linear;
     scaling.factor = rope.number("factor", 1e-3, kLargest);
   } else if (type == "llama3") {
     read_llama3(rope, scaling);
+  } else if (type == "longrope" || is_longrope) {
+    read_longrope(rope, config, natural_factor);
   } else if (type == "yarn") {
     read_yarn(rope, scaling, natural_factor);
-  } else if (type == "longrope" || type == "su") {
-    read_longrope(rope, config, natural_factor);
   } else {
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}: rope_type must be default, dynamic, linear, llama3, yarn or "
@@ -129,11 +154,7 @@ DecoderConfig read_decoder(const ConfigReader& file, const char* architecture) {
   config.width = file.integer("hidden_size", 1, kWidest);
   config.layers = file.integer("num_hidden_layers", 1, 1 << 12);
   config.heads = file.integer("num_attention_heads", 1, kWidest);
-  config.kv_heads = file.integer("num_key_value_heads", 1, config.heads, config.heads);
-  if (config.heads % config.kv_heads != 0) {
-    file.refuse("num_key_value_heads",
-                fmt::format("a divisor of num_attention_heads {}", config.heads));
-  }
+  config.kv_heads = read_kv_heads(file, architecture, config.heads);
   config.head_dim = file.integer("head_dim", 1, kWidest, config.width / config.heads);
   if (config.head_dim == 0) {
     file.refuse("hidden_size", fmt::format("at least num_attention_heads {}", config.heads));

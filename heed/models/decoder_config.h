@@ -10,8 +10,11 @@ namespace heed {
 /// The sizes and choices that all of them name alike. Errors as the readers'.
 DecoderConfig read_decoder(const ConfigReader& file, const char* architecture);
 
-/// rope_parameters (transformers 5) or rope_theta and rope_scaling (before); head_dim and positions
-/// must be there.
+/// The object that says how frequencies are scaled, and where errors find it; empty if none does.
+ConfigReader rope_scaling_of(const ConfigReader& file);
+
+/// rope_theta and rope_scaling, or rope_parameters (transformers 5), which the former overrule;
+/// head_dim and positions must be there.
 void read_rotary(const ConfigReader& file, DecoderConfig& config);
 
 /// sliding_window for the layers that layer_types names, or for those from max_window_layers on;

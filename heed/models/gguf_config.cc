@@ -168,6 +168,7 @@ void add_llama_family(const Gguf& file, const Keys& keys, const GgufArchitecture
   if (window > 0) {
     config["sliding_window"] = window;
     config["use_sliding_window"] = true;
+    config["max_window_layers"] = 0;
     if (architecture.name == "llama") {
       config["model_type"] = "mistral";
       config["architectures"] = Json::array({"MistralForCausalLM"});

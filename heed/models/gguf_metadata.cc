@@ -2,12 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <numbers>
 
 #include "heed/base/error.h"
+#include "heed/models/decoder_config.h"
+#include "heed/models/llama.h"
+#include "heed/models/mistral.h"
+#include "heed/models/phi3.h"
+#include "heed/models/qwen2.h"
+#include "heed/models/qwen3.h"
 
 namespace heed {
 namespace {
@@ -54,25 +61,15 @@ class Fields {
   GgufWriter& writer_;
 };
 
-/// rope_parameters (transformers 5), else rope_scaling, else nothing.
-ConfigReader rope_of(const ConfigReader& config) {
-  for (const char* field : {"rope_parameters", "rope_scaling"}) {
-    if (config.has(field)) return {config.json()[field], config.where() + ", " + field};
-  }
-  return {Json::object(), config.where()};
-}
-
 /// What Llama 3.1 divides the frequencies by: those of short waves by 1, of long ones by `factor`,
 /// with a ramp between (heed/nn/rotary_positions.h).
-std::vector<float> llama3_divisors(const ConfigReader& rope, double base, int64_t rotary_dim,
-                                   double positions) {
-  const double factor = rope.number("factor", 1e-3, kLargest);
-  const double slow = rope.number("low_freq_factor", 1e-3, kLargest);
-  const double fast = rope.number("high_freq_factor", 1e-3, kLargest);
+std::vector<float> llama3_divisors(const RotaryScaling& scaling, double base, int64_t rotary_dim) {
+  const double slow = scaling.slow, fast = scaling.fast, factor = scaling.factor;
   std::vector<float> divisors;
   for (int64_t i = 0; i < rotary_dim; i += 2) {
     const double exponent = static_cast<double>(i) / static_cast<double>(rotary_dim);
-    const double turns = positions / (2 * std::numbers::pi * std::pow(base, exponent));
+    const double turns =
+        scaling.original_positions / (2 * std::numbers::pi * std::pow(base, exponent));
     double divisor = turns > fast ? 1 : factor;
     if (turns >= slow && turns <= fast) {
       const double share = (turns - slow) / (fast - slow);
@@ -95,85 +92,90 @@ std::vector<float> numbers_of(const ConfigReader& rope, const char* field) {
 }
 
 /// What llama.cpp does not take for granted of YaRN.
-void add_yarn(const ConfigReader& rope, const Fields& fields, int64_t original) {
+void add_yarn(const ConfigReader& rope, const RotaryScaling& scaling, const Fields& fields) {
   if (!rope.boolean("truncate", true)) rope.refuse("truncate", "true for a GGUF file");
-  fields.add("rope.scaling.original_context_length", original);
+  fields.add("rope.scaling.original_context_length",
+             static_cast<int64_t>(scaling.original_positions));
   for (const char* field : {"beta_fast", "beta_slow"}) {
     if (!rope.has(field)) continue;
     fields.add_number(fmt::format("rope.scaling.yarn_{}", field).c_str(),
                       rope.number(field, 1e-3, kLargest));
   }
-  const double factor = rope.number("factor", 1e-3, kLargest);
-  const auto amplitude = [&](double share) {
-    return factor <= 1 ? 1 : 0.1 * share * std::log(factor) + 1;
-  };
-  const double share = rope.number("mscale", 0, kLargest, 0);
-  const double of_all = rope.number("mscale_all_dim", 0, kLargest, 0);
-  const double usual = amplitude(1);
-  const double given =
-      rope.number("attention_factor", 1e-3, kLargest,
-                  share > 0 && of_all > 0 ? amplitude(share) / amplitude(of_all) : usual);
-  if (given != usual) fields.add_number("rope.scaling.attn_factor", given / usual);
+  const double usual = scaling.factor <= 1 ? 1 : 0.1 * std::log(scaling.factor) + 1;
+  if (scaling.amplitude != usual) {
+    fields.add_number("rope.scaling.attn_factor", scaling.amplitude / usual);
+  }
 }
 
-void add_positions(const ConfigReader& config, const Fields& fields, int64_t head_dim) {
-  const ConfigReader rope = rope_of(config);
-  const double base =
-      rope.number("rope_theta", 1, kLargest, config.number("rope_theta", 1, kLargest, 10000));
-  const char* const partial = "partial_rotary_factor";
-  const double share = rope.number(partial, 0, 1, config.number(partial, 0, 1, 1));
-  const auto rotary_dim = static_cast<int64_t>(static_cast<double>(head_dim) * share);
-  fields.add("rope.dimension_count", rotary_dim);
-  fields.add_number("rope.freq_base", base);
-  const int64_t positions = config.integer("max_position_embeddings", 1, kMost);
-  const char* const original_field = "original_max_position_embeddings";
-  const int64_t original =
-      rope.integer(original_field, 1, kMost, config.integer(original_field, 1, kMost, positions));
-  const std::string type = rope.text("rope_type", rope.text("type", "default"));
-  if (type == "linear" || type == "yarn") {
-    fields.add_text("rope.scaling.type", type);
-    fields.add_number("rope.scaling.factor", rope.number("factor", 1e-3, kLargest));
-    if (type == "yarn") add_yarn(rope, fields, original);
-  } else if (type == "llama3") {
-    fields.add_table("rope_freqs.weight",
-                     llama3_divisors(rope, base, rotary_dim, static_cast<double>(original)));
-  } else if (type == "longrope" || type == "su") {
-    const double stretch = static_cast<double>(positions) / static_cast<double>(original);
-    const double usual =
-        stretch <= 1 ? 1
-                     : std::sqrt(1 + std::log(stretch) / std::log(static_cast<double>(original)));
-    fields.add("rope.scaling.original_context_length", original);
-    fields.add_number("rope.scaling.attn_factor",
-                      rope.number("attention_factor", 1e-3, kLargest, usual));
-    fields.add_table("rope_factors_long.weight", numbers_of(rope, "long_factor"));
-    fields.add_table("rope_factors_short.weight", numbers_of(rope, "short_factor"));
-  } else if (type != "default" && type != "dynamic") {
-    rope.refuse("rope_type", "default, linear, llama3, yarn or longrope for a GGUF file");
+void add_positions(const ConfigReader& config, const DecoderConfig& sizes, const Fields& fields) {
+  const ConfigReader rope = rope_scaling_of(config);
+  const RotaryScaling& scaling = sizes.scaling;
+  const auto original = static_cast<int64_t>(scaling.original_positions);
+  fields.add("rope.dimension_count", sizes.rotary_dim);
+  fields.add_number("rope.freq_base", sizes.rotary_base);
+  switch (scaling.kind) {
+    case RotaryScaling::Kind::none:
+      break;
+    case RotaryScaling::Kind::linear:
+      fields.add_text("rope.scaling.type", "linear");
+      fields.add_number("rope.scaling.factor", scaling.factor);
+      break;
+    case RotaryScaling::Kind::yarn:
+      fields.add_text("rope.scaling.type", "yarn");
+      fields.add_number("rope.scaling.factor", scaling.factor);
+      add_yarn(rope, scaling, fields);
+      break;
+    case RotaryScaling::Kind::llama3:
+      fields.add_table("rope_freqs.weight",
+                       llama3_divisors(scaling, sizes.rotary_base, sizes.rotary_dim));
+      break;
+    case RotaryScaling::Kind::each:
+      fields.add("rope.scaling.original_context_length", original);
+      fields.add_number("rope.scaling.attn_factor", scaling.amplitude);
+      fields.add_table("rope_factors_long.weight", numbers_of(rope, "long_factor"));
+      fields.add_table("rope_factors_short.weight", numbers_of(rope, "short_factor"));
+      break;
   }
+}
+
+/// With what transformers' class has where a field is absent.
+DecoderConfig read_sizes(const ConfigReader& config) {
+  const std::string type = config.text("model_type", "");
+  if (type == "mistral") return MistralConfig::read(config);
+  if (type == "phi3") return Phi3Config::read(config);
+  if (type == "qwen2") return Qwen2Config::read(config);
+  if (type == "qwen3") return Qwen3Config::read(config);
+  return LlamaConfig::read(config);
+}
+
+void add_window(const ConfigReader& config, const DecoderConfig& sizes, const Fields& fields) {
+  const auto windowed = std::ranges::count(sizes.windowed, true);
+  if (windowed == 0) return;
+  if (windowed != sizes.layers) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: a GGUF file has a window for all layers or none, found one for {} "
+                            "of {}",
+                            config.where(), windowed, sizes.layers));
+  }
+  fields.add("attention.sliding_window", sizes.window);
 }
 
 void add_llama_family(const ConfigReader& config, const Fields& fields) {
-  if (config.text("hidden_act", "silu") != "silu") {
+  const DecoderConfig sizes = read_sizes(config);
+  if (sizes.activation != Activation::silu) {
     config.refuse("hidden_act", "silu for a GGUF file");
   }
   fields.integer("context_length", "max_position_embeddings");
-  const int64_t width = fields.integer("embedding_length", "hidden_size");
-  fields.integer("block_count", "num_hidden_layers");
-  fields.integer("feed_forward_length", "intermediate_size");
-  const int64_t heads = fields.integer("attention.head_count", "num_attention_heads");
-  fields.integer("attention.head_count_kv", "num_key_value_heads", heads);
-  const int64_t head_dim =
-      config.integer("head_dim", 1, kMost, width / std::max<int64_t>(heads, 1));
-  fields.add("attention.key_length", head_dim);
-  fields.add("attention.value_length", head_dim);
-  fields.number("attention.layer_norm_rms_epsilon", "rms_norm_eps", 1e-6);
-  const bool windowed = config.text("model_type", "") == "mistral" ||
-                        config.text("model_type", "") == "phi3" ||
-                        config.boolean("use_sliding_window", false);
-  if (windowed && config.has("sliding_window")) {
-    fields.integer("attention.sliding_window", "sliding_window");
-  }
-  add_positions(config, fields, head_dim);
+  fields.add("embedding_length", sizes.width);
+  fields.add("block_count", sizes.layers);
+  fields.add("feed_forward_length", sizes.feed_forward);
+  fields.add("attention.head_count", sizes.heads);
+  fields.add("attention.head_count_kv", sizes.kv_heads);
+  fields.add("attention.key_length", sizes.head_dim);
+  fields.add("attention.value_length", sizes.head_dim);
+  fields.add_number("attention.layer_norm_rms_epsilon", sizes.epsilon);
+  add_window(config, sizes, fields);
+  add_positions(config, sizes, fields);
 }
 
 void add_gpt2(const ConfigReader& config, const Fields& fields) {

@@ -5,8 +5,12 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
+#include "heed/models/albert.h"
+#include "heed/models/distilbert.h"
+#include "heed/models/electra.h"
 #include "heed/models/model_files.h"
 #include "heed/models/registry.h"
+#include "heed/models/roberta.h"
 
 namespace heed {
 namespace {
@@ -62,6 +66,15 @@ std::string class_in(const ConfigReader& config) {
 /// The architecture whose names and heads a model_type has.
 std::string family_of(const std::string& model_type) {
   return model_type == "xlm-roberta" || model_type == "camembert" ? "roberta" : model_type;
+}
+
+/// What the encoder itself reads: absent fields mean something else in each family.
+BertConfig read_encoder_config(const std::string& family, const ConfigReader& config) {
+  if (family == "albert") return AlbertConfig::read(config);
+  if (family == "distilbert") return DistilBertConfig::read(config);
+  if (family == "electra") return ElectraConfig::read(config);
+  if (family == "roberta") return RobertaConfig::read(config);
+  return BertConfig::read(config);
 }
 
 /// Whether a weight's name is the path or below it.
@@ -163,22 +176,15 @@ EncoderHead::EncoderHead(HeadTask task, std::shared_ptr<const Encoder> encoder,
   const Layout& layout = Layout::find(task, facts.architecture);
   reads_ = layout.reads;
   drops_input_ = layout.drops_input;
-  const bool fills = task == HeadTask::fill;
+  const BertConfig sizes = read_encoder_config(facts.architecture, config);
   const int64_t width =  // of what the last product takes
-      fills ? config.integer("embedding_size", 1, 1 << 20, facts.width) : facts.width;
+      task == HeadTask::fill ? sizes.embedding_width : facts.width;
   const int64_t outputs = outputs_of(task, labels, facts.vocab);
   if (*layout.dense != '\0') {
     dense_ = Linear(params / layout.dense, facts.width, width);
-    activation_ = layout.activation;
-    if (activation_ == kOwn) {
-      const char* field = config.has("activation") ? "activation" : "hidden_act";
-      activation_ = activation_from_name(config.text(field, "gelu"));
-    }
+    activation_ = layout.activation == kOwn ? sizes.activation : layout.activation;
   }
-  if (*layout.norm != '\0') {
-    const double epsilon = config.number("layer_norm_eps", 0, 1, 1e-12);
-    norm_ = LayerNorm(params / layout.norm, width, static_cast<float>(epsilon));
-  }
+  if (*layout.norm != '\0') norm_ = LayerNorm(params / layout.norm, width, sizes.epsilon);
   if (layout.tied(config)) {
     output_ = {
         params.tensor(facts.architecture + ".embeddings.word_embeddings.weight", {outputs, width}),

@@ -37,6 +37,7 @@ ModelStart from_checkpoint(const TrainConfig& settings, const Tokenizer& tokeniz
                 (start.folder / "config.json").string() + ": needed an object");
   }
   check_vocabulary(start.config, tokenizer, start.folder);
+  set_usual_dropout(start.config);
   const Checkpoint checkpoint = Checkpoint::open(start.folder);
   for (const auto& [name, entry] : checkpoint.entries())
     start.weights[name] = checkpoint.load(name);
@@ -228,6 +229,39 @@ int64_t longest_text(const TrainConfig& settings, const ModelStart& start) {
                          reader.integer("pad_token_id", 0, kMost, /*fallback=*/1) - 1;
   }
   return longest_row(settings, config, kPositions);
+}
+
+void set_usual_dropout(Json& config) {
+  using Rates = std::map<std::string_view, double>;
+  static const Rates kBert = {{"hidden_dropout_prob", 0.1}, {"attention_probs_dropout_prob", 0.1}};
+  static const Rates kT5 = {{"dropout_rate", 0.1}};
+  static const Rates kBart = {
+      {"dropout", 0.1}, {"attention_dropout", 0.0}, {"activation_dropout", 0.0}};
+  static const std::map<std::string_view, Rates> kUsual = {
+      {"albert",
+       {{"hidden_dropout_prob", 0.0},
+        {"attention_probs_dropout_prob", 0.0},
+        {"classifier_dropout_prob", 0.1}}},
+      {"bart", kBart},
+      {"bert", kBert},
+      {"camembert", kBert},
+      {"distilbert", {{"dropout", 0.1}, {"attention_dropout", 0.1}, {"seq_classif_dropout", 0.2}}},
+      {"electra", kBert},
+      {"gpt2", {{"embd_pdrop", 0.1}, {"attn_pdrop", 0.1}, {"resid_pdrop", 0.1}}},
+      {"marian", kBart},
+      {"mbart", kBart},
+      {"mt5", kT5},
+      {"pegasus", kBart},
+      {"roberta", kBert},
+      {"t5", kT5},
+      {"xlm-roberta", kBert},
+  };
+  const auto usual = kUsual.find(config.value("model_type", std::string()));
+  if (usual == kUsual.end()) return;
+  for (const auto& [name, rate] : usual->second) {
+    const std::string field(name);
+    if (!config.contains(field)) config[field] = rate;
+  }
 }
 
 DropoutRates dropout_rates_of(const Json& config) {

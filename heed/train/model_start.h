@@ -42,6 +42,10 @@ int64_t longest_row(const TrainConfig& settings, const Json& config, const char*
 /// The same of an encoder: RoBERTa's first positions are no text's.
 int64_t longest_text(const TrainConfig& settings, const ModelStart& start);
 
+/// Rates of dropout that a checkpoint's config.json leaves out become those that transformers'
+/// class of the model_type has.
+void set_usual_dropout(Json& config);
+
 /// What training drops, as a config.json says.
 DropoutRates dropout_rates_of(const Json& config);
 

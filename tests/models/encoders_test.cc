@@ -123,6 +123,18 @@ TEST(Encoders, ALieAboutTheArchitectureLeavesTheStates) {
   EXPECT_EQ(model.encoder->facts().width, 12);
 }
 
+TEST(Encoders, WhatAnAlbertsConfigLeavesOutIsTransformers) {
+  const testing::ChangedGolden copy("encoder_albert_fill", [](Json& config) {
+    for (const char* field : {"hidden_act", "layer_norm_eps", "type_vocab_size"}) {
+      config.erase(field);
+    }
+  });
+  Case one(copy.path());
+  expect_close(one.output("hidden_states"), one.expected["hidden_states"], kStateTolerance,
+               "hidden_states");
+  expect_close(one.output("logits"), one.expected["logits"], kLogitTolerance, "logits");
+}
+
 TEST(Encoders, LabelsThatAConfigLeavesOutHaveTransformersNames) {
   EXPECT_EQ(read_labels(ConfigReader(Json::object(), "it")),
             (std::vector<std::string>{"LABEL_0", "LABEL_1"}));

@@ -230,6 +230,35 @@ TEST_F(GgufModel, AConfigWrittenComesBack) {
   EXPECT_EQ(divisors[7], 8.0);  // and a hundredth of the slowest one's
 }
 
+TEST_F(GgufModel, FieldsLeftOutAreWrittenAsTheModelsReadThem) {
+  const Json sizes = {{"vocab_size", 32},        {"hidden_size", 64},
+                      {"num_hidden_layers", 2},  {"num_attention_heads", 32},
+                      {"intermediate_size", 96}, {"max_position_embeddings", 8192}};
+  const auto back = [&](const char* type, const Json& more) {
+    Json config = sizes;
+    config["model_type"] = type;
+    config.update(more);
+    GgufWriter writer;
+    add_gguf_metadata({config, "test"}, *gguf_architecture_of(type), writer);
+    add(writer, "token_embd.weight", {32, 64});
+    return gguf_config(written(writer)).json();
+  };
+  const Json mistral = back("mistral", Json::object());
+  EXPECT_EQ(mistral["model_type"], "mistral");
+  EXPECT_EQ(mistral["num_key_value_heads"], 8);
+  EXPECT_EQ(mistral["sliding_window"], 4096);
+  EXPECT_FALSE(back("mistral", {{"sliding_window", nullptr}}).contains("sliding_window"));
+  EXPECT_EQ(back("qwen3", Json::object())["head_dim"], 128);
+  EXPECT_EQ(back("phi3", Json::object())["rms_norm_eps"], 1e-5);
+  const Json windows = {{"use_sliding_window", true}, {"sliding_window", 16}};
+  Json all = windows, some = windows;
+  all["max_window_layers"] = 0;
+  some["max_window_layers"] = 1;
+  EXPECT_EQ(back("qwen2", all)["max_window_layers"], 0);
+  expect_error(ErrorCode::unsupported, {"a window for all layers", "1 of 2"},
+               [&] { back("qwen2", some); });
+}
+
 TEST(GgufNames, BothWays) {
   for (const char* model : {"llama", "gpt2", "qwen3", "phi3"}) {
     const GgufArchitecture& architecture = *gguf_architecture_of(model);
