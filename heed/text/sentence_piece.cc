@@ -30,9 +30,10 @@ bool is_comma_after_digit(std::string_view piece) {
 
 std::unique_ptr<const Model> unigram_model(const SentencePieceFile& file,
                                            const SentencePieceLayout& layout,
-                                           std::string_view where) {
+                                           const Vocabulary& vocabulary, std::string_view where) {
   UnigramOptions options{
       .unknown_id = layout.unknown, .sentence_piece = true, .word_mark = kWordMark};
+  if (layout.finds_unknown) options.unknown_runs = &vocabulary;
   float least = std::numeric_limits<float>::max();
   for (const auto& piece : file.pieces) {
     if (piece.type == Type::normal) least = std::min(least, piece.score);
@@ -201,7 +202,7 @@ std::shared_ptr<const Tokenizer> tokenizer_from_sentence_piece(const SentencePie
   const Vocabulary& vocabulary = *parts.vocabulary;
   parts.normalizer = normalizer_of(file, layout, where);
   if (file.kind == SentencePieceFile::Kind::unigram) {
-    parts.model = unigram_model(file, layout, where);
+    parts.model = unigram_model(file, layout, vocabulary, where);
   } else if (file.kind == SentencePieceFile::Kind::word) {
     parts.model = word_model(file, layout, where);
   } else {

@@ -205,6 +205,7 @@ class Arranger {
     for (const auto& piece : file_.pieces) {
       layout.ids.push_back(vocabulary->find(piece.text).value_or(layout.unknown));
     }
+    layout.finds_unknown = true;  // a sign that only the other side has, say
     finish(layout, {}, {eos()});
     layout.joined = true;
     return layout;

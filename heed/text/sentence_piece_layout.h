@@ -24,6 +24,7 @@ struct SentencePieceLayout {
   std::vector<std::string> last;
   std::vector<std::string> between;   // two texts; as last unless separate
   bool joined = false;                // nothing stands between two texts
+  bool finds_unknown = false;         // where the vocabulary has what the model does not know
   bool second_type = false;           // a second text's type id is 1
   std::vector<NormalizerPtr> before;  // the model's own normaliser
   double comma_penalty = 0;           // of pieces of a digit and a comma

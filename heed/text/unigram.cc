@@ -65,6 +65,10 @@ class Tokens {
   }
 
   void add(int32_t id) {
+    if (options_.unknown_runs != nullptr) {
+      const std::u32string_view run = word_.substr(begin_, end_ - begin_);
+      id = options_.unknown_runs->find(Vocabulary::hash_of(run), {}, run).value_or(id);
+    }
     if (id >= 0) out_.push_back({id, begin_, end_, true, starts_word(begin_)});
   }
 

@@ -30,6 +30,8 @@ struct UnigramOptions {
   bool sentence_piece = false;
   /// A token that begins with it begins a word; 0: words are as given.
   char32_t word_mark = 0;
+  /// A run of unknown characters that is a piece of this vocabulary has that piece's id; or null.
+  const Vocabulary* unknown_runs = nullptr;
 };
 
 /// What the unknown costs, below the rarest piece.

@@ -99,8 +99,10 @@ TEST(SentencePieceClasses, FairseqModelsMoveIdsByOne) {
 TEST(SentencePieceClasses, MarianTakesIdsFromVocabJson) {
   const auto tokenizer =
       arranged("unigram", R"({"tokenizer_class": "MarianTokenizer"})",
-               R"({"</s>": 0, "<unk>": 1, "\u2581a": 2, ">>de<<": 3, "<pad>": 4})");
+               R"({"</s>": 0, "<unk>": 1, "\u2581a": 2, ">>de<<": 3, "<pad>": 4, "\u2603": 5})");
   EXPECT_EQ(tokenizer->encode(">>de<< a world").ids, (Ids{3, 2, 1, 0}));
+  EXPECT_EQ(tokenizer->encode("a \u2603 \u2603\u2603").ids, (Ids{2, 1, 5, 1, 1, 0}))
+      << "no piece of the model, but one of vocab.json";
   EXPECT_EQ(tokenizer->decode(Ids{2, 2, 0}), "a a");
   expect_error(ErrorCode::not_found, {"vocab.json"},
                [] { arranged("unigram", R"({"tokenizer_class": "MarianTokenizer"})"); });
