@@ -11,7 +11,6 @@ import json
 import os
 import re
 import types
-import unicodedata
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # everything is in the folders
 
@@ -178,8 +177,10 @@ class ClassTokenizer:
 
     def pieces(self, text):
         if self.name == "albert":
-            text = unicodedata.normalize("NFKD", text.replace("``", '"').replace("''", '"'))
-            text = "".join(c for c in text if unicodedata.category(c) != "Mn").lower()
-        unknown = self.tokenizer.unk_token_id
-        return [unknown if self.processor.is_unknown(piece.id) else self.vocab.get(piece.piece, unknown)
+            from tokenizers import normalizers as n
+            text = n.Sequence([n.Replace("``", '"'), n.Replace("''", '"'), n.NFKD(), n.StripAccents(),
+                               n.Lowercase()]).normalize_str(text)
+        unknown, by_text = self.tokenizer.unk_token_id, self.name == "marian"
+        return [self.vocab.get(piece.piece, unknown)
+                if by_text or not self.processor.is_unknown(piece.id) else unknown
                 for piece in self.processor.encode(text, return_type="proto").pieces]
