@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <string>
 
 #include "heed/base/cancel.h"
@@ -92,6 +93,47 @@ struct Task {
   Tensor received;      // [S], f64
   Tensor received_max;  // [S]
   Tensor received_top;  // [S], i64
+};
+
+/// The keys and values of one head, one row after the other. Where weights are kept, blocks are
+/// small, and bringing together rows that lie apart would cost each of them as much.
+class PackedHead {
+ public:
+  /// Whether the task's blocks would bring rows together more than once.
+  static bool pays(const AttentionProblem& problem, const kernels::AttentionReport& report) {
+    return report.received != nullptr && problem.keys <= kernels::AttentionReport::kKeptKeys &&
+           problem.queries > kernels::kAttentionQueries &&
+           problem.k.element == kernels::Element::f32 && problem.pages.table == nullptr &&
+           (problem.k.row != problem.head_dim || problem.v.row != problem.value_dim);
+  }
+
+  /// Directs the part's problem to the packed rows of (b, g); they live until the next call.
+  void pack(const AttentionPlan::Part& part, int64_t b, int64_t g, AttentionProblem& problem) {
+    if (part_ != &part || b_ != b || g_ != g) {
+      keys_ = rows(problem.k, b, g, problem.keys, problem.head_dim);
+      values_ = rows(problem.v, b, g, problem.keys, problem.value_dim);
+      part_ = &part;
+      b_ = b;
+      g_ = g;
+    }
+    problem.k = {keys_.raw_data(), 0, 0, problem.head_dim, kernels::Element::f32};
+    problem.v = {values_.raw_data(), 0, 0, problem.value_dim, kernels::Element::f32};
+  }
+
+ private:
+  static Tensor rows(const kernels::AttentionRows<const std::byte>& from, int64_t b, int64_t g,
+                     int64_t n, int64_t size) {
+    const Tensor packed = Tensor::empty({n, size});
+    const int64_t bytes = size * static_cast<int64_t>(sizeof(float));
+    for (int64_t s = 0; s < n; ++s) {
+      std::memcpy(packed.raw_data() + s * bytes, from.at(b, g, s), static_cast<size_t>(bytes));
+    }
+    return packed;
+  }
+
+  const AttentionPlan::Part* part_ = nullptr;
+  int64_t b_ = 0, g_ = 0;
+  Tensor keys_, values_;
 };
 
 class Reporter {
@@ -215,6 +257,9 @@ class Reporter {
     kernels::AttentionReport report = *task.rows;
     problem.report = &report;
     if (without_y_) problem.y = {};
+    if (PackedHead::pays(problem, report)) {
+      packed_[static_cast<size_t>(worker)].pack(part, task.b, problem.kv_head(task.h), problem);
+    }
     if (map_.on()) {
       task.map = map_.share(part.first_query + task.run.first, part.first_query + task.run.end);
       report.map_rows = task.map.row_bins;
@@ -277,10 +322,11 @@ class Reporter {
   AttentionReport& out_;
   AttentionMapPool map_;
   std::vector<SortedList> sorted_;
-  std::vector<std::vector<kernels::KeyList>> lists_;  // of each part
-  std::vector<kernels::AttentionReport> rows_;        // of each part
-  std::vector<int64_t> block_;                        // of each part
-  std::vector<double> received_;                      // [B, H, S]
+  std::vector<std::vector<kernels::KeyList>> lists_;                    // of each part
+  std::vector<kernels::AttentionReport> rows_;                          // of each part
+  std::vector<int64_t> block_;                                          // of each part
+  std::vector<PackedHead> packed_{static_cast<size_t>(num_threads())};  // of each worker
+  std::vector<double> received_;                                        // [B, H, S]
   bool without_y_ = false;
   int64_t blocks_ = 0;
   std::atomic<int64_t> done_{0};
