@@ -95,14 +95,14 @@ struct Task {
   Tensor received_top;  // [S], i64
 };
 
-/// The keys and values of one head, one row after the other. Where weights are kept, blocks are
-/// small, and bringing together rows that lie apart would cost each of them as much.
+/// The keys and values of one head, one row after the other. A report's blocks may be small, and
+/// each of them would bring together rows that lie apart.
 class PackedHead {
  public:
-  /// Whether the task's blocks would bring rows together more than once.
-  static bool pays(const AttentionProblem& problem, const kernels::AttentionReport& report) {
-    return report.received != nullptr && problem.keys <= kernels::AttentionReport::kKeptKeys &&
-           problem.queries > kernels::kAttentionQueries &&
+  /// Whether a thread's blocks of so many queries would do so more than once.
+  static bool pays(const AttentionProblem& problem, int64_t block) {
+    constexpr int64_t kMostKeys = kernels::AttentionReport::kKeptKeys;  // a few MB
+    return problem.keys <= kMostKeys && problem.queries > block * num_threads() &&
            problem.k.element == kernels::Element::f32 && problem.pages.table == nullptr &&
            (problem.k.row != problem.head_dim || problem.v.row != problem.value_dim);
   }
@@ -257,7 +257,7 @@ class Reporter {
     kernels::AttentionReport report = *task.rows;
     problem.report = &report;
     if (without_y_) problem.y = {};
-    if (PackedHead::pays(problem, report)) {
+    if (PackedHead::pays(problem, task.block)) {
       packed_[static_cast<size_t>(worker)].pack(part, task.b, problem.kv_head(task.h), problem);
     }
     if (map_.on()) {

@@ -91,8 +91,8 @@ struct AttentionReport {
 /// attention() that reports. Errors as attention(), and invalid_argument where `want` cannot be
 /// served; cancelled (heed/base/cancel.h) between blocks of queries. Memory beside inputs and
 /// outputs: 16 B x S for each of at most 32 runs of queries of the heads in flight where received
-/// is wanted, and up to 5 MB a thread, or with received up to 8,192 keys that and a head's keys and
-/// values (docs/performance.md).
+/// is wanted, and up to 5 MB a thread, with up to 8,192 keys also a head's keys and values
+/// (docs/performance.md).
 AttentionReport attention_report(const Tensor& q, const Tensor& k, const Tensor& v,
                                  const AttentionOptions& options, const AttentionReportWant& want);
 AttentionReport attention_report(const Tensor& q, const KvPages& pages,

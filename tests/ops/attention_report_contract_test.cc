@@ -148,6 +148,29 @@ TEST(AttentionReport, ARowIsTheSameAloneAndInCompany) {
   });
 }
 
+TEST(AttentionReport, RowsThatLieApartChangeNoBit) {
+  kernels::on_every_isa([](kernels::Isa) {
+    // Views of one fused projection, [1, T, 3, H, D]: long enough that heads are packed.
+    const Tensor all = random_tensor({1, 400, 3, 2, 8}, 1);
+    const auto part = [&](int64_t i) { return all.select(2, i).transpose(1, 2); };
+    const auto dense = [&](int64_t i) { return part(i).contiguous(); };
+    const AttentionReportWant want = everything();
+    const AttentionReport apart = attention_report(part(0), part(1), part(2), {}, want);
+    const AttentionReport together = attention_report(dense(0), dense(1), dense(2), {}, want);
+    EXPECT_TRUE(std::ranges::equal(apart.y.contiguous().span<float>(),
+                                   together.y.contiguous().span<float>()));
+    const auto expected = named_arrays(together, want);
+    const auto found = named_arrays(apart, want);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const Tensor& array = expected[i].second;
+      EXPECT_EQ(std::memcmp(array.raw_data(), found[i].second.raw_data(),
+                            static_cast<size_t>(array.numel() * size_of(array.dtype()))),
+                0)
+          << expected[i].first;
+    }
+  });
+}
+
 TEST(AttentionReport, ASinkTakesMassButIsNoKey) {
   kernels::on_every_isa([](kernels::Isa) {
     const Tensor q = Tensor::from({1}, {1, 1, 1, 1});
