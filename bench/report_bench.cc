@@ -93,6 +93,8 @@ void print_costs(int rounds) {
     const auto plain = [&] {
       return seconds_of([&] { heed::attention(in.q, in.k, in.v, options); });
     };
+    // Fresh memory is paid for once, by neither.
+    heed::attention_report(in.q, in.k, in.v, options, kinds().back().want);
     std::vector<double> alone{plain(), plain()};
     std::vector<std::vector<double>> ratios(kinds().size());
     for (int round = 0; round < rounds * cell.repeats; ++round) {
