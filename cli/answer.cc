@@ -23,7 +23,7 @@ namespace heed::cli {
 namespace {
 
 struct Options {
-  TextInputs questions{.field = "question"};
+  TextInputs questions{.usual_field = "question"};
   std::string context;
   std::string context_file;
   std::string context_field;
@@ -81,12 +81,7 @@ std::vector<std::string> contexts_of(const Options& options, size_t questions) {
     }
     return {options.context_file == "-" ? read_standard_input() : read_file(options.context_file)};
   }
-  if (!has_fields(options.questions.file)) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("--context-field: needs a --file with fields, .jsonl or .csv, found {}",
-                    options.questions.file.empty() ? "none" : in_quotes(options.questions.file)));
-  }
+  need_fields("--context-field", options.questions.file);
   std::vector<std::string> contexts =
       read_texts({.file = options.questions.file, .field = options.context_field});
   if (!options.questions.texts.empty() || contexts.size() != questions) {

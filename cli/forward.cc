@@ -82,7 +82,7 @@ ForwardRequest read_request(const Context& context, const Options& options,
   const std::optional<int64_t> limit = options.truncate ? std::optional(max_tokens) : std::nullopt;
   if (options.ids.empty()) {
     tokenize(read_texts(options.inputs), folder, limit, &request);
-  } else if (!options.inputs.texts.empty() || !options.inputs.file.empty()) {
+  } else if (options.inputs.given()) {
     throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
   } else {
     request.ids = read_id_rows(options.ids);

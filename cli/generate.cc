@@ -47,7 +47,7 @@ std::vector<Prompt> read_prompts(const Options& options) {
     for (std::string& text : read_texts(options.inputs)) prompts.push_back({std::move(text), {}});
     return prompts;
   }
-  if (!options.inputs.texts.empty() || !options.inputs.file.empty()) {
+  if (options.inputs.given()) {
     throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
   }
   for (auto& row : read_id_rows(options.ids)) prompts.push_back({"", std::move(row), false});

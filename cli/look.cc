@@ -139,8 +139,7 @@ class LookCommand {
 void run_look(const Context& context, const LookArguments& arguments) {
   if (!arguments.board.empty()) statistic_of(arguments.board);  // told before any work
   if (!arguments.picture.save.empty()) check_picture_ending(arguments.picture.save);
-  if (!arguments.roles.empty() && (!arguments.inputs.texts.empty() ||
-                                   !arguments.inputs.file.empty() || !arguments.targets.empty())) {
+  if (!arguments.roles.empty() && (arguments.inputs.given() || !arguments.targets.empty())) {
     throw Error(ErrorCode::invalid_argument,
                 "look: --roles takes its texts from its file alone, found others beside it");
   }

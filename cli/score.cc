@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <memory>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -31,7 +32,7 @@ struct Options {
   std::vector<std::string> sources, targets;
   std::string source_ids, target_ids;
   LoadArguments load;
-  ScoreOptions score;
+  std::optional<int64_t> context, stride;
 };
 
 /// A text, or the ids of one.
@@ -44,7 +45,7 @@ struct Scored {
 std::vector<Scored> read_inputs(const Options& options) {
   std::vector<Scored> all;
   if (!options.ids.empty()) {
-    if (!options.inputs.texts.empty() || !options.inputs.file.empty() || options.whole) {
+    if (options.inputs.given() || options.whole) {
       throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
     }
     for (auto& row : read_id_rows(options.ids)) all.push_back({"", std::move(row), false});
@@ -90,10 +91,16 @@ std::vector<std::vector<int32_t>> side_ids(const std::string& file,
 void run_pairs(const Context& context, const Options& options) {
   const bool by_ids = !options.source_ids.empty() || !options.target_ids.empty();
   if (by_ids == !(options.sources.empty() && options.targets.empty()) || !options.ids.empty() ||
-      !options.inputs.texts.empty() || !options.inputs.file.empty() || options.whole) {
+      options.inputs.given() || options.whole) {
     throw Error(ErrorCode::invalid_argument,
                 "score: give --source and --target, or --source-ids and --target-ids, and no other "
                 "texts beside them");
+  }
+  if (options.context || options.stride) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("score: {} is of texts alone, which are read in windows; a target is "
+                            "read as a whole: leave it out",
+                            options.context ? "--context" : "--stride"));
   }
   const Translator translator =
       Translator::load(find_model(context.model), load_options(options.load));
@@ -138,7 +145,9 @@ void run(const Context& context, const Options& options) {
   TextScore all;
   for (Scored& one : inputs) {
     if (one.is_text) one.ids = generator.encode(one.text);
-    ScoreOptions how = options.score;
+    const ScoreOptions usual;
+    ScoreOptions how{.context = options.context.value_or(usual.context),
+                     .stride = options.stride.value_or(usual.stride)};
     ProgressBar bar(context, "scoring", "tokens");
     how.progress = bar.callback();
     const TextScore score = score_text(generator.model(), one.ids, how);
@@ -207,13 +216,15 @@ void add_score(CLI::App& root, Context& context) {
       ->type_name("F.json");
   add_whole_option(command, options->whole);
   command
-      .add_option("--context", options->score.context,
+      .add_option("--context", options->context,
                   "Read N tokens at once, at most as many as the model has positions.")
-      ->type_name("N");
+      ->type_name("N")
+      ->default_str(std::to_string(ScoreOptions().context));
   command
-      .add_option("--stride", options->score.stride,
+      .add_option("--stride", options->stride,
                   "Of a longer text, score N more tokens in each window; 0 is half the context.")
-      ->type_name("N");
+      ->type_name("N")
+      ->default_str(std::to_string(ScoreOptions().stride));
 }
 
 }  // namespace heed::cli

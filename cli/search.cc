@@ -218,8 +218,9 @@ void info(const Context& context, const Options& options, bool check) {
 }
 
 void query(const Context& context, const Options& options) {
-  const std::vector<std::string> texts =
-      read_texts({.texts = options.arguments, .file = options.file, .field = options.field});
+  TextInputs inputs{.texts = options.arguments, .file = options.file};
+  if (options.given("--field")) inputs.field = options.field;
+  const std::vector<std::string> texts = read_texts(inputs);
   const SearchIndex index = SearchIndex::open(options.index);
   const Embedder embedder =
       load_index_embedder(index.manifest().settings, named_model(context, options));

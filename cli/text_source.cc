@@ -19,7 +19,11 @@ bool is_standard_input(const TextInputs& inputs) {
 }  // namespace
 
 TextSource::TextSource(const TextInputs& inputs) : streams_(is_standard_input(inputs)) {
-  if (!streams_) texts_ = read_texts(inputs);
+  if (streams_) {
+    check_field(inputs);
+  } else {
+    texts_ = read_texts(inputs);
+  }
 }
 
 std::vector<std::string> TextSource::next(int64_t most) {

@@ -7,11 +7,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/message.h"
 #include "heed/io/csv.h"
 #include "heed/io/records.h"
 
@@ -30,18 +30,17 @@ std::vector<std::string> texts_of(std::vector<TextRecord> records) {
   return texts;
 }
 
-bool is_json_lines(const std::string& file) {
-  const std::string ending = std::filesystem::path(file).extension().string();
-  return ending == ".jsonl" || ending == ".ndjson";
-}
-
-bool is_csv(const std::string& file) { return std::filesystem::path(file).extension() == ".csv"; }
-
 std::vector<std::string> read_text_file(const std::string& file, const std::string& field) {
   if (file == kStandardInput) return parse_lines(read_standard_input());
   const std::string content = read_file(file);
-  if (is_json_lines(file)) return texts_of(json_line_records(content, field, file));
-  if (is_csv(file)) return texts_of(csv_records(content, field, file));
+  switch (record_format(file)) {
+    case RecordFormat::json_lines:
+      return texts_of(json_line_records(content, field, file));
+    case RecordFormat::csv:
+      return texts_of(csv_records(content, field, file));
+    case RecordFormat::none:
+      break;
+  }
   return parse_lines(content);
 }
 
@@ -63,10 +62,12 @@ void add_text_inputs(CLI::App& command, TextInputs& inputs) {
                   "Read texts from F: one a line, or the field of each .jsonl object or .csv row.")
       ->type_name("F");
   command.add_option("--field", inputs.field, "Which field of a .jsonl or .csv file is the text.")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->default_str(inputs.usual_field);
 }
 
 std::vector<std::string> read_texts(const TextInputs& inputs) {
+  check_field(inputs);
   std::vector<std::string> texts;
   for (const std::string& text : inputs.texts) {
     if (text == kStandardInput) {
@@ -76,7 +77,8 @@ std::vector<std::string> read_texts(const TextInputs& inputs) {
     }
   }
   if (!inputs.file.empty()) {
-    for (std::string& text : read_text_file(inputs.file, inputs.field)) {
+    for (std::string& text :
+         read_text_file(inputs.file, inputs.field.value_or(inputs.usual_field))) {
       texts.push_back(std::move(text));
     }
   }
@@ -93,7 +95,18 @@ std::vector<std::string> read_texts(const TextInputs& inputs) {
   return texts;
 }
 
-bool has_fields(const std::string& file) { return is_json_lines(file) || is_csv(file); }
+bool has_fields(const std::string& file) { return record_format(file) != RecordFormat::none; }
+
+void need_fields(const std::string& option, const std::string& file) {
+  if (has_fields(file)) return;
+  fail(ErrorCode::invalid_argument, option,
+       "needs a --file with fields, .jsonl or .csv, found " +
+           (file.empty() ? "none" : in_quotes(file)));
+}
+
+void check_field(const TextInputs& inputs) {
+  if (inputs.field) need_fields("--field", inputs.file);
+}
 
 void add_whole_option(CLI::App& command, bool& whole) {
   command.add_flag("--whole", whole,
@@ -102,11 +115,11 @@ void add_whole_option(CLI::App& command, bool& whole) {
 
 std::string read_whole(const TextInputs& inputs, const std::string& command) {
   const bool piped = inputs.texts == std::vector<std::string>{kStandardInput};
-  if (piped == inputs.file.empty() && (piped || inputs.texts.empty())) {
+  if (piped == inputs.file.empty() && (piped || inputs.texts.empty()) && !inputs.field) {
     return piped ? read_standard_input() : read_file(inputs.file);
   }
   fail(ErrorCode::invalid_argument, command,
-       "--whole takes one text from --file F or from standard input (-)");
+       "--whole takes one text from --file F or from standard input (-), and no --field");
 }
 
 std::string read_standard_input() {

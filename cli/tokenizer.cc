@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/log.h"
+#include "heed/base/message.h"
 #include "heed/io/records.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/train_tokenizer.h"
@@ -26,10 +29,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kUsualField = "text";
+
 struct Options {
   std::string action;
   std::vector<std::string> files;
-  std::string field = "text";
+  std::optional<std::string> field;
   std::string kind = "bpe";
   std::string output = "tokenizer.json";
   std::vector<std::string> special;
@@ -84,13 +89,17 @@ int64_t learn_from(const std::string& file, const Options& options, TokenizerTra
     bytes += static_cast<int64_t>(text.size());
     bar.update(bytes, static_cast<int64_t>(content.size()));
   };
-  const fs::path ending = fs::path(file).extension();
-  if (ending == ".jsonl") {
-    for (const auto& one : json_line_records(content, options.field, file)) use(one.text);
-  } else if (ending == ".csv") {
-    for (const auto& one : csv_records(content, options.field, file)) use(one.text);
-  } else {
-    each_line(content, use);
+  const std::string field = options.field.value_or(kUsualField);
+  switch (record_format(file)) {
+    case RecordFormat::json_lines:
+      for (const auto& one : json_line_records(content, field, file)) use(one.text);
+      break;
+    case RecordFormat::csv:
+      for (const auto& one : csv_records(content, field, file)) use(one.text);
+      break;
+    case RecordFormat::none:
+      each_line(content, use);
+      break;
   }
   return bytes;
 }
@@ -112,6 +121,11 @@ std::string learn(const Context& context, const TokenizerTrainer& trainer) {
 }
 
 void train(const Context& context, const Options& options) {
+  if (options.field && std::ranges::none_of(options.files, has_fields)) {
+    throw Error(ErrorCode::invalid_argument,
+                "--field: needs a file with fields, .jsonl or .csv, found " +
+                    in_quotes(options.files.front()));
+  }
   const fs::path output = output_of(options);
   TokenizerTrainer trainer(training_of(options));
   int64_t bytes = 0;
@@ -158,7 +172,8 @@ void add_tokenizer(CLI::App& root, Context& context) {
       ->required()
       ->default_str("");
   command.add_option("--field", options->field, "Field of a .jsonl or .csv that has the text.")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->default_str(kUsualField);
   command.add_option("--kind", options->kind, "What the pieces are.")
       ->check(CLI::IsMember({"chars", "bpe", "wordpiece", "unigram"}));
   command.add_option("--vocab", options->vocab, "Learn at most N pieces, special ones included.")

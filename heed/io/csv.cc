@@ -16,8 +16,9 @@ class CsvReader {
   std::vector<CsvRow> read() {
     std::vector<CsvRow> rows;
     while (at_ < content_.size()) {
+      const bool in_quotes = content_[at_] == '"';
       CsvRow row = read_row();
-      const bool empty_line = row.cells.size() == 1 && row.cells.front().empty();
+      const bool empty_line = row.cells.size() == 1 && row.cells.front().empty() && !in_quotes;
       if (!empty_line) rows.push_back(std::move(row));
     }
     return rows;

@@ -19,8 +19,8 @@ std::string_view without_byte_order_mark(std::string_view content);
 std::vector<std::string_view> lines_of(std::string_view content);
 
 /// Comma-separated values as RFC 4180 has them: quoted cells may hold commas, newlines and doubled
-/// quotes. A byte order mark and empty lines are skipped. Error corrupt_data names the line of an
-/// open quote.
+/// quotes. A byte order mark and empty lines are skipped, while a line of "" is a row with an empty
+/// cell. Error corrupt_data names the line of an open quote.
 std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where);
 
 /// The text as one cell: in quotes where it holds a comma, a quote or a new line.

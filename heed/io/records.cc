@@ -16,6 +16,15 @@ namespace {
 
 }  // namespace
 
+RecordFormat record_format(const std::filesystem::path& file) {
+  std::string ending = file.extension().string();
+  std::ranges::transform(ending, ending.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  if (ending == ".jsonl" || ending == ".ndjson") return RecordFormat::json_lines;
+  return ending == ".csv" ? RecordFormat::csv : RecordFormat::none;
+}
+
 std::vector<TextRecord> json_line_records(std::string_view content, const std::string& field,
                                           const std::string& where) {
   std::vector<TextRecord> records;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,16 @@ struct TextRecord {
   std::string text;
   int64_t line = 0;  // of the file, from 1, where it starts
 };
+
+/// How a file's texts lie in it.
+enum class RecordFormat {
+  none,        // as they are
+  json_lines,  // in objects, one a line: .jsonl, .ndjson
+  csv,         // in columns: .csv
+};
+
+/// By the name's ending, in upper or lower case.
+RecordFormat record_format(const std::filesystem::path& file);
 
 /// The string field of each line's JSON object; empty lines are skipped. `where` names the content
 /// in errors: corrupt_data with the line; invalid_argument for a line without such a field, with

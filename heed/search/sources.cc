@@ -118,12 +118,11 @@ bool is_binary(std::string_view content) {
 
 std::vector<SourceText> read_source(const std::string& path, std::string content,
                                     const IndexSettings& settings) {
-  const std::string ending = fs::path(path).extension().string();
+  const RecordFormat format = record_format(path);
   std::vector<TextRecord> records;
-  const bool json_lines = ending == ".jsonl" || ending == ".ndjson";
-  if (json_lines) {
+  if (format == RecordFormat::json_lines) {
     records = json_line_records(content, settings.field, path);
-  } else if (ending == ".csv") {
+  } else if (format == RecordFormat::csv) {
     records = csv_records(content, settings.field, path);
   } else if (settings.lines) {
     return lines_as_texts(content);
@@ -134,7 +133,8 @@ std::vector<SourceText> read_source(const std::string& path, std::string content
   }
   std::vector<SourceText> texts;
   for (TextRecord& record : records) {
-    texts.push_back({std::move(record.text), 0, 0, record.line, json_lines});
+    texts.push_back(
+        {std::move(record.text), 0, 0, record.line, format == RecordFormat::json_lines});
   }
   return texts;
 }

@@ -321,5 +321,12 @@ TEST(LookPair, FaultsAreOneLine) {
   expect_fault(run_on(model, {"look", "ab", "--attention", "both"}), "both");
 }
 
+TEST(ScorePairs, WindowsAreOfTextsAlone) {
+  const LetterModel model("transformer_2x6");
+  for (const char* option : {"--context", "--stride"}) {
+    expect_fault(run_on(model, {"score", "--source", "ab", "--target", "cd", option, "4"}), option);
+  }
+}
+
 }  // namespace
 }  // namespace heed::testing

@@ -91,6 +91,37 @@ TEST_F(Texts, FilesOfLinesJsonLinesAndCsv) {
       file("a.csv", "id,text\r\n1,\"a, \"\"b\"\"\nand\"\r\n2,b\r\n\r\n3,\"\"\r\n");
   EXPECT_EQ(read({"--file", csv}), (List{"a, \"b\"\nand", "b", ""}));
   EXPECT_EQ(read({"--file", csv, "--field", "id"}), (List{"1", "2", "3"}));
+  // of one column: an empty line is no row, "" is one with an empty text
+  EXPECT_EQ(read({"--file", file("one.csv", "text\na\n\n\"\"\r\n\r\nb\n\"\"")}),
+            (List{"a", "", "b", ""}));
+}
+
+TEST_F(Texts, EndingsAreTheSameInUpperCase) {
+  EXPECT_EQ(read({"--file", file("A.CSV", "id,text\n1,a\n"), "--field", "id"}), List{"1"});
+  EXPECT_EQ(read({"--file", file("A.Jsonl", "{\"text\": \"b\"}\n")}), List{"b"});
+}
+
+TEST_F(Texts, AFieldOfWhatHasNoneIsRefused) {
+  const std::string needed = "--field: needs a --file with fields, .jsonl or .csv, found ";
+  const std::string plain = file("a.txt", "a\nb\n");
+  expect_fault({"--file", plain, "--field", "text"}, needed + "'" + plain + "'");
+  expect_fault({"a", "--field", "text"}, needed + "none");
+  const Invocation piped{.input = "a\n"};
+  for (const List& start : {List{"classify", "-"}, List{"ner", "--file", "-"},
+                            List{"summarize", "-"}, List{"embed", "-"}}) {
+    List command = start;
+    for (const char* more : {"--field", "text", "--model", "nowhere"}) command.emplace_back(more);
+    const Result result = run_heed(command, piped);
+    EXPECT_EQ(result.status, 2) << start[0];
+    EXPECT_NE(result.err.find(needed), std::string::npos) << start[0] << ": " << result.err;
+  }
+  const Result whole =
+      run_heed({"summarize", "--whole", "--file", plain, "--field", "text", "--model", "nowhere"});
+  EXPECT_NE(whole.err.find("no --field"), std::string::npos) << whole.err;
+  const Result learnt = run_heed({"tokenizer", "train", plain, "--field", "text", "-o",
+                                  (folder_ / "tokenizer.json").string()});
+  EXPECT_EQ(learnt.status, 2);
+  EXPECT_NE(learnt.err.find("--field: needs a file with fields"), std::string::npos) << learnt.err;
 }
 
 TEST_F(Texts, FaultsNameThePlaceAndTheWayOut) {

@@ -12,6 +12,7 @@
 #include "heed/search/highlight.h"
 #include "heed/search/index_model.h"
 #include "heed/search/index_writer.h"
+#include "heed/search/sources.h"
 #include "heed/tasks/embed.h"
 #include "tests/expect_error.h"
 #include "tests/random_bert.h"
@@ -229,6 +230,17 @@ TEST_F(Search, ALineOfJsonIsOneLineOfItsFile) {
   const auto hits = made.find((*embedder_)("a").span<float>(), 100);
   ASSERT_GT(hits.size(), 2u);
   for (const SearchHit& hit : hits) EXPECT_EQ(hit.line, hit.text == "a." ? 1 : 2);
+}
+
+TEST(ReadSource, EndingsAreTheSameInUpperCase) {
+  const IndexSettings settings;
+  const auto rows = read_source("/a/B.CSV", "id,text\n1,x\n2,y\n", settings);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[1].text, "y");
+  const auto objects = read_source("/a/B.JsonL", "{\"text\": \"x\"}\n", settings);
+  ASSERT_EQ(objects.size(), 1U);
+  EXPECT_EQ(objects[0].text, "x");
+  EXPECT_EQ(read_source("/a/B.TXT", "x\ny\n", settings).size(), 1U);
 }
 
 TEST_F(Search, AnotherModelIsRefused) {
