@@ -36,17 +36,22 @@ TEST(TokenData, AlignsTagsWithFirstPieces) {
                [&] { align_tags(sentence, *tokenizer, LabelNames({"O"}), 32); });
 }
 
+/// The ids of a text that is read in parts, which are those of the whole.
+std::vector<int32_t> expect_whole(const std::string& text, const Tokenizer& tokenizer) {
+  const TokenStream tokens = TokenStream::from_text(text, tokenizer);
+  const auto whole = tokenizer.encode(text, {.add_special = false}).ids;
+  std::vector<int32_t> ids(static_cast<size_t>(tokens.size()));
+  tokens.copy(0, tokens.size(), ids.data());
+  EXPECT_EQ(ids, whole);
+  return ids;
+}
+
 TEST(TokenData, LongTextsAreCutWhereNoTokenCrosses) {
   HEED_NEED_DATA(testing::data_folder());
   const auto tokenizer = bert_tokenizer();
   std::string text;
   while (text.size() < 700000) text += "The cat sat on the mat, and\nthen it left.\n\n";
-  const TokenStream tokens = TokenStream::from_text(text, *tokenizer);
-  const auto whole = tokenizer->encode(text, {.add_special = false}).ids;
-  ASSERT_EQ(tokens.size(), static_cast<int64_t>(whole.size()));
-  std::vector<int32_t> ids(whole.size());
-  tokens.copy(0, tokens.size(), ids.data());
-  EXPECT_EQ(ids, whole);
+  expect_whole(text, *tokenizer);
 }
 
 TEST(TokenData, NoNewLineIsCutFromTheSignThatItBelongsTo) {
@@ -64,12 +69,7 @@ TEST(TokenData, NoNewLineIsCutFromTheSignThatItBelongsTo) {
                                              "tokenizer.json");
   std::string text;
   while (text.size() < 700000) text += "中中。\n";
-  const TokenStream tokens = TokenStream::from_text(text, *tokenizer);
-  const auto whole = tokenizer->encode(text, {.add_special = false}).ids;
-  ASSERT_EQ(tokens.size(), static_cast<int64_t>(whole.size()));
-  std::vector<int32_t> ids(whole.size());
-  tokens.copy(0, tokens.size(), ids.data());
-  EXPECT_EQ(ids, whole);
+  const auto ids = expect_whole(text, *tokenizer);
   EXPECT_EQ(std::ranges::count(ids, 3), 0);
 }
 
