@@ -156,13 +156,7 @@ void run_look(const Context& context, const LookArguments& arguments) {
     print_roles(session);
   } else if (arguments.stats || !arguments.board.empty()) {
     print_stats(session);
-  } else if (arguments.compare) {
-    print_comparison(session);
-  } else if (arguments.lens) {
-    print_lens(session);
-  } else if (!arguments.show.empty() && arguments.show != "weights") {
-    print_through(session);
-  } else {
+  } else if (!print_instead(session)) {
     LookCommand(session).run();
   }
 }

@@ -256,13 +256,7 @@ void print_pair(const Context& context, const LookArguments& arguments) {
   const PairTexts texts(context, arguments);
   if (!arguments.roles.empty()) {
     print_roles(texts, /*with_targets=*/texts.which != PairAttention::encoder);
-  } else if (arguments.compare) {
-    print_comparison(texts);
-  } else if (arguments.lens) {
-    print_lens(texts);
-  } else if (!arguments.show.empty() && arguments.show != "weights") {
-    print_through(texts);
-  } else {
+  } else if (!print_instead(texts)) {
     PairCommand(texts).run();
   }
 }

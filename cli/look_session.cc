@@ -134,4 +134,18 @@ int64_t find_chosen(const std::string& chosen, const Look& look, size_t* same) {
   return found[wanted - 1];
 }
 
+bool print_instead(const LookTexts& texts) {
+  const LookArguments& arguments = texts.arguments;
+  if (arguments.compare) {
+    print_comparison(texts);
+  } else if (arguments.lens) {
+    print_lens(texts);
+  } else if (!arguments.show.empty() && arguments.show != "weights") {
+    print_through(texts);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 }  // namespace heed::cli

@@ -120,5 +120,7 @@ void print_pair(const Context& context, const LookArguments& arguments);
 void print_comparison(const LookTexts& texts);  // --compare
 void print_through(const LookTexts& texts);     // --show
 void print_lens(const LookTexts& texts);        // --lens
+/// What the first of these three that is asked for prints; whether one is.
+bool print_instead(const LookTexts& texts);
 
 }  // namespace heed::cli
