@@ -1,6 +1,7 @@
 // What reports cost beside plain attention, interleaved in one run; prints Markdown.
 //   bench_report [ROUNDS] [THREADS]       the table of costs
-//   bench_report memory TOKENS [HEADS]    peak memory of every statistic at once, and a tile; D 128
+//   bench_report memory TOKENS [HEADS [WINDOW]]  peak memory of every statistic at once, and a tile; D 128,
+//                                                causal, WINDOW keys a query (0: all)
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -121,7 +122,7 @@ double peak_mib() {
   return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
-void print_memory(int64_t tokens, int64_t heads) {
+void print_memory(int64_t tokens, int64_t heads, int64_t window) {
   const Inputs in = random_inputs(heads, tokens, 128);
   // Outputs are touched beforehand, so that what is above them shows.
   AttentionReportWant want = kinds().back().want;
@@ -132,7 +133,8 @@ void print_memory(int64_t tokens, int64_t heads) {
   want.progress = [](int64_t done, int64_t total) {
     if (done % 64 == 0 || done == total) fmt::print(stderr, "\r{}/{} blocks", done, total);
   };
-  const AttentionOptions options{.mask = Mask::causal(Align::top_left)};
+  const Mask causal = Mask::causal(Align::top_left);
+  const AttentionOptions options{.mask = window > 0 ? causal & Mask::window(window - 1, 0) : causal};
   heed::AttentionReport report;
   const double seconds =
       seconds_of([&] { report = heed::attention_report(in.q, in.k, in.v, options, want); });
@@ -158,7 +160,7 @@ int main(int count, char** arguments) {
     return count > i ? std::atoi(arguments[i]) : otherwise;
   };
   if (count > 2 && std::string(arguments[1]) == "memory") {
-    print_memory(number(2, 0), number(3, 1));
+    print_memory(number(2, 0), number(3, 1), number(4, 0));
     return 0;
   }
   heed::set_num_threads(number(2, 1));

@@ -64,7 +64,6 @@ class Bench:
             {**job_of(cell, self.args.work), "key": cell, "threads": self.threads, "steps": steps})
 
     def measure(self, cell):
-        roof = self.workers["heed"].ask({"roof": True, "threads": self.threads, "key": ""})["flops"]
         warm = {peer: self.ask(peer, cell, 3) for peer in self.args.peers}  # heed first: its weights
         for peer, answer in warm.items():
             apart = max(abs(a - b) for a, b in zip(answer["losses"], warm["heed"]["losses"]))
@@ -72,14 +71,15 @@ class Bench:
                 raise SystemExit(f"{cell}: losses of {peer} differ by {apart}: {answer['losses']} "
                                  f"against {warm['heed']['losses']}")
         rounds = {peer: [] for peer in self.args.peers}
-        memory = {}
+        memory, roofs = {}, []
         for _ in range(self.args.rounds):
+            roofs.append(self.workers["heed"].ask({"roof": True, "threads": self.threads, "key": ""})["flops"])
             for peer in self.args.peers:
                 answer = self.ask(peer, cell, max(1, round(self.args.seconds / (
                     rounds[peer][-1] if rounds[peer] else 0.5))))
                 rounds[peer].append(answer["seconds"])
                 memory[peer] = answer["peak_bytes"] - answer["bare_bytes"] - answer["kept_bytes"]
-        return roof, rounds, memory
+        return statistics.median(roofs), rounds, memory
 
     def close(self):
         for worker in self.workers.values():
@@ -118,10 +118,10 @@ def main():
     print(f"| model | threads | share of the roof | {' | '.join(columns)} |")
     print("|---" * (3 + len(columns)) + "|")
     for threads in args.threads:
-        bench = Bench(args, threads)
         for cell in args.cells:
+            bench = Bench(args, threads)  # processes of its own: a peak is of that model alone
             print_row(cell, threads, *bench.measure(cell))
-        bench.close()
+            bench.close()
 
 
 if __name__ == "__main__":
