@@ -168,7 +168,7 @@ Memory Bart::encode(const EncoderInput& source, const Run& run) const {
   dims.bind("source ids", source.ids, "B S", DType::i32);
   Tensor x = embed(source_, source.ids, run);  // [B, S, C]
   x = through_real_tokens(facts_.architecture, x, source.lengths,
-                          run.observer != nullptr || trained_,
+                          run.needs_whole_batch() || trained_,
                           [&](const Tensor& tokens, const Mask& mask) {
                             return through_blocks(encoder_, tokens, run, mask);
                           });

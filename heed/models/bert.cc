@@ -174,7 +174,7 @@ Tensor Bert::operator()(const EncoderInput& input, const Run& run) const {
                             name, dims['T'], facts_.max_tokens));
   }
   return through_real_tokens(
-      name, embed(input, run), input.lengths, run.observer != nullptr || trained_,
+      name, embed(input, run), input.lengths, run.needs_whole_batch() || trained_,
       [&](const Tensor& tokens, const Mask& mask) { return blocks(tokens, mask, run); });
 }
 

@@ -16,7 +16,8 @@ using EncoderBlocks = std::function<Tensor(const Tensor& x, const Mask& mask)>;
 /// text a segment of the mask, and a large batch goes through all blocks in parts. x is changed; at
 /// padded places the values that are given back mean nothing. A row's values are the same, bit for
 /// bit, whatever stands beside it. whole: the batch goes as it is, with its padding masked, as
-/// observers see it and gradients are recorded. lengths [B] or empty; errors as padding_mask().
+/// observers see it, dropout counts its places and gradients are recorded. lengths [B] or empty;
+/// errors as padding_mask().
 Tensor through_real_tokens(std::string_view operation, const Tensor& x,
                            const std::vector<int64_t>& lengths, bool whole,
                            const EncoderBlocks& blocks);

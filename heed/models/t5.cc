@@ -172,7 +172,7 @@ Memory T5::encode(const EncoderInput& source, const Run& run) const {
   Dims dims("t5");
   dims.bind("source ids", source.ids, "B S", DType::i32);
   Tensor x = run.drop(words_(source.ids));  // [B, S, C]
-  if (run.observer != nullptr || trained_) {
+  if (run.needs_whole_batch() || trained_) {
     x = through_blocks(encoder_, x, run, real_keys(source.lengths, dims['B'], dims['S']));
   } else {
     x = through_real_tokens("t5", x, source.lengths, /*whole=*/false,

@@ -98,7 +98,7 @@ Memory Transformer::encode(const EncoderInput& source, const Run& run) const {
   Dims dims("transformer");
   dims.bind("source ids", source.ids, "B S", DType::i32);
   Tensor x = embed(source_words_, source.ids, run);  // [B, S, C]
-  x = through_real_tokens("transformer", x, source.lengths, run.observer != nullptr || trained_,
+  x = through_real_tokens("transformer", x, source.lengths, run.needs_whole_batch() || trained_,
                           [&](const Tensor& tokens, const Mask& mask) {
                             return through_blocks(encoder_, tokens, run, mask);
                           });

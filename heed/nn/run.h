@@ -91,6 +91,9 @@ struct Run {
   Tensor drop(const Tensor& x, float DropoutRates::*rate = &DropoutRates::hidden) const {
     return training == nullptr ? x : heed::dropout(x, dropout(rate, numbers_per_row(x)));
   }
+  /// Whether blocks must see a batch as it is, with its padding and in one part: an observer does,
+  /// and what is dropped belongs to places in it.
+  bool needs_whole_batch() const { return observer != nullptr || training != nullptr; }
   /// A block boundary: `blocks` blocks are done, and the state is x [B, T, C].
   void reached(int64_t blocks, const Tensor& x) const {
     if (observer != nullptr) observer->hidden_state(static_cast<int>(blocks), x);

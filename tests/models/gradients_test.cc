@@ -4,6 +4,7 @@
 #include "heed/base/parallel.h"
 #include "heed/models/bert.h"
 #include "heed/models/config.h"
+#include "heed/models/registry.h"
 #include "heed/nn/parameter_store.h"
 #include "heed/ops/precision.h"
 #include "tests/golden.h"
@@ -133,6 +134,35 @@ TEST(BertGradients, DropoutIsAFunctionOfTheSeed) {
   expect_same(run(1, 0.5F), run(1, 0.5F), "again: ");
   expect_same(run(1, 0), bert.run(r), "nothing dropped: ");
   EXPECT_GT(testing::distance(run(1, 0.5F)[0].second, run(2, 0.5F)[0].second), 0);
+}
+
+/// What a frozen model makes of many texts while numbers are dropped in it.
+template <class States>
+void expect_same_at_any_number_of_threads(const std::string& what, const States& states) {
+  const int before = num_threads();
+  const auto run = [&](int threads) {
+    set_num_threads(threads);
+    Training training{.rates = {.hidden = 0.3F, .attention = 0.3F, .feed_forward = 0.3F},
+                      .seed = 7};
+    return states(Run{.training = &training});
+  };
+  const Tensor one = run(1);
+  for (const int threads : {2, 5}) expect_same_bits(run(threads), one, what);
+  set_num_threads(before);
+}
+
+TEST(FrozenModels, DropTheSameAtAnyNumberOfThreads) {
+  // more tokens than a thread takes through all blocks at once
+  std::vector<std::vector<int32_t>> rows;
+  for (size_t row = 0; row < 200; ++row) rows.emplace_back(4 + row % 7, 5);
+  const EncoderInput texts = EncoderInput::from_rows(rows);
+  const auto bert = load_encoder(golden_folder() / "bert_3x13");
+  expect_same_at_any_number_of_threads("bert", [&](const Run& run) { return (*bert)(texts, run); });
+  for (const char* name : {"t5_relu", "bart", "transformer_3x7"}) {
+    const auto model = load_encoder_decoder(golden_folder() / name);
+    expect_same_at_any_number_of_threads(
+        name, [&](const Run& run) { return model->encode(texts, run).states; });
+  }
 }
 
 TEST(BertGradients, ReachPartsThatAreTrainedAlone) {
