@@ -77,9 +77,22 @@ class Lora::Source : public Params::Source {
   std::string describe() const override { return "the adapted parameters"; }
 
   bool is_target(std::string_view name) const {
+    const auto begins = [&](const std::string& start) { return name.starts_with(start); };
+    if (std::ranges::any_of(options_.freeze, begins)) return false;
     return std::ranges::any_of(options_.targets, [&](const std::string& target) {
       return ends_at(product_of(name), target);
     });
+  }
+  /// As PEFT is told of them: by their ends, or where some are frozen each by its name.
+  std::vector<std::string> target_modules() const {
+    if (options_.freeze.empty()) return options_.targets;
+    std::vector<std::string> products;
+    for (const std::string& name : base_.names()) {
+      if (adapters_.contains(std::string(product_of(name)) + ".lora_A.weight")) {
+        products.emplace_back(product_of(name));
+      }
+    }
+    return products;
   }
   const ParameterStore& base() const { return base_; }
   const ParameterStore& adapters() const { return adapters_; }
@@ -127,7 +140,15 @@ void Lora::check() const {
   }
   for (const std::string& target : source_->options().targets) {
     const auto fits = [&](const std::string& product) { return ends_at(product, target); };
-    if (std::ranges::any_of(products, fits)) continue;
+    const auto adapted = [&](const std::string& product) {
+      return fits(product) && source_->is_target(product + std::string(kWeight));
+    };
+    if (std::ranges::any_of(products, adapted)) continue;
+    if (std::ranges::any_of(products, fits)) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("lora: every product {} is frozen; needed one that freeze leaves",
+                              in_quotes(target)));
+    }
     std::set<std::string> ends;
     for (const std::string& product : products) ends.emplace(last_part(product));
     throw Error(ErrorCode::invalid_argument,
@@ -167,7 +188,7 @@ void Lora::write(const std::filesystem::path& folder, const std::string& base_mo
                  {"lora_dropout", 0.0},
                  {"bias", "none"},
                  {"fan_in_fan_out", transposed},
-                 {"target_modules", options.targets},
+                 {"target_modules", source_->target_modules()},
                  {"inference_mode", true}};
   config["modules_to_save"] = modules.empty() ? Json() : Json(modules);
   write_safetensors(folder / "adapter_model.safetensors", tensors, {{"format", "pt"}});

@@ -16,6 +16,7 @@ struct LoraOptions {
   int64_t rank = 8;
   double alpha = 16;
   std::vector<std::string> targets;  // ends of the products' names: "query", "value"
+  std::vector<std::string> freeze;   // starts of the names of weights that get no adapter
   uint64_t seed = 0;
 };
 
@@ -33,7 +34,8 @@ class Lora {
   Params params() const;
   /// The adapters, "<product>.lora_A.weight" and "<product>.lora_B.weight", once a model was built.
   const ParameterStore& adapters() const;
-  /// Error invalid_argument names a target that no product of the model has.
+  /// Error invalid_argument names a target that no product of the model has, or none that is not
+  /// frozen.
   void check() const;
 
   /// All weights with the adapters added, as a checkpoint without adapters has them.

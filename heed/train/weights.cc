@@ -65,6 +65,7 @@ TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& st
                    .alpha = settings.lora_alpha > 0 ? settings.lora_alpha
                                                     : 2 * static_cast<double>(settings.lora_rank),
                    .targets = settings.lora_targets,
+                   .freeze = settings.freeze,
                    .seed = settings.seed};
   if (lora.targets.empty()) {
     lora.targets = usual_lora_targets(start.config.value("model_type", std::string()));

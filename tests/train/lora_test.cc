@@ -71,6 +71,21 @@ TEST(Lora, WritesPeftsLayout) {
   EXPECT_TRUE(tensors.contains("base_model.model.classifier.weight"));
 }
 
+TEST(Lora, WhatIsFrozenGetsNone) {
+  const Lora lora(frozen_store(),
+                  {.rank = 1, .targets = {"query", "c_attn"}, .freeze = {"layer."}});
+  const Params params = lora.params();
+  EXPECT_FALSE(params.tensor("layer.query.weight", {2, 3}).traced());
+  EXPECT_TRUE(params.tensor("h.c_attn.weight", {3, 2}).traced());
+  EXPECT_EQ(lora.adapters().names(),
+            (std::vector<std::string>{"h.c_attn.lora_A.weight", "h.c_attn.lora_B.weight"}));
+  expect_error(ErrorCode::invalid_argument, {"every product 'query' is frozen"},
+               [&] { lora.check(); });
+  const testing::TemporaryFolder folder;
+  lora.write(folder.path(), "org/base", {});
+  EXPECT_EQ(read_json(folder / "adapter_config.json")["target_modules"], Json::array({"h.c_attn"}));
+}
+
 TEST(Lora, RefusesTargetsThatFitNothing) {
   const Lora lora(frozen_store(), {.rank = 1, .targets = {"querry"}});
   expect_error(ErrorCode::invalid_argument, {"no product 'querry'", "c_attn, query"},
