@@ -26,7 +26,7 @@ std::vector<ParameterGroup> group_parameters(
 
 /// Layer-wise learning rates: 1 for what follows the layers (head, pooler, last norm), decay^(L -
 /// i) for layer i of L (the first number in a name), decay^(L + 1) for what comes before them
-/// (embeddings: a name with "embed", "wte" or "wpe" and no number).
+/// (embeddings: a name with "embed", "wte", "wpe" or, of T5 and BART, "shared" and no number).
 std::function<double(const std::string&)> layer_rates(const NamedTensors& leaves, double decay);
 
 enum class OptimizerKind : uint8_t { sgd, adam, adamw, adafactor, lion };

@@ -23,7 +23,7 @@ std::optional<int64_t> layer_of(std::string_view name) {
 
 bool is_embedding(std::string_view name) {
   const auto has = [&](std::string_view part) { return name.find(part) != name.npos; };
-  return has("embed") || has("wte") || has("wpe");
+  return has("embed") || has("wte") || has("wpe") || has("shared");
 }
 
 }  // namespace

@@ -288,7 +288,9 @@ TEST(ParameterGroups, RatesFallFromTheHeadToTheEmbeddings) {
   EXPECT_EQ(rate(leaves[1].first), 1);
   EXPECT_EQ(rate(leaves[2].first), 0.125);
   EXPECT_EQ(rate(leaves[4].first), 0.5);
-  EXPECT_EQ(rate("transformer.wte.weight"), 0.0625);
+  for (const char* table : {"transformer.wte.weight", "shared.weight", "model.shared.weight"}) {
+    EXPECT_EQ(rate(table), 0.0625) << table;
+  }
   EXPECT_EQ(group_parameters(leaves, 0, rate).size(), 5U);
 }
 
