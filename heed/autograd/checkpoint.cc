@@ -3,17 +3,19 @@
 namespace heed {
 namespace {
 
-/// The block once more, recorded from leaves in the inputs' places, and back through that.
+/// The block once more, recorded from leaves in the inputs' places, and back through that alone:
+/// other blocks may have taken what was computed before it too.
 void backward_again(const Block& block, const std::vector<Tensor>& inputs, const Tensor& dy,
                     Gradients& to) {
   const Recording on;
+  const uint64_t before = recorded_so_far();
   std::vector<Tensor> again;
   for (size_t i = 0; i < inputs.size(); ++i) {
     again.push_back(to.wants(i) ? leaf(inputs[i]) : inputs[i]);
   }
   const Tensor y = block(again);
   if (!y.traced()) return;
-  backward(y, dy);
+  backward(y, dy, {}, before);
   for (size_t i = 0; i < again.size(); ++i) {
     if (!to.wants(i)) continue;
     const Tensor found = gradient(again[i]);

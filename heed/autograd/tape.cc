@@ -18,6 +18,7 @@ namespace {
 
 thread_local int recording_off = 0;
 thread_local Taken* taken = nullptr;
+std::atomic<uint64_t> recorded{0};  // nodes there ever were
 
 class Node;
 
@@ -27,14 +28,17 @@ struct Input {
   std::vector<View> views;
 };
 
-/// Nodes that have a gradient to hand on, the last recorded first.
+/// Nodes that have a gradient to hand on, the last recorded first; those recorded before a place
+/// are left out, their gradients wait in them.
 class NodeQueue {
  public:
+  explicit NodeQueue(uint64_t place) : place_(place) {}
   void push(const std::shared_ptr<Node>& node);
   std::shared_ptr<Node> pop();
   bool empty() const { return nodes_.empty(); }
 
  private:
+  uint64_t place_;
   std::map<uint64_t, std::shared_ptr<Node>> nodes_;  // by order
 };
 
@@ -48,8 +52,7 @@ class Node : public Trace, public std::enable_shared_from_this<Node> {
         inputs_(std::move(inputs)),
         also_(std::move(also)),
         backward_(std::move(backward)) {
-    static std::atomic<uint64_t> count{0};
-    order_ = count.fetch_add(1, std::memory_order_relaxed);
+    order_ = recorded.fetch_add(1, std::memory_order_relaxed);
   }
   ~Node() override;
   Node(const Node&) = delete;
@@ -191,7 +194,7 @@ Tensor Node::open(const std::vector<View>& views) {
 }
 
 void NodeQueue::push(const std::shared_ptr<Node>& node) {
-  if (!node->is_leaf()) nodes_.emplace(node->order(), node);
+  if (!node->is_leaf() && node->order() >= place_) nodes_.emplace(node->order(), node);
 }
 
 std::shared_ptr<Node> NodeQueue::pop() {
@@ -225,7 +228,7 @@ class NodeGradients : public Gradients {
 void Node::run(NodeQueue& queue) {
   const Backward step = std::exchange(backward_, nullptr);
   const std::vector<Input> inputs = std::exchange(inputs_, {});
-  also_.clear();
+  const auto also = std::exchange(also_, {});
   const Tensor dy = std::exchange(gradient_, Tensor());
   if (!step) {
     throw Error(ErrorCode::invalid_argument,
@@ -234,6 +237,10 @@ void Node::run(NodeQueue& queue) {
   }
   NodeGradients to(inputs, queue);
   step(dy, to);
+  for (const auto& trace : also) {
+    const auto node = std::static_pointer_cast<Node>(trace);
+    if (node->gradient().defined()) queue.push(node);
+  }
 }
 
 /// How often backward has still to come by each leaf of a graph.
@@ -339,7 +346,9 @@ void backward(const Tensor& loss) {
   backward(loss, Tensor::full({1}, 1.0F).reshape(loss.shape()));
 }
 
-void backward(const Tensor& y, const Tensor& dy, const LeafDone& done) {
+uint64_t recorded_so_far() { return recorded.load(std::memory_order_relaxed); }
+
+void backward(const Tensor& y, const Tensor& dy, const LeafDone& done, uint64_t place) {
   const Input start = input_of(y);
   if (start.node == nullptr) {
     throw Error(ErrorCode::invalid_argument,
@@ -351,7 +360,7 @@ void backward(const Tensor& y, const Tensor& dy, const LeafDone& done) {
                                                  " as y but is " + to_string(dy.shape()));
   }
   const NoGrad off;
-  NodeQueue queue;
+  NodeQueue queue(place);
   start.node->add(start.views, dy);
   queue.push(start.node);
   std::optional<LeafVisits> visits;

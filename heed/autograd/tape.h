@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -48,7 +49,8 @@ bool recording();
 
 /// y, traced as the result of an operation on inputs. y must fill a block of memory of its own, in
 /// any order of dimensions. backward must capture no traced tensor that came from y. also: traces
-/// of what backward hands gradients to by itself, beside the inputs.
+/// of what backward hands gradients to by itself, beside the inputs: leaves, and results that go on
+/// from there when all that took them is done.
 Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward,
               std::vector<std::shared_ptr<Trace>> also = {});
 
@@ -63,8 +65,11 @@ void clear_gradient(const Tensor& x);
 /// invalid_argument if the loss is not one element, was not recorded, or was used already.
 void backward(const Tensor& loss);
 /// The same from dy, the gradient of any y, of its shape. done is told once of each leaf that y
-/// came from, as early as the graph allows.
-void backward(const Tensor& y, const Tensor& dy, const LeafDone& done = {});
+/// came from, as early as the graph allows. What was recorded before `place` keeps the gradients
+/// that reach it and hands nothing on.
+void backward(const Tensor& y, const Tensor& dy, const LeafDone& done = {}, uint64_t place = 0);
+/// A place in the order of what is recorded: what comes from now on lies behind it.
+uint64_t recorded_so_far();
 
 /// While one lives, this thread records nothing.
 class NoGrad {

@@ -92,6 +92,23 @@ TEST(Checkpoint, LeavesThatBlocksCapturedAreToldOfWhenAllBlocksAreDone) {
   expect_same_bits(then[3], gradient(layers[0].factor), "factor 0");
 }
 
+TEST(Checkpoint, BlocksShareWhatWasComputedBeforeThem) {
+  const auto gradients = [](bool recompute) {
+    const Tensor a = leaf(random_tensor({4, 6}, 1)), x = leaf(random_tensor({4, 6}, 2));
+    const Tensor weight = activate(a, Activation::tanh);
+    const Block block = [&](const Tensors& in) { return add(in[0], multiply(in[0], weight)); };
+    Tensor y = x;
+    for (int i = 0; i < 3; ++i) y = recompute ? checkpoint(block, {y}) : block({y});
+    int told = 0;
+    backward(y, random_tensor({4, 6}, 3), [&](const Trace&) { ++told; });
+    EXPECT_EQ(told, 2);
+    return Tensors{gradient(a), gradient(x)};
+  };
+  const Tensors plain = gradients(false), again = gradients(true);
+  expect_same_bits(again[0], plain[0], "da");
+  expect_same_bits(again[1], plain[1], "dx");
+}
+
 TEST(Checkpoint, WithoutRecordingOrWithoutAnythingTracedNothingHappens) {
   const Tensor x = Tensor::from({5, 7}, {2});
   int calls = 0;

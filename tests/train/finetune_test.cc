@@ -269,6 +269,16 @@ TEST_F(FineTuningTest, WhatIsNewUnderAdaptersIsTrainedAndNamed) {
   EXPECT_TRUE(Checkpoint::open(run.out()).contains("bert.pooler.dense.bias"));
 }
 
+TEST_F(FineTuningTest, AdaptersOfWeightsThatAllLayersShareAreComputedAgain) {
+  const auto losses = [&](const char* recompute) {
+    FineTuning run = case_of("AlbertForSequenceClassification");
+    set_field(run.config(), "lora_rank", "2");
+    set_field(run.config(), "recompute", recompute);
+    return run.run();
+  };
+  EXPECT_EQ(losses("true"), losses("false"));
+}
+
 TEST_F(FineTuningTest, SettingsOfAdaptersNeedARankAndAModel) {
   FineTuning run = case_of("BertForSequenceClassification");
   set_field(run.config(), "lora_targets", "query");
