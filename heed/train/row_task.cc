@@ -11,6 +11,10 @@ void RowTask::set_rows(TokenRows train, TokenRows valid) {
   if (train.ids.empty()) {
     throw Error(ErrorCode::invalid_argument, settings().data + ": has no rows to train on");
   }
+  if (valid.ids.empty() && !settings().validation.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                settings().validation + ": needed at least 1 row to measure on, found 0");
+  }
   train_ = std::move(train);
   valid_ = std::move(valid);
   order_ = std::make_unique<BatchOrder>(train_.lengths(), limits(), settings().seed);

@@ -34,7 +34,8 @@ class RowTask : public TaskBase {
     train = chosen_rows(train, split.train);
     return valid;
   }
-  /// Error invalid_argument without a row for training.
+  /// Error invalid_argument without a row for training, or with a file for validation that has
+  /// none.
   void set_rows(TokenRows train, TokenRows valid);
   /// The chosen rows as a batch; masked language modelling draws in it.
   virtual TrainBatch batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,

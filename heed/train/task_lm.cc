@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "heed/autograd/tape.h"
+#include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/models/registry.h"
 #include "heed/ops/cross_entropy.h"
@@ -99,6 +100,12 @@ class TextTask : public TaskBase {
       valid_ = std::move(split.valid);
     }
     random_windows(train_, 1, block_, 0, 0);  // says now if the text is too short
+    if (valid_.size() == 1) {
+      const bool own = !settings().validation.empty();
+      throw Error(ErrorCode::invalid_argument,
+                  (own ? settings().validation : settings().data + ": the part for validation") +
+                      ": needed at least 2 tokens to measure on, found 1");
+    }
   }
 
   int64_t block_ = 0;

@@ -67,6 +67,7 @@ class MaskedTask : public RowTask {
       valid = std::move(split.valid);
     }
     set_rows(rows_of(train), rows_of(valid));
+    if (can_evaluate()) check_validation();
   }
 
   void build(const std::filesystem::path& config_json, const Params& params) override {
@@ -115,6 +116,20 @@ class MaskedTask : public RowTask {
   }
 
  private:
+  /// Error for so few tokens that none of them is hidden.
+  void check_validation() const {
+    int64_t tokens = 0;
+    for (const auto& chosen : valid_batches(0, {})) {
+      const TrainBatch batch = batch_of(valid(), chosen, kValidationEpoch);
+      if (batch.count > 0) return;
+      tokens += batch.tokens;
+    }
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("train mlm: needed at least 1 hidden token to measure on, found 0 in "
+                            "the {} tokens for validation",
+                            tokens));
+  }
+
   /// The places that the frame takes in a row.
   std::vector<bool> special(size_t size) const {
     std::vector<bool> marks(size);

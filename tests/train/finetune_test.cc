@@ -214,6 +214,33 @@ TEST_F(FineTuningTest, ATagThatIsNotLearntMakesARowForValidationBad) {
   EXPECT_EQ(run.run().size(), 5U);
 }
 
+TEST_F(FineTuningTest, ValidationNeedsSomethingToMeasureOn) {
+  const testing::TemporaryFolder folder;
+  write_file(folder / "none.csv", "text,label\n");
+  write_file(folder / "one.txt", "a");
+  FineTuning classes = case_of("BertForSequenceClassification");
+  set_field(classes.config(), "validation", (folder / "none.csv").string());
+  expect_error(ErrorCode::invalid_argument, {"none.csv", "at least 1 row to measure on, found 0"},
+               [&] { classes.run(); });
+  FineTuning masked = case_of("BertForMaskedLM");
+  set_field(masked.config(), "validation", (folder / "one.txt").string());
+  set_field(masked.config(), "mask_part", "0.01");
+  expect_error(ErrorCode::invalid_argument, {"at least 1 hidden token", "found 0"},
+               [&] { masked.run(); });
+  TrainConfig text;
+  write_file(folder / "text.txt", std::string(300, 'a'));
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"task", "lm"},
+           {"tokenizer", "characters"},
+           {"data", folder / "text.txt"},
+           {"validation", folder / "one.txt"}}) {
+    set_field(text, name, value);
+  }
+  BadRows bad;
+  expect_error(ErrorCode::invalid_argument, {"one.txt", "at least 2 tokens", "found 1"},
+               [&] { make_task(text, bad); });
+}
+
 TEST_F(FineTuningTest, ARunKnowsEveryFileThatItIsOf) {
   FineTuning shards = case_of("BertForSequenceClassification");
   const Json whole = shards.identity();
