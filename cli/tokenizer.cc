@@ -20,6 +20,7 @@
 #include "heed/base/file.h"
 #include "heed/base/log.h"
 #include "heed/base/message.h"
+#include "heed/io/csv.h"
 #include "heed/io/records.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/train_tokenizer.h"
@@ -98,7 +99,7 @@ int64_t learn_from(const std::string& file, const Options& options, TokenizerTra
       for (const auto& one : csv_records(content, field, file)) use(one.text);
       break;
     case RecordFormat::none:
-      each_line(content, use);
+      each_line(without_byte_order_mark(content), use);
       break;
   }
   return bytes;

@@ -126,13 +126,15 @@ std::string to_utf8(std::u32string_view chars) {
   return out;
 }
 
-bool is_valid_utf8(std::string_view text) {
+bool is_valid_utf8(std::string_view text) { return valid_utf8_bytes(text) == text.size(); }
+
+size_t valid_utf8_bytes(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     const Sequence next = next_sequence(text, at);
-    if (!next.valid) return false;
+    if (!next.valid) return at;
     at += next.bytes;
   }
-  return true;
+  return text.size();
 }
 
 size_t unfinished_utf8(std::string_view text) {

@@ -25,6 +25,8 @@ DecodedText decode_utf8(std::string_view text);
 void append_utf8(std::string& out, char32_t c);
 std::string to_utf8(std::u32string_view chars);
 bool is_valid_utf8(std::string_view text);
+/// How many bytes at the beginning are UTF-8: where the first fault lies, or the text's size.
+size_t valid_utf8_bytes(std::string_view text);
 /// How many bytes at the end of `text` begin a character that more bytes could complete: 0 to 3.
 size_t unfinished_utf8(std::string_view text);
 

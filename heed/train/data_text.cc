@@ -95,6 +95,22 @@ void fill_row(TextBatch& batch, int64_t r, const TokenStream& tokens, int64_t be
 
 }  // namespace
 
+int64_t line_of(std::string_view text, size_t at) {
+  return 1 + std::ranges::count(text.substr(0, at), '\n');
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  std::string content = read_file(path);
+  if (const size_t at = valid_utf8_bytes(content); at < content.size()) {
+    throw Error(ErrorCode::corrupt_data,
+                fmt::format("{}:{}: text must be UTF-8, found the byte 0x{:02X} at {} of the file",
+                            path.string(), line_of(content, at),
+                            static_cast<unsigned char>(content[at]), at));
+  }
+  content.erase(0, content.size() - without_byte_order_mark(content).size());
+  return content;
+}
+
 TokenStream::TokenStream(Tensor ids) : ids_(std::move(ids)) {
   HEED_ASSERT(ids_.rank() == 1 && (ids_.dtype() == DType::u16 || ids_.dtype() == DType::i32));
 }
@@ -123,11 +139,7 @@ TokenStream TokenStream::read(const std::filesystem::path& path, const Tokenizer
   } else if (tokenizer == nullptr) {
     throw Error(ErrorCode::invalid_argument, path.string() + ": text needs a tokenizer");
   } else {
-    const std::string content = read_file(path);
-    if (!is_valid_utf8(content)) {
-      throw Error(ErrorCode::corrupt_data, path.string() + ": text must be UTF-8");
-    }
-    tokens = from_text(without_byte_order_mark(content), *tokenizer);
+    tokens = from_text(read_text(path), *tokenizer);
   }
   if (tokens.size() == 0) throw Error(ErrorCode::corrupt_data, path.string() + ": has no tokens");
   return tokens;

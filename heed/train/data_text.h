@@ -10,6 +10,13 @@
 
 namespace heed {
 
+/// A text file's content without a byte order mark. Error corrupt_data names line and byte of what
+/// is no UTF-8.
+std::string read_text(const std::filesystem::path& path);
+
+/// The line of a text, from 1, that byte `at` stands in.
+int64_t line_of(std::string_view text, size_t at);
+
 /// The token ids of a text one after another. Copies and parts share the numbers.
 class TokenStream {
  public:

@@ -1,5 +1,7 @@
 #include "heed/train/row_task.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "heed/base/error.h"
@@ -7,9 +9,20 @@
 
 namespace heed {
 
+void RowTask::check_rows(size_t rows, const BadRows& bad) const {
+  if (rows > 0) return;
+  const std::string left_out =
+      bad.count() > 0
+          ? fmt::format("; {} bad ones are left out, the first {}", bad.count(), bad.first())
+          : "";
+  throw Error(ErrorCode::invalid_argument,
+              settings().data + ": needed at least 1 row to train on, found 0" + left_out);
+}
+
 void RowTask::set_rows(TokenRows train, TokenRows valid) {
   if (train.ids.empty()) {
-    throw Error(ErrorCode::invalid_argument, settings().data + ": has no rows to train on");
+    throw Error(ErrorCode::invalid_argument,
+                settings().data + ": needed at least 1 row to train on, found 0");
   }
   if (valid.ids.empty() && !settings().validation.empty()) {
     throw Error(ErrorCode::invalid_argument,

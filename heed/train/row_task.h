@@ -34,6 +34,8 @@ class RowTask : public TaskBase {
     train = chosen_rows(train, split.train);
     return valid;
   }
+  /// Error invalid_argument if no row for training was read, with what was left out.
+  void check_rows(size_t rows, const BadRows& bad) const;
   /// Error invalid_argument without a row for training, or with a file for validation that has
   /// none.
   void set_rows(TokenRows train, TokenRows valid);

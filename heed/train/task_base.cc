@@ -16,6 +16,7 @@
 #include "heed/text/tokenizer_files.h"
 #include "heed/train/checkpoint.h"
 #include "heed/train/data_pairs.h"
+#include "heed/train/data_text.h"
 
 namespace heed {
 namespace {
@@ -114,7 +115,16 @@ TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraini
   return made;
 }
 
-void add_lines(std::string_view text, TokenizerTrainer& trainer) {
+void add_lines(const std::string& file, TokenizerTrainer& trainer) {
+  const std::string ending = fs::path(file).extension().string();
+  if (ending == ".npy" || ending == ".bin") {
+    throw Error(ErrorCode::invalid_argument,
+                file +
+                    ": ids need the tokenizer that they are of; --tokenizer FILE or --model "
+                    "names it");
+  }
+  const std::string content = read_text(file);
+  std::string_view text = content;
   while (!text.empty()) {
     const size_t size = std::min(text.find('\n'), text.size() - 1) + 1;
     trainer.add(text.substr(0, size));

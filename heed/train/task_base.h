@@ -55,8 +55,9 @@ class TaskBase : public TrainTask {
   ModelStart start_;
 };
 
-/// A text's lines, each with its end, for a tokenizer that is learnt.
-void add_lines(std::string_view text, TokenizerTrainer& trainer);
+/// A text file's lines, each with its end, for a tokenizer that is learnt. Error invalid_argument
+/// for a file of ids, which tell nothing of the text that they were.
+void add_lines(const std::string& file, TokenizerTrainer& trainer);
 
 // The tasks by name. Each reads its data and chooses its model; bad rows go to `bad`.
 std::unique_ptr<TrainTask> make_text_task(const TrainConfig& settings);  // lm

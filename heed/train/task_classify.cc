@@ -25,6 +25,7 @@ class ClassifyTask : public RowTask {
  public:
   ClassifyTask(const TrainConfig& settings, BadRows& bad) : RowTask(settings) {
     Texts train = read_labeled_texts(settings.data, fields_of(settings), bad);
+    check_rows(train.size(), bad);
     labels_ = LabelNames::of(train, settings.data);
     use(TaskTokenizer::choose(settings, {.kind = TokenizerKind::wordpiece, .lowercase = true},
                               [&](TokenizerTrainer& trainer) {

@@ -5,7 +5,6 @@
 
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
-#include "heed/base/file.h"
 #include "heed/models/registry.h"
 #include "heed/ops/cross_entropy.h"
 #include "heed/train/data_text.h"
@@ -17,7 +16,7 @@ namespace {
 TaskTokenizer tokenizer_for(const TrainConfig& settings) {
   return TaskTokenizer::choose(
       settings, {.kind = TokenizerKind::bpe},
-      [&](TokenizerTrainer& trainer) { add_lines(read_file(settings.data), trainer); });
+      [&](TokenizerTrainer& trainer) { add_lines(settings.data, trainer); });
 }
 
 TrainBatch as_batch(TextBatch windows) {

@@ -7,7 +7,6 @@
 
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
-#include "heed/base/file.h"
 #include "heed/models/config.h"
 #include "heed/models/heads.h"
 #include "heed/models/registry.h"
@@ -50,7 +49,7 @@ class MaskedTask : public RowTask {
   explicit MaskedTask(const TrainConfig& settings) : RowTask(settings) {
     use(TaskTokenizer::choose(
         settings, {.kind = TokenizerKind::wordpiece, .lowercase = true},
-        [&](TokenizerTrainer& trainer) { add_lines(read_file(settings.data), trainer); }));
+        [&](TokenizerTrainer& trainer) { add_lines(settings.data, trainer); }));
     frame_ = frame_of(tokenizer());
     begin_from(start_encoder(settings, tokenizer(), HeadTask::fill, {}));
     const int64_t vocab = start().config.value("vocab_size", int64_t{0});

@@ -40,6 +40,7 @@ class NerTask : public RowTask {
  public:
   NerTask(const TrainConfig& settings, BadRows& bad) : RowTask(settings) {
     Sentences train = read_columns(settings.data, bad);
+    check_rows(train.size(), bad);
     tags_ = tags_of(train, settings.data);
     use(TaskTokenizer::choose(settings, {.kind = TokenizerKind::wordpiece},
                               [&](TokenizerTrainer& trainer) {

@@ -73,6 +73,7 @@ class TranslateTask : public RowTask {
     }
     const PairFields fields{.source = settings.source_column, .target = settings.target_column};
     std::vector<TextPair> train = read_pairs(settings.data, fields, bad);
+    check_rows(train.size(), bad);
     use(TaskTokenizer::choose(settings,
                               {.kind = TokenizerKind::bpe, .special = {{"<pad>", "<s>", "</s>"}}},
                               [&](TokenizerTrainer& trainer) {

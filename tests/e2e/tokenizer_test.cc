@@ -46,6 +46,13 @@ TEST_F(TokenizerTrain, CharactersKeepTheEndsOfLines) {
   EXPECT_EQ(decoded.out, "\ncat\n");
 }
 
+TEST_F(TokenizerTrain, AByteOrderMarkIsNoPiece) {
+  write_file(folder_ / "marked.txt", "\xEF\xBB\xBFabab");
+  ASSERT_EQ(train({(folder_ / "marked.txt").string(), "--kind", "chars"}).status, 0);
+  const Json vocab = read_json(folder_ / "tokenizer.json")["model"]["vocab"];
+  EXPECT_EQ(vocab, Json::parse(R"({"a": 0, "b": 1})"));
+}
+
 TEST_F(TokenizerTrain, TakesFieldsAndStandardInput) {
   write_file(folder_ / "a.csv", "label,says\n1,aab\n2,ab\n");
   EXPECT_EQ(train({(folder_ / "a.csv").string(), "--field", "says", "--kind", "chars"}).status, 0);

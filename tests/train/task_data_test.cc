@@ -1,0 +1,75 @@
+// What tasks make of their data before a model is there.
+
+#include <gtest/gtest.h>
+
+#include "heed/base/file.h"
+#include "heed/io/npy.h"
+#include "heed/train/bad_rows.h"
+#include "heed/train/data_text.h"
+#include "heed/train/task.h"
+#include "tests/expect_error.h"
+#include "tests/support.h"
+
+namespace heed {
+namespace {
+
+using Given = std::vector<std::pair<const char*, std::string>>;
+
+class TaskData : public ::testing::Test {
+ protected:
+  std::string file(const std::string& name, const std::string& content) const {
+    write_file(folder_ / name, content);
+    return (folder_ / name).string();
+  }
+
+  static std::unique_ptr<TrainTask> task(const Given& given) {
+    TrainConfig settings;
+    for (const auto& [name, value] : given) set_field(settings, name, value);
+    BadRows bad(settings.skip_bad);
+    return make_task(settings, bad);
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(TaskData, TextsThatAreNotUtf8AreToldWithLineAndByte) {
+  const std::string bad = file("bad.txt", "ab\ncd\xFF\n");
+  for (const char* name : {"lm", "mlm"}) {
+    expect_error(ErrorCode::corrupt_data, {"bad.txt:2: text must be UTF-8", "0xFF at 5"}, [&] {
+      task({{"task", name}, {"data", bad}});
+    });
+  }
+}
+
+TEST_F(TaskData, AByteOrderMarkIsNoToken) {
+  const std::string text = "\xEF\xBB\xBF" + std::string(300, 'a');
+  EXPECT_EQ(read_text(file("marked.txt", text)).size(), 300U);
+  const auto learnt =
+      task({{"task", "lm"}, {"data", file("marked.txt", text)}, {"tokenizer", "characters"}});
+  EXPECT_EQ(learnt->tokenizer().vocab_size(), 1);
+}
+
+TEST_F(TaskData, NothingIsLearntFromIdsWithoutTheirTokenizer) {
+  const std::string bytes = file("ids.bin", std::string(600, 'a'));
+  for (const char* name : {"lm", "mlm"}) {
+    expect_error(ErrorCode::invalid_argument, {"ids.bin", "--tokenizer FILE or --model"}, [&] {
+      task({{"task", name}, {"data", bytes}});
+    });
+  }
+}
+
+TEST_F(TaskData, WhenAllRowsAreBadTheFileAndTheFirstAreTold) {
+  const auto refused = [&](const char* name, const std::string& data, const char* first) {
+    expect_error(ErrorCode::invalid_argument,
+                 {data.c_str(), "needed at least 1 row to train on, found 0", "2 bad ones", first},
+                 [&] {
+                   task({{"task", name}, {"data", data}, {"skip_bad", "true"}});
+                 });
+  };
+  refused("translate", file("pairs.tsv", "one\ntwo\n"), "pairs.tsv:1");
+  refused("classify", file("rows.csv", "text,label\n,a\n,b\n"), "rows.csv:2");
+  refused("ner", file("names.txt", "word\n\nword\n"), "names.txt:1");
+}
+
+}  // namespace
+}  // namespace heed
