@@ -115,13 +115,20 @@ TokenStream::TokenStream(Tensor ids) : ids_(std::move(ids)) {
   HEED_ASSERT(ids_.rank() == 1 && (ids_.dtype() == DType::u16 || ids_.dtype() == DType::i32));
 }
 
-TokenStream TokenStream::from_text(std::string_view text, const Tokenizer& tokenizer) {
+TokenStream TokenStream::from_text(std::string_view text, const Tokenizer& tokenizer,
+                                   LostText* lost) {
   const std::vector<std::string_view> parts = parts_of(text);
   std::vector<std::vector<int32_t>> ids(parts.size());
+  std::vector<LostText> missing(parts.size());
   parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t i, int) {
     const auto at = static_cast<size_t>(i);
-    ids[at] = tokenizer.encode(parts[at], {.add_special = false}).ids;
+    Encoding encoding = tokenizer.encode(parts[at], {.add_special = false});
+    if (lost != nullptr) missing[at] = lost_text(parts[at], encoding, tokenizer);
+    ids[at] = std::move(encoding.ids);
   });
+  for (size_t i = 0; lost != nullptr && i < parts.size(); ++i) {
+    lost->add(missing[i], static_cast<size_t>(parts[i].data() - text.data()));
+  }
   size_t count = 0;
   for (const auto& part : ids) count += part.size();
   Tensor all = Tensor::empty({static_cast<int64_t>(count)}, DType::i32);
@@ -139,7 +146,10 @@ TokenStream TokenStream::read(const std::filesystem::path& path, const Tokenizer
   } else if (tokenizer == nullptr) {
     throw Error(ErrorCode::invalid_argument, path.string() + ": text needs a tokenizer");
   } else {
-    tokens = from_text(read_text(path), *tokenizer);
+    const std::string content = read_text(path);
+    LostText lost;
+    tokens = from_text(content, *tokenizer, &lost);
+    warn_of(lost, path.string(), line_of(content, lost.at));
   }
   if (tokens.size() == 0) throw Error(ErrorCode::corrupt_data, path.string() + ": has no tokens");
   return tokens;

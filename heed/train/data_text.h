@@ -7,6 +7,7 @@
 
 #include "heed/tensor/tensor.h"
 #include "heed/text/tokenizer.h"
+#include "heed/train/lost_text.h"
 
 namespace heed {
 
@@ -26,10 +27,12 @@ class TokenStream {
 
   /// The ids of a text without special tokens. Long texts are cut behind ends of lines, where no
   /// tokenizer's pattern joins what stands on both sides, and encoded on all threads; one that puts
-  /// a blank before a text puts it before each part.
-  static TokenStream from_text(std::string_view text, const Tokenizer& tokenizer);
+  /// a blank before a text puts it before each part. lost: what no token stands for.
+  static TokenStream from_text(std::string_view text, const Tokenizer& tokenizer,
+                               LostText* lost = nullptr);
   /// A file: .npy holds ids (one dimension of uint16 or int32), .bin ids as nanoGPT writes them
-  /// (uint16, mapped, not read); anything else is text in UTF-8 for the tokenizer. Error
+  /// (uint16, mapped, not read); anything else is text in UTF-8 for the tokenizer, with a warning
+  /// if there are characters that it has no piece for. Error
   /// invalid_argument names an id outside a vocabulary of `vocab`; corrupt_data for a file without
   /// tokens or with bytes that are not UTF-8.
   static TokenStream read(const std::filesystem::path& path, const Tokenizer* tokenizer,

@@ -15,6 +15,7 @@
 #include "heed/ops/cross_entropy.h"
 #include "heed/text/sentence_piece.h"
 #include "heed/train/data_pairs.h"
+#include "heed/train/lost_text.h"
 #include "heed/train/row_task.h"
 
 namespace heed {
@@ -95,7 +96,8 @@ class TranslateTask : public RowTask {
     begin_from(std::move(model));
     const std::vector<TextPair> valid = validation_rows(
         train, [&](const std::string& file) { return read_pairs(file, fields, bad); });
-    set_rows(rows_of(train), rows_of(valid));
+    set_rows(rows_of(train, settings.data),
+             rows_of(valid, settings.validation.empty() ? settings.data : settings.validation));
   }
 
   void build(const std::filesystem::path& config_json, const Params& params) override {
@@ -168,26 +170,35 @@ class TranslateTask : public RowTask {
   }
 
   /// A text's ids, the end among them, at most so many.
-  std::vector<int32_t> encode_one(const Tokenizer& tokenizer, const std::string& text,
-                                  int64_t most) const {
-    if (template_) return tokenizer.encode(text, {.max_tokens = most}).ids;
-    std::vector<int32_t> ids =
-        tokenizer.encode(text, {.add_special = false, .max_tokens = most - 1}).ids;
-    ids.push_back(ends_.end);
-    return ids;
+  std::vector<int32_t> encode_one(const Tokenizer& tokenizer, const std::string& text, int64_t most,
+                                  LostText& lost) const {
+    Encoding encoding = tokenizer.encode(
+        text, {.add_special = template_, .max_tokens = most - (template_ ? 0 : 1)});
+    lost.add(lost_text(text, encoding, tokenizer));
+    if (!template_) encoding.ids.push_back(ends_.end);
+    return std::move(encoding.ids);
   }
 
-  TokenRows rows_of(const std::vector<TextPair>& pairs) const {
+  TokenRows rows_of(const std::vector<TextPair>& pairs, const std::string& where) const {
     const int64_t most = longest_row(settings(), start().config, "max_position_embeddings");
     TokenRows rows;
     rows.ids.resize(pairs.size());
     rows.targets.resize(pairs.size());
+    std::vector<LostText> lost(pairs.size());
     parallel_for(static_cast<int64_t>(pairs.size()), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(task);
-      rows.ids[i] = encode_one(tokenizer(), settings().source_prefix + pairs[i].source, most);
-      rows.targets[i] =
-          encode_one(target_tokenizer_ ? *target_tokenizer_ : tokenizer(), pairs[i].target, most);
+      rows.ids[i] =
+          encode_one(tokenizer(), settings().source_prefix + pairs[i].source, most, lost[i]);
+      rows.targets[i] = encode_one(target_tokenizer_ ? *target_tokenizer_ : tokenizer(),
+                                   pairs[i].target, most, lost[i]);
     });
+    LostText all;
+    int64_t line = 0;
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      if (all.count == 0) line = pairs[i].line;
+      all.add(lost[i]);
+    }
+    warn_of(all, where, line);
     return rows;
   }
 

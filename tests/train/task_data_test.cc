@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "heed/base/file.h"
+#include "heed/base/log.h"
 #include "heed/io/npy.h"
 #include "heed/train/bad_rows.h"
 #include "heed/train/data_text.h"
@@ -47,6 +48,31 @@ TEST_F(TaskData, AByteOrderMarkIsNoToken) {
   const auto learnt =
       task({{"task", "lm"}, {"data", file("marked.txt", text)}, {"tokenizer", "characters"}});
   EXPECT_EQ(learnt->tokenizer().vocab_size(), 1);
+}
+
+TEST_F(TaskData, CharactersThatTheTokenizerLacksAreCounted) {
+  std::vector<std::string> told;
+  set_log_sink([&](LogLevel, std::string_view message) { told.emplace_back(message); });
+  const std::string data = file("text.txt", std::string(300, 'a') + "b c\n");
+  const std::string odd = file("odd.txt", "abc a\nxa\ty c");
+  task({{"task", "lm"}, {"data", data}, {"tokenizer", "characters"}, {"validation", odd}});
+  const std::string pairs = file("pairs.tsv", "ab\tba\nb\tb\n");
+  const std::string strange = file("strange.tsv", "ab\tba\nb\tbxx\n");
+  task({{"task", "translate"},
+        {"data", pairs},
+        {"tokenizer", "characters"},
+        {"validation", strange}});
+  task({{"task", "lm"}, {"data", data}, {"vocab", "300"}, {"validation", odd}});
+  set_log_sink({});
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_NE(told[0].find("odd.txt"), std::string::npos) << told[0];
+  EXPECT_NE(told[0].find("3 characters, which are left out, the first 'x' in line 2"),
+            std::string::npos)
+      << told[0];
+  EXPECT_NE(told[1].find("strange.tsv: the tokenizer has no piece for 2 characters"),
+            std::string::npos)
+      << told[1];
+  EXPECT_NE(told[1].find("the first 'x' in line 2"), std::string::npos) << told[1];
 }
 
 TEST_F(TaskData, NothingIsLearntFromIdsWithoutTheirTokenizer) {
