@@ -117,6 +117,18 @@ std::map<std::string, Tensor> weights_under(const HeadNames& head, bool same_lab
 constexpr std::array<const char*, 3> kHeadRates = {"classifier_dropout", "classifier_dropout_prob",
                                                    "seq_classif_dropout"};
 
+/// The labels as a checkpoint's id2label orders them, if it has the same ones; else as they are.
+std::vector<std::string> in_order_of(const Json& id2label, const std::vector<std::string>& labels) {
+  if (!id2label.is_object() || id2label.size() != labels.size()) return labels;
+  std::vector<std::string> ordered;
+  for (size_t id = 0; id < labels.size(); ++id) {
+    const auto found = id2label.find(std::to_string(id));
+    if (found == id2label.end() || !found->is_string()) return labels;
+    ordered.push_back(found->get<std::string>());
+  }
+  return std::ranges::is_permutation(ordered, labels) ? ordered : labels;
+}
+
 void set_labels(Json& config, const std::vector<std::string>& labels) {
   if (labels.empty()) return;
   config["id2label"] = Json::object();
@@ -168,7 +180,8 @@ ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer
   start.config["model_type"] = known_model(config).model_type;  // old files have none
   start.config["architectures"] = {start.head.class_name};
   const Json old_labels = start.config.value("id2label", Json());
-  set_labels(start.config, labels);
+  start.labels = in_order_of(old_labels, labels);
+  set_labels(start.config, start.labels);
   const bool same_labels = start.config.value("id2label", Json()) == old_labels;
   start.weights = weights_under(start.head, task == HeadTask::fill || same_labels, start.weights);
   const bool scratch = !start.from_checkpoint();

@@ -21,6 +21,7 @@ struct ModelStart {
   Json config;                            // config.json of the result
   std::map<std::string, Tensor> weights;  // by the result's names; what is missing starts anew
   HeadNames head;                         // of an encoder for a task
+  std::vector<std::string> labels;        // id2label of the result
   bool from_checkpoint() const { return !folder.empty(); }
 };
 
@@ -29,7 +30,8 @@ ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer)
 
 /// A checkpoint's encoder, or a new BERT, as transformers' class for the task has it
 /// ("RobertaForMaskedLM"): its weights get the prefix that such classes have ("roberta."), and
-/// heads of other tasks go. labels: id2label. Error unsupported for a model without such a head.
+/// heads of other tasks go. labels: those of the data; a checkpoint that has the same keeps their
+/// order, and with it its head. Error unsupported for a model without such a head.
 ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer, HeadTask task,
                          const std::vector<std::string>& labels);
 

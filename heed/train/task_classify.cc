@@ -40,6 +40,7 @@ class ClassifyTask : public RowTask {
       return rows;
     });
     begin_from(start_encoder(settings, tokenizer(), HeadTask::classify, labels_.names()));
+    labels_ = LabelNames(start().labels);
     set_rows(rows_of(train), rows_of(valid));
   }
 

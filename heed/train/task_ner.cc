@@ -54,6 +54,7 @@ class NerTask : public RowTask {
       return sentences;
     });
     begin_from(start_encoder(settings, tokenizer(), HeadTask::tag, tags_.names()));
+    tags_ = LabelNames(start().labels);
     set_rows(rows_of(train), rows_of(valid));
   }
 

@@ -167,6 +167,26 @@ TEST_F(FineTuningTest, AnotherTasksHeadGoesAndTheEncoderStays) {
   }
 }
 
+TEST_F(FineTuningTest, TheSameLabelsInAnotherOrderKeepTheHead) {
+  FineTuning run = case_of("BertForSequenceClassification");
+  Json config = read_json(run.start() / "config.json");
+  const Json reversed = {{"0", "kind 3"}, {"1", "kind 2"}, {"2", "kind 1"}, {"3", "kind 0"}};
+  config["id2label"] = reversed;
+  write_file(run.start() / "config.json", config.dump());
+  BadRows bad;
+  const auto task = make_task(run.config(), bad);
+  EXPECT_EQ(task->start().config["id2label"], reversed);
+  EXPECT_TRUE(task->start().weights.contains("classifier.weight"));
+  DataPosition at;
+  const Tensor targets = task->next(at).targets;  // two rows of kinds 0 and 1, one of 2 and 3
+  EXPECT_EQ(std::ranges::count(targets.span<int32_t>(), 3), 2);
+  EXPECT_EQ(std::ranges::count(targets.span<int32_t>(), 0), 1);
+  config["id2label"]["0"] = "another";
+  write_file(run.start() / "config.json", config.dump());
+  const auto other = make_task(run.config(), bad);
+  EXPECT_FALSE(other->start().weights.contains("classifier.weight"));
+}
+
 TEST_F(FineTuningTest, DataMayGoWhileARunLasts) {
   struct Removing : TrainListener {
     std::filesystem::path data;
