@@ -31,11 +31,13 @@ class FirstBroken : public Observer {
 }  // namespace
 
 std::string first_fault(const TrainTask& task, const TrainBatch& batch, const Run& run,
-                        const ParameterStore& store) {
-  for (const auto& [name, weight] : store.tensors()) {
-    if (!is_finite(weight)) return fmt::format("the weight {} is not finite", name);
-  }
+                        const TrainedWeights& weights) {
   const NoGrad off;
+  for (const NamedTensors& some : {weights.store().tensors(), weights.trained()}) {
+    for (const auto& [name, weight] : some) {
+      if (!is_finite(weight)) return fmt::format("the weight {} is not finite", name);
+    }
+  }
   FirstBroken observer;
   Run watched = run;
   watched.observer = &observer;
@@ -45,7 +47,7 @@ std::string first_fault(const TrainTask& task, const TrainBatch& batch, const Ru
     return fmt::format("block {} is the first whose result is not finite", observer.found() - 1);
   }
   if (!is_finite(loss)) return "the states are finite, the loss is not";
-  for (const auto& [name, weight] : store.trained()) {
+  for (const auto& [name, weight] : weights.trained()) {
     const Tensor slope = gradient(weight);
     if (slope && !is_finite(slope)) return fmt::format("the gradient of {} is not finite", name);
   }

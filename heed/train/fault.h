@@ -2,14 +2,14 @@
 
 #include <string>
 
-#include "heed/nn/parameter_store.h"
 #include "heed/train/task.h"
+#include "heed/train/weights.h"
 
 namespace heed {
 
-/// Where numbers stopped being finite, in a sentence: a weight, the embeddings or a block, the
-/// loss, or a gradient. Runs the batch once more, without recording.
+/// Where numbers stopped being finite, in a sentence: a weight or an adapter, the embeddings or a
+/// block, the loss, or a gradient. Runs the batch once more, without recording.
 std::string first_fault(const TrainTask& task, const TrainBatch& batch, const Run& run,
-                        const ParameterStore& store);
+                        const TrainedWeights& weights);
 
 }  // namespace heed

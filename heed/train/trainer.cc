@@ -165,6 +165,7 @@ class Trainer {
 
   int64_t step_ = 0;  // updates made
   DataPosition at_;
+  std::vector<DataPosition> taken_;  // of the last update's batches
   int64_t best_step_ = -1;
   int64_t worse_ = 0;    // evaluations since the best
   int64_t skipped_ = 0;  // updates left out
@@ -218,7 +219,11 @@ void Trainer::share_start() {
 
 UpdateResult Trainer::step() {
   std::vector<TrainBatch> batches;
-  for (int64_t i = 0; i < settings_.accumulate; ++i) batches.push_back(task_->next(at_));
+  taken_.clear();
+  for (int64_t i = 0; i < settings_.accumulate; ++i) {
+    taken_.push_back(at_);
+    batches.push_back(task_->next(at_));
+  }
   const UpdateResult result = (*update_)(batches, step_, learning_rate(schedule_, step_));
   stopped_elsewhere_ = result.stop;
   ++step_;
@@ -227,8 +232,9 @@ UpdateResult Trainer::step() {
 
 void Trainer::leave_out(const UpdateResult& result) {
   ++skipped_;
+  const DataPosition at = taken_.at(result.faulty);
   const std::string what =
-      fmt::format("step {} (batch {} of epoch {}): {}", step_, at_.batch, at_.epoch, result.fault);
+      fmt::format("step {} (batch {} of epoch {}): {}", step_, at.batch, at.epoch, result.fault);
   if (skipped_ > settings_.skip_nan) {
     group_.end_in_order();  // all come here
     if (!group_.is_first()) throw OtherProcessFailed();

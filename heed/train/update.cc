@@ -22,7 +22,7 @@ Training Updater::training_of(const BatchPart& part, int64_t step, int64_t micro
 std::string Updater::fault_in(const BatchPart& part, int64_t step, int64_t micro) const {
   if (part.batch.count == 0) return "the norm of the gradients is not finite";
   Training training = training_of(part, step, micro);
-  return first_fault(task_, part.batch, {.training = &training}, weights_.store());
+  return first_fault(task_, part.batch, {.training = &training}, weights_);
 }
 
 void Updater::backward_all(const std::vector<TrainBatch>& batches, int64_t step,
@@ -49,6 +49,7 @@ void Updater::backward_all(const std::vector<TrainBatch>& batches, int64_t step,
     result.loss += share * value;
     if (!std::isfinite(value)) {
       result.fault = fault_in(parts[i], step, micro);
+      result.faulty = i;
       if (group_.size() == 1) return;
       break;  // the others wait for this one's gradients
     }
@@ -57,14 +58,16 @@ void Updater::backward_all(const std::vector<TrainBatch>& batches, int64_t step,
   result.norm = optimizer_.gradient_norm();
   if (!std::isfinite(result.norm) && result.fault.empty()) {
     result.fault = fault_in(parts[last], step, static_cast<int64_t>(last));
+    result.faulty = last;
   }
 }
 
 /// What the processes found becomes what all of them know.
 void Updater::agree(UpdateResult& result) const {
   if (group_.size() == 1) return;
-  const std::array<double, 3> mine{result.loss, result.fault.empty() ? 0.0 : 1.0,
-                                   cancel_requested() ? 1.0 : 0.0};
+  const std::array<double, 4> mine{result.loss, result.fault.empty() ? 0.0 : 1.0,
+                                   cancel_requested() ? 1.0 : 0.0,
+                                   static_cast<double>(result.faulty)};
   const std::vector<double> all = group_.all_gather(mine);
   bool faulty = false;
   result.loss = 0;
@@ -77,6 +80,9 @@ void Updater::agree(UpdateResult& result) const {
   const std::vector<std::string> faults = group_.gather(result.fault);
   const auto told = std::ranges::find_if(faults, [](const auto& text) { return !text.empty(); });
   result.fault = told == faults.end() ? "told by process 0" : *told;
+  if (told == faults.end()) return;
+  const auto process = static_cast<size_t>(told - faults.begin());
+  result.faulty = static_cast<size_t>(all[process * mine.size() + 3]);
 }
 
 UpdateResult Updater::operator()(const std::vector<TrainBatch>& batches, int64_t step,

@@ -19,6 +19,7 @@ struct UpdateResult {
   double norm = 0;  // of all gradients together
   int64_t tokens = 0;
   std::string fault;  // empty: all numbers are finite, and the weights are new
+  size_t faulty = 0;  // of the batches, the one that the fault was found in
   bool stop = false;  // a stop was asked for in another process, or this one
 };
 

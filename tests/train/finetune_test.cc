@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "heed/base/cancel.h"
 #include "heed/base/file.h"
 #include "heed/io/json.h"
@@ -324,6 +326,24 @@ TEST_F(FineTuningTest, AdaptersOfWeightsThatAllLayersShareAreComputedAgain) {
     return run.run();
   };
   EXPECT_EQ(losses("true"), losses("false"));
+}
+
+TEST_F(FineTuningTest, AFaultIsToldWithItsBatchAndWhatBroke) {
+  FineTuning run = case_of("BertForSequenceClassification");
+  for (const auto& [name, value] : {std::pair{"optimizer", "sgd"},
+                                    {"clip", "0"},
+                                    {"learning_rate", "1e37"},
+                                    {"lora_rank", "2"},
+                                    {"lora_alpha", "1e6"},
+                                    {"batch", "2"},
+                                    {"accumulate", "2"}}) {
+    set_field(run.config(), name, value);
+  }
+  // three batches an epoch: the first update takes 0 and 1 of the first, the second begins with 2
+  expect_error(ErrorCode::corrupt_data,
+               {"step 2 (batch 2 of epoch 0)", "the weight bert.encoder.layer.0.",
+                ".lora_B.weight is not finite"},
+               [&] { run.run(); });
 }
 
 TEST_F(FineTuningTest, SettingsOfAdaptersNeedARankAndAModel) {
