@@ -212,6 +212,14 @@ void GrowingFile::sync() {
   if (::fsync(descriptor_) != 0) throw_system("cannot sync", path_, errno);
 }
 
+void make_folder(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return;
+  throw Error(ErrorCode::io_failure,
+              "cannot make the folder " + path.string() + ": " + error.message());
+}
+
 void write_file(const std::filesystem::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);

@@ -35,6 +35,10 @@ class MappedFile {
 /// The whole of a regular file. Throws Error not_found / io_failure; invalid_argument for a folder.
 std::string read_file(const std::filesystem::path& path);
 
+/// Makes a folder, and those above it, where they are not there. Error io_failure names it and says
+/// why it cannot be made.
+void make_folder(const std::filesystem::path& path);
+
 /// Puts what the system still holds of a file's content, or of a folder's list of names, on the
 /// disk. Error not_found / io_failure.
 void sync_path(const std::filesystem::path& path);

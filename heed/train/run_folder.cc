@@ -38,7 +38,7 @@ fs::path prepared(const TrainConfig& settings) {
     throw Error(ErrorCode::invalid_argument,
                 "train: needed a folder for the result; --out names one");
   }
-  fs::create_directories(settings.out);
+  make_folder(settings.out);
   return settings.out;
 }
 

@@ -151,6 +151,16 @@ TEST(MappedFile, WhatCannotBeRead) {
   expect_error(ErrorCode::invalid_argument, {"found a folder"}, [&] { read_file(folder.path()); });
 }
 
+TEST(MakeFolder, MakesThoseAboveAndSaysWhyItCannot) {
+  const TemporaryFolder folder;
+  make_folder(folder / "a" / "b");
+  make_folder(folder / "a" / "b");  // is there
+  EXPECT_TRUE(std::filesystem::is_directory(folder / "a" / "b"));
+  write_file(folder / "file", "");
+  expect_error(ErrorCode::io_failure, {"cannot make the folder", "file/c", "Not a directory"},
+               [&] { make_folder(folder / "file" / "c"); });
+}
+
 TEST(GrowingFile, KeepsWhatItWasCutToAndAddsToIt) {
   const TemporaryFolder folder;
   GrowingFile(folder / "log", 0).append("one two");

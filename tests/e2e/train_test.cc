@@ -286,6 +286,7 @@ TEST_F(Train, FaultsAreTold) {
   refused({"train", "lm", "--data", path("none.txt"), "--out", path("o")}, "none.txt");
   refused(with(language_model("o", "2"), {"--watch", "the cat"}), "--watch-every");
   refused(with(language_model("o", "0"), {"--epochs", "1e300"}), "than can be counted");
+  refused(language_model("text.txt/lm", "2"), "cannot make the folder");
   refused({"classify", "a", "--model", path("bert")}, "ForSequenceClassification");
 }
 
