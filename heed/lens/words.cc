@@ -52,6 +52,24 @@ Tensor mean_rows(const Tensor& rows, const std::vector<Word>& words) {
   return out;
 }
 
+constexpr std::string_view kSpaces = " \t\n\r";
+
+/// Whether white space stands between other characters: the tokenizer does not know words.
+bool has_words_in_it(std::string_view said) {
+  const size_t begin = said.find_first_not_of(kSpaces);
+  if (begin == std::string_view::npos) return false;
+  const size_t end = said.find_last_not_of(kSpaces);
+  return said.substr(begin, end - begin).find_first_of(kSpaces) != std::string_view::npos;
+}
+
+std::vector<Word> pieces_of(const Word& word) {
+  std::vector<Word> pieces;
+  for (int64_t at = word.pieces.start; at < word.pieces.end; ++at) {
+    pieces.push_back({"", {at, at + 1}, false, word.text});
+  }
+  return pieces;
+}
+
 bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
 /// Letters that are written without spaces between words, each a word or so.
@@ -101,18 +119,26 @@ std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
     }
     open = special ? -1 : index;
   }
-  for (Word& word : words) {
-    if (word.special) continue;
+  const auto said = [&](const Word& word) {
     const auto first = static_cast<size_t>(word.pieces.start);
     const auto last = static_cast<size_t>(word.pieces.end) - 1;
-    const std::string_view said =
-        slice(word.text == 1 ? second : text, encoding.byte_offsets[first].start,
-              encoding.byte_offsets[last].end);
-    word.name = word_label(said);
-    if (word.name.empty()) word.name = visible_token(said);
-    if (word.name.empty()) word.name = encoding.tokens[first];
+    return slice(word.text == 1 ? second : text, encoding.byte_offsets[first].start,
+                 encoding.byte_offsets[last].end);
+  };
+  std::vector<Word> named;
+  for (Word& word : words) {
+    if (word.special) {
+      named.push_back(std::move(word));
+      continue;
+    }
+    for (Word& part : has_words_in_it(said(word)) ? pieces_of(word) : std::vector<Word>{word}) {
+      part.name = word_label(said(part));
+      if (part.name.empty()) part.name = visible_token(said(part));
+      if (part.name.empty()) part.name = encoding.tokens[static_cast<size_t>(part.pieces.start)];
+      named.push_back(std::move(part));
+    }
   }
-  return words;
+  return named;
 }
 
 bool goes_on(std::string_view text, std::string_view piece) {
@@ -124,7 +150,6 @@ bool goes_on(std::string_view text, std::string_view piece) {
 }
 
 void split_at_signs(Encoding& encoding, std::string_view text) {
-  constexpr std::string_view kSpaces = " \t\n\r";
   int32_t word = -1;
   const Span* before = nullptr;  // the piece before, where a word can go on
   for (size_t i = 0; i < encoding.ids.size(); ++i) {

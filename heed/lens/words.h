@@ -19,7 +19,8 @@ struct Word {
 };
 
 /// The words of an encoded text (or pair), in order: pieces of one word as the tokenizer's
-/// pre-tokeniser cut it stand together, special tokens alone.
+/// pre-tokeniser cut it stand together, special tokens alone. Of a tokenizer that takes a text with
+/// spaces for one word (characters) each piece is a word.
 std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
                               std::string_view second = {});
 /// Each piece as a word of its own, named as the vocabulary names it.

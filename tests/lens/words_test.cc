@@ -41,6 +41,15 @@ TEST(Words, PiecesOfAWordStandTogether) {
   EXPECT_EQ(single_pieces(sample())[2].name, "##ing");
 }
 
+TEST(Words, ArePiecesWhereTheTokenizerKnowsNone) {
+  Encoding e = sample();
+  e.words = {-1, 0, 0, 0, -1, 0, -1};  // "Playing well" is one word
+  std::vector<std::string> names;
+  for (const Word& word : group_words(e, "Playing well", "Well")) names.push_back(word.name);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"[CLS]", "Play", "ing", "well", "[SEP]", "Well", "[SEP]"}));
+}
+
 TEST(Words, WeightsSumOverKeysAndAverageOverQueries) {
   const std::vector<Word> words = {{"a", {0, 1}}, {"b", {1, 3}}};
   const Tensor weights = Tensor::from({0.5f, 0.25f, 0.25f,  //
