@@ -54,7 +54,8 @@ void TrainShow::say(const std::string& line) const {
   std::fprintf(stderr, "%s\n", printable(line).c_str());
 }
 
-void TrainShow::started(const TrainFacts& facts, const TrainTask& /*task*/) {
+void TrainShow::started(const TrainFacts& facts, const TrainTask& task) {
+  if (watch_) watch_->begin(facts.first_step, task);
   if (context_.json) {
     print_json({{"parameters", facts.parameters},
                 {"trained", facts.trained},

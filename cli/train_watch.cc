@@ -4,10 +4,15 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
+#include <map>
+#include <utility>
 
 #include "heed/base/error.h"
+#include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/io/json.h"
 #include "heed/lens/look_picture.h"
 
 namespace heed::cli {
@@ -17,6 +22,8 @@ namespace fs = std::filesystem;
 
 constexpr size_t kMostFrames = 12;  // of a film: the first, the last and what lies evenly between
 constexpr int64_t kProbeTokens = 12;
+constexpr const char* kFrame = "step-";  // begins the names of its files
+constexpr const char* kFrameEnding = ".json";
 
 /// "2.5" is head 5 of layer 2.
 bool parse_head(const std::string& text, int64_t* layer, int64_t* head) {
@@ -30,6 +37,70 @@ bool parse_head(const std::string& text, int64_t* layer, int64_t* head) {
 /// The data's first words, where no sentence was given.
 std::string probe_of(const TrainConfig& settings, const TrainTask& task) {
   return settings.watch_text.empty() ? task.sample_text(kProbeTokens) : settings.watch_text;
+}
+
+/// What was looked at after so many updates.
+struct Frame {
+  int64_t step;
+  std::vector<HeatMap> maps;  // of each head
+};
+
+/// The files of moments that a folder has, by their updates.
+std::map<int64_t, fs::path> frames_in(const fs::path& folder) {
+  std::map<int64_t, fs::path> frames;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().stem().string();
+    if (entry.path().extension() != kFrameEnding || !name.starts_with(kFrame)) continue;
+    const char* const digits = name.data() + std::string_view(kFrame).size();
+    int64_t step = 0;
+    const auto [end, wrong] = std::from_chars(digits, name.data() + name.size(), step);
+    if (wrong == std::errc() && end == name.data() + name.size()) frames[step] = entry.path();
+  }
+  return frames;
+}
+
+/// The first moment, the last, and of the others some that lie evenly between.
+std::vector<std::pair<int64_t, fs::path>> spread(const std::map<int64_t, fs::path>& frames) {
+  const std::vector<std::pair<int64_t, fs::path>> all(frames.begin(), frames.end());
+  if (all.size() <= kMostFrames) return all;
+  std::vector<std::pair<int64_t, fs::path>> some;
+  for (size_t i = 0; i < kMostFrames; ++i) {
+    some.push_back(all[i * (all.size() - 1) / (kMostFrames - 1)]);
+  }
+  return some;
+}
+
+/// A map of a picture that was saved as JSON.
+HeatMap map_in(const Json& one) {
+  HeatMap map;
+  map.layer = one.at("layer").get<int>();
+  map.head = one.at("head").get<int>();
+  map.row_labels = one.at("rows").get<std::vector<std::string>>();
+  map.column_labels = one.at("columns").get<std::vector<std::string>>();
+  map.row_edges = one.value("row_edges", std::vector<int64_t>());
+  map.column_edges = one.value("column_edges", std::vector<int64_t>());
+  const Json& rows = one.at("values");
+  std::vector<float> values;
+  for (const Json& row : rows) {
+    for (const Json& value : row) values.push_back(value.is_null() ? NAN : value.get<float>());
+  }
+  map.values = Tensor::from(values, {std::ssize(rows), std::ssize(rows.at(0))});
+  map.highest = 1;
+  return map;
+}
+
+/// All of them; none of a file that is no picture's.
+std::vector<HeatMap> maps_in(const fs::path& file) {
+  std::vector<HeatMap> maps;
+  try {
+    for (const Json& one : read_json(file).at("maps")) maps.push_back(map_in(one));
+  } catch (const Error&) {
+    return {};
+  } catch (const Json::exception&) {
+    return {};
+  }
+  return maps;
 }
 
 }  // namespace
@@ -70,55 +141,67 @@ void TrainWatch::choose_heads(const Encoder& model) {
   }
 }
 
-HeatMap TrainWatch::titled(HeatMap map, const Head& head) const {
+void TrainWatch::begin(int64_t first_step, const TrainTask& task) {
+  if (task.encoder() == nullptr) {
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("train: watch_every needs a model that reads one text, found the task {}",
+                    settings_.task));
+  }
+  choose_heads(*task.encoder());
+  for (const auto& [step, file] : frames_in(folder())) {
+    if (step <= first_step) continue;
+    fs::remove(file);
+    fs::remove(fs::path(file).replace_extension(".png"));
+  }
+}
+
+HeatMap TrainWatch::map_of(const Look& seen, const Head& head) const {
+  Picture one = look_picture({seen}, {.layer = Pick::one(head.layer),
+                                      .head = Pick::one(head.head),
+                                      .sinks = true,
+                                      .marked = {},
+                                      .model = {}});
+  HeatMap map = std::move(one.maps.front());
   map.title = fmt::format("layer {}, head {}", head.layer, head.head);
+  map.layer = static_cast<int>(head.layer);
+  map.head = static_cast<int>(head.head);
+  map.highest = 1;  // so that moments can be compared
   return map;
 }
 
 void TrainWatch::look(int64_t step, const TrainTask& task) {
-  const Encoder* model = task.encoder();
-  if (model == nullptr) {
-    throw Error(ErrorCode::invalid_argument,
-                "train: watching is for models that read one text, not for translate");
-  }
-  if (frames_.empty()) choose_heads(*model);
-  const std::vector<Look> looks{watched_look(*model, task.tokenizer(), probe_of(settings_, task))};
-  Frame frame{.step = step, .maps = {}};
-  for (const Head& head : heads_) {
-    Picture one = look_picture(looks, {.layer = Pick::one(head.layer),
-                                       .head = Pick::one(head.head),
-                                       .sinks = true,
-                                       .marked = {},
-                                       .model = {}});
-    one.maps.front().highest = 1;  // so that moments can be compared
-    frame.maps.push_back(titled(std::move(one.maps.front()), head));
-  }
-  const fs::path folder = fs::path(settings_.out) / "watch";
-  fs::create_directories(folder);
-  save_picture({.title = fmt::format("After {} updates", step), .caption = {}, .maps = frame.maps},
-               folder / fmt::format("step-{:08}.png", step), Theme::light);
-  frames_.push_back(std::move(frame));
+  const Look seen = watched_look(*task.encoder(), task.tokenizer(), probe_of(settings_, task));
+  Picture frame{.title = fmt::format("After {} updates", step), .caption = {}, .maps = {}};
+  for (const Head& head : heads_) frame.maps.push_back(map_of(seen, head));
+  make_folder(folder());
+  const std::string name = fmt::format("{}{:08}", kFrame, step);
+  save_picture(frame, folder() / (name + ".png"), Theme::light);
+  save_picture(frame, folder() / (name + kFrameEnding), Theme::light);
 }
 
 void TrainWatch::save_film() const {
-  if (frames_.empty()) return;
-  std::vector<const Frame*> shown;
-  const size_t count = std::min(kMostFrames, frames_.size());
-  for (size_t i = 0; i < count; ++i) {
-    shown.push_back(&frames_[count == 1 ? 0 : i * (frames_.size() - 1) / (count - 1)]);
+  std::vector<Frame> shown;
+  for (const auto& [step, file] : spread(frames_in(folder()))) {
+    Frame frame{.step = step, .maps = maps_in(file)};
+    const auto is_of = [](const HeatMap& map, const Head& head) {
+      return map.layer == head.layer && map.head == head.head;
+    };
+    if (std::ranges::equal(frame.maps, heads_, is_of)) shown.push_back(std::move(frame));
   }
+  if (shown.empty()) return;
   Picture film{.title = "Attention while it forms",
                .caption = "A row is a head, LAYER.HEAD, a column a moment of the training.",
                .maps = {},
-               .columns = static_cast<int>(count)};
+               .columns = static_cast<int>(shown.size())};
   for (size_t head = 0; head < heads_.size(); ++head) {
-    for (const Frame* frame : shown) {
-      HeatMap map = frame->maps[head];
-      map.title = fmt::format("{}.{}, step {}", heads_[head].layer, heads_[head].head, frame->step);
+    for (const Frame& frame : shown) {
+      HeatMap map = frame.maps[head];
+      map.title = fmt::format("step {}, {}.{}", frame.step, heads_[head].layer, heads_[head].head);
       film.maps.push_back(std::move(map));
     }
   }
-  save_picture(film, fs::path(settings_.out) / "watch" / "film.png", Theme::light);
+  save_picture(film, folder() / "film.png", Theme::light);
 }
 
 }  // namespace heed::cli

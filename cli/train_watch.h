@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -13,14 +14,17 @@ namespace heed::cli {
 /// Where a model looks in a text, by words, as `heed look` shows it; cut to what the model reads.
 Look watched_look(const Encoder& model, const Tokenizer& tokenizer, const std::string& text);
 
-/// Heat maps of chosen heads on one sentence while a model trains: OUT/watch/step-N.png, and in the
-/// end OUT/watch/film.png with a row a head and a column a moment.
+/// Heat maps of chosen heads on one sentence while a model trains: OUT/watch/step-N.png, with its
+/// numbers in step-N.json, and in the end OUT/watch/film.png with a row a head and a column a
+/// moment. The film is made of those files, so that of a resumed run shows all of it.
 class TrainWatch {
  public:
   explicit TrainWatch(const TrainConfig& settings);
 
-  /// Error invalid_argument for a task whose model cannot be looked into or a head it does not
-  /// have.
+  /// To be called before the first look of a run that goes on after first_step: what the folder has
+  /// of later moments goes. Error invalid_argument for a task whose model cannot be looked into or
+  /// a head it does not have.
+  void begin(int64_t first_step, const TrainTask& task);
   void look(int64_t step, const TrainTask& task);
   void save_film() const;
 
@@ -29,16 +33,12 @@ class TrainWatch {
     int64_t layer;
     int64_t head;
   };
-  struct Frame {
-    int64_t step;
-    std::vector<HeatMap> maps;  // of each head
-  };
+  std::filesystem::path folder() const { return std::filesystem::path(settings_.out) / "watch"; }
   void choose_heads(const Encoder& model);
-  HeatMap titled(HeatMap map, const Head& head) const;
+  HeatMap map_of(const Look& seen, const Head& head) const;
 
   const TrainConfig& settings_;
   std::vector<Head> heads_;
-  std::vector<Frame> frames_;
 };
 
 }  // namespace heed::cli
