@@ -121,6 +121,8 @@ std::vector<TextPair> parse_pairs_json(std::string_view content, const PairField
 }
 
 std::vector<std::filesystem::path> files_of(const std::string& files) {
+  std::error_code error;
+  if (std::filesystem::exists(files, error)) return {files};
   std::vector<std::filesystem::path> paths;
   for (size_t begin = 0; begin <= files.size();) {
     const size_t end = std::min(files.find(',', begin), files.size());

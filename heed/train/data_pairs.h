@@ -39,7 +39,8 @@ std::vector<TextPair> parse_pairs_json(std::string_view content, const PairField
 /// not_found.
 std::vector<TextPair> read_pairs(const std::string& files, const PairFields& fields, BadRows& bad);
 
-/// The files that `files` names.
+/// The files that `files` names: one of that name if there is such a file, else those between
+/// commas.
 std::vector<std::filesystem::path> files_of(const std::string& files);
 
 }  // namespace heed

@@ -138,10 +138,12 @@ void TaskTokenizer::write(const fs::path& folder) const {
 
 Json TaskBase::identity() const {
   Json all = Json::object();
-  all["data"] = describe_files(files_of(settings_.data));
-  if (!settings_.validation.empty()) {
-    all["validation"] = describe_files(files_of(settings_.validation));
-  }
+  const bool pairs = settings_.task == "translate" || settings_.task == "seq2seq";
+  const auto describe = [&](const std::string& named) {
+    return describe_files(pairs ? files_of(named) : std::vector<fs::path>{named});
+  };
+  all["data"] = describe(settings_.data);
+  if (!settings_.validation.empty()) all["validation"] = describe(settings_.validation);
   all["config"] = start_.config;
   for (const auto& [name, content] : tokenizer_.files) all["tokenizer"][name] = crc32c(content);
   if (start_.from_checkpoint()) {

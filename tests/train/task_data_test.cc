@@ -42,6 +42,16 @@ TEST_F(TaskData, TextsThatAreNotUtf8AreToldWithLineAndByte) {
   }
 }
 
+TEST_F(TaskData, ACommaMayBeInAFilesName) {
+  const std::string text = file("a,b.txt", std::string(300, 'a'));
+  const Json one = task({{"task", "lm"}, {"data", text}, {"validation", text}})->identity();
+  EXPECT_TRUE(one["data"].contains("a,b.txt")) << one;
+  EXPECT_TRUE(one["validation"].contains("a,b.txt")) << one;
+  const std::string pairs = file("c,d.tsv", "ab\tba\nb\tb\n");
+  const auto learnt = task({{"task", "translate"}, {"data", pairs}, {"tokenizer", "characters"}});
+  EXPECT_TRUE(learnt->identity()["data"].contains("c,d.tsv"));
+}
+
 TEST_F(TaskData, AByteOrderMarkIsNoToken) {
   const std::string text = "\xEF\xBB\xBF" + std::string(300, 'a');
   EXPECT_EQ(read_text(file("marked.txt", text)).size(), 300U);
