@@ -48,12 +48,6 @@ TrainConfig settings_of(const Context& context, const Options& options, bool see
   if (!options.task.empty()) set_field(settings, "task", options.task);
   if (seed_given) set_field(settings, "seed", std::to_string(context.seed));
   for (const auto& [name, values] : options.given) set_field(settings, name, joined(values));
-  const bool watches = settings.has("watch_text") || settings.has("watch_heads");
-  if (watches && !settings.has("watch_every")) {
-    throw Error(ErrorCode::invalid_argument,
-                "train: what is to be watched needs to be told how often; --watch-every 100 draws "
-                "it every 100 updates");
-  }
   return settings;
 }
 

@@ -125,6 +125,11 @@ void read_train_config(TrainConfig& config, const std::filesystem::path& path);
 /// run keeps of itself.
 std::string to_yaml(const TrainConfig& config);
 
+/// Error invalid_argument for a setting that was given and that nothing would come of, with what it
+/// needs: mask_part the task mlm, width a new model. One that is 0, false or empty asks for
+/// nothing.
+void check_uses(const TrainConfig& config);
+
 OptimizerOptions optimizer_options(const TrainConfig& config);
 /// total_steps: updates of the whole run; width: the model's, which noam takes.
 ScheduleOptions schedule_options(const TrainConfig& config, int64_t total_steps, int64_t width);

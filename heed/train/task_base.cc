@@ -96,14 +96,17 @@ Json describe_weights(const fs::path& folder) {
 
 }  // namespace
 
+bool learns_tokenizer(const TrainConfig& settings) {
+  const auto named = std::ranges::find(kLearnt, settings.tokenizer, &Learnt::name);
+  return named != kLearnt.end() || (settings.tokenizer.empty() && settings.model.empty());
+}
+
 TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraining usual,
                                     const Texts& texts) {
-  const auto named = std::ranges::find(kLearnt, settings.tokenizer, &Learnt::name);
-  const bool learnt =
-      named != kLearnt.end() || (settings.tokenizer.empty() && settings.model.empty());
-  if (!learnt) {
+  if (!learns_tokenizer(settings)) {
     return load(find_model(settings.tokenizer.empty() ? settings.model : settings.tokenizer));
   }
+  const auto named = std::ranges::find(kLearnt, settings.tokenizer, &Learnt::name);
   if (named != kLearnt.end()) usual.kind = named->kind;
   if (settings.vocab > 0) usual.vocab = settings.vocab;
   TokenizerTrainer trainer(usual);
@@ -173,6 +176,7 @@ std::unique_ptr<TrainTask> make_task(const TrainConfig& settings, BadRows& bad) 
         ErrorCode::invalid_argument,
         fmt::format("train {}: needed a file to learn from; --data names it", settings.task));
   }
+  if (!settings.task.empty()) check_uses(settings);
   if (settings.task == "lm") return make_text_task(settings);
   if (settings.task == "classify") return make_classify_task(settings, bad);
   if (settings.task == "ner") return make_ner_task(settings, bad);

@@ -13,6 +13,9 @@
 
 namespace heed {
 
+/// Whether the settings ask for a tokenizer that is learnt from the data.
+bool learns_tokenizer(const TrainConfig& settings);
+
 /// A tokenizer and the files that it is.
 struct TaskTokenizer {
   std::shared_ptr<const Tokenizer> tokenizer;

@@ -18,22 +18,6 @@ std::string path_of(const std::string& model) {
                                                      : model;
 }
 
-/// Error for settings of adapters that nothing would come of.
-void check_adapters(const TrainConfig& settings, const ModelStart& start) {
-  for (const char* name : {"lora_alpha", "lora_targets", "lora_merge"}) {
-    if (!settings.has(name) || settings.has("lora_rank")) continue;
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("train: {} is of low-rank updates, which are not asked for; lora_rank "
-                            "asks for them",
-                            name));
-  }
-  if (settings.lora_rank == 0 || start.from_checkpoint()) return;
-  throw Error(
-      ErrorCode::invalid_argument,
-      "train: low-rank updates (lora_rank) change a model that has learnt already, and none "
-      "is named; --model names it");
-}
-
 }  // namespace
 
 ParameterOptions TrainedWeights::options(const TrainConfig& settings, const ModelStart& start,
@@ -58,7 +42,6 @@ TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& st
       model_(path_of(settings.model)),
       merge_(settings.lora_merge),
       store_(start.weights, options(settings, start, rule)) {
-  check_adapters(settings, start);
   for (const auto& [name, tensor] : start.weights) in_base_.insert(name);
   if (settings.lora_rank == 0) return;
   LoraOptions lora{.rank = settings.lora_rank,

@@ -124,6 +124,44 @@ TEST(TrainConfig, AnErrorChangesNothing) {
   EXPECT_EQ(to_yaml(config), to_yaml(TrainConfig()));
 }
 
+TEST(TrainConfig, WhatNothingWouldComeOfIsRefused) {
+  using Given = std::vector<std::pair<const char*, const char*>>;
+  const auto config_of = [](const Given& given) {
+    TrainConfig config;
+    for (const auto& [name, value] : given) set_field(config, name, value);
+    return config;
+  };
+  const auto refused = [&](const Given& given, std::string_view message) {
+    expect_error(ErrorCode::invalid_argument, {message}, [&] { check_uses(config_of(given)); });
+  };
+  refused({{"task", "lm"}, {"mask_part", "0.2"}},
+          "mask_part needs the task mlm, found the task lm");
+  refused({{"task", "lm"}, {"text_column", "a"}}, "text_column needs the task classify");
+  refused({{"task", "lm"}, {"momentum", "0.5"}},
+          "momentum needs the optimizer sgd, found the optimizer adamw");
+  refused({{"task", "lm"}, {"nesterov", "true"}}, "nesterov needs the optimizer sgd");
+  refused({{"task", "lm"}, {"floor_rate", "1e-5"}},
+          "floor_rate needs the schedule cosine, found the schedule linear");
+  refused({{"task", "lm"}, {"norm_first", "true"}}, "norm_first needs the task translate");
+  refused({{"task", "lm"}, {"batch_tokens", "99"}}, "batch_tokens needs another task");
+  refused({{"task", "classify"}, {"model", "m"}, {"width", "64"}},
+          "width needs a new model, found model m");
+  refused({{"task", "mlm"}, {"model", "m"}, {"vocab", "99"}}, "vocab needs a tokenizer");
+  refused({{"task", "lm"}, {"validation_part", "0"}, {"patience", "3"}},
+          "patience needs data to measure on");
+  refused({{"task", "lm"}, {"lora_alpha", "4"}}, "lora_alpha needs low-rank updates (lora_rank)");
+  refused({{"task", "lm"}, {"lora_rank", "4"}}, "low-rank updates (--model)");
+  refused({{"task", "translate"}, {"watch_every", "4"}}, "watch_every needs a model");
+  check_uses(config_of({{"task", "lm"}, {"nesterov", "false"}, {"batch_tokens", "0"}}));
+  check_uses(config_of({{"task", "mlm"}, {"model", "m"}, {"tokenizer", "bpe"}, {"vocab", "99"}}));
+  check_uses(config_of({{"optimizer", "sgd"},
+                        {"momentum", "0"},
+                        {"schedule", "cosine"},
+                        {"floor_rate", "1e-5"},
+                        {"task", "lm"},
+                        {"epochs", "2"}}));
+}
+
 TEST(TrainConfig, ReadsAFile) {
   const testing::TemporaryFolder folder;
   std::ofstream(folder / "run.yaml") << "batch: 3\n";

@@ -41,7 +41,9 @@ class FineTuning {
     const std::string task = one["task"].get<std::string>();
     const std::string data = folder_ / ("rows" + std::string(task == "classify" ? ".csv" : ".txt"));
     write_file(data, one["data"].get<std::string>());
-    for (const auto& [name, value] : settings.items()) set_field(config_, name, value.dump());
+    for (const auto& [name, value] : settings.items()) {
+      if (name != "mask_part" || task == "mlm") set_field(config_, name, value.dump());
+    }
     for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::string>>{
              {"task", task},
              {"data", data},
