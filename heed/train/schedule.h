@@ -21,14 +21,14 @@ struct ScheduleOptions {
   int64_t width = 512;       // noam: d_model
 };
 
-/// The learning rate of update `step`, counted from 0. With w warm-up steps, N total steps:
-///   constant  min(1, step / w) peak                        (transformers'
-///   get_constant_schedule...) linear    the same, then (N - step) / (N - w) peak (transformers'
-///   get_linear_schedule...) cosine    (step + 1) / (w + 1) peak, then floor + (1 + cos(pi (step -
-///   w) / (N - w))) / 2
-///             (peak - floor)                                                    (nanoGPT's)
-///   noam      peak width^-0.5 min(s^-0.5, s w^-1.5) with s = step + 1    (Vaswani et al. 2017, eq.
-///   3)
+/// The learning rate of update `step`, counted from 0. With w warm-up steps of N, p the peak and f
+/// the floor, and s = step + 1:
+///
+///   constant: p min(1, step / w), transformers' get_constant_schedule_with_warmup;
+///   linear: the same, then p (N - step) / (N - w), transformers' get_linear_schedule_with_warmup;
+///   cosine: p s / (w + 1), then f + (p - f) (1 + cos(pi (step - w) / (N - w))) / 2, nanoGPT's;
+///   noam: p width^-0.5 min(s^-0.5, s w^-1.5), Vaswani et al. 2017, eq. 3.
+///
 /// Constant and linear therefore make their first update at rate 0 where w > 0, as transformers'
 /// do. Error invalid_argument for options that contradict each other.
 double learning_rate(const ScheduleOptions& options, int64_t step);
