@@ -104,8 +104,9 @@ struct TrainField {
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
   std::vector<std::string_view> choices = {};  // of a string; empty: any
-  bool may_change = false;  // when a run is resumed: only how far it goes or what is told of it
-                            // depends on it, or it is a path whose content is compared instead
+  bool may_change = false;  // when a run is resumed: how far it goes (and with it rates that fall
+                            // to its end) or what is told of it depends on it, or it is a path
+                            // whose content is compared instead
 };
 
 /// All settings, in the order in which help lists them.

@@ -10,6 +10,7 @@
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/log.h"
 #include "heed/tensor/storage.h"
 #include "heed/train/checkpoint.h"
 #include "heed/train/run_folder.h"
@@ -144,6 +145,7 @@ class Trainer {
   // checkpoints
   std::optional<TrainingState> earlier() const;
   void take_up(const TrainingState& state);
+  void warn_of_length(int64_t before) const;
   Json identity() const;
   Json progress() const;
   MetricsWriter::Options metric_options() const;
@@ -316,7 +318,12 @@ Json Trainer::identity() const {
 }
 
 Json Trainer::progress() const {
-  Json all = {{"epoch", at_.epoch}, {"batch", at_.batch}, {"worse", worse_}, {"skipped", skipped_}};
+  Json all = {{"epoch", at_.epoch},
+              {"batch", at_.batch},
+              {"worse", worse_},
+              {"skipped", skipped_},
+              {"total_steps", total_},
+              {"tally", {tally_.loss, tally_.norm, tally_.steps, tally_.tokens, tally_.seconds}}};
   if (best_) {
     all["best"] = {{"step", best_step_},
                    {"score", best_->score},
@@ -334,6 +341,17 @@ std::optional<TrainingState> Trainer::earlier() const {
   return state;
 }
 
+/// A run that was to be so long and is of another length now: rates that fall to its end change.
+void Trainer::warn_of_length(int64_t before) const {
+  const bool falls =
+      schedule_.kind == ScheduleKind::linear || schedule_.kind == ScheduleKind::cosine;
+  if (!falls || before == total_) return;
+  log(LogLevel::warning,
+      fmt::format("train: the run was of {} updates and is of {} now; from here on the {} schedule "
+                  "has the rates of a run of {}, which its first {} updates did not have",
+                  before, total_, settings_.schedule, total_, step_));
+}
+
 void Trainer::take_up(const TrainingState& state) {
   copy_tensors(state.weights, weights_.kept(), "weights");
   optimizer_->load_state(state.optimizer);
@@ -343,6 +361,14 @@ void Trainer::take_up(const TrainingState& state) {
   at_ = {progress.at("epoch").get<int64_t>(), progress.at("batch").get<int64_t>()};
   worse_ = progress.at("worse").get<int64_t>();
   skipped_ = progress.at("skipped").get<int64_t>();
+  if (const auto tally = progress.find("tally"); tally != progress.end()) {
+    tally_ = {.loss = tally->at(0).get<double>(),
+              .norm = tally->at(1).get<double>(),
+              .steps = tally->at(2).get<int64_t>(),
+              .tokens = tally->at(3).get<int64_t>(),
+              .seconds = tally->at(4).get<double>()};
+  }
+  warn_of_length(progress.value("total_steps", total_));
   if (!progress.contains("best")) return;
   const Json& best = progress["best"];
   best_step_ = best.at("step").get<int64_t>();

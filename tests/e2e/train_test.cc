@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <string>
 #include <thread>
 
@@ -133,6 +134,40 @@ TEST_F(Train, AResumedRunEndsWithTheSameBits) {
     return read_file(folder_ / run / "checkpoints" / "step-00000020" / "model.safetensors");
   };
   EXPECT_EQ(weights("whole"), weights("parts"));
+  EXPECT_EQ(rest.err.find("schedule"), std::string::npos) << rest.err;
+}
+
+TEST_F(Train, AResumedRunsMetricsAreThoseOfTheWhole) {
+  // a checkpoint lies between two lines of metrics
+  const auto losses = [&](const char* run) {
+    std::vector<double> found;
+    for (const Json& line : lines_in(read_file(folder_ / run / "metrics.jsonl"))) {
+      if (line.contains("loss")) found.push_back(line["loss"].get<double>());
+    }
+    return found;
+  };
+  ASSERT_EQ(run_heed(with(language_model("whole", "14"), {"--log-every", "7"})).status, 0);
+  ASSERT_EQ(run_heed(with(language_model("parts", "10"), {"--log-every", "7"})).status, 0);
+  std::filesystem::remove_all(folder_ / "parts" / "checkpoints" / "step-00000010");
+  std::filesystem::remove(folder_ / "parts" / "checkpoints" / "best");
+  const Result rest =
+      run_heed(with(language_model("parts", "14"), {"--log-every", "7", "--resume"}));
+  ASSERT_EQ(rest.status, 0) << rest.err;
+  EXPECT_EQ(losses("parts"), losses("whole"));
+}
+
+TEST_F(Train, AnotherLengthOfARunWhoseRatesFallIsTold) {
+  const auto falling = [&](const char* steps) {
+    std::vector<std::string> arguments = language_model("falls", steps);
+    std::ranges::replace(arguments, std::string("constant"), std::string("linear"));
+    return arguments;
+  };
+  ASSERT_EQ(run_heed(falling("5")).status, 0);
+  const Result longer = run_heed(with(falling("10"), {"--resume"}));
+  EXPECT_EQ(longer.status, 0) << longer.err;
+  EXPECT_NE(longer.err.find("was of 5 updates and is of 10 now; from here on the linear schedule"),
+            std::string::npos)
+      << longer.err;
 }
 
 TEST_F(Train, AnInterruptedRunSavesAndSaysSo) {
