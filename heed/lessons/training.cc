@@ -108,6 +108,7 @@ struct Head {
 struct Snapshot {
   Tensor weights;  // [1, S] of the probe
   Tensor match;    // [8, 8]
+  Tensor saying;   // [8, 8]
   float loss = 0;  // of the probe rows
   double right = 0;
 };
@@ -121,6 +122,7 @@ Snapshot snapshot(const Head& head, const Task& probe) {
   }
   return {.weights = head.look(probe).select(0, 0).select(0, 0).contiguous(),
           .match = head.match(),
+          .saying = head.saying(),
           .loss = *head.loss(probe).data<float>(),
           .right = static_cast<double>(right) / static_cast<double>(scores.size(0))};
 }
@@ -218,11 +220,14 @@ std::vector<Step> walk_training() {
   looks.heat_map = true;
   looks.lowest = 0.0F;
   looks.highest = 1.0F;
-  const auto add_match = [&](const char* name, const Tensor& match, const char* says) {
-    Step& step =
-        add(name, "W_q^T W_k / sqrt(D), letters alone", "C C", match, letters, letters, says);
+  const auto add_map = [&](const char* name, const char* formula, const char* shape,
+                           const Tensor& map, const Labels& names, const char* says) {
+    Step& step = add(name, formula, shape, map, names, names, says);
     step.heat_map = true;
     step.decimals = 2;
+  };
+  const auto add_match = [&](const char* name, const Tensor& match, const char* says) {
+    add_map(name, "W_q^T W_k / sqrt(D), letters alone", "C C", match, letters, says);
   };
   add_match("match before", before.match,
             "How well a letter as question (row) meets a letter in "
@@ -230,12 +235,15 @@ std::vector<Step> walk_training() {
   add_match("match during", during.match, "The diagonal rises.");
   add_match("match after", after.match,
             "Each letter meets itself: this is what W_q and W_k learned, together.");
-  Step& says =
-      add("what a pair says", "W_v^T, numbers alone", "S E", head.saying(), numbers, numbers,
-          "W_v learned to hand on the number as the answer, and to say nothing of the "
-          "letter.");
-  says.heat_map = true;
-  says.decimals = 2;
+  const auto add_saying = [&](const char* name, const Tensor& saying, const char* says) {
+    add_map(name, "W_v^T, numbers alone", "S E", saying, numbers, says);
+  };
+  add_saying("what a pair says before", before.saying,
+             "What a number in a pair (row) says for each answer (column): noise.");
+  add_saying("what a pair says during", during.saying, "Here too the diagonal rises.");
+  add_saying("what a pair says after", after.saying,
+             "W_v learned to hand on the number as the answer, and to say nothing of the "
+             "letter.");
   return steps;
 }
 

@@ -156,7 +156,15 @@ TEST(Lessons, TrainingLearnsToLook) {
   EXPECT_LT(course.at({last, 0}), 0.1);
   EXPECT_EQ(course.at({last, 1}), 1);
   const Tensor match = values_of("training", "match after");
-  const Tensor says = values_of("training", "what a pair says");
+  const Tensor says = values_of("training", "what a pair says after");
+  const auto diagonal = [](const char* step) {
+    const Tensor says_then = values_of("training", step);
+    double sum = 0;
+    for (int64_t i = 0; i < 8; ++i) sum += says_then.at({i, i});
+    return sum / 8;
+  };
+  EXPECT_LT(std::abs(diagonal("what a pair says before")), 0.3);
+  EXPECT_GT(diagonal("what a pair says during"), 0.5);
   for (int64_t i = 0; i < 8; ++i) {
     for (int64_t j = 0; j < 8; ++j) {
       if (i == j) continue;
