@@ -7,7 +7,9 @@
 
 #include "heed/base/file.h"
 #include "heed/io/json.h"
+#include "heed/io/safetensors.h"
 #include "tests/e2e/program.h"
+#include "tests/golden.h"
 #include "tests/letter_models.h"
 #include "tests/random_bert.h"
 
@@ -320,6 +322,57 @@ TEST_F(Train, AFilmShowsTheWholeOfAResumedRun) {
   EXPECT_NE(wrong.err.find("watch_heads 7.0: the model has layers 0 to 1"), std::string::npos)
       << wrong.err;
   EXPECT_EQ(wrong.err.find("step 16"), std::string::npos) << "before any update";
+}
+
+TEST_F(Train, PatienceEndsARunThatIsNoBetter) {
+  std::vector<std::string> still = language_model("still", "50");
+  std::ranges::replace(still, std::string("3e-3"), std::string("1e-30"));  // changes no weight
+  const Result got = run_heed(with(still, {"--patience", "3", "--eval-every", "1", "--json"}));
+  ASSERT_EQ(got.status, 0) << got.err;
+  const Json end = lines_in(got.out).back();
+  EXPECT_EQ(end["end"], "stopped_early");
+  EXPECT_EQ(end["steps"], 4);  // the first evaluation is the best, three are no better
+}
+
+TEST_F(Train, UpdatesThatAreNoNumbersAreLeftOutAsOftenAsAllowed) {
+  const auto wild = [&](const char* steps) {
+    return run_heed({"train",           "lm",
+                     "--data",          path("text.txt"),
+                     "--tokenizer",     "characters",
+                     "--layers",        "1",
+                     "--width",         "16",
+                     "--heads",         "2",
+                     "--block",         "16",
+                     "--steps",         steps,
+                     "--optimizer",     "sgd",
+                     "--learning-rate", "1e30",
+                     "--clip",          "0",
+                     "--skip-nan",      "3",
+                     "--out",           path(std::string("wild") + steps)});
+  };
+  const Result left_out = wild("4");
+  EXPECT_EQ(left_out.status, 0) << left_out.err;
+  for (const char* step : {"left out step 2 ", "left out step 3 ", "left out step 4 "}) {
+    EXPECT_NE(left_out.err.find(step), std::string::npos) << left_out.err;
+  }
+  const Result too_often = wild("5");
+  EXPECT_EQ(too_often.status, 2);
+  EXPECT_NE(too_often.err.find("train: step 5 "), std::string::npos) << too_often.err;
+}
+
+TEST_F(Train, LowerLayersLearnAtLowerRates) {
+  ASSERT_EQ(run_heed(with(classifier("slow"), {"--layer-rate-decay", "0.01"})).status, 0);
+  const auto change = [&](const std::string& name) {
+    const Tensor before = Checkpoint::open(folder_ / "bert").load(name);
+    const Tensor after = Checkpoint::open(folder_ / "slow").load("bert." + name);
+    return distance(before, after);
+  };
+  const double table = change("embeddings.word_embeddings.weight");
+  const double lower = change("encoder.layer.0.output.dense.weight");
+  const double upper = change("encoder.layer.1.output.dense.weight");
+  EXPECT_LT(table, lower / 20);  // each about a hundredth of the next
+  EXPECT_LT(lower, upper / 20);
+  EXPECT_GT(upper, 1e-4);
 }
 
 TEST_F(Train, FaultsAreTold) {
