@@ -20,10 +20,7 @@ void RowTask::check_rows(size_t rows, const BadRows& bad) const {
 }
 
 void RowTask::set_rows(TokenRows train, TokenRows valid) {
-  if (train.ids.empty()) {
-    throw Error(ErrorCode::invalid_argument,
-                settings().data + ": needed at least 1 row to train on, found 0");
-  }
+  check_rows(train.ids.size(), {});
   if (valid.ids.empty() && !settings().validation.empty()) {
     throw Error(ErrorCode::invalid_argument,
                 settings().validation + ": needed at least 1 row to measure on, found 0");
