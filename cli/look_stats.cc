@@ -24,8 +24,8 @@ HeadTable measure(const LookSession& session) {
     check_cancelled();
     const Look seen = session.look_at(i, {});
     for (size_t at = 0; at < tallies.size(); ++at) {
-      tallies[at].add(seen.reports[at / static_cast<size_t>(facts.heads)], seen.want,
-                      static_cast<int64_t>(at) % facts.heads, seen.head_tokens());
+      seen.add_to(tallies[at], static_cast<int64_t>(at) / facts.heads,
+                  static_cast<int64_t>(at) % facts.heads);
     }
     bar.update(static_cast<int64_t>(i + 1), static_cast<int64_t>(session.count()));
   }

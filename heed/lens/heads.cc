@@ -51,18 +51,20 @@ bool has_keys(const AttentionKeyList& list, int64_t row) {
   return list.starts[at + 1] > list.starts[at];
 }
 
-float even_distance(int64_t tokens, const std::vector<int64_t>& rows) {
-  // |row - key| over all keys: 1 + .. + row before, 1 + .. + (tokens - 1 - row) after
-  double sum = 0;
-  for (const int64_t row : rows) {
-    const auto before = static_cast<double>(row);
-    const auto after = static_cast<double>(tokens - 1 - row);
-    sum += (before * (before + 1) + after * (after + 1)) / 2;
-  }
-  return static_cast<float>(sum / (static_cast<double>(rows.size()) * static_cast<double>(tokens)));
+// What causality and windows let a row see; it always sees itself.
+AttentionRange seen_keys(const Mask& mask, int64_t row, int64_t tokens) {
+  const int64_t right = mask.causal() ? 0 : mask.right();
+  return {std::max<int64_t>(0, row - mask.left()), std::min(tokens, row + right + 1)};
 }
 
-// One row's; most is the entropy and even the distance of looking at all tokens alike.
+// |row - key|, the mean over the keys seen: 1 + .. + before and 1 + .. + after in sum.
+double even_distance(int64_t row, const AttentionRange& seen) {
+  const auto before = static_cast<double>(row - seen.begin);
+  const auto after = static_cast<double>(seen.end - 1 - row);
+  return (before * (before + 1) + after * (after + 1)) / (2 * (before + after + 1));
+}
+
+// One row's; most is the entropy and even the distance of looking at all keys seen alike.
 HeadStatistics row_statistics(const AttentionReport& report, int64_t head, int64_t row, float most,
                               float even) {
   const auto of = [&](const Tensor& values) { return values.at({0, head, row}); };
@@ -152,14 +154,19 @@ float cross_sink_weight(const AttentionReport& report, int64_t head, int64_t row
 }
 
 void HeadTally::add(const AttentionReport& report, const AttentionReportWant& want, int64_t head,
-                    const HeadTokens& tokens) {
+                    const HeadTokens& tokens, const Mask& mask) {
   const std::vector<int64_t> rows = tokens.rows();
-  const auto count = static_cast<int64_t>(tokens.ids.size());
-  const float most = std::log(static_cast<float>(count));
-  const float even = even_distance(count, rows);
+  std::vector<AttentionRange> seen;
+  double even = 0;
   for (const int64_t row : rows) {
-    const HeadStatistics one = row_statistics(report, head, row, most, even);
-    add(one);
+    seen.push_back(seen_keys(mask, row, std::ssize(tokens.ids)));
+    even += even_distance(row, seen.back()) / static_cast<double>(rows.size());
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const int64_t row = rows[i], keys = seen[i].end - seen[i].begin;
+    add(row_statistics(report, head, row, std::log(static_cast<float>(keys)),
+                       static_cast<float>(even)));
+    choosing_ += keys > 1 ? 1 : 0;
     copied_ += has_keys(want.lists[kCopies], row) ? 1 : 0;
     followed_ += has_keys(want.lists[kFollowers], row) ? 1 : 0;
     ++offsets_[report.max_key.at<int64_t>({0, head, row}) - row];
@@ -183,13 +190,15 @@ void HeadTally::add_cross(const AttentionReport& report, int64_t head, int64_t k
          .sinks = cross_sink_weight(report, head, row)});
   }
   rows_ += static_cast<int64_t>(rows.size());
+  choosing_ += keys > 1 ? static_cast<int64_t>(rows.size()) : 0;
 }
 
 HeadStatistics HeadTally::mean() const {
   HeadStatistics mean;
   for (size_t i = 0; i < kStatistics.size(); ++i) {
     const auto value = kStatistics[i].value;
-    const int64_t rows = value == &HeadStatistics::duplicate   ? copied_
+    const int64_t rows = value == &HeadStatistics::spread      ? choosing_
+                         : value == &HeadStatistics::duplicate ? copied_
                          : value == &HeadStatistics::induction ? followed_
                                                                : rows_;
     mean.*value = rows > 0 ? static_cast<float>(sums_[i] / static_cast<double>(rows)) : 0;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "heed/ops/attention_report.h"
+#include "heed/ops/mask.h"
 
 namespace heed {
 
@@ -16,8 +17,8 @@ namespace heed {
 /// tokens; rows of tokens that the tokenizer added count only if a text has no others. Definitions
 /// and sources: docs/math/lens.md.
 struct HeadStatistics {
-  float entropy = 0;     // of a row, in nats: 0 looks at one token, ln T at all alike
-  float spread = 0;      // entropy / ln T
+  float entropy = 0;     // of a row, in nats: 0 looks at one token, ln n at n alike
+  float spread = 0;      // entropy / ln n of the n tokens that a row sees; of rows that see several
   float max = 0;         // a row's largest weight
   float first = 0;       // weight on the text's first token
   float separator = 0;   // weight on the other tokens that the tokenizer added ([SEP])
@@ -26,7 +27,7 @@ struct HeadStatistics {
   float previous = 0;    // weight on the token before
   float next = 0;        // weight on the token after
   float distance = 0;    // mean |query - key| in tokens, weighted
-  float reach = 0;       // distance / that of looking at all tokens alike
+  float reach = 0;       // distance / that of looking at all tokens that a row sees alike
   float positional = 0;  // share of rows whose largest weight lies at `offset`
   float duplicate = 0;   // weight on other copies of the token; of rows that have one
   float induction = 0;   // weight on what followed earlier copies; of rows that have one
@@ -94,9 +95,10 @@ float cross_sink_weight(const AttentionReport& report, int64_t head, int64_t row
 /// Gathers one head's statistics over texts.
 class HeadTally {
  public:
-  /// report: of one text (B = 1), as head_want asked for it.
+  /// report: of one text (B = 1), as head_want asked for it. mask: the layer's, whose causality and
+  /// windows say how many tokens each row sees, itself among them.
   void add(const AttentionReport& report, const AttentionReportWant& want, int64_t head,
-           const HeadTokens& tokens);
+           const HeadTokens& tokens, const Mask& mask);
   /// The same of a text's look at another one, as cross_want asked for it: kCrossStatistics.
   /// keys: tokens of the other one.
   void add_cross(const AttentionReport& report, int64_t head, int64_t keys,
@@ -108,6 +110,7 @@ class HeadTally {
 
   std::array<double, kStatistics.size()> sums_{};
   int64_t rows_ = 0;
+  int64_t choosing_ = 0;  // rows that see more than one token
   int64_t copied_ = 0;    // rows whose token has another copy
   int64_t followed_ = 0;  // rows whose token has an earlier one, and something followed it
   std::map<int64_t, int64_t> offsets_;
@@ -118,7 +121,8 @@ class HeadTally {
 /// such heads rest on a sink); else "first", "separator", "previous", "next" or "self" likewise
 /// (the largest counts); else "positional" if kPositional of its rows have their largest weight at
 /// one offset; else "global" if its entropy is kGlobal of what it could be; else "local" if it
-/// reaches at most kLocal of the mean distance of a head that looks at all alike; else "mixed".
+/// reaches at most kLocal of the mean distance of a head that looks at all it sees alike; else
+/// "mixed".
 std::string_view head_role(const HeadStatistics& statistics);
 
 inline constexpr std::array<std::string_view, 11> kRoles{
@@ -126,7 +130,7 @@ inline constexpr std::array<std::string_view, 11> kRoles{
     "induction", "positional", "local", "global", "mixed"};
 constexpr float kRoleShare = 0.4f;
 constexpr float kPositional = 0.9f;  // Voita et al., 2019
-constexpr float kGlobal = 0.85f;     // of the entropy ln T
+constexpr float kGlobal = 0.85f;     // of the entropy ln n of the n tokens seen
 constexpr float kLocal = 0.5f;       // of the distance of even looking
 constexpr float kEnoughRepeats = 0.5f;
 /// A row's copies in duplicate and induction: the nearest before it and, of duplicates, after it.

@@ -144,6 +144,7 @@ Look look(const EncoderFacts& facts, const std::function<void(const Run&)>& run,
   out.states = recorder.states();
   out.value_norms = recorder.value_norms();
   out.reports = std::move(recorder.reports);
+  out.masks = std::move(recorder.masks);
   out.runs = std::move(recorder.runs);
   return out;
 }
@@ -213,7 +214,7 @@ void Look::add_to(HeadTally& tally, int64_t layer, int64_t head) const {
   if (source) {
     tally.add_cross(report, head, keys(), head_tokens());
   } else {
-    tally.add(report, want, head, head_tokens());
+    tally.add(report, want, head, head_tokens(), masks[static_cast<size_t>(layer)]);
   }
 }
 

@@ -58,6 +58,7 @@ struct Look {
   Tensor value_norms;  // [L, H, S], if wanted: |v W_o| of each token
   std::vector<AttentionReport> reports;  // of each layer, B = 1, without y
   AttentionReportWant want;              // what they were asked for
+  std::vector<Mask> masks;               // of each layer
   std::vector<AttentionRun> runs;        // of each layer, if wanted
 
   int64_t tokens() const { return static_cast<int64_t>(encoding.ids.size()); }

@@ -70,9 +70,9 @@ std::vector<HeadTally> probe_repeats(const Encoder& model, const Tokenizer& toke
     Recorder recorder({.report = want});
     model(EncoderInput::from_rows({text.ids}), {.observer = &recorder});
     for (size_t at = 0; at < tallies.size(); ++at) {
-      const auto layer = static_cast<int64_t>(at) / model.facts().heads;
-      tallies[at].add(recorder.reports[static_cast<size_t>(layer)], want,
-                      static_cast<int64_t>(at) % model.facts().heads, tokens);
+      const size_t layer = at / static_cast<size_t>(model.facts().heads);
+      tallies[at].add(recorder.reports[layer], want, static_cast<int64_t>(at) % model.facts().heads,
+                      tokens, recorder.masks[layer]);
     }
   }
   return tallies;

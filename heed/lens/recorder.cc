@@ -45,6 +45,7 @@ void Recorder::report(int /*layer*/, std::string_view /*kind*/, const AttentionR
                       const AttentionRun& run) {
   reports.push_back(report);
   reports.back().y = {};
+  masks.push_back(run.options.mask);
   if (want_.runs) runs.push_back({run.q.clone(), run.k.clone(), run.lse, run.options});
 }
 

@@ -38,6 +38,7 @@ class Recorder : public Observer {
   Tensor states() const;       // [L + 1, T, C]; undefined if not wanted
 
   std::vector<AttentionReport> reports;  // of each layer, without y
+  std::vector<Mask> masks;               // of each layer
   std::vector<AttentionRun> runs;        // of each layer
 
  private:

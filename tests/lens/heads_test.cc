@@ -23,9 +23,9 @@ Tensor looking_at(const std::function<int64_t(int64_t)>& key, float share) {
 }
 
 // What the fused pass reports where these are its weights: queries are unit vectors, keys the
-// logarithms.
+// logarithms. What the mask hides is left out of them.
 HeadStatistics statistics(const Tensor& weights, std::vector<int32_t> ids,
-                          const std::vector<bool>& added) {
+                          const std::vector<bool>& added, const Mask& mask = {}) {
   const int64_t tokens = weights.size(0);
   const Tensor q = Tensor::zeros({1, 1, tokens, tokens});
   const Tensor k = Tensor::empty({1, 1, tokens, tokens});
@@ -36,7 +36,7 @@ HeadStatistics statistics(const Tensor& weights, std::vector<int32_t> ids,
   const HeadTokens text{ids, added};
   const AttentionReportWant want = head_want(text);
   HeadTally tally;
-  tally.add(attention_report(q, k, k, {.scale = 1.0f}, want), want, 0, text);
+  tally.add(attention_report(q, k, k, {.scale = 1.0f, .mask = mask}, want), want, 0, text, mask);
   return tally.mean();
 }
 
@@ -80,6 +80,36 @@ TEST(Heads, StatisticsAreTheMeansOfRows) {
   EXPECT_FLOAT_EQ(s.positional, 1);
   EXPECT_EQ(s.offset, -1);
   EXPECT_EQ(s.duplicate, 0);  // no token is there twice
+}
+
+// Of 100 tokens none was added, as with a causal model's tokenizer: row t sees t + 1 of them.
+HeadStatistics looking_back(const std::function<float(int64_t, int64_t)>& weight,
+                            const Mask& mask) {
+  constexpr int64_t kMany = 100;
+  const Tensor weights = Tensor::empty({kMany, kMany});
+  std::vector<int32_t> ids;
+  for (int64_t t = 0; t < kMany; ++t) {
+    for (int64_t s = 0; s < kMany; ++s) weights.at({t, s}) = weight(t, s);
+    ids.push_back(static_cast<int32_t>(t));
+  }
+  return statistics(weights, ids, std::vector<bool>(ids.size(), false), mask);
+}
+
+TEST(Heads, SpreadAndReachAreOfWhatARowSees) {
+  const auto even = [](int64_t, int64_t) { return 1.0f; };
+  const Mask causal = Mask::causal(Align::top_left);
+  for (const Mask& mask : {Mask(), causal, causal & Mask::window(15, 0), Mask::window(15, 2)}) {
+    const HeadStatistics s = looking_back(even, mask);
+    EXPECT_NEAR(s.spread, 1, 1e-5);
+    EXPECT_NEAR(s.reach, 1, 1e-5);
+    EXPECT_EQ(head_role(s), "global");
+  }
+  // twelve tokens of all that lie before
+  const auto near = [](int64_t t, int64_t s) { return t - s < 12 ? 1.0f : 1e-12f; };
+  const HeadStatistics s = looking_back(near, causal);
+  EXPECT_LT(s.spread, kGlobal);
+  EXPECT_LT(s.reach, kLocal);
+  EXPECT_EQ(head_role(s), "local");
 }
 
 TEST(Heads, CopiesAndWhatFollowedThem) {
