@@ -10,9 +10,9 @@ namespace heed::kernels {
 
 // What an attention pass tells about its weights p, beside y and without changing a bit of it.
 // Each statistic's formula and its online form: docs/math/lens.md. Weights are those before
-// dropout; a sink takes its share of them but is no key. A row that sees no key has 0 everywhere
-// and key -1. Keys are told apart by their scores; equal ones go to the lowest key. Law:
-// kernels::ref::report_row.
+// dropout; a sink takes its share of them but is no key. A row that sees no key, or none within 87
+// of a sink's logit, has 0 everywhere and key -1. Keys are told apart by their scores; equal ones
+// go to the lowest key. Law: kernels::ref::report_row.
 
 /// Bin i is [edges[i], edges[i + 1]); edges never fall and may lie outside of what is there.
 struct Bins {

@@ -9,7 +9,9 @@
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/kernels/attention.h"
+#include "heed/kernels/attention_decode.h"
 #include "heed/kernels/attention_report.h"
+#include "heed/ops/attention_decode.h"
 #include "heed/ops/attention_map.h"
 #include "heed/ops/attention_plan.h"
 
@@ -155,9 +157,7 @@ class Reporter {
     }
   }
 
-  /// without_y: y and lse are there already.
-  void run(bool without_y) {
-    without_y_ = without_y;
+  void run() {
     const int64_t heads = plan_['B'] * plan_['H'];
     std::vector<Task> tasks;
     const int64_t enough = adds_up() ? int64_t{4} * num_threads() : INT64_MAX;
@@ -256,7 +256,8 @@ class Reporter {
     AttentionProblem problem = part.problem;
     kernels::AttentionReport report = *task.rows;
     problem.report = &report;
-    if (without_y_) problem.y = {};
+    // y and lse are there already, from a kernel that does not report
+    if (kernels::attention_decodes(problem)) problem.y = {};
     if (PackedHead::pays(problem, task.block)) {
       packed_[static_cast<size_t>(worker)].pack(part, task.b, problem.kv_head(task.h), problem);
     }
@@ -327,7 +328,6 @@ class Reporter {
   std::vector<int64_t> block_;                                          // of each part
   std::vector<PackedHead> packed_{static_cast<size_t>(num_threads())};  // of each worker
   std::vector<double> received_;                                        // [B, H, S]
-  bool without_y_ = false;
   int64_t blocks_ = 0;
   std::atomic<int64_t> done_{0};
 };
@@ -363,26 +363,15 @@ AttentionReport allocate(const AttentionPlan& plan, const AttentionReportWant& w
           .received_top = by_key(want.received && want.top > 0, DType::i64)};
 }
 
-/// attend(): y and lse by attention itself, where a call may be served by a kernel that does not
-/// report (one query a head).
-template <class Attend>
-AttentionReport report(AttentionPlan& plan, DType dtype, const AttentionReportWant& want,
-                       const Attend& attend) {
+AttentionReport report(AttentionPlan& plan, DType dtype, const AttentionReportWant& want) {
   check(want, plan);
   AttentionReport out = allocate(plan, want);
-  const bool apart = std::any_of(plan.parts().begin(), plan.parts().end(),
-                                 [](const auto& part) { return part.problem.queries == 1; });
-  if (apart) {
-    AttentionOutputs outputs = attend();
-    out.y = outputs.y;
-    out.lse = outputs.lse;
-  } else {
-    out.y = Tensor::empty({plan['B'], plan['T'], plan['H'], plan['E']}, dtype).transpose(1, 2);
-    out.lse = Tensor::empty({plan['B'], plan['H'], plan['T']});
-    plan.set_y(out.y);
-  }
+  out.y = Tensor::empty({plan['B'], plan['T'], plan['H'], plan['E']}, dtype).transpose(1, 2);
+  out.lse = Tensor::empty({plan['B'], plan['H'], plan['T']});
+  plan.set_y(out.y);
   plan.set_lse(out.lse);
-  Reporter(plan, want, out).run(apart);
+  decode_parts(plan);
+  Reporter(plan, want, out).run();
   return out;
 }
 
@@ -402,15 +391,13 @@ AttentionReportWant AttentionReportWant::all_rows() {
 AttentionReport attention_report(const Tensor& q, const Tensor& k, const Tensor& v,
                                  const AttentionOptions& options, const AttentionReportWant& want) {
   AttentionPlan plan(q, k, v, options);
-  return report(plan, q.dtype(), want,
-                [&] { return attention_outputs(q, k, v, options, {.lse = true}); });
+  return report(plan, q.dtype(), want);
 }
 
 AttentionReport attention_report(const Tensor& q, const KvPages& pages,
                                  const AttentionOptions& options, const AttentionReportWant& want) {
   AttentionPlan plan(q, pages, options);
-  return report(plan, q.dtype(), want,
-                [&] { return attention_outputs(q, pages, options, {.lse = true}); });
+  return report(plan, q.dtype(), want);
 }
 
 }  // namespace heed

@@ -99,7 +99,8 @@ AttentionReport attention_report(const Tensor& q, const KvPages& pages,
                                  const AttentionOptions& options, const AttentionReportWant& want);
 
 /// "entropy,top8,received,map256,window16" to what is wanted: entropy perplexity max squares
-/// distance first self previous received topK mapN windowN. Error invalid_argument on another name.
+/// distance first self previous received topK mapN windowN, of the last three one each, K and N at
+/// least 1 (of windowN 0). Error invalid_argument on any other.
 AttentionReportWant parse_attention_report(std::string_view names);
 
 /// Each array that is there under its name: entropy perplexity max max_key squares distance first

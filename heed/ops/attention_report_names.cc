@@ -24,6 +24,32 @@ std::optional<int64_t> number_after(std::string_view prefix, std::string_view na
   return number;
 }
 
+[[noreturn]] void refuse(const std::string& text) {
+  throw Error(ErrorCode::invalid_argument, "attention report: needed " + text);
+}
+
+/// "topK" and its like: prefix, then letter for a number of at least `least`. before: what an
+/// earlier name said. Absent if the name is none of these.
+std::optional<int64_t> sized(std::string_view prefix, char letter, int64_t least,
+                             std::optional<int64_t> before, std::string_view name) {
+  const auto number = number_after(prefix, name);
+  if (!number) return std::nullopt;
+  const std::string kind = std::string(prefix) + letter;
+  if (*number < least) {
+    refuse(kind + " with " + letter + " of at least " + std::to_string(least) + ", found " +
+           std::string(name));
+  }
+  if (before) {
+    refuse("one " + kind + ", found " + std::string(prefix) + std::to_string(*before) + " and " +
+           std::string(name));
+  }
+  return number;
+}
+
+std::optional<int64_t> unless_off(int64_t size) {
+  return size > 0 ? std::optional<int64_t>(size) : std::nullopt;
+}
+
 void add(AttentionReportWant& want, std::string_view name) {
   for (const auto& [flag_name, flag] : kFlags) {
     if (name == flag_name) {
@@ -31,17 +57,17 @@ void add(AttentionReportWant& want, std::string_view name) {
       return;
     }
   }
-  if (const auto top = number_after("top", name)) {
+  if (const auto top = sized("top", 'K', 1, unless_off(want.top), name)) {
     want.top = *top;
-  } else if (const auto map = number_after("map", name)) {
+  } else if (const auto map = sized("map", 'N', 1, unless_off(want.map), name)) {
     want.map = *map;
-  } else if (const auto window = number_after("window", name)) {
+  } else if (const auto window = sized("window", 'N', 0, want.window, name)) {
     want.window = *window;
   } else {
-    throw Error(ErrorCode::invalid_argument,
-                "attention report: needed names of entropy, perplexity, max, squares, distance, "
-                "first, self, previous, received, topK, mapN and windowN, found \"" +
-                    std::string(name) + "\"");
+    refuse(
+        "names of entropy, perplexity, max, squares, distance, first, self, previous, received, "
+        "topK, mapN and windowN, found \"" +
+        std::string(name) + "\"");
   }
 }
 

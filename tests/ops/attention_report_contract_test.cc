@@ -181,11 +181,34 @@ TEST(AttentionReport, ASinkTakesMassButIsNoKey) {
     EXPECT_EQ(report.max_key.at<int64_t>({0, 0, 0}), 0);
     EXPECT_NEAR(report.entropy.at({0, 0, 0}), 0.5F * std::log(4.0F), 1e-6F);
     EXPECT_NEAR(report.received.at({0, 0, 0}) + report.received.at({0, 0, 1}), 0.5F, 1e-6F);
-    // So large a sink that nothing is left.
-    const Tensor huge = Tensor::from({1000.0F}, {1});
-    const AttentionReport nothing = attention_report(q, k, k, {.sinks = huge}, everything());
-    EXPECT_EQ(nothing.entropy.at({0, 0, 0}), 0.0F);
-    EXPECT_EQ(nothing.max.at({0, 0, 0}), 0.0F);
+  });
+}
+
+TEST(AttentionReport, ASinkThatTakesAllLeavesNoKey) {
+  kernels::on_every_isa([](kernels::Isa) {
+    const Tensor q = random_tensor({1, 1, 40, 4}, 1), k = random_tensor({1, 1, 50, 4}, 2);
+    const AttentionReportWant want = everything();
+    // e^-87 is f32's last weight, e^-745 f64's.
+    for (const float sink : {95.5F, 200.5F, 1000.0F}) {
+      const AttentionReport report =
+          attention_report(q, k, k, {.sinks = Tensor::from({sink}, {1})}, want);
+      for (const auto& [name, array] : named_arrays(report, want)) {
+        const bool keys = name == "max_key" || name == "top2_keys";
+        if (name.ends_with("edges")) continue;
+        const Tensor values = array.contiguous();
+        for (int64_t i = 0; i < values.numel(); ++i) {
+          if (values.dtype() == DType::i64) {
+            ASSERT_EQ(values.span<int64_t>()[static_cast<size_t>(i)], keys ? -1 : 0) << name;
+          } else {
+            ASSERT_EQ(values.span<float>()[static_cast<size_t>(i)], 0.0F) << name;
+          }
+        }
+      }
+    }
+    const AttentionReport some =
+        attention_report(q, k, k, {.sinks = Tensor::from({60.5F}, {1})}, want);
+    EXPECT_GE(some.max_key.at<int64_t>({0, 0, 7}), 0);
+    EXPECT_GT(some.max.at({0, 0, 7}), 0.0F);
   });
 }
 
@@ -228,6 +251,20 @@ TEST(AttentionReport, NumbersKeysInTheWholeOfPackedSegments) {
     EXPECT_NEAR(report.distance.at({0, 0, 101}), report.first.at({0, 0, 101}), 1e-6F);
     const auto received = report.received.span<float>();
     EXPECT_NEAR(std::accumulate(received.begin(), received.begin() + 100, 0.0), 100, 1e-3);
+  });
+}
+
+TEST(AttentionReport, SegmentsOfOneQueryHaveTheBitsOfPlainAttention) {
+  kernels::on_every_isa([](kernels::Isa) {
+    const Tensor q = random_tensor({1, 4, 230, 8}, 1), k = random_tensor({1, 2, 330, 8}, 2);
+    const AttentionOptions options{.mask = Mask::segments({0, 1, 229, 230}, {0, 90, 310, 330}) &
+                                           Mask::causal(Align::bottom_right)};
+    const AttentionReport report = attention_report(q, k, k, options, everything());
+    const AttentionOutputs plain = attention_outputs(q, k, k, options, {.lse = true});
+    EXPECT_TRUE(std::ranges::equal(report.y.contiguous().span<float>(),
+                                   plain.y.contiguous().span<float>()));
+    EXPECT_TRUE(std::ranges::equal(report.lse.span<float>(), plain.lse.span<float>()));
+    for (const int64_t t : {0, 1, 229}) EXPECT_GT(report.max.at({0, 3, t}), 0.0F);
   });
 }
 
@@ -347,6 +384,15 @@ TEST(AttentionReport, NamesAreReadAndGiven) {
     expect_error(ErrorCode::invalid_argument, {"needed names of"},
                  [&] { parse_attention_report(wrong); });
   }
+  const auto refuses = [](const char* names, const char* message) {
+    expect_error(ErrorCode::invalid_argument, {message}, [&] { parse_attention_report(names); });
+  };
+  refuses("top8,entropy,top2", "needed one topK, found top8 and top2");
+  refuses("map64,map2", "needed one mapN, found map64 and map2");
+  refuses("window1,window1", "needed one windowN, found window1 and window1");
+  refuses("window0,window2", "needed one windowN, found window0 and window2");
+  refuses("top0", "needed topK with K of at least 1, found top0");
+  refuses("map0", "needed mapN with N of at least 1, found map0");
 }
 
 TEST(AttentionReport, ErrorsSayWhatWasNeededAndFound) {

@@ -287,7 +287,10 @@ HWY_INLINE void finish_top(const Block& block, const Tile& tile, int64_t w) {
   const int64_t row = block.problem.row(block.b, block.h, tile.first + w);
   const float inverse = tile.total[w];
   const int32_t* keys = top.keys + w * top.places();
-  const auto named = [&](int64_t key) { return key < 0 ? key : key + report.first_key; };
+  // Beside a sink that takes all, no key has a weight.
+  const auto named = [&](int64_t key) {
+    return key < 0 || inverse == 0 ? int64_t{-1} : key + report.first_key;
+  };
   if (report.max != nullptr) report.max[row] = inverse;
   if (report.max_key != nullptr) report.max_key[row] = named(keys[0]);
   if (report.top == 0) return;
@@ -303,8 +306,9 @@ HWY_INLINE void finish_top(const Block& block, const Tile& tile, int64_t w) {
     });
   }
   for (int64_t i = 0; i < report.top; ++i) {
-    report.top_keys[row * report.top + i] = named(keys[i]);
-    if (report.received_top != nullptr && keys[i] >= 0) ++report.received_top[keys[i]];
+    const int64_t key = named(keys[i]);
+    report.top_keys[row * report.top + i] = key;
+    if (report.received_top != nullptr && key >= 0) ++report.received_top[keys[i]];
   }
 }
 

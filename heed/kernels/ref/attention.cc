@@ -75,12 +75,17 @@ double add_up(const Row& row, double highest, double* sums) {
   return total;
 }
 
-/// problem.report of a row; weights: [S].
+/// problem.report of a row; weights: [S]. Beside a sink whose weight is beyond f32's range above
+/// them all, keys have none.
 void report(const Row& row, double highest, double total, double* weights) {
+  constexpr double kLowest = -87;  // of an exponent whose weight is not 0
+  double most = kHidden;
   for (int64_t s = 0; s < row.problem.keys; ++s) {
     const double score = row.score(s);
+    most = std::max(most, score);
     weights[s] = score == kHidden ? 0 : std::exp(score - highest) / total;
   }
+  if (most - highest < kLowest) std::fill_n(weights, row.problem.keys, 0.0);
   report_row(row.problem, row.b, row.h, row.t, weights);
 }
 

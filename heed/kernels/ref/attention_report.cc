@@ -24,6 +24,7 @@ struct Row {
     for (int64_t s = 0; s < problem.keys; ++s) total += weights[s] * static_cast<double>(of(s));
     return total;
   }
+  bool none = sum([](int64_t) { return 1; }) == 0;  // no key has a weight
   bool has(int64_t s) const { return s >= 0 && s < problem.keys; }
   double weight(int64_t s) const { return has(s) ? weights[s] : 0; }
   /// A bin of keys of the whole, as keys of this part.
@@ -41,9 +42,8 @@ void report_entropy(const Row& row) {
     const double p = row.weights[s];
     return p == 0 ? 0 : -std::log(p);
   });
-  const bool none = row.sum([](int64_t) { return 1; }) == 0;
   row.put(row.report.entropy, entropy);
-  row.put(row.report.perplexity, none ? 0 : std::exp(entropy));
+  row.put(row.report.perplexity, row.none ? 0 : std::exp(entropy));
 }
 
 void report_window(const Row& row) {
@@ -69,6 +69,7 @@ void report_lists(const Row& row) {
 /// The next largest weight after (weight, key) in falling order, equal ones by key; -1: none.
 int64_t next_key(const Row& row, double weight, int64_t key) {
   int64_t best = -1;
+  if (row.none) return best;
   for (int64_t s = 0; s < row.problem.keys; ++s) {
     if (attention_score(row.problem, row.b, row.h, row.t, s) == -INFINITY) continue;
     const double p = row.weights[s];
