@@ -37,7 +37,9 @@ struct Options {
   bool bf16 = false;
   bool time = false;
   std::string y, lse, weights, scores, save;
-  std::string report, tile;
+  std::optional<std::string> report, bins;
+  std::vector<std::string> keys;
+  std::string tile;
   std::string grad_y, grads;
 };
 
@@ -63,6 +65,17 @@ AttendSettings read_settings(const Options& options) {
     settings.causal = options.causal;
   }
   return settings;
+}
+
+std::optional<AttentionReportWant> wanted_report(const Options& options) {
+  if (!options.report && !options.bins && options.keys.empty()) return std::nullopt;
+  AttentionReportWant want;
+  if (options.report) want = parse_attention_report(*options.report);
+  for (const std::string& list : options.keys) {
+    want.lists.push_back({.keys = parse_numbers("--keys", list)});
+  }
+  if (options.bins) want.bins = parse_numbers("--bins", *options.bins);
+  return want;
 }
 
 /// Milliseconds that body takes: of several runs where it is quick, the median of all but the
@@ -122,7 +135,7 @@ class Call {
     if (!options.grad_y.empty()) {
       dy_ = attend_input("--grad-y", read_npy(options.grad_y), options.bf16);
     }
-    if (!options.report.empty()) report_want_ = parse_attention_report(options.report);
+    report_want_ = wanted_report(options);
     if (!options.tile.empty()) tile_ = parse_tile(options.tile);
     const bool maps = report_want_ && report_want_->map > 0;
     if (!options.save.empty()) check_attend_ending(options.save, maps || tile_);
@@ -282,8 +295,17 @@ void add_scores(CLI::App& command, Options& options) {
 
 void add_outputs(CLI::App& command, Options& options) {
   constexpr const char* kGroup = "What to keep";
-  const auto add = [&](const char* name, std::string& value, const char* type, const char* text) {
+  const auto add = [&](const char* name, auto& value, const char* type, const char* text) {
     return command.add_option(name, value, text)->type_name(type)->group(kGroup);
+  };
+  // An optional of CLI11's own would stay empty for an empty text.
+  const auto add_text = [&](const char* name, std::optional<std::string>& value, const char* type,
+                            const char* text) {
+    command
+        .add_option_function<std::string>(
+            name, [&value](const std::string& given) { value = given; }, text)
+        ->type_name(type)
+        ->group(kGroup);
   };
   add("--y", options.y, "F.npy", "Write the result [B, H, T, E], in q's dtype.");
   add("--lse", options.lse, "F.npy", "Write the log of each row's sum of exponentials [B, H, T].");
@@ -291,13 +313,23 @@ void add_outputs(CLI::App& command, Options& options) {
   add("--scores", options.scores, "F.npy",
       "Write what the softmax is taken of [B, H, T, S], -inf where hidden.");
   add("--save", options.save, "FILE",
-      "Write what --report and --tile tell; without them y, lse and what else is computed. "
+      "Write what --report, --keys, --bins and --tile tell; without them y, lse and what else is "
+      "computed. "
       "Arrays by name in .npz, .json or .csv; maps and tile as a picture in .png, .svg, .pdf "
       "or .html.");
-  add("--report", options.report, "NAMES",
+  add_text(
+      "--report", options.report, "NAMES",
       "Tell where queries look, without a T x S matrix: entropy, perplexity, max, squares, "
       "distance, first, self, previous, received, top8 (up to 64), map256 (up to 1024), window16; "
       "by commas.");
+  add("--keys", options.keys, "LIST",
+      "Tell each query's weight on these keys together, as in 0,5,17; once more for another list.")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->default_str("");
+  add_text("--bins", options.bins, "EDGES",
+           "Tell each query's weight on the keys from each of these to before the next, as in "
+           "0,64,128.");
   add("--tile", options.tile, "r0:r1,c0:c1",
       "Recompute the weights of queries r0 to r1 - 1 by keys c0 to c1 - 1.");
   CLI::Option* grad_y = add("--grad-y", options.grad_y, "DY.npy",

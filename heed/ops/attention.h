@@ -26,6 +26,7 @@ struct AttentionOptions {
   /// Factor on q.k; absent: 1 / sqrt(D).
   std::optional<float> scale = std::nullopt;
   /// c > 0: a scaled q.k becomes c tanh(q.k / c), before masks and biases (Gemma 2); 0: as it is.
+  /// 1 / c must be finite.
   float softcap = 0.0F;
   Mask mask = {};
   /// [H], f32: a key at distance n from the query adds -slope n (ALiBi; Press et al., 2021).

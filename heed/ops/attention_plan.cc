@@ -1,7 +1,9 @@
 #include "heed/ops/attention_plan.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -72,6 +74,16 @@ void expect_finite(const char* name, float value) {
   }
 }
 
+/// Kernels multiply by 1 / softcap.
+void expect_softcap(float softcap) {
+  expect_finite("softcap", softcap);
+  if (softcap == 0 || (softcap > 0 && std::isfinite(1.0F / softcap))) return;
+  char text[32];
+  const auto end = std::to_chars(std::begin(text), std::end(text), softcap).ptr;
+  refuse("softcap must be 0 (off) or at least 2.94e-39, of which 1 / softcap is finite, but is " +
+         std::string(text, end));
+}
+
 float scale_of(const AttentionOptions& options, int64_t head_dim) {
   if (!options.scale) return 1.0F / std::sqrt(static_cast<float>(std::max<int64_t>(head_dim, 1)));
   expect_finite("scale", *options.scale);
@@ -79,10 +91,7 @@ float scale_of(const AttentionOptions& options, int64_t head_dim) {
 }
 
 void check_options(const AttentionOptions& options, int64_t heads) {
-  expect_finite("softcap", options.softcap);
-  if (options.softcap < 0) {
-    refuse("softcap must be at least 0 (0: off) but is " + std::to_string(options.softcap));
-  }
+  expect_softcap(options.softcap);
   if (!(options.dropout.probability >= 0 && options.dropout.probability < 1)) {
     refuse("dropout must be in [0, 1) but is " + std::to_string(options.dropout.probability));
   }

@@ -133,6 +133,15 @@ AttendTile parse_tile(std::string_view text) {
   return {{ends[0], ends[1]}, {ends[2], ends[3]}};
 }
 
+std::vector<int64_t> parse_numbers(std::string_view option, std::string_view text) {
+  const auto count = std::count(text.begin(), text.end(), ',') + 1;
+  std::vector<int64_t> numbers(static_cast<size_t>(count));
+  if (!take_numbers(text, std::string(numbers.size(), ','), numbers)) {
+    refuse(option, "needed whole numbers by commas, found " + in_quotes(text));
+  }
+  return numbers;
+}
+
 Tensor attend_input(std::string_view name, const Tensor& array, bool bf16_bits) {
   return as_float(name, array, bf16_bits);
 }

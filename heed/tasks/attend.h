@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "heed/ops/attention_report.h"
 
@@ -48,5 +49,8 @@ struct AttendTile {
   AttentionRange keys;
 };
 AttendTile parse_tile(std::string_view text);
+
+/// "0,5,17": the whole numbers of that option. Error invalid_argument for another form.
+std::vector<int64_t> parse_numbers(std::string_view option, std::string_view text);
 
 }  // namespace heed

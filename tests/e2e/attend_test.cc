@@ -221,6 +221,21 @@ TEST_F(Attend, ReportsWhereItLooked) {
   expect_same_bits(read("y.npy"), attention(q, k, v, {.mask = mask}), "y");
 }
 
+TEST_F(Attend, ReportsTheWeightOnGivenKeys) {
+  const Result result =
+      attend({"--keys", "5,0,5", "--keys", "12", "--bins", "0,4,13", "--save", "r.npz"});
+  ASSERT_EQ(result.status, 0) << result.err;
+  EXPECT_NE(result.out.find("\nlisted           f32 [2, 4, 9, 2]: "), std::string::npos);
+  const AttentionReport report = attention_report(
+      q, k, v, {}, {.lists = {{.keys = {0, 5}}, {.keys = {12}}}, .bins = {0, 4, 13}});
+  const NamedTensors saved = read_npz(folder_ / "r.npz");
+  ASSERT_EQ(saved.size(), 2U);
+  EXPECT_EQ(saved[0].first, "listed");
+  expect_same_bits(saved[0].second, report.listed, "listed");
+  EXPECT_EQ(saved[1].first, "binned");
+  expect_same_bits(saved[1].second, report.binned, "binned");
+}
+
 TEST_F(Attend, SavesReportsAsTextAndPictures) {
   const auto save = [&](const std::string& name) {
     const Result result =
@@ -289,6 +304,12 @@ TEST_F(Attend, WritesGradients) {
 
 TEST_F(Attend, RefusesReportsThatCannotBe) {
   expect_fault({"--report", "entropie", "--save", "r.npz"}, "entropie");
+  expect_fault({"--report", ""}, "needed names of entropy");
+  expect_fault({"--report", "top8,top2"}, "needed one topK, found top8 and top2");
+  expect_fault({"--keys", ""}, "--keys: needed whole numbers by commas, found ''");
+  expect_fault({"--keys", "1,13"}, "listed keys must be in [0, S=13) but one is 13");
+  expect_fault({"--bins", ""}, "--bins: needed whole numbers by commas, found ''");
+  expect_fault({"--bins", "3"}, "bins need two edges");
   expect_fault({"--report", "top65", "--save", "r.npz"}, "65");
   expect_fault({"--report", "map1025", "--save", "r.npz"}, "1025");
   expect_fault({"--tile", "0:3", "--save", "r.npz"}, "--tile: needed r0:r1,c0:c1");
@@ -324,7 +345,8 @@ TEST_F(Attend, RefusesOptionsThatCannotBe) {
   expect_fault({"--window", "4"}, "--window: needed LEFT,RIGHT");
   expect_fault({"--scale", "nan"}, "scale must be finite but is nan");
   expect_fault({"--scale", "inf"}, "scale must be finite but is inf");
-  expect_fault({"--softcap", "-1"}, "softcap must be at least 0");
+  expect_fault({"--softcap", "-1"}, "softcap must be 0 (off) or at least 2.94e-39");
+  expect_fault({"--softcap", "1e-40"}, "of which 1 / softcap is finite, but is 1e-40");
   expect_fault({"--causal", "left"},
                "--causal: needed top-left, bottom-right or OFFSETS.npy, found 'left'");
   expect_fault({"--t5-bidirectional"}, "--t5-table");

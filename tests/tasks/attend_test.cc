@@ -31,6 +31,15 @@ TEST(AttendSettings, Tiles) {
   }
 }
 
+TEST(AttendSettings, Numbers) {
+  EXPECT_EQ(parse_numbers("--keys", "0,5,17"), (std::vector<int64_t>{0, 5, 17}));
+  EXPECT_EQ(parse_numbers("--keys", "3"), (std::vector<int64_t>{3}));
+  for (const char* bad : {"", ",", "1,", ",1", "1, 2", "a", "1:2", "1.5", "99999999999999999999"}) {
+    expect_error(ErrorCode::invalid_argument, {"--keys: needed whole numbers by commas", bad},
+                 [&] { parse_numbers("--keys", bad); });
+  }
+}
+
 TEST(AttendSettings, NothingGivenIsPlainAttention) {
   const AttentionOptions options = attend_options({});
   EXPECT_TRUE(options.mask.empty());
