@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 
 #include "cli/command.h"
+#include "cli/look_session.h"
 #include "cli/terminal.h"
 #include "heed/base/error.h"
 #include "heed/base/message.h"
@@ -20,13 +20,6 @@ constexpr size_t kWords = 3;
 constexpr float kLeast = 0.01f;  // less of a word is not worth telling
 constexpr int kPieceColumns = 14, kWordColumns = 20;
 constexpr ValueRange kRange{0, 0.5f};  // the colours of weights: more is as strong as half
-
-std::optional<int64_t> number_below(std::string_view text, int64_t count) {
-  int64_t number = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool is_number = error == std::errc() && end == text.data() + text.size();
-  return is_number && number >= 0 && number < count ? std::optional(number) : std::nullopt;
-}
 
 }  // namespace
 

@@ -137,7 +137,8 @@ class LookCommand {
 };
 
 void run_look(const Context& context, const LookArguments& arguments) {
-  if (!arguments.board.empty()) statistic_of(arguments.board);  // told before any work
+  check_choices(arguments);  // told before any work, as what follows
+  if (!arguments.board.empty()) statistic_of(arguments.board);
   if (!arguments.picture.save.empty()) check_picture_ending(arguments.picture.save);
   if (!arguments.roles.empty() && (arguments.inputs.given() || !arguments.targets.empty())) {
     throw Error(ErrorCode::invalid_argument,
@@ -181,6 +182,19 @@ void add_more(CLI::App& command, LookArguments& arguments) {
   CLI::Option* compare = command.add_flag(
       "--compare", arguments.compare,
       "Tell how far the heads look to different places in two texts of as many tokens.");
+  command
+      .add_option("--with", arguments.with,
+                  "Compare what this model does with one text instead, head by head.")
+      ->type_name("MODEL")
+      ->needs(compare)
+      ->group(kGroup);
+  command
+      .add_option("--with-head", arguments.with_head,
+                  "Compare this head with that of --layer and --head instead, in one text.")
+      ->type_name("LAYER.HEAD")
+      ->needs(compare)
+      ->excludes("--with")
+      ->group(kGroup);
   CLI::Option* show =
       command
           .add_option("--show", arguments.show,

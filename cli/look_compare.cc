@@ -1,158 +1,232 @@
-// heed look --compare: where heads look to different places in two texts.
+// heed look --compare: where heads look to different places in two texts, of one text in two
+// models, or two heads of one.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "cli/compare_picture.h"
 #include "cli/json_out.h"
 #include "cli/look_session.h"
 #include "heed/base/error.h"
-#include "heed/lens/board.h"
-#include "heed/lens/diverge.h"
+#include "heed/base/message.h"
 #include "heed/lens/labels.h"
 
 namespace heed::cli {
 namespace {
 
 constexpr size_t kShown = 5;
-constexpr int64_t kMostColumns = 64;  // of the map of tokens
 
-float mean(const Tensor& row) {
-  double sum = 0;
-  for (int64_t i = 0; i < row.size(0); ++i) sum += row.at({i});
-  return static_cast<float>(sum / static_cast<double>(row.size(0)));
+[[noreturn]] void refuse(const std::string& text) {
+  throw Error(ErrorCode::invalid_argument, "look: " + text);
 }
 
-struct Apart {
-  std::string name;
-  float value;
-};
-
-std::vector<Apart> most(std::vector<Apart> all) {
-  std::stable_sort(all.begin(), all.end(),
-                   [](const Apart& a, const Apart& b) { return a.value > b.value; });
-  if (all.size() > kShown) all.resize(kShown);
-  return all;
+void expect_texts(const LookTexts& texts, size_t count, const char* option) {
+  if (texts.count() == count) return;
+  refuse(fmt::format("{} needed {}, found {}", option, count == 1 ? "one text" : "two texts",
+                     texts.count()));
 }
 
-std::string token_name(const Look& a, const Look& b, int64_t token) {
-  const std::string& first = a.encoding.tokens[static_cast<size_t>(token)];
-  const std::string& second = b.encoding.tokens[static_cast<size_t>(token)];
-  return first == second ? first : first + "/" + second;
+/// Rows and columns of the difference, which is for files alone.
+int64_t map_of(const LookArguments& arguments) {
+  return arguments.picture.save.empty() ? 0 : kLongMap;
 }
 
-/// Rows are layers, columns tokens: mean over the heads.
-HeatMap by_token(const Look& a, const Look& b, const Tensor& apart) {
-  HeatMap map;
-  map.title = "Where each token looks, mean of the heads";
-  map.values = Tensor::zeros({apart.size(0), apart.size(2)});
-  for (int64_t layer = 0; layer < apart.size(0); ++layer) {
-    for (int64_t head = 0; head < apart.size(1); ++head) {
-      for (int64_t t = 0; t < apart.size(2); ++t) {
-        map.values.at({layer, t}) += apart.at({layer, head, t}) / static_cast<float>(apart.size(1));
-      }
-    }
-    map.row_labels.push_back(fmt::format("layer {}", layer));
+Comparison of_texts(const LookTexts& texts) {
+  expect_texts(texts, 2, "--compare");
+  Comparison out{.what = "texts",
+                 .same = texts.model_name,
+                 .names = {},
+                 .a = texts.look_at(0, {.runs = true}),
+                 .b = texts.look_at(1, {.runs = true}),
+                 .heads = {},
+                 .apart = {}};
+  out.names = {look_title(out.a), look_title(out.b)};
+  out.apart = diverging(out.a, out.b, map_of(texts.arguments));
+  return out;
+}
+
+Comparison of_models(const LookTexts& texts) {
+  expect_texts(texts, 1, "--compare --with");
+  Context context = texts.context;
+  context.model = texts.arguments.with;
+  const std::unique_ptr<LookTexts> others = texts.by_model(context);
+  Comparison out{.what = "models",
+                 .same = {},
+                 .names = {texts.model_name + ".", others->model_name + "."},
+                 .a = texts.look_at(0, {.runs = true}),
+                 .b = others->look_at(0, {.runs = true}),
+                 .heads = {},
+                 .apart = {}};
+  if (out.a.encoding.tokens != out.b.encoding.tokens ||
+      out.a.key_encoding().tokens != out.b.key_encoding().tokens) {
+    refuse(
+        fmt::format("--with needed a model that reads the same tokens, found {} of {} and {} "
+                    "others of {}",
+                    out.a.tokens(), texts.model_name, out.b.tokens(), others->model_name));
   }
-  for (int64_t t = 0; t < apart.size(2); ++t) map.column_labels.push_back(token_name(a, b, t));
-  map.row_axis = "layer";
-  map.column_axis = "token";
-  return map;
+  out.same = look_title(out.a);
+  out.apart = diverging(out.a, out.b, map_of(texts.arguments));
+  return out;
 }
 
-/// A long text's map with as many columns as a page has room for: the largest of each run of
-/// tokens, called by its first.
-HeatMap narrowed(HeatMap map) {
-  const int64_t tokens = map.values.size(1);
-  if (tokens <= kMostColumns) return map;
-  const Tensor all = map.values;
-  map.values = Tensor::zeros({all.size(0), kMostColumns});
-  std::vector<std::string> labels;
-  for (int64_t c = 0; c < kMostColumns; ++c) {
-    const int64_t first = c * tokens / kMostColumns, end = (c + 1) * tokens / kMostColumns;
-    labels.push_back(fmt::format("{}", first));
-    for (int64_t layer = 0; layer < all.size(0); ++layer) {
-      float& most = map.values.at({layer, c});
-      for (int64_t t = first; t < end; ++t) most = std::max(most, all.at({layer, t}));
-    }
+/// "5.3": layer 5, head 3.
+HeadPlace parse_place(const std::string& text, const EncoderFacts& facts) {
+  const size_t point = std::min(text.find('.'), text.size());
+  const auto layer = number_below(text.substr(0, point), facts.layers);
+  const auto head = number_below(text.substr(std::min(point + 1, text.size())), facts.heads);
+  if (layer && head) return {*layer, *head};
+  refuse(
+      fmt::format("--with-head needed LAYER.HEAD with layers from 0 to {} and heads from 0 to "
+                  "{}, found {}",
+                  facts.layers - 1, facts.heads - 1, in_quotes(text)));
+}
+
+Comparison of_heads(const LookTexts& texts) {
+  const LookArguments& arguments = texts.arguments;
+  expect_texts(texts, 1, "--compare --with-head");
+  const auto layer = number_below(arguments.layer, texts.facts().layers);
+  const auto head = number_below(arguments.head, texts.facts().heads);
+  if (!layer || !head) {
+    refuse(
+        fmt::format("--with-head needed the other head's number in --layer and --head, found {} "
+                    "and {}",
+                    in_quotes(arguments.layer), in_quotes(arguments.head)));
   }
-  map.column_labels = std::move(labels);
-  map.column_axis = "tokens from";
-  map.title += ", the largest of each run of tokens";
-  return map;
+  const HeadPlace a{*layer, *head}, b = parse_place(arguments.with_head, texts.facts());
+  const auto name = [](HeadPlace at) { return fmt::format("L{} H{}.", at.layer, at.head); };
+  Comparison out{.what = "heads",
+                 .same = {},
+                 .names = {name(a), name(b)},
+                 .a = texts.look_at(0, {.runs = true}),
+                 .b = {},
+                 .heads = {a, b},
+                 .apart = {}};
+  out.b = out.a;
+  out.same = fmt::format("{}: {}", texts.model_name, look_title(out.a));
+  out.apart = diverging(out.a, a, b, map_of(arguments));
+  return out;
 }
 
-HeatMap by_head(const Tensor& apart) {
-  std::vector<float> values;
-  for (int64_t layer = 0; layer < apart.size(0); ++layer) {
-    for (int64_t head = 0; head < apart.size(1); ++head) {
-      values.push_back(mean(apart.select(0, layer).select(0, head)));
-    }
-  }
-  return head_board("Each head, mean of its rows", apart.size(0), apart.size(1), values);
+Comparison compare(const LookTexts& texts) {
+  if (!texts.arguments.with.empty()) return of_models(texts);
+  return texts.arguments.with_head.empty() ? of_texts(texts) : of_heads(texts);
 }
 
-OutJson comparison_json(const LookTexts& texts, const Look& a, const Look& b, const Tensor& apart) {
+OutJson comparison_json(const LookTexts& texts, const Comparison& compared) {
+  const Look &a = compared.a, &b = compared.b;
+  const Tensor& apart = compared.apart.rows;
+  const bool two = compared.what == "texts";
   OutJson out;
-  out["texts"] = {texts.source_of(0).value_or(a.text), texts.source_of(1).value_or(b.text)};
+  out["texts"] = {texts.source_of(0).value_or(a.text),
+                  texts.source_of(two ? 1 : 0).value_or(b.text)};
   if (texts.source_of(0)) out["outputs"] = {a.text, b.text};
+  if (compared.what == "models") out["models"] = {texts.context.model, texts.arguments.with};
   out["tokens"] = {a.encoding.tokens, b.encoding.tokens};
   out["heads"] = OutJson::array();
   for (int64_t layer = 0; layer < apart.size(0); ++layer) {
     for (int64_t head = 0; head < apart.size(1); ++head) {
       const Tensor rows = apart.select(0, layer).select(0, head).contiguous();
       const auto values = rows.span<const float>();
-      out["heads"].push_back({{"layer", layer},
-                              {"head", head},
-                              {"mean", mean(rows)},
-                              {"rows", std::vector<float>(values.begin(), values.end())}});
+      OutJson one{{"layer", layer}, {"head", head}};
+      if (!compared.heads.empty()) {
+        one = {{"layer", compared.heads[0].layer},
+               {"head", compared.heads[0].head},
+               {"with_layer", compared.heads[1].layer},
+               {"with_head", compared.heads[1].head}};
+      }
+      one["mean"] = mean_of(rows);
+      one["rows"] = std::vector<float>(values.begin(), values.end());
+      out["heads"].push_back(std::move(one));
     }
   }
   return {{"divergence", std::move(out)}};
 }
 
+struct Apart {
+  std::string name;
+  float value;
+  HeadPlace at = {};  // of a head
+};
+
+/// Largest first.
+std::vector<Apart> sorted(std::vector<Apart> all) {
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Apart& a, const Apart& b) { return a.value > b.value; });
+  return all;
+}
+
+/// The heads of --layer and --head, or all.
+std::vector<Apart> heads_apart(const Tensor& apart, const std::optional<int64_t>& only_layer,
+                               const std::optional<int64_t>& only_head) {
+  std::vector<Apart> heads;
+  for (int64_t layer = 0; layer < apart.size(0); ++layer) {
+    for (int64_t head = 0; head < apart.size(1); ++head) {
+      if (layer != only_layer.value_or(layer) || head != only_head.value_or(head)) continue;
+      heads.push_back({fmt::format("L{} H{}", layer, head),
+                       mean_of(apart.select(0, layer).select(0, head)),
+                       {layer, head}});
+    }
+  }
+  return sorted(std::move(heads));
+}
+
+std::vector<Apart> tokens_apart(const HeatMap& by_token) {
+  std::vector<Apart> tokens;
+  for (int64_t t = 0; t < by_token.values.size(1); ++t) {
+    tokens.push_back({clean_label(by_token.column_labels[static_cast<size_t>(t)]),
+                      mean_of(by_token.values.select(1, t))});
+  }
+  return sorted(std::move(tokens));
+}
+
 void print_most(const char* title, const std::vector<Apart>& all, const TerminalStyle& style) {
   std::string line = title;
-  for (const Apart& one : all) line += fmt::format("  {} {:.3f}", one.name, one.value);
+  for (size_t i = 0; i < std::min(kShown, all.size()); ++i) {
+    line += fmt::format("  {} {:.3f}", all[i].name, all[i].value);
+  }
   for (const std::string& part : wrap(line, style.width, display_width)) print(part + "\n");
+}
+
+/// The number that --layer or --head chooses of `count`; none: all of them.
+std::optional<int64_t> chosen(const std::string& text, const char* option, int64_t count) {
+  if (text.empty() || text == "all") return std::nullopt;
+  const auto number = number_below(text, count);
+  if (!number) {
+    refuse(fmt::format("{} of --compare needed 0 to {} or all, found {}", option, count - 1,
+                       in_quotes(text)));
+  }
+  return number;
 }
 
 }  // namespace
 
 void print_comparison(const LookTexts& texts) {
-  if (texts.count() != 2) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("look: --compare needed two texts, found {}", texts.count()));
-  }
-  const Look a = texts.look_at(0, {.runs = true});
-  const Look b = texts.look_at(1, {.runs = true});
-  const Tensor apart = diverging(a, b);
-  const HeatMap rows = by_token(a, b, apart);
-  Picture picture{.title = "How far attention parts between two texts (Jensen-Shannon, nats)",
-                  .caption = fmt::format("{}. 1: {} 2: {} 0 is the same, {:.3f} shares no token.",
-                                         texts.model_name, look_title(a), look_title(b), 0.693),
-                  .maps = {by_head(apart), narrowed(rows)}};
+  const LookArguments& arguments = texts.arguments;
+  const auto layer = chosen(arguments.layer, "--layer", texts.facts().layers);
+  const auto head = chosen(arguments.head, "--head", texts.facts().heads);
+  const Comparison compared = compare(texts);
+  const bool heads = !compared.heads.empty();
+  const std::vector<Apart> most = heads ? heads_apart(compared.apart.rows, {}, {})
+                                        : heads_apart(compared.apart.rows, layer, head);
+  const HeatMap by_token = apart_by_token(compared);
+  Picture picture = comparison_picture(compared, by_token);
   if (texts.context.json) {
-    print_json(comparison_json(texts, a, b, apart));
+    print_json(comparison_json(texts, compared));
   } else {
-    const TerminalStyle style = style_for_output(texts.arguments.picture, texts.context);
-    std::vector<Apart> heads, tokens;
-    const HeatMap& board = picture.maps[0];
-    for (int64_t layer = 0; layer < apart.size(0); ++layer) {
-      for (int64_t head = 0; head < apart.size(1); ++head) {
-        heads.push_back({fmt::format("L{} H{}", layer, head), board.values.at({layer, head})});
-      }
-    }
-    for (int64_t t = 0; t < apart.size(2); ++t) {
-      tokens.push_back({clean_label(rows.column_labels[static_cast<size_t>(t)]),
-                        mean(rows.values.select(1, t))});
-    }
+    const TerminalStyle style = style_for_output(arguments.picture, texts.context);
     print(draw_terminal(picture, style));
     print("\n");
-    print_most("Heads that part most:", most(std::move(heads)), style);
-    print_most("Tokens that look elsewhere:", most(std::move(tokens)), style);
+    if (heads) {
+      print(fmt::format("Mean of the tokens: {:.3f}\n", most[0].value));
+    } else {
+      print_most("Heads that part most:", most, style);
+    }
+    print_most("Tokens that look elsewhere:", tokens_apart(by_token), style);
   }
-  save_if_asked(texts.arguments.picture, picture);
+  if (arguments.picture.save.empty()) return;
+  picture.maps.push_back(difference_map(compared, most[0].at));
+  save_if_asked(arguments.picture, picture, comparison_arrays(compared.apart));
 }
 
 }  // namespace heed::cli

@@ -48,13 +48,7 @@ OutJson lens_json(const LogitLens& lens, const Tokenizer& tokenizer, const std::
 }
 
 void check(const LookTexts& texts) {
-  const LookArguments& arguments = texts.arguments;
-  if (arguments.pair || !arguments.head.empty() || !arguments.layer.empty()) {
-    throw Error(ErrorCode::invalid_argument,
-                "look: --lens is of every layer of one text, and takes no --pair, --layer or "
-                "--head");
-  }
-  if (texts.count() > 1 && !arguments.picture.save.empty()) {
+  if (texts.count() > 1 && !texts.arguments.picture.save.empty()) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("look: --lens saves the picture of one text, found {}", texts.count()));
   }

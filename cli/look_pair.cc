@@ -25,6 +25,7 @@ std::string attention_name(const LookArguments& arguments) {
 /// The attention that is looked at, by options that it has.
 PairAttention chosen_attention(const LookArguments& arguments) {
   const PairAttention which = pair_attention_from_name(attention_name(arguments));
+  if (arguments.truncate) refuse("--truncate", "is not there for encoder-decoders");
   if (arguments.lens) {
     if (arguments.attention.empty() || which == PairAttention::decoder)
       return PairAttention::decoder;
@@ -33,7 +34,6 @@ PairAttention chosen_attention(const LookArguments& arguments) {
   if (arguments.pair) {
     refuse("--pair", "is not there for encoder-decoders, whose second text is --target");
   }
-  if (arguments.truncate) refuse("--truncate", "is not there for encoder-decoders");
   const bool through = arguments.show == "rollout" || arguments.show == "flow";
   if (through && which != PairAttention::encoder) {
     refuse(
@@ -48,10 +48,14 @@ PairAttention chosen_attention(const LookArguments& arguments) {
 class PairTexts : public LookTexts {
  public:
   PairTexts(const Context& context_, const LookArguments& arguments_)
+      : PairTexts(context_, arguments_,
+                  arguments_.roles.empty() ? read_texts(arguments_.inputs)
+                                           : std::vector<std::string>{}) {}
+  PairTexts(const Context& context_, const LookArguments& arguments_,
+            std::vector<std::string> sources)
       : LookTexts(context_, arguments_),
         which(chosen_attention(arguments)),
-        sources_(arguments.roles.empty() ? read_texts(arguments.inputs)
-                                         : std::vector<std::string>{}),
+        sources_(std::move(sources)),
         translator_(Translator::load(find_model(context.model))),
         facts_(pair_facts(translator_.model().facts(), which)) {
     if (!arguments.targets.empty() && arguments.targets.size() != sources_.size()) {
@@ -82,6 +86,9 @@ class PairTexts : public LookTexts {
   LogitLens lens(const Look& read, int64_t top, const Progress& progress) const override {
     return logit_lens(translator_.model(), read.source->encoding.ids, read.encoding.ids, top,
                       progress);
+  }
+  std::unique_ptr<LookTexts> by_model(const Context& other) const override {
+    return std::make_unique<PairTexts>(other, arguments, sources_);
   }
   std::optional<std::string> source_of(size_t index) const override {
     if (which == PairAttention::encoder) return std::nullopt;

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "heed/base/error.h"
 #include "heed/base/log.h"
@@ -47,25 +48,36 @@ std::string short_name(std::string name) {
       slash == std::string::npos || slash + 1 == name.size() ? name : name.substr(slash + 1));
 }
 
+std::optional<int64_t> number_below(std::string_view text, int64_t count) {
+  int64_t number = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  return is_number && number >= 0 && number < count ? std::optional(number) : std::nullopt;
+}
+
 Pick parse_pick(const std::string& text, const char* option, int64_t count) {
   if (text == "mean") return {};
   if (text == "all") return Pick::all();
-  const bool digits = !text.empty() && text.size() < 10 &&
-                      text.find_first_not_of("0123456789") == std::string::npos;
-  if (!digits || std::stoll(text) >= count) {
+  const std::optional<int64_t> index = number_below(text, count);
+  if (!index) {
     throw Error(
         ErrorCode::invalid_argument,
         fmt::format("look: {} needed 0 to {}, mean or all, found '{}'", option, count - 1, text));
   }
-  return Pick::one(std::stoll(text));
+  return Pick::one(*index);
 }
 
 LookTexts::LookTexts(const Context& context_, const LookArguments& arguments_)
     : context(context_), arguments(arguments_), model_name(short_name(context_.model)) {}
 
 LookSession::LookSession(const Context& context_, const LookArguments& arguments_)
-    : LookTexts(context_, arguments_) {
-  if (arguments.roles.empty()) texts = read_texts(arguments.inputs);
+    : LookSession(
+          context_, arguments_,
+          arguments_.roles.empty() ? read_texts(arguments_.inputs) : std::vector<std::string>{}) {}
+
+LookSession::LookSession(const Context& context_, const LookArguments& arguments_,
+                         std::vector<std::string> texts_)
+    : LookTexts(context_, arguments_), texts(std::move(texts_)) {
   if (arguments.pair && texts.size() % 2 != 0) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("look: --pair needed an even number of texts, found {}", texts.size()));
@@ -73,6 +85,10 @@ LookSession::LookSession(const Context& context_, const LookArguments& arguments
   const auto folder = find_model(context.model);
   model = load_encoder(folder);
   tokenizer = Tokenizer::load(folder);
+}
+
+std::unique_ptr<LookTexts> LookSession::by_model(const Context& other) const {
+  return std::make_unique<LookSession>(other, arguments, texts);
 }
 
 Look LookSession::look_at(size_t index, LookOptions options) const {
@@ -85,7 +101,8 @@ Look LookSession::look_at(size_t index, LookOptions options) const {
 }
 
 Look LookSession::look_at(const RelatedWords& pair) const {
-  return look(*model, *tokenizer, pair.text, {.pieces = arguments.pieces, .only_whole = true});
+  return look(*model, *tokenizer, pair.text,
+              {.pieces = arguments.pieces, .truncate = arguments.truncate, .only_whole = true});
 }
 
 void note_long(const Look& look, const EncoderFacts& facts) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
@@ -35,6 +36,8 @@ struct LookArguments {
   std::string attention;             // encoder, decoder or cross; empty: cross
   std::string roles;                 // a file of pairs
   bool compare = false;
+  std::string with;       // of compare: another model
+  std::string with_head;  // of compare: another head, "5.3"
   bool lens = false;
 };
 
@@ -57,6 +60,8 @@ class LookTexts {
   /// and what its layers say. Error unsupported for a model without a language model's output.
   virtual Look read(size_t index) const = 0;
   virtual LogitLens lens(const Look& read, int64_t top, const Progress& progress) const = 0;
+  /// The same texts, as that context's model reads them. It must outlive them.
+  virtual std::unique_ptr<LookTexts> by_model(const Context& other) const = 0;
   /// With an encoder-decoder the text of that look, which is of what was made of it; else none.
   virtual std::optional<std::string> source_of(size_t /*index*/) const { return std::nullopt; }
 
@@ -73,6 +78,8 @@ struct LookSession : LookTexts {
 
   /// Reads the texts (with --roles there are none) and loads the model.
   LookSession(const Context& context, const LookArguments& arguments);
+  LookSession(const Context& context, const LookArguments& arguments,
+              std::vector<std::string> texts_);
 
   const EncoderFacts& facts() const override { return model->facts(); }
   size_t count() const override { return texts.size() / step(); }  // half of them with --pair
@@ -80,6 +87,7 @@ struct LookSession : LookTexts {
   Look look_at(const RelatedWords& pair) const override;
   Look read(size_t index) const override;
   LogitLens lens(const Look& read, int64_t top, const Progress& progress) const override;
+  std::unique_ptr<LookTexts> by_model(const Context& other) const override;
   /// The word that --word chooses in a text.
   int64_t chosen_word(const Look& look, size_t* same = nullptr) const;
 
@@ -100,8 +108,14 @@ std::string short_name(std::string name);
 /// stderr is told of a look that only reports can tell of.
 void note_long(const Look& look, const EncoderFacts& facts);
 
+/// "5", if there are more; else none.
+std::optional<int64_t> number_below(std::string_view text, int64_t count);
+
 /// "5", "mean" or "all" of `count` layers or heads. Error invalid_argument names the option.
 Pick parse_pick(const std::string& text, const char* option, int64_t count);
+
+/// Error invalid_argument for an option that what is shown in place of the summary does not take.
+void check_choices(const LookArguments& arguments);
 
 // What the options in place of the usual summary do; each prints, and saves if asked.
 void print_stats(const LookSession& session);  // --stats, --board

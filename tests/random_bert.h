@@ -15,9 +15,10 @@
 
 namespace heed::testing {
 
-inline void write_random_bert(const std::filesystem::path& folder, int64_t positions) {
+inline void write_random_bert(const std::filesystem::path& folder, int64_t positions,
+                              uint64_t seed = 0) {
   constexpr int64_t kWidth = 16, kInner = 32, kWords = 62, kVocab = 5 + kWords;
-  TorchRandom random(0);
+  TorchRandom random(seed);
   NamedTensors weights;
   const auto add = [&](const std::string& name, const Shape& shape, float size) {
     const Tensor values = Tensor::empty(shape);

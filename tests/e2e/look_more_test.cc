@@ -52,7 +52,8 @@ TEST(LookMore, LensTellsWhatEachLayerWouldSay) {
               0);
     EXPECT_GT(std::filesystem::file_size(file), 100U);
   }
-  fails({"look", "--lens", "ab", "--model", model.name(), "--head", "0"}, "takes no --pair");
+  fails({"look", "--lens", "ab", "--model", model.name(), "--head", "0"},
+        "--lens needed none but --word, --pieces, --truncate, found --head");
   write_random_bert(folder.path(), 64);
   fails({"look", "--lens", "ab", "--model", folder.path().string()}, "no causal language model");
 }
@@ -132,6 +133,40 @@ TEST(LookMore, FaultyPairsAreToldInOneLine) {
   fails({"look", "a b", "--roles", "pairs.csv"}, "texts from its file alone");
 }
 
+TEST(LookMore, WhatAModeDoesNotTakeIsRefused) {
+  TemporaryFolder folder;
+  write_random_bert(folder.path(), 64);
+  const auto refuses = [&](std::vector<std::string> mode, const std::vector<std::string>& choices) {
+    mode.insert(mode.begin(), "look");
+    mode.insert(mode.end(), {"--model", folder.path().string()});
+    for (const std::string& choice : choices) {
+      std::vector<std::string> all = mode;
+      all.push_back(choice);
+      const bool flag = choice == "--sink" || choice == "--pair" || choice == "--pieces";
+      if (!flag) all.emplace_back("0");
+      fails(all, ", found " + choice);
+    }
+  };
+  refuses({"a", "--stats"}, {"--word", "--layer", "--head", "--sink", "--pieces"});
+  refuses({"a", "--board", "max"}, {"--word", "--layer", "--head", "--sink", "--pieces"});
+  refuses({"--roles", "p.csv"}, {"--word", "--layer", "--head", "--sink", "--pair"});
+  refuses({"a", "b", "--compare"}, {"--word", "--sink", "--pieces"});
+  refuses({"a", "--lens"}, {"--layer", "--head", "--sink", "--pair"});
+}
+
+TEST(LookMore, RolesOfTextsThatAreCut) {
+  TemporaryFolder folder;
+  write_random_bert(folder.path(), 16);
+  const std::string pairs = folder / "pairs.csv";
+  write_file(pairs, "text,from-word,to-word,relation\na b " + letters(30) + ",a,b,next\n");
+  const std::vector<std::string> call = {"look", "--roles", pairs, "--model",
+                                         folder.path().string()};
+  fails(call, "cut it with --truncate");
+  std::vector<std::string> cut = call;
+  cut.insert(cut.end(), {"--truncate", "--quiet"});
+  EXPECT_EQ(run_heed(cut).status, 0);
+}
+
 TEST(LookMore, WhatReachesAWord) {
   HEED_NEED_MODEL(model_folder());
   const auto flow = nlohmann::json::parse(
@@ -159,6 +194,49 @@ TEST(LookMore, TwoTextsAreComparedTokenByToken) {
   EXPECT_NEAR(json["heads"][5]["mean"].get<float>(), 0, 1e-6);
   fails({"look", kRiver, "--compare"}, "needed two texts, found 1");
   fails({"look", kRiver, "A bank.", "--compare"}, "found 9 and 5");
+}
+
+TEST(LookMore, TwoModelsAndTwoHeadsAreComparedOnOneText) {
+  const TemporaryFolder one, other, saved;
+  write_random_bert(one.path(), 64);
+  write_random_bert(other.path(), 64, /*seed=*/1);
+  const auto compare = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"look", "a b c d e", "--compare", "--model", one.path()};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const auto json = [&](std::vector<std::string> more) {
+    more.emplace_back("--json");
+    const Result result = run_heed(compare(more));
+    EXPECT_EQ(result.status, 0) << result.err;
+    return nlohmann::json::parse(result.out)["divergence"];
+  };
+  EXPECT_NEAR(json({"--with", one.path()})["heads"][3]["mean"].get<float>(), 0, 1e-6);
+  const auto models = json({"--with", other.path()});
+  ASSERT_EQ(models["heads"].size(), 4U);
+  EXPECT_GT(models["heads"][3]["mean"].get<float>(), 0.001);
+  EXPECT_EQ(models["models"][1], other.path().string());
+  const auto heads = json({"--layer", "0", "--head", "1", "--with-head", "1.0"});
+  ASSERT_EQ(heads["heads"].size(), 1U);
+  EXPECT_EQ(heads["heads"][0]["with_layer"], 1);
+  EXPECT_EQ(heads["heads"][0]["rows"].size(), 7U);
+  EXPECT_GT(heads["heads"][0]["mean"].get<float>(), 0.001);
+  const std::string file = saved / "apart.npz";
+  const Result npz = run_heed(compare({"--with", other.path(), "--layer", "1", "--save", file}));
+  ASSERT_EQ(npz.status, 0) << npz.err;
+  const NamedTensors arrays = read_npz(file);
+  const auto sum = std::ranges::find(arrays, "difference_sum", &NamedTensors::value_type::first);
+  ASSERT_NE(sum, arrays.end());
+  EXPECT_EQ(sum->second.shape(), (Shape{2, 2, 7, 7}));
+  EXPECT_EQ(run_heed(compare({"--layer", "0", "--head", "1", "--with-head", "1.0", "--save",
+                              saved / "heads.svg"}))
+                .status,
+            0);
+  EXPECT_NE(read_file(saved / "heads.svg").find("weights - 1"), std::string::npos);
+  fails(compare({"--with-head", "1.0"}), "needed the other head's number in --layer and --head");
+  fails(compare({"--layer", "0", "--head", "1", "--with-head", "2.0"}), "LAYER.HEAD");
+  fails(compare({"f", "--with", other.path()}), "needed one text, found 2");
+  fails(compare({"--layer", "mean", "--with", other.path()}), "needed 0 to 1 or all");
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "heed/lens/diverge.h"
 #include "heed/lens/look.h"
 #include "heed/lens/look_arrays.h"
@@ -23,8 +25,8 @@ struct RandomBert {
   testing::TemporaryFolder folder;
   std::shared_ptr<const Encoder> model;
   std::shared_ptr<const Tokenizer> tokenizer;
-  RandomBert() {
-    testing::write_random_bert(folder.path(), 4096);
+  explicit RandomBert(uint64_t seed = 0) {
+    testing::write_random_bert(folder.path(), 4096, seed);
     model = load_encoder(folder.path());
     tokenizer = Tokenizer::load(folder.path());
   }
@@ -100,7 +102,7 @@ TEST(LongText, DivergenceOfATextAndItselfIsNothing) {
   const RandomBert bert;
   const Look a = bert.look("a b c d e", {.runs = true});
   const Look b = bert.look("a b c d f", {.runs = true});
-  const Tensor same = diverging(a, a), apart = diverging(a, b);
+  const Tensor same = diverging(a, a).rows, apart = diverging(a, b).rows;
   ASSERT_EQ(apart.shape(), (Shape{2, 2, 7}));
   for (const float value : same.span<float>()) EXPECT_NEAR(value, 0, 1e-6);
   float most = 0;
@@ -126,6 +128,40 @@ TEST(LongText, RepeatsAreProbedAlikeForASeed) {
   ASSERT_EQ(once.size(), 4U);
   EXPECT_EQ(once[3].mean().induction, again[3].mean().induction);
   EXPECT_FLOAT_EQ(once[0].mean().repeats, 0.75f);  // all but the first of four times
+}
+
+TEST(LongText, TwoHeadsPartAsTheirWeightsDo) {
+  const RandomBert bert;
+  const Look seen = bert.look("a b c d e f", {.runs = true});
+  const Divergence apart = diverging(seen, {0, 1}, {1, 0}, kLongMap);
+  ASSERT_EQ(apart.rows.shape(), (Shape{1, 1, 8}));
+  ASSERT_EQ(apart.difference.size(), 1U);
+  for (int64_t t = 0; t < 8; ++t) {
+    double expected = 0;
+    for (int64_t s = 0; s < 8; ++s) {
+      const double a = seen.weights.at({0, 1, t, s}), b = seen.weights.at({1, 0, t, s});
+      const double middle = (a + b) / 2;
+      expected += (a * std::log(a / middle) + b * std::log(b / middle)) / 2;
+      EXPECT_NEAR(apart.difference[0].sum.at({0, 0, t, s}), b - a, 1e-6);
+    }
+    EXPECT_NEAR(apart.rows.at({0, 0, t}), expected, 1e-6);
+  }
+  const Divergence none = diverging(seen, {1, 1}, {1, 1});
+  for (const float value : none.rows.span<const float>()) EXPECT_NEAR(value, 0, 1e-6);
+  EXPECT_TRUE(none.difference.empty());
+  expect_error(ErrorCode::invalid_argument, {"2 layers x 2 heads", "L2 H0"}, [&] {
+    diverging(seen, {2, 0}, {0, 0});
+  });
+}
+
+TEST(LongText, TwoModelsPart) {
+  const RandomBert bert, other(1);
+  const Look a = bert.look("a b c d e f", {.runs = true});
+  const Divergence apart = diverging(a, other.look("a b c d e f", {.runs = true}), 4);
+  EXPECT_EQ(apart.rows.shape(), (Shape{2, 2, 8}));
+  ASSERT_EQ(apart.difference.size(), 2U);
+  EXPECT_EQ(apart.difference[1].sum.shape(), (Shape{1, 2, 4, 4}));
+  EXPECT_GT(apart.rows.at({1, 1, 3}), 0.0F);
 }
 
 }  // namespace

@@ -215,8 +215,8 @@ TEST(LookPair, DivergenceIsOfTheSameTargetsOverTheirSources) {
     };
     const Look a = run(one.pair), b = run(other);
     float same = 0, apart = 0;
-    for (const float value : diverging(a, a).span<float>()) same = std::max(same, value);
-    for (const float value : diverging(a, b).span<float>()) apart = std::max(apart, value);
+    for (const float value : diverging(a, a).rows.span<float>()) same = std::max(same, value);
+    for (const float value : diverging(a, b).rows.span<float>()) apart = std::max(apart, value);
     EXPECT_LT(same, 1e-6f);
     EXPECT_GT(apart, 1e-6f);
   }
