@@ -35,6 +35,15 @@ Window window_for(const CausalModel& model, const ScoreOptions& options) {
   return {context, stride};
 }
 
+/// Before any of them picks one of V scores: a target's last id is never looked up in a table.
+void check_ids(const std::vector<int32_t>& ids, int64_t vocab) {
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < vocab) continue;
+    refuse(fmt::format("ids must be in [0, {}), the model's tokens, but id {} stands at place {}",
+                       vocab, ids[i], i));
+  }
+}
+
 /// Log-probabilities of a text's ids, part by part.
 class Scorer {
  public:
@@ -89,6 +98,7 @@ TextScore score_text(const CausalModel& model, const std::vector<int32_t>& ids,
   const auto [context, stride] = window_for(model, options);
   const auto tokens = std::ssize(ids);
   if (tokens == 0) refuse("needed a text of at least one token, found an empty one");
+  check_ids(ids, model.facts().vocab);
   Scorer scorer(ids);
   for (int64_t scored = 1; scored < tokens;) {
     check_cancelled();
@@ -111,6 +121,7 @@ TextScore score_target(const EncoderDecoder& model, const std::vector<int32_t>& 
   if (source.empty() || target.empty()) {
     refuse("needed a source and a target of at least one token each, found an empty one");
   }
+  check_ids(target, model.facts().target_vocab);
   std::vector<int32_t> before{start};
   before.insert(before.end(), target.begin(), target.end() - 1);
   const Memory memory = model.encode(EncoderInput::from_rows({source}));

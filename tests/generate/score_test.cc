@@ -73,8 +73,25 @@ TEST(Score, BadRequestsAreNamed) {
   expect_error(kInvalid, {"context", "1"}, [&] { score_text(*model, {1}, {.context = 1}); });
   expect_error(kInvalid, {"stride", "1 to 7", "8"},
                [&] { score_text(*model, {1}, {.context = 8, .stride = 8}); });
-  expect_error(kInvalid, {"id 99"}, [&] { score_text(*model, {1, 99}); });
+  expect_error(kInvalid, {"id 99", "place 1", "[0, 23)"}, [&] { score_text(*model, {1, 99}); });
   EXPECT_TRUE(std::isnan(score_text(*model, {1}).perplexity()));
+}
+
+TEST(Score, ATargetsIdsAreTheModels) {
+  for (const char* name : {"t5_relu", "marian_apart"}) {
+    const auto model = load_encoder_decoder(golden_folder() / name);
+    const auto most = static_cast<int32_t>(model->facts().target_vocab);
+    EXPECT_EQ(score_target(*model, {1, 2}, 0, {5, most - 1}).tokens, 2);
+    for (const int32_t id : {most, 999999, -1}) {  // the last one is in no table of words
+      expect_error(ErrorCode::invalid_argument,
+                   {"score", "id " + std::to_string(id), "place 1", std::to_string(most)}, [&] {
+                     score_target(*model, {1, 2}, 0, {5, id});
+                   });
+    }
+    expect_error(ErrorCode::invalid_argument, {"empty"}, [&] {
+      score_target(*model, {1, 2}, 0, {});
+    });
+  }
 }
 
 }  // namespace
