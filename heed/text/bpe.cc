@@ -114,9 +114,11 @@ class Bpe final : public Model {
     }
     const auto [left, right] = parts->second;
     const auto size = decode_utf8(vocabulary_.piece(left)).chars.size();
+    // as a character's bytes, both have all of what is not as long as their texts
+    const bool fits = size > 0 && size < end - begin;
     const uint32_t middle = begin + static_cast<uint32_t>(size);
-    add_token(left, begin, middle, out);
-    add_token(right, middle, end, out);
+    add_token(left, begin, fits ? middle : end, out);
+    add_token(right, fits ? middle : begin, end, out);
   }
 
   /// Whether no piece has the mark of a word's start after another character, and the mark itself

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <unordered_set>
 
 namespace heed {
@@ -12,12 +13,19 @@ std::vector<std::pair<std::string, std::string>> merges_of_scores(
     std::string_view left, right;
     double score;
   };
-  std::unordered_set<std::string_view> known;
-  for (const ScoredPiece& piece : pieces) known.insert(piece.text);
+  std::unordered_set<std::string_view> known;  // a special piece is no part: it is not its text
+  std::set<size_t> lengths;                    // of those, few however long they are
+  for (const ScoredPiece& piece : pieces) {
+    if (!piece.merged) continue;
+    known.insert(piece.text);
+    lengths.insert(piece.text.size());
+  }
   std::vector<Merge> merges;
   for (const ScoredPiece& piece : pieces) {
     if (!piece.merged) continue;
-    for (size_t cut = 1; cut < piece.text.size(); ++cut) {
+    for (const size_t cut : lengths) {
+      if (cut >= piece.text.size()) break;
+      if (!lengths.contains(piece.text.size() - cut)) continue;
       // in a character
       if ((static_cast<unsigned char>(piece.text[cut]) & 0xC0) == 0x80) continue;
       const std::string_view left = piece.text.substr(0, cut);

@@ -11,7 +11,7 @@ namespace heed {
 struct ScoredPiece {
   std::string_view text;  // UTF-8
   double score;
-  bool merged = true;  // out of others; false for special pieces and bytes
+  bool merged = true;  // out of others, and with others; false for special pieces and bytes
 };
 
 /// The merges, best first, that do what SentencePiece does: join the neighbours whose joint piece
