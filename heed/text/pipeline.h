@@ -11,6 +11,7 @@
 #include "heed/text/post_processor.h"
 #include "heed/text/pre_tokenizer.h"
 #include "heed/text/tokenizer.h"
+#include "heed/text/tokenizer_files.h"
 #include "heed/text/vocabulary.h"
 
 namespace heed {
@@ -33,17 +34,17 @@ std::shared_ptr<const Tokenizer> make_tokenizer(TokenizerParts parts, std::strin
 /// A tokenizer.json's content. Error corrupt_data / unsupported naming `where` and the field.
 std::shared_ptr<const Tokenizer> tokenizer_from_json(std::string_view text, std::string_view where);
 
-/// A vocab.txt's content (a piece a line, WordPiece) with what tokenizer_config.json says beside
-/// it ("" if there is none). Errors as above.
+/// A vocab.txt's content (a piece a line, WordPiece) with what the files beside it say. Errors as
+/// above.
 std::shared_ptr<const Tokenizer> tokenizer_from_vocab(std::string_view vocab,
-                                                      std::string_view config,
+                                                      const TokenizerSettings& settings,
                                                       std::string_view where);
 
 /// The contents of the files of the first GPT-2 checkpoints.
 struct MergesFiles {
   std::string vocab;   // vocab.json: ids by piece
   std::string merges;  // merges.txt: a merge a line, best first
-  std::string config;  // tokenizer_config.json; "" if there is none
+  TokenizerSettings settings = {};
 };
 /// GPT-2's and RoBERTa's byte-level BPE. `where` names their folder in errors, which are as above.
 std::shared_ptr<const Tokenizer> tokenizer_from_merges(const MergesFiles& files,

@@ -194,7 +194,7 @@ Template template_of(const SentencePieceLayout& layout, const Vocabulary& vocabu
 std::shared_ptr<const Tokenizer> tokenizer_from_sentence_piece(const SentencePieceFiles& files,
                                                                std::string_view where) {
   const SentencePieceFile file = read_sentence_piece(files.model, where);
-  const TokenizerConfig config(files.config, fmt::format("{}: tokenizer_config.json", where));
+  const TokenizerConfig config(files.settings, fmt::format("{}: ", where));
   SentencePieceLayout layout =
       sentence_piece_layout(file, config, files.model_type, files.vocab, where);
   TokenizerParts parts;
@@ -212,8 +212,7 @@ std::shared_ptr<const Tokenizer> tokenizer_from_sentence_piece(const SentencePie
   parts.decoder = decoder_of(file);
   parts.post = template_of(layout, vocabulary, config);
   parts.pad_tokens = {layout.pad};
-  parts.added_tokens = special_tokens(vocabulary, layout.special);
-  for (AddedToken& added : parts.added_tokens) added.lstrip = added.content == layout.mask;
+  parts.added_tokens = config.added_tokens(vocabulary, layout.special, layout.mask);
   return make_tokenizer(std::move(parts), where);
 }
 

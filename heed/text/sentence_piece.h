@@ -6,13 +6,14 @@
 #include <string_view>
 
 #include "heed/text/tokenizer.h"
+#include "heed/text/tokenizer_files.h"
 
 namespace heed {
 
 /// The contents of the files of a checkpoint with a SentencePiece model.
 struct SentencePieceFiles {
-  std::string model;   // spiece.model, sentencepiece.bpe.model, tokenizer.model, source.spm, ...
-  std::string config;  // tokenizer_config.json; "" if there is none
+  std::string model;  // spiece.model, sentencepiece.bpe.model, tokenizer.model, source.spm, ...
+  TokenizerSettings settings = {};
   std::string model_type;  // of config.json; "" if there is none
   std::string vocab;       // Marian's vocab.json: ids by piece; "" if there is none
 };

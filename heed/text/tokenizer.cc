@@ -22,8 +22,10 @@ std::string content_of(const fs::path& file) {
   return fs::exists(file, ignored) ? read_file(file) : std::string();
 }
 
-std::string config_of(const fs::path& folder) {
-  return content_of(folder / "tokenizer_config.json");
+TokenizerSettings settings_of(const fs::path& folder) {
+  return {.config = content_of(folder / "tokenizer_config.json"),
+          .special_tokens_map = content_of(folder / "special_tokens_map.json"),
+          .added_tokens = content_of(folder / "added_tokens.json")};
 }
 
 std::string model_type_of(const fs::path& folder) {
@@ -38,20 +40,20 @@ std::string model_type_of(const fs::path& folder) {
 std::shared_ptr<const Tokenizer> load_sentence_piece(const fs::path& model) {
   const fs::path folder = model.parent_path();
   return tokenizer_from_sentence_piece({.model = read_file(model),
-                                        .config = config_of(folder),
+                                        .settings = settings_of(folder),
                                         .model_type = model_type_of(folder),
                                         .vocab = content_of(folder / "vocab.json")},
                                        model.string());
 }
 
 std::shared_ptr<const Tokenizer> load_vocab_txt(const fs::path& vocab) {
-  return tokenizer_from_vocab(read_file(vocab), config_of(vocab.parent_path()), vocab.string());
+  return tokenizer_from_vocab(read_file(vocab), settings_of(vocab.parent_path()), vocab.string());
 }
 
 std::shared_ptr<const Tokenizer> load_vocab_json(const fs::path& folder) {
   return tokenizer_from_merges({.vocab = read_file(folder / "vocab.json"),
                                 .merges = read_file(folder / "merges.txt"),
-                                .config = config_of(folder)},
+                                .settings = settings_of(folder)},
                                folder.string());
 }
 

@@ -1,8 +1,17 @@
 #pragma once
 
 #include <array>
+#include <string>
 
 namespace heed {
+
+/// The contents of the files beside a vocabulary that say how texts are cut; "" for one that there
+/// is none of.
+struct TokenizerSettings {
+  std::string config = {};              // tokenizer_config.json
+  std::string special_tokens_map = {};  // special_tokens_map.json
+  std::string added_tokens = {};        // added_tokens.json
+};
 
 /// The files of a checkpoint's folder by which its tokenizer is known, of every kind that Heed
 /// reads: what a copy of the folder must take along.

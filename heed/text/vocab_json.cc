@@ -51,7 +51,7 @@ std::vector<std::pair<std::string, std::string>> read_merges(std::string_view te
 
 std::shared_ptr<const Tokenizer> tokenizer_from_merges(const MergesFiles& files,
                                                        std::string_view where) {
-  const TokenizerConfig config(files.config, fmt::format("{}/tokenizer_config.json", where));
+  const TokenizerConfig config(files.settings, fmt::format("{}/", where));
   const bool roberta = is_roberta(config);
   const std::string vocab_path = fmt::format("{}/vocab.json", where);
   VocabIds ids(vocab_path);
@@ -79,9 +79,10 @@ std::shared_ptr<const Tokenizer> tokenizer_from_merges(const MergesFiles& files,
     parts.post.trim = TrimOffsets{.prefix_space = prefix_space};
   }
   parts.added_tokens =
-      special_tokens(vocabulary, {cls, sep, token("bos_token", "<s>"), token("eos_token", "</s>"),
-                                  token("unk_token", "<unk>"), pad, mask});
-  for (AddedToken& added : parts.added_tokens) added.lstrip = added.content == mask;
+      config.added_tokens(vocabulary,
+                          {cls, sep, token("bos_token", "<s>"), token("eos_token", "</s>"),
+                           token("unk_token", "<unk>"), pad, mask},
+                          mask);
   return make_tokenizer(std::move(parts), where);
 }
 

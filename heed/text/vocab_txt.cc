@@ -44,9 +44,9 @@ BertNormalizerOptions read_options(const TokenizerConfig& config) {
 }  // namespace
 
 std::shared_ptr<const Tokenizer> tokenizer_from_vocab(std::string_view vocab,
-                                                      std::string_view config_text,
+                                                      const TokenizerSettings& settings,
                                                       std::string_view where) {
-  const TokenizerConfig config(config_text, fmt::format("{}: tokenizer_config.json", where));
+  const TokenizerConfig config(settings, fmt::format("{}: ", where));
   check_kind(config);
 
   TokenizerParts parts;
@@ -65,7 +65,7 @@ std::shared_ptr<const Tokenizer> tokenizer_from_vocab(std::string_view vocab,
   parts.pad_tokens = {pad};
   const std::string mask = config.token("mask_token", "[MASK]");
   parts.added_tokens =
-      special_tokens(vocabulary, {options.unknown, cls.token, sep.token, pad, mask});
+      config.added_tokens(vocabulary, {options.unknown, cls.token, sep.token, pad, mask});
   return make_tokenizer(std::move(parts), where);
 }
 

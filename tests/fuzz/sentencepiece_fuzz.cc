@@ -49,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const auto tokenizer = heed::tokenizer_from_sentence_piece(
         {.model = model,
-         .config = config,
+         .settings = {.config = config},
          .vocab = R"({"</s>": 0, "<unk>": 1, "\u2581a": 2, ">>de<<": 3, "<pad>": 4})"},
         "fuzz");
     check(*tokenizer, "  A\u00e9 <s>x\u4f60 New York\u200b \ufb01 \xff.  ");

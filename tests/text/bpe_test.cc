@@ -183,9 +183,10 @@ constexpr std::string_view kGptMerges = "#version: 0.2\na b\n\u0120 ab\n";
 
 std::shared_ptr<const Tokenizer> from_merges(std::string_view vocab, std::string_view merges,
                                              std::string_view config = "") {
-  return tokenizer_from_merges(
-      {.vocab = std::string(vocab), .merges = std::string(merges), .config = std::string(config)},
-      "folder");
+  return tokenizer_from_merges({.vocab = std::string(vocab),
+                                .merges = std::string(merges),
+                                .settings = {.config = std::string(config)}},
+                               "folder");
 }
 
 TEST(VocabJson, IsGpt2OrRobertaAsItsConfigSays) {

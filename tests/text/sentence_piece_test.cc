@@ -8,6 +8,7 @@
 
 #include "heed/base/file.h"
 #include "heed/io/json.h"
+#include "heed/text/score_merges.h"
 #include "heed/text/sentence_piece_file.h"
 #include "tests/expect_error.h"
 #include "tests/support.h"
@@ -22,8 +23,10 @@ std::filesystem::path folder() { return testing::golden_folder() / "sentencepiec
 
 std::shared_ptr<const Tokenizer> arranged(const std::string& name, const std::string& config,
                                           const std::string& vocab = "") {
-  return tokenizer_from_sentence_piece(
-      {.model = read_file(folder() / (name + ".model")), .config = config, .vocab = vocab}, name);
+  return tokenizer_from_sentence_piece({.model = read_file(folder() / (name + ".model")),
+                                        .settings = {.config = config},
+                                        .vocab = vocab},
+                                       name);
 }
 
 TEST(SentencePiece, CutsTextsAsItsLibrary) {
@@ -119,7 +122,7 @@ TEST(SentencePieceClasses, T5EqualsItsTokenizerJson) {
   const auto t5 = data / "tokenizers" / "t5";
   const auto json = Tokenizer::load(t5 / "tokenizer.json");
   const auto model = tokenizer_from_sentence_piece(
-      {.model = read_file(t5 / "spiece.model"), .config = "", .model_type = "t5"}, "spiece.model");
+      {.model = read_file(t5 / "spiece.model"), .model_type = "t5"}, "spiece.model");
   EXPECT_EQ(model->vocab_size(), json->vocab_size());
   for (const std::string_view text :
        {"translate English to German: The house is wonderful.", "", "  a   b ", "\u00e9 \u2603",
@@ -130,7 +133,7 @@ TEST(SentencePieceClasses, T5EqualsItsTokenizerJson) {
   }
   EXPECT_EQ(json->encode("The house is wonderful.").ids, (Ids{37, 629, 19, 1627, 5, 1}));
   const auto pegasus = tokenizer_from_sentence_piece(
-      {.model = read_file(t5 / "spiece.model"), .config = "", .model_type = "pegasus"}, "pegasus");
+      {.model = read_file(t5 / "spiece.model"), .model_type = "pegasus"}, "pegasus");
   EXPECT_EQ(pegasus->encode("The house").ids, (Ids{37 + 103, 629 + 103, 1}));
   EXPECT_EQ(pegasus->id_of("<unk_102>"), 104);
 }
@@ -158,6 +161,33 @@ TEST(SentencePieceFile, AUserDefinedPieceOutweighsLittleMoreThanAllOthers) {
     EXPECT_EQ(tokenizer->encode("aabb").tokens,
               taken ? (Texts{"\u2581", "aab", "b"}) : (Texts{"\u2581", "aabb"}));
   }
+}
+
+TEST(SentencePiece, NoPieceIsMergedOutOfSpecialOnes) {
+  const std::string bpe = field(2, std::string("\x18\x02"));
+  for (const int type : {1, 5}) {  // normal, and unused, which comes apart again
+    const std::string model = bpe + piece("<unk>", 2) + piece("<s>", 3) + piece("a", 1) +
+                              piece("b", 1) + piece("\u2581", 1) + piece("<unk>b", type) +
+                              piece("<s>b", type) + piece("ab", type);
+    const auto tokenizer = tokenizer_from_sentence_piece({.model = model}, "made");
+    const Encoding got = tokenizer->encode("xxb");
+    EXPECT_EQ(got.ids, (Ids{4, 0, 3})) << type;
+    EXPECT_EQ(got.offsets, (std::vector<Span>{{0, 0}, {0, 2}, {2, 3}})) << type;
+    EXPECT_EQ(tokenizer->encode("xb").ids, (Ids{4, 0, 3})) << type;
+    EXPECT_EQ(tokenizer->encode("<s>b").ids, (Ids{1, 4, 3})) << type;
+    EXPECT_EQ(tokenizer->encode("ab").ids, (type == 1 ? Ids{4, 7} : Ids{4, 2, 3}));
+  }
+}
+
+TEST(ScoreMerges, AMegabyteInOnePieceTakesNoQuadraticTime) {
+  const std::string letters(1 << 20, 'a');
+  const std::string_view all = letters;
+  EXPECT_TRUE(merges_of_scores({{all, -1}, {all.substr(1), -2}}).empty());
+  const auto merges = merges_of_scores({{all, -1}, {all.substr(2), -2}, {"a", -3}, {"aa", -4}});
+  ASSERT_EQ(merges.size(), 3U);
+  EXPECT_EQ(merges[0].first, "aa");
+  EXPECT_EQ(merges[1].second, "aa");
+  EXPECT_EQ(merges[2], std::pair(std::string("a"), std::string("a")));
 }
 
 TEST(SentencePiece, WordsAreWholeAndUnknownOnesInARowAreOne) {

@@ -247,11 +247,12 @@ TEST(TokenizerJson, MissingFieldsAndBrokenJson) {
 constexpr std::string_view kVocab = "[PAD]\n[UNK]\r\n[CLS]\n[SEP]\na\n##b\nA\n";
 
 TEST(VocabTxt, ReadsLinesAndSettings) {
-  const auto lower = tokenizer_from_vocab(kVocab, "", "vocab.txt");
+  const auto lower = tokenizer_from_vocab(kVocab, {}, "vocab.txt");
   EXPECT_EQ(lower->vocab_size(), 7);
   EXPECT_EQ(lower->encode("Ab [PAD]").ids, (std::vector<int32_t>{2, 4, 5, 0, 3}));
   const auto cased = tokenizer_from_vocab(
-      kVocab, R"({"do_lower_case": false, "pad_token": {"content": "a"}})", "vocab.txt");
+      kVocab, {.config = R"({"do_lower_case": false, "pad_token": {"content": "a"}})"},
+      "vocab.txt");
   EXPECT_EQ(cased->encode("Ab").ids, (std::vector<int32_t>{2, 6, 5, 3}));
   EXPECT_EQ(cased->pad_id(), 4);
 }
@@ -259,7 +260,9 @@ TEST(VocabTxt, ReadsLinesAndSettings) {
 TEST(VocabTxt, Faults) {
   const auto refused = [](ErrorCode code, std::initializer_list<std::string_view> parts,
                           std::string_view vocab, std::string_view config) {
-    expect_error(code, parts, [&] { tokenizer_from_vocab(vocab, config, "vocab.txt"); });
+    expect_error(code, parts, [&] {
+      tokenizer_from_vocab(vocab, {.config = std::string(config)}, "vocab.txt");
+    });
   };
   refused(ErrorCode::corrupt_data, {"vocab.txt", "unknown token '[UNK]'"}, "[CLS]\n[SEP]\n", "");
   refused(ErrorCode::corrupt_data, {"special token '[SEP]'"}, "[UNK]\n[CLS]\n", "");
@@ -274,6 +277,85 @@ TEST(VocabTxt, Faults) {
   refused(ErrorCode::unsupported, {"do_basic_tokenize"}, kVocab, R"({"do_basic_tokenize": false})");
 }
 
+using Ids = std::vector<int32_t>;
+
+TEST(AddedTokenFiles, AConfigsTokensHaveItsFlags) {
+  const TokenizerSettings settings{.config = R"({"added_tokens_decoder": {
+          "8": {"content": "<x>", "special": true, "lstrip": true, "rstrip": true},
+          "7": {"content": "Covidword"},
+          "9": {"content": "ab", "single_word": true, "normalized": false},
+          "1": {"content": "[UNK]", "special": true}}})",
+                                   .added_tokens = R"({"a": 99})"};  // left unread
+  const auto tokenizer = tokenizer_from_vocab(kVocab, settings, "vocab.txt");
+  EXPECT_EQ(tokenizer->vocab_size(), 10);
+  EXPECT_EQ(tokenizer->id_of("Covidword"), 7);
+  const Encoding got = tokenizer->encode("a COVIDWORDa <x> a");
+  EXPECT_EQ(got.ids, (Ids{2, 4, 7, 4, 8, 4, 3})) << "a normal one is found in lower case";
+  EXPECT_EQ(got.offsets[4], (Span{12, 17})) << "with the spaces around it";
+  EXPECT_EQ(tokenizer->encode("ab Ab aba").ids, (Ids{2, 9, 4, 5, 1, 3}));
+  EXPECT_EQ(tokenizer->decode(got.ids), "a covidword a a");
+  EXPECT_EQ(tokenizer->decode(got.ids, false), "[CLS] a covidword a <x> a [SEP]");
+}
+
+TEST(AddedTokenFiles, OlderFoldersHaveThemInAFileOfTheirOwn) {
+  const auto tokenizer = tokenizer_from_vocab(
+      "[PAD]\n[UNK]\n[SEP]\na\n##b\n",
+      {.config = R"({"mask_token": "a"})",
+       .special_tokens_map = R"({"mask_token": {"content": "[M]"}, "additional_special_tokens":
+                                 ["<new>"]})",
+       .added_tokens = R"({"covidword": 7, "<new>": 5, "[CLS]": 6, "[M]": 8})"},
+      "vocab.txt");
+  EXPECT_EQ(tokenizer->encode("a covidwordCOVIDWORD <new> <NEW> [M]").ids,
+            (Ids{6, 3, 7, 7, 5, 1, 1, 1, 8, 2}))
+      << "special ones as they stand";
+  EXPECT_EQ(tokenizer->decode(Ids{6, 3, 7, 5, 8, 2}), "a covidword");
+}
+
+TEST(AddedTokenFiles, OfByteLevelAndSentencePieceToo) {
+  const auto bytes = tokenizer_from_merges({.vocab = R"({"a": 0, "\u0120": 1, "b": 2})",
+                                            .merges = "",
+                                            .settings = {.added_tokens = R"({"<pad>": 3})"}},
+                                           "folder");
+  EXPECT_EQ(bytes->encode("a<pad>b").ids, (Ids{0, 3, 2}));
+  const auto models = testing::golden_folder() / "sentencepiece";
+  const auto plain = Tokenizer::load(models / "unigram.model");
+  const auto next = static_cast<int32_t>(plain->vocab_size());
+  const testing::TemporaryFolder folder;
+  std::filesystem::copy(models / "unigram.model", folder / "tokenizer.model");
+  write_file(folder / "added_tokens.json", R"({"<|im_start|>": )" + std::to_string(next) + "}");
+  const Ids ids = Tokenizer::load(folder.path())->encode("a<|im_start|>").ids;
+  ASSERT_FALSE(ids.empty());
+  EXPECT_EQ(ids.back(), next);
+}
+
+TEST(AddedTokenFiles, Faults) {
+  const auto refused = [](std::initializer_list<std::string_view> parts, std::string_view decoder,
+                          const std::string& added = "", const std::string& map = "") {
+    TokenizerSettings settings{.special_tokens_map = map, .added_tokens = added};
+    if (!decoder.empty()) {
+      settings.config = R"({"added_tokens_decoder": )" + std::string(decoder) + "}";
+    }
+    expect_error(ErrorCode::corrupt_data, parts,
+                 [&] { tokenizer_from_vocab(kVocab, settings, "vocab.txt"); });
+  };
+  refused({"vocab.txt", "'x' has id 9", "next free id is 7"}, R"({"9": {"content": "x"}})");
+  refused({"'a' has id 7", "the vocabulary gives it 4"}, R"({"7": {"content": "a"}})");
+  refused({"'x' has id 4", "next free id is 7"}, R"({"4": {"content": "x"}})");
+  refused({"tokenizer_config.json: added_tokens_decoder", "found 7 and 8 for 'x'"},
+          R"({"7": {"content": "x"}, "8": {"content": "x"}})");
+  refused({"added_tokens_decoder", "needed ids", "'seven'"}, R"({"seven": {"content": "x"}})");
+  refused({"added_tokens_decoder", "needed ids", "'-1'"}, R"({"-1": {"content": "x"}})");
+  refused({"added_tokens_decoder.7", "\"content\""}, R"({"7": {}})");
+  refused({"added_tokens_decoder.7", "an object"}, R"({"7": "x"})");
+  refused({"added_tokens_decoder.7.lstrip", "true or false"},
+          R"({"7": {"content": "x", "lstrip": 1}})");
+  refused({"added_tokens_decoder", "an object", "a list"}, "[]");
+  refused({"vocab.txt: added_tokens.json", "an object"}, "", "[]");
+  refused({"added_tokens.json: x", "a whole number", "'7'"}, "", R"({"x": "7"})");
+  refused({"'x' has id 8"}, "", R"({"x": 8})");
+  refused({"special_tokens_map.json", "an object"}, "", "", "3");
+}
+
 TEST(Load, TakesAFolderOrAFileAndSaysWhatIsMissing) {
   const testing::TemporaryFolder folder;
   expect_error(ErrorCode::not_found, {"tokenizer.json, vocab.txt"},
@@ -283,6 +365,8 @@ TEST(Load, TakesAFolderOrAFileAndSaysWhatIsMissing) {
   EXPECT_EQ(Tokenizer::load(folder.path())->encode("A").ids, (std::vector<int32_t>{2, 4, 3}));
   write_file(folder / "tokenizer_config.json", R"({"do_lower_case": false})");
   EXPECT_EQ(Tokenizer::load(folder.path())->encode("A").ids, (std::vector<int32_t>{2, 6, 3}));
+  write_file(folder / "added_tokens.json", R"({"word": 7})");
+  EXPECT_EQ(Tokenizer::load(folder.path())->encode("word").ids, (std::vector<int32_t>{2, 7, 3}));
   write_file(folder / "tokenizer.json", kSmall.dump());
   EXPECT_EQ(Tokenizer::load(folder.path())->vocab_size(), 7);
   EXPECT_EQ(Tokenizer::load(folder / "tokenizer.json")->id_of("ab"), 5);

@@ -7,7 +7,7 @@ namespace heed {
 namespace {
 
 std::shared_ptr<const Tokenizer> letters() {
-  return tokenizer_from_vocab("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne\n##a\n##b\n", "",
+  return tokenizer_from_vocab("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne\n##a\n##b\n", {},
                               "letters");
 }
 
@@ -57,7 +57,7 @@ TEST(Join, MakesTheTextOfPieces) {
 
 TEST(MaskId, IsTheMasksOfBertAndRoberta) {
   EXPECT_EQ(mask_id(*letters()), 4);
-  EXPECT_EQ(mask_id(*tokenizer_from_vocab("[UNK]\n[CLS]\n[SEP]\na\n", "", "small")), std::nullopt);
+  EXPECT_EQ(mask_id(*tokenizer_from_vocab("[UNK]\n[CLS]\n[SEP]\na\n", {}, "small")), std::nullopt);
 }
 
 }  // namespace
