@@ -7,19 +7,13 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "heed/base/error.h"
+#include "heed/base/paths.h"
 
 namespace heed {
 namespace {
-
-[[noreturn]] void throw_system(const char* doing, const std::filesystem::path& path, int error) {
-  const ErrorCode code =
-      error == ENOENT || error == ENOTDIR ? ErrorCode::not_found : ErrorCode::io_failure;
-  throw Error(code, std::string(doing) + " " + path.string() + ": " + std::strerror(error));
-}
 
 class Descriptor {
  public:
@@ -116,11 +110,15 @@ AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)
                 "cannot write " + target_.string() + ": needed a file name, found a folder");
   }
   in_place_ = exists && !S_ISREG(old.st_mode);
+  std::error_code error;
   if (in_place_) {
-    open_temporary(std::filesystem::temp_directory_path() / "heed");
+    const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+    if (error) throw_system("cannot write temporary files to TMPDIR for", target_, error.value());
+    open_temporary(folder / "heed");
     return;
   }
-  if (exists) target_ = std::filesystem::canonical(target_);
+  if (exists) target_ = std::filesystem::canonical(target_, error);
+  if (error) throw_system("cannot write", target_, error.value());
   open_temporary(target_);
   if (exists) ::fchmod(descriptor_, old.st_mode & 07777);
 }
@@ -193,6 +191,18 @@ void AtomicFile::commit() {
   if (!in_place_) sync_path(folder_of(target_));
 }
 
+std::string_view target_of_temporary(std::string_view name) {
+  constexpr std::string_view kEnding = ".tmp";
+  if (!name.ends_with(kEnding)) return {};
+  name.remove_suffix(kEnding.size());
+  for (const char before : {'-', '.'}) {  // of the file's number, then of the process's
+    const size_t at = name.find_last_not_of("0123456789");
+    if (at == std::string_view::npos || at + 1 == name.size() || name[at] != before) return {};
+    name = name.substr(0, at);
+  }
+  return name;
+}
+
 GrowingFile::GrowingFile(std::filesystem::path path, int64_t size) : path_(std::move(path)) {
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw_system("cannot write", path_, errno);
@@ -210,14 +220,6 @@ void GrowingFile::append(std::string_view bytes) {
 
 void GrowingFile::sync() {
   if (::fsync(descriptor_) != 0) throw_system("cannot sync", path_, errno);
-}
-
-void make_folder(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (!error) return;
-  throw Error(ErrorCode::io_failure,
-              "cannot make the folder " + path.string() + ": " + error.message());
 }
 
 void write_file(const std::filesystem::path& path, std::string_view content) {

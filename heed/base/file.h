@@ -35,10 +35,6 @@ class MappedFile {
 /// The whole of a regular file. Throws Error not_found / io_failure; invalid_argument for a folder.
 std::string read_file(const std::filesystem::path& path);
 
-/// Makes a folder, and those above it, where they are not there. Error io_failure names it and says
-/// why it cannot be made.
-void make_folder(const std::filesystem::path& path);
-
 /// Puts what the system still holds of a file's content, or of a folder's list of names, on the
 /// disk. Error not_found / io_failure.
 void sync_path(const std::filesystem::path& path);
@@ -69,6 +65,10 @@ class AtomicFile {
   int descriptor_ = -1;
   bool in_place_ = false;  // the target is a device or a pipe
 };
+
+/// Which file's temporary one has this name: "index.json" of "index.json.1234-1.tmp", which a
+/// killed process may have left. Empty for what AtomicFile does not call so.
+std::string_view target_of_temporary(std::string_view name);
 
 /// A file that only grows: a log. What a process has appended is there when it is killed.
 class GrowingFile {

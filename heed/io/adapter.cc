@@ -6,6 +6,7 @@
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/base/parallel.h"
+#include "heed/base/paths.h"
 #include "heed/io/hub.h"
 #include "heed/io/json.h"
 
@@ -18,11 +19,6 @@ constexpr const char* kConfig = "adapter_config.json";
 constexpr const char* kWeights = "adapter_model.safetensors";
 constexpr std::string_view kBefore = "base_model.model.";
 constexpr std::string_view kWeight = ".weight";
-
-bool is_there(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
 
 Json read_config(const fs::path& folder) {
   Json config = read_json(folder / kConfig);
@@ -60,8 +56,8 @@ bool is_adapter(const fs::path& folder) {
 
 fs::path adapter_base(const fs::path& folder) {
   const std::string base = read_config(folder).value("base_model_name_or_path", std::string());
-  if (!base.empty() && is_there(folder / base) && !is_there(base)) return folder / base;
   try {
+    if (!base.empty() && is_there(folder / base) && !is_there(base)) return folder / base;
     if (!base.empty()) return find_model(base);
   } catch (const Error& error) {
     throw Error(error.code(), "adapter " + folder.string() + ": its base model is not here: " +

@@ -9,6 +9,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/paths.h"
 #include "heed/io/adapter.h"
 #include "heed/io/gguf.h"
 #include "heed/io/json.h"
@@ -33,7 +34,8 @@ constexpr std::array<const char*, 6> kOtherFiles = {
 /// A folder that appears under its name when it is whole.
 class StagedFolder {
  public:
-  explicit StagedFolder(const fs::path& target) : target_(fs::absolute(target).lexically_normal()) {
+  explicit StagedFolder(const fs::path& target)
+      : target_(absolute_path(target).lexically_normal()) {
     if (!target_.has_filename()) target_ = target_.parent_path();  // "out/"
     std::error_code error;
     if (fs::exists(target_, error)) {
@@ -157,16 +159,18 @@ void write_config(const ConfigReader& config, std::optional<BlockKind> dtype,
 /// The folders of what sentence-transformers does after the encoder.
 void write_modules(const fs::path& model, const StagedFolder& folder) {
   const fs::path list = model_file(model, "modules.json");
-  if (!fs::exists(list)) return;
+  if (!is_there(list)) return;
   const fs::path from = list.parent_path();
   for (const Json& module : read_json(list)) {
     const fs::path path = ConfigReader(module, list.string()).text("path", "");
     if (path.empty() || path.is_absolute() || std::ranges::find(path, "..") != path.end()) continue;
-    if (!fs::is_directory(from / path)) continue;
+    if (!is_folder(from / path)) continue;
     const fs::path to = folder / path.c_str();
-    fs::create_directories(to);
-    for (const auto& file : fs::directory_iterator(from / path)) {
-      if (file.is_regular_file()) write_file(to / file.path().filename(), read_file(file.path()));
+    make_folder(to);
+    for (const fs::directory_entry& file : entries_of(from / path)) {
+      std::error_code ignored;
+      if (!file.is_regular_file(ignored)) continue;
+      write_file(to / file.path().filename(), read_file(file.path()));
     }
   }
 }
@@ -209,7 +213,7 @@ void convert_to_folder(const fs::path& model, const fs::path& out, const Convert
 }  // namespace
 
 void convert_model(const fs::path& model, const fs::path& out, const ConvertOptions& options) {
-  if (out.extension() != ".gguf") {
+  if (ending_of(out) != ".gguf") {
     convert_to_folder(model, out, options);
   } else if (is_gguf(model)) {
     internal::convert_gguf(model, out, options);

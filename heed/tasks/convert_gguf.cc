@@ -7,6 +7,7 @@
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/paths.h"
 #include "heed/io/adapter.h"
 #include "heed/io/gguf.h"
 #include "heed/io/gguf_write.h"
@@ -181,7 +182,7 @@ void convert_folder_to_gguf(const std::filesystem::path& folder, const std::file
   }
   GgufWriter writer;
   add_gguf_metadata(config, *architecture, writer);
-  writer.add_text("general.name", std::filesystem::absolute(folder).filename().string());
+  writer.add_text("general.name", absolute_path(folder).filename().string());
   add_gguf_file_type(options.dtype.value_or(BlockKind::f32), writer);
   add_tokenizer(folder, config.integer("vocab_size", 1, INT32_MAX), writer);
   const FolderWeights weights(folder, config, *architecture);

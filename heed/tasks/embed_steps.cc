@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
+#include "heed/base/paths.h"
 #include "heed/models/config.h"
 #include "heed/tasks/embed.h"
 
@@ -69,7 +70,7 @@ EmbedSteps::Dense read_dense(const fs::path& folder) {
   std::ranges::transform(activation, activation.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   });
-  if (!fs::exists(folder / "model.safetensors") && fs::exists(folder / "pytorch_model.bin")) {
+  if (!is_there(folder / "model.safetensors") && is_there(folder / "pytorch_model.bin")) {
     refuse(folder,
            "its weights are a Python pickle (pytorch_model.bin), which can run code when "
            "it is read; save them as model.safetensors");
@@ -81,7 +82,7 @@ EmbedSteps::Dense read_dense(const fs::path& folder) {
 
 /// config_sentence_transformers.json's prompts; null and "" are none.
 void read_prompts(const fs::path& file, EmbedSteps& steps) {
-  if (!fs::exists(file)) return;
+  if (!is_there(file)) return;
   const ConfigReader config = ConfigReader::open(file);
   if (config.has("prompts")) {
     const Json& prompts = config.json()["prompts"];
@@ -100,7 +101,7 @@ void read_prompts(const fs::path& file, EmbedSteps& steps) {
 /// What sentence-transformers' Transformer module says of the encoder. Its newer files leave the
 /// longest text to the tokenizer's.
 void read_encoder_settings(const fs::path& folder, EmbedSteps& steps) {
-  if (const fs::path file = folder / "sentence_bert_config.json"; fs::exists(file)) {
+  if (const fs::path file = folder / "sentence_bert_config.json"; is_there(file)) {
     const ConfigReader config = ConfigReader::open(file);
     if (config.has("max_seq_length")) {
       steps.max_tokens = config.integer("max_seq_length", 1, INT64_C(1) << 40);
@@ -114,7 +115,7 @@ void read_encoder_settings(const fs::path& folder, EmbedSteps& steps) {
     }
   }
   const fs::path file = folder / "tokenizer_config.json";
-  if (steps.max_tokens || !fs::exists(file)) return;
+  if (steps.max_tokens || !is_there(file)) return;
   const Json config = read_json(file);
   const Json most = config.is_object() ? config.value("model_max_length", Json()) : Json();
   // no limit is 1e30, which is no integer here
@@ -128,7 +129,7 @@ EmbedSteps EmbedSteps::read(const fs::path& folder, fs::path* encoder_folder) {
   *encoder_folder = folder;
   read_prompts(folder / "config_sentence_transformers.json", steps);
   const fs::path list = folder / "modules.json";
-  if (!fs::exists(list)) return steps;
+  if (!is_there(list)) return steps;
   steps.from_files = true;
   const Json modules = read_json(list);
   if (!modules.is_array() || modules.empty()) {

@@ -4,6 +4,8 @@
 #include <map>
 
 #include "heed/base/error.h"
+#include "heed/base/log.h"
+#include "heed/base/paths.h"
 #include "heed/io/json.h"
 #include "heed/io/safetensors.h"
 #include "heed/models/gguf_model.h"
@@ -67,14 +69,13 @@ void read_tensors(ModelSummary& summary, Gguf file, const fs::path& path) {
 /// Files of the folder and the folders in it, but for hidden ones (.git, .cache).
 std::vector<ModelSummary::File> list_files(const fs::path& folder) {
   std::vector<ModelSummary::File> files;
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(folder, error), end; it != end; it.increment(error)) {
-    if (it->path().filename().string().starts_with('.')) {
-      it.disable_recursion_pending();
-    } else if (it->is_regular_file(error)) {
-      const std::string name = it->path().lexically_relative(folder).string();
-      files.push_back({name, static_cast<int64_t>(it->file_size(error))});
-    }
+  const auto unread = [](const fs::path&, const Error& error) {
+    log(LogLevel::warning, error.what());
+  };
+  for (const fs::path& file : files_below(folder, unread)) {
+    std::error_code error;
+    const auto bytes = static_cast<int64_t>(fs::file_size(file, error));
+    if (!error) files.push_back({file.lexically_relative(folder).string(), bytes});
   }
   std::sort(files.begin(), files.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
@@ -149,7 +150,7 @@ ModelSummary inspect_model(const fs::path& path) {
     if (summary.obstacles.empty()) try_out(summary, path);
     return summary;
   }
-  if (!fs::is_directory(path)) {
+  if (!is_folder(path)) {
     read_tensors(summary, Checkpoint::open(path));
     summary.obstacles.emplace_back(
         "a file of tensors alone does not run; give the folder with its config.json");

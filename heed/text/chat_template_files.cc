@@ -10,6 +10,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/gguf.h"
 #include "heed/io/json.h"
 #include "heed/text/chat_template.h"
@@ -19,11 +20,6 @@ namespace heed {
 namespace fs = std::filesystem;
 
 namespace {
-
-bool is_there(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 /// What transformers hands to templates of what tokenizer_config.json says.
 OrderedJson special_tokens_of(const OrderedJson& config) {
@@ -131,7 +127,7 @@ std::optional<ChatTemplate> ChatTemplate::find(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return in_folder(path);
   if (is_gguf(path)) return in_gguf(path);
-  if (path.extension() == ".jinja") return ChatTemplate(read_file(path), "", path.string());
+  if (ending_of(path) == ".jinja") return ChatTemplate(read_file(path), "", path.string());
   return in_folder(path.parent_path());
 }
 

@@ -9,6 +9,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/log.h"
+#include "heed/base/paths.h"
 #include "heed/io/safetensors.h"
 #include "heed/train/checkpoint_state.h"
 
@@ -79,7 +80,7 @@ CheckpointFolder::CheckpointFolder(fs::path folder, int64_t keep)
 
 void CheckpointFolder::remove_leftovers() const {
   std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+  for (const fs::directory_entry& entry : entries_of(folder_)) {
     const std::string name = entry.path().filename().string();
     const bool ours = name.starts_with(kPrefix) || name.starts_with(kBest);
     if (ours && name.ends_with(".tmp")) fs::remove_all(entry.path(), ignored);
@@ -137,7 +138,7 @@ void CheckpointFolder::prune(int64_t newest) const {
 
 std::vector<int64_t> CheckpointFolder::steps() const {
   std::vector<int64_t> found;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+  for (const fs::directory_entry& entry : entries_of(folder_)) {
     const int64_t step = step_of(entry.path().filename().string());
     if (step >= 0 && path_of(step) == entry.path()) found.push_back(step);
   }

@@ -6,6 +6,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/safetensors.h"
 
 namespace heed {
@@ -31,8 +32,8 @@ std::string sum_of(const Json& content) { return crc_text(crc32c(text_of(content
 
 /// The content of state.json, or an Error: it is checked before anything is read by its name.
 Json read_content(const fs::path& folder) {
-  if (!fs::is_directory(folder)) fail(ErrorCode::not_found, folder, "there is no such folder");
-  if (!fs::exists(folder / kStateFile)) {
+  if (!is_folder(folder)) fail(ErrorCode::not_found, folder, "there is no such folder");
+  if (!is_there(folder / kStateFile)) {
     fail(ErrorCode::not_found, folder,
          "needed state.json, which a training run writes last, found none: this is no training "
          "checkpoint");

@@ -10,6 +10,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/json.h"
 #include "heed/train/tensorboard.h"
@@ -63,7 +64,7 @@ size_t for_lines(std::string_view content, int64_t last, F&& each) {
 MetricsWriter::MetricsWriter(const fs::path& folder, Options options)
     : columns_(std::move(options.columns)) {
   const fs::path jsonl = folder / "metrics.jsonl";
-  const std::string before = fs::exists(jsonl) ? read_file(jsonl) : "";
+  const std::string before = is_there(jsonl) ? read_file(jsonl) : "";
   // metrics.csv has nothing that metrics.jsonl has not: it is written anew
   std::string csv = "step";
   for (const std::string& name : columns_) csv += "," + csv_cell(name);

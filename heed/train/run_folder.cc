@@ -4,6 +4,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/paths.h"
 
 namespace heed {
 namespace {
@@ -12,25 +13,13 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCheckpoints = "checkpoints";
 
-/// Whether AtomicFile names temporary files so: "config.json.1234-1.tmp".
-bool is_temporary(const std::string& name) {
-  constexpr std::string_view kDigits = "0123456789", kEnding = ".tmp";
-  if (!name.ends_with(kEnding)) return false;
-  const size_t before = name.find_last_not_of(kDigits, name.size() - kEnding.size() - 1);
-  if (before == std::string::npos || name[before] != '-') return false;
-  const size_t dot = name.find_last_not_of(kDigits, before - 1);
-  return dot != std::string::npos && name[dot] == '.';
-}
-
 /// What a process that was killed left half written.
 void remove_leftovers(const fs::path& folder) {
-  std::vector<fs::path> found;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.is_regular_file() && is_temporary(entry.path().filename().string())) {
-      found.push_back(entry.path());
-    }
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : entries_of(folder)) {
+    const bool temporary = !target_of_temporary(entry.path().filename().string()).empty();
+    if (temporary && entry.is_regular_file(ignored)) fs::remove(entry.path(), ignored);
   }
-  for (const fs::path& path : found) fs::remove(path);
 }
 
 fs::path prepared(const TrainConfig& settings) {

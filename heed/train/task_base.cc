@@ -10,6 +10,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/parallel.h"
+#include "heed/base/paths.h"
 #include "heed/io/adapter.h"
 #include "heed/io/hub.h"
 #include "heed/text/pipeline.h"
@@ -56,13 +57,13 @@ Json config_for(const Tokenizer& tokenizer) {
 
 TaskTokenizer load(const fs::path& path) {
   TaskTokenizer chosen{.tokenizer = Tokenizer::load(path), .files = {}};
-  if (!fs::is_directory(path)) {
+  if (!is_folder(path)) {
     chosen.files[path.filename().string()] = read_file(path);
     return chosen;
   }
   for (const char* name : kTokenizerFiles) {
     const fs::path file = model_file(path, name);
-    if (fs::exists(file)) chosen.files[name] = read_file(file);
+    if (is_there(file)) chosen.files[name] = read_file(file);
   }
   return chosen;
 }
@@ -82,11 +83,11 @@ Json describe_files(const std::vector<fs::path>& files) {
 /// Of the files that a model's weights are read from, with an adapter's its base's; null without
 /// any.
 Json describe_weights(const fs::path& folder) {
-  if (const fs::path whole = folder / "model.safetensors"; fs::exists(whole)) {
+  if (const fs::path whole = folder / "model.safetensors"; is_there(whole)) {
     return describe_file(whole);
   }
   std::vector<fs::path> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+  for (const fs::directory_entry& entry : entries_of(folder)) {
     if (entry.path().extension() == ".safetensors") files.push_back(entry.path());
   }
   Json all = files.empty() ? Json() : describe_files(files);

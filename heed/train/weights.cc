@@ -7,6 +7,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 
 namespace heed {
 namespace {
@@ -14,8 +15,7 @@ namespace {
 /// A model's folder from wherever a command is run; the name of a cached one as it is.
 std::string path_of(const std::string& model) {
   std::error_code error;
-  return std::filesystem::is_directory(model, error) ? std::filesystem::absolute(model).string()
-                                                     : model;
+  return std::filesystem::is_directory(model, error) ? absolute_path(model).string() : model;
 }
 
 }  // namespace

@@ -45,6 +45,15 @@ class SmallDisk {
   struct rlimit before_ = {};
 };
 
+TEST(AtomicFile, TemporaryNamesTellTheTarget) {
+  EXPECT_EQ(target_of_temporary("index.json.1234-1.tmp"), "index.json");
+  EXPECT_EQ(target_of_temporary("a.1-2.3-4.tmp"), "a.1-2");
+  for (const char* other : {"a.tmp", "a.1.tmp", "a.1-.tmp", "a.-1.tmp", "a.1-1", "a.1-1.tmp.gz",
+                            "a-1.1.tmp", "1-1.tmp", "", ".tmp"}) {
+    EXPECT_EQ(target_of_temporary(other), "") << other;
+  }
+}
+
 TEST(AtomicFile, ReplacesOnCommitOnly) {
   const TemporaryFolder folder;
   const fs::path path = folder / "a.txt";
@@ -149,16 +158,6 @@ TEST(MappedFile, WhatCannotBeRead) {
                [&] { MappedFile::open(folder.path()); });
   expect_error(ErrorCode::not_found, {"none"}, [&] { read_file(folder / "none"); });
   expect_error(ErrorCode::invalid_argument, {"found a folder"}, [&] { read_file(folder.path()); });
-}
-
-TEST(MakeFolder, MakesThoseAboveAndSaysWhyItCannot) {
-  const TemporaryFolder folder;
-  make_folder(folder / "a" / "b");
-  make_folder(folder / "a" / "b");  // is there
-  EXPECT_TRUE(std::filesystem::is_directory(folder / "a" / "b"));
-  write_file(folder / "file", "");
-  expect_error(ErrorCode::io_failure, {"cannot make the folder", "file/c", "Not a directory"},
-               [&] { make_folder(folder / "file" / "c"); });
 }
 
 TEST(GrowingFile, KeepsWhatItWasCutToAndAddsToIt) {

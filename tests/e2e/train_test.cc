@@ -185,6 +185,12 @@ TEST_F(Train, AnInterruptedRunSavesAndSaysSo) {
   EXPECT_NE(got.err.find("--resume goes on"), std::string::npos) << got.err;
 }
 
+TEST_F(Train, AFolderThatTheSystemRefusesIsTheUsersFault) {
+  const Result result = run_heed(language_model(std::string(5000, 'a'), "5"));
+  EXPECT_EQ(result.status, 2) << result.err;
+  EXPECT_NE(result.err.find("File name too long"), std::string::npos) << result.err;
+}
+
 TEST_F(Train, AChangedSettingIsRefused) {
   ASSERT_EQ(run_heed(language_model("run", "5")).status, 0);
   const Result got =
