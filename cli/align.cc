@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/look_session.h"
 #include "heed/base/error.h"
+#include "heed/base/paths.h"
 #include "heed/lens/alignment.h"
 #include "heed/text/characters.h"
 
@@ -116,7 +117,8 @@ void Aligner::save() const {
   if (looks_.empty()) return;
   LookView view = view_;
   const bool chosen = !arguments_.layer.empty() || !arguments_.head.empty();
-  if (arguments_.picture.save.ends_with(".html") && !chosen) view.layer = view.head = Pick::all();
+  if (ending_of(arguments_.picture.save) == ".html" && !chosen)
+    view.layer = view.head = Pick::all();
   save_if_asked(arguments_.picture, look_picture(looks_, view), look_arrays(looks_));
 }
 

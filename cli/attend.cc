@@ -19,6 +19,7 @@
 #include "cli/progress.h"
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/npy.h"
 #include "heed/ops/attention_backward.h"
 
@@ -59,7 +60,7 @@ AttendSettings read_settings(const Options& options) {
                           .t5_table = read_if_given(options.t5_table),
                           .t5_bidirectional = options.t5_bidirectional,
                           .t5_max_distance = options.t5_max_distance};
-  if (options.causal.ends_with(".npy")) {
+  if (ending_of(options.causal) == ".npy") {
     settings.causal_offsets = read_npy(options.causal);
   } else {
     settings.causal = options.causal;
@@ -139,7 +140,7 @@ class Call {
     if (!options.tile.empty()) tile_ = parse_tile(options.tile);
     const bool maps = report_want_ && report_want_->map > 0;
     if (!options.save.empty()) check_attend_ending(options.save, maps || tile_);
-    if (!options.grads.empty() && !options.grads.ends_with(".npz")) {
+    if (!options.grads.empty() && ending_of(options.grads) != ".npz") {
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("--grads {}: the ending must be .npz", in_quotes(options.grads)));
     }

@@ -12,6 +12,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/lens/picture.h"
 
 namespace heed::cli {
@@ -161,7 +162,7 @@ Picture draw(const NamedTensors& arrays, const AttendDrawing& drawing) {
 }  // namespace
 
 void check_attend_ending(const std::filesystem::path& path, bool draws) {
-  const std::string ending = path.extension();
+  const std::string ending = ending_of(path);
   if (one_of(kArrays, ending)) return;
   if (!one_of(kPictures, ending)) {
     throw Error(
@@ -179,7 +180,7 @@ void check_attend_ending(const std::filesystem::path& path, bool draws) {
 
 void save_attend(const NamedTensors& arrays, const AttendDrawing& drawing,
                  const std::filesystem::path& path) {
-  const std::string ending = path.extension();
+  const std::string ending = ending_of(path);
   if (ending == ".npz") return write_npz(path, arrays);
   if (one_of(kPictures, ending)) return save_picture(draw(arrays, drawing), path, Theme::light);
   AtomicFile file(path);

@@ -18,6 +18,7 @@
 #include "heed/base/file.h"
 #include "heed/base/log.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/npy.h"
 
@@ -78,7 +79,7 @@ std::vector<Format> formats(int64_t width) {
 }
 
 void check_ending(const std::filesystem::path& path) {
-  const std::string ending = path.extension().string();
+  const std::string ending = ending_of(path);
   for (const char* known : {".npy", ".jsonl", ".json", ".txt", ".csv"}) {
     if (ending == known) return;
   }
@@ -100,9 +101,10 @@ class Result {
   }
 
   void save(const std::filesystem::path& path) const {
-    if (path.extension() == ".npy") return write_npy(path, embeddings_.vectors);
+    const std::string ending = ending_of(path);
+    if (ending == ".npy") return write_npy(path, embeddings_.vectors);
     for (const Format& format : formats(embeddings_.vectors.size(1))) {
-      if (path.extension() != format.ending) continue;
+      if (ending != format.ending) continue;
       AtomicFile file(path);
       file.write(format.head);
       for (size_t i = 0; i < size(); ++i) {

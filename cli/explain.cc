@@ -17,6 +17,7 @@
 #include "cli/texts.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
+#include "heed/base/paths.h"
 #include "heed/io/number_table.h"
 #include "heed/lens/picture.h"
 #include "heed/lessons/attention_walk.h"
@@ -122,7 +123,8 @@ std::vector<Step> walk_own_numbers(const Options& options) {
 void save_walk(const Options& options, std::string_view title, const std::vector<Step>& steps) {
   const std::string& file = options.picture.save;
   const std::vector<LineChart> charts = lesson_charts(steps);
-  const bool draws = file.ends_with(".png") || file.ends_with(".svg") || file.ends_with(".pdf");
+  const std::string ending = ending_of(file);
+  const bool draws = ending == ".png" || ending == ".svg" || ending == ".pdf";
   if (charts.empty() || !draws) {
     save_if_asked(options.picture, lesson_picture(title, "heed explain " + options.lesson, steps));
     return;

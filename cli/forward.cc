@@ -18,6 +18,7 @@
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/hub.h"
 #include "heed/io/npy.h"
 #include "heed/models/heads.h"
@@ -139,7 +140,7 @@ void run_pair(const Context& context, const Options& options, const std::filesys
 }
 
 void run_forward(const Context& context, const Options& options) {
-  if (!options.save.empty() && std::filesystem::path(options.save).extension() != ".npz") {
+  if (!options.save.empty() && ending_of(options.save) != ".npz") {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("--save {}: the ending must be .npz", in_quotes(options.save)));
   }

@@ -15,6 +15,7 @@
 #include "cli/progress.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/paths.h"
 #include "heed/io/hub.h"
 #include "heed/lens/labels.h"
 #include "heed/lens/look_arrays.h"
@@ -113,7 +114,7 @@ class LookCommand {
   // A page has room for everything: without a choice it holds every layer and head.
   LookView view_for_file() const {
     LookView view = view_;
-    const bool page = arguments_.picture.save.ends_with(".html");
+    const bool page = ending_of(arguments_.picture.save) == ".html";
     if (page && arguments_.layer.empty() && arguments_.head.empty()) {
       view.layer = Pick::all();
       view.head = Pick::all();

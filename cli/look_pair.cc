@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/paths.h"
 #include "heed/io/hub.h"
 #include "heed/lens/labels.h"
 
@@ -242,7 +243,8 @@ class PairCommand {
   void save() const {
     LookView view = view_;
     const bool chosen = !arguments_.layer.empty() || !arguments_.head.empty();
-    if (arguments_.picture.save.ends_with(".html") && !chosen) view.layer = view.head = Pick::all();
+    if (ending_of(arguments_.picture.save) == ".html" && !chosen)
+      view.layer = view.head = Pick::all();
     save_if_asked(arguments_.picture, look_picture(looks_, view), look_arrays(looks_));
   }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -17,6 +16,7 @@
 #include "cli/text_source.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/tasks/names.h"
 
 namespace heed::cli {
@@ -30,7 +30,7 @@ struct Options {
   std::string save;
 
   bool grouped() const { return aggregation != "none"; }
-  bool saves_page() const { return std::filesystem::path(save).extension() == ".html"; }
+  bool saves_page() const { return ending_of(save) == ".html"; }
   const char* kind_field() const { return grouped() ? "entity_group" : "entity"; }
 };
 

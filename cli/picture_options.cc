@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/terminal.h"
 #include "heed/base/log.h"
+#include "heed/base/paths.h"
 #include "heed/lens/picture_data.h"
 
 namespace heed::cli {
@@ -33,7 +34,7 @@ void add_picture_options(CLI::App& command, PictureOptions& options, const std::
 void save_if_asked(const PictureOptions& options, const Picture& picture,
                    const NamedTensors& arrays) {
   if (options.save.empty()) return;
-  if (options.save.ends_with(".npz")) {
+  if (ending_of(options.save) == ".npz") {
     NamedTensors all = picture_arrays(picture);
     all.insert(all.end(), arrays.begin(), arrays.end());
     write_npz(options.save, all);

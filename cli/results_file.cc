@@ -1,10 +1,9 @@
 #include "cli/results_file.h"
 
-#include <filesystem>
-
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 
 namespace heed::cli {
@@ -29,7 +28,7 @@ std::string header(const std::vector<std::string>& columns) {
 }  // namespace
 
 ResultsFile::ResultsFile(const std::string& path, std::vector<std::string> columns)
-    : ending_(std::filesystem::path(path).extension().string()), columns_(std::move(columns)) {
+    : ending_(ending_of(path)), columns_(std::move(columns)) {
   if (path.empty()) return;
   if (ending_ != ".jsonl" && ending_ != ".json" && ending_ != ".csv") {
     throw Error(ErrorCode::invalid_argument,

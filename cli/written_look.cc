@@ -10,6 +10,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/log.h"
+#include "heed/base/paths.h"
 #include "heed/lens/look_arrays.h"
 
 namespace heed::cli {
@@ -57,7 +58,7 @@ void save_written_picture(const Look& seen, AttentionRange rows, const std::stri
   view.first_row = word - seen.words.begin();
   view.model = short_name(context.model);
   view.title = "Where it looked as it wrote on from each word";
-  if (file.ends_with(".html")) view.layer = view.head = Pick::all();
+  if (ending_of(file) == ".html") view.layer = view.head = Pick::all();
   PictureOptions options;
   options.save = file;
   save_if_asked(options, look_picture({seen}, view), look_arrays(seen));
@@ -71,7 +72,7 @@ void save_written_look(const WrittenText& text, const std::string& file, const C
     throw Error(ErrorCode::invalid_argument,
                 "look: needed a text that was written, found none yet");
   }
-  const bool json = file.ends_with(".json");
+  const bool json = ending_of(file) == ".json";
   LookOptions options;
   options.states = false;
   if (json) options.most_whole = 0;

@@ -7,6 +7,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/gguf_format.h"
 
 namespace heed {
@@ -249,7 +250,7 @@ std::string describe(const Gguf::Value& value) {
 bool is_gguf(const std::filesystem::path& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) return false;
-  if (path.extension() == ".gguf") return true;
+  if (ending_of(path) == ".gguf") return true;
   if (!std::filesystem::is_regular_file(path, error)) return false;  // a pipe would lose its start
   char start[internal::kGgufMagic.size()] = {};
   std::ifstream(path, std::ios::binary).read(start, sizeof(start));

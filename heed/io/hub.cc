@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 
 namespace heed {
 namespace {
@@ -88,7 +89,7 @@ fs::path model_in(const fs::path& folder) {
   if (!fs::is_directory(folder, error) || fs::exists(folder / "config.json", error)) return folder;
   std::vector<std::string> files;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".gguf") files.push_back(entry.path().filename().string());
+    if (ending_of(entry.path()) == ".gguf") files.push_back(entry.path().filename().string());
   }
   if (files.empty()) return folder;
   if (files.size() == 1) return folder / files[0];

@@ -12,6 +12,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/npy.h"
 
@@ -107,7 +108,7 @@ NumberTable parse_number_table(std::string_view content, const std::string& wher
 }
 
 NumberTable read_number_table(const std::filesystem::path& path) {
-  if (path.extension() != ".npy") return parse_number_table(read_file(path), path.string());
+  if (ending_of(path) != ".npy") return parse_number_table(read_file(path), path.string());
   const Tensor array = read_npy(path);
   if (array.rank() != 2) {
     fail(path.string(), "needed an array of rank 2, found " + to_string(array.shape()));

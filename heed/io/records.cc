@@ -4,6 +4,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/json.h"
 
@@ -17,10 +18,7 @@ namespace {
 }  // namespace
 
 RecordFormat record_format(const std::filesystem::path& file) {
-  std::string ending = file.extension().string();
-  std::ranges::transform(ending, ending.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  const std::string ending = ending_of(file);
   if (ending == ".jsonl" || ending == ".ndjson") return RecordFormat::json_lines;
   return ending == ".csv" ? RecordFormat::csv : RecordFormat::none;
 }
@@ -62,9 +60,9 @@ std::vector<TextRecord> csv_records(std::string_view content, const std::string&
   const auto place = static_cast<size_t>(found - header.begin());
   std::vector<TextRecord> records;
   for (size_t i = 1; i < rows.size(); ++i) {
-    if (rows[i].cells.size() <= place) {
+    if (rows[i].cells.size() != header.size()) {
       fail(ErrorCode::corrupt_data, where + ":" + std::to_string(rows[i].line),
-           "needs " + std::to_string(header.size()) + " cells as its header has, found " +
+           "needs " + std::to_string(header.size()) + " cells as the header has, found " +
                std::to_string(rows[i].cells.size()));
     }
     records.push_back({rows[i].cells[place], rows[i].line});

@@ -30,7 +30,8 @@ RecordFormat record_format(const std::filesystem::path& file);
 std::vector<TextRecord> json_line_records(std::string_view content, const std::string& field,
                                           const std::string& where);
 
-/// The cells of a column that the first row names. Errors likewise.
+/// The cells of a column that the first row names. Errors likewise; corrupt_data for a row that has
+/// not as many cells as the first.
 std::vector<TextRecord> csv_records(std::string_view content, const std::string& column,
                                     const std::string& where);
 

@@ -10,6 +10,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/lens/canvas.h"
 #include "heed/lens/colors.h"
 #include "heed/lens/labels.h"
@@ -173,9 +174,10 @@ class ChartDrawing {
 
 std::unique_ptr<Canvas> canvas_for(const std::filesystem::path& path, Point size,
                                    const std::string& title) {
-  if (path.extension() == ".png") return png_canvas(size.x, size.y);
-  if (path.extension() == ".svg") return svg_canvas(size.x, size.y, title);
-  if (path.extension() == ".pdf") return pdf_canvas(size.x, size.y, title);
+  const std::string ending = ending_of(path);
+  if (ending == ".png") return png_canvas(size.x, size.y);
+  if (ending == ".svg") return svg_canvas(size.x, size.y, title);
+  if (ending == ".pdf") return pdf_canvas(size.x, size.y, title);
   throw Error(
       ErrorCode::invalid_argument,
       fmt::format("chart {}: the ending must be .png, .svg or .pdf", in_quotes(path.string())));

@@ -1,9 +1,8 @@
 #include "heed/lens/picture.h"
 
-#include <algorithm>
-
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/paths.h"
 #include "heed/io/npy.h"
 #include "heed/lens/canvas.h"
 #include "heed/lens/labels.h"
@@ -52,9 +51,7 @@ constexpr Format kFormats[] = {
      }}};
 
 const Format& format_of(const std::filesystem::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string ending = ending_of(path);
   for (const Format& format : kFormats) {
     if (ending == format.ending) return format;
   }

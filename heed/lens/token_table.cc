@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "heed/base/file.h"
+#include "heed/base/paths.h"
 #include "heed/lens/canvas.h"
 #include "heed/lens/colors.h"
 #include "heed/lens/labels.h"
@@ -166,7 +167,7 @@ std::string draw_terminal(const TokenTable& table, const TerminalStyle& style) {
 
 void save_token_table(const TokenTable& table, const std::filesystem::path& path, Theme theme) {
   const Page page(table, theme);
-  const auto canvas = canvas_for(path.extension().string(), page, clean_label(table.title));
+  const auto canvas = canvas_for(ending_of(path), page, clean_label(table.title));
   if (canvas == nullptr) {
     save_picture({.title = table.title, .caption = table.caption, .maps = {heat_map(table)}}, path,
                  theme);

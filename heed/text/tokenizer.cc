@@ -4,6 +4,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/paths.h"
 #include "heed/io/adapter.h"
 #include "heed/text/gguf_tokenizer.h"
 #include "heed/text/json_fields.h"
@@ -68,10 +69,11 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const fs::path& path) {
     if (path.filename() == "vocab.json" || path.filename() == "merges.txt") {
       return load_vocab_json(path.parent_path());
     }
-    if (path.extension() == ".model" || path.extension() == ".spm") {
+    const std::string ending = ending_of(path);
+    if (ending == ".model" || ending == ".spm") {
       return load_sentence_piece(path);
     }
-    if (path.extension() == ".txt") return load_vocab_txt(path);
+    if (ending == ".txt") return load_vocab_txt(path);
     return tokenizer_from_json(read_file(path), path.string());
   }
   if (const fs::path json = path / "tokenizer.json"; fs::exists(json, ignored)) return load(json);

@@ -9,6 +9,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/json.h"
 #include "heed/text/unicode.h"
@@ -134,10 +135,11 @@ std::vector<std::filesystem::path> files_of(const std::string& files) {
 
 std::vector<TextPair> read_pairs(const std::string& files, const PairFields& fields, BadRows& bad) {
   const std::vector<std::filesystem::path> paths = files_of(files);
-  if (paths.size() == 1 && paths[0].extension() == ".tsv") {
+  const std::string ending = ending_of(paths[0]);
+  if (paths.size() == 1 && ending == ".tsv") {
     return parse_pairs_tsv(read_file(paths[0]), files, bad);
   }
-  if (paths.size() == 1 && paths[0].extension() == ".jsonl") {
+  if (paths.size() == 1 && ending == ".jsonl") {
     return parse_pairs_json(read_file(paths[0]), fields, files, bad);
   }
   if (paths.size() == 2) {

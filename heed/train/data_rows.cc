@@ -9,6 +9,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/json.h"
 #include "heed/text/unicode.h"
@@ -178,7 +179,7 @@ std::vector<LabeledText> parse_labeled_json(std::string_view content, const Labe
 
 std::vector<LabeledText> read_labeled_texts(const std::filesystem::path& path,
                                             const LabeledFields& fields, BadRows& bad) {
-  const std::string ending = path.extension().string();
+  const std::string ending = ending_of(path);
   const std::string where = path.string();
   if (ending == ".csv") return parse_labeled_csv(read_file(path), fields, where, bad);
   if (ending == ".tsv") return parse_labeled_tsv(read_file(path), fields, where, bad);

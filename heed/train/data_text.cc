@@ -9,6 +9,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/parallel.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/npy.h"
 #include "heed/text/unicode.h"
@@ -62,7 +63,7 @@ Tensor read_bin(const std::filesystem::path& path) {
 }
 
 Tensor read_ids(const std::filesystem::path& path) {
-  if (path.extension() == ".bin") return read_bin(path);
+  if (ending_of(path) == ".bin") return read_bin(path);
   Tensor ids = read_npy(path);
   const bool fits = ids.rank() == 1 && (ids.dtype() == DType::u16 || ids.dtype() == DType::i32);
   if (fits) return ids;
@@ -140,7 +141,7 @@ TokenStream TokenStream::from_text(std::string_view text, const Tokenizer& token
 TokenStream TokenStream::read(const std::filesystem::path& path, const Tokenizer* tokenizer,
                               int64_t vocab) {
   TokenStream tokens;
-  if (path.extension() == ".npy" || path.extension() == ".bin") {
+  if (const std::string ending = ending_of(path); ending == ".npy" || ending == ".bin") {
     tokens = TokenStream(read_ids(path));
     tokens.check_vocabulary(vocab, path.string());
   } else if (tokenizer == nullptr) {

@@ -182,6 +182,16 @@ TEST_F(Attend, HalfPrecisionComesBackAsItWent) {
   expect_fault({}, "q: needed --bf16 to read uint16 as bf16");
 }
 
+TEST_F(Attend, EndingsAreTheSameInUpperCase) {
+  for (const char* name : {"R.NPZ", "R.JSON", "R.Csv"}) {
+    const Result result = attend({"--report", "max", "--save", (folder_ / name).string()});
+    EXPECT_EQ(result.status, 0) << result.err;
+  }
+  EXPECT_FALSE(read_npz(folder_ / "R.NPZ").empty());
+  EXPECT_TRUE(read_file(folder_ / "R.JSON").starts_with("{"));
+  EXPECT_TRUE(read_file(folder_ / "R.Csv").starts_with("name,"));
+}
+
 TEST_F(Attend, TellsTheTimeAndTheShapes) {
   const Result result = attend({"--time", "--json"});
   ASSERT_EQ(result.status, 0) << result.err;

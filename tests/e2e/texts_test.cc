@@ -101,6 +101,13 @@ TEST_F(Texts, EndingsAreTheSameInUpperCase) {
   EXPECT_EQ(read({"--file", file("A.Jsonl", "{\"text\": \"b\"}\n")}), List{"b"});
 }
 
+TEST_F(Texts, ARowOfACsvHasAsManyCellsAsItsHeader) {
+  expect_fault({"--file", file("more.csv", "id,text\n1,a\n2,a, b\n")},
+               "more.csv:3: needs 2 cells as the header has, found 3");
+  expect_fault({"--file", file("less.csv", "text,id\na,1\n\nb\n")},
+               "less.csv:4: needs 2 cells as the header has, found 1");
+}
+
 TEST_F(Texts, AFieldOfWhatHasNoneIsRefused) {
   const std::string needed = "--field: needs a --file with fields, .jsonl or .csv, found ";
   const std::string plain = file("a.txt", "a\nb\n");

@@ -177,6 +177,17 @@ TEST(PairData, ReadsBothForms) {
   expect_error(ErrorCode::invalid_argument, {"FILE,FILE"}, [&] { read_pairs("one.txt", {}, bad); });
 }
 
+TEST(Data, EndingsAreTheSameInUpperCase) {
+  const TemporaryFolder folder;
+  BadRows bad;
+  write_file(folder / "A.TSV", "a\tx\n");
+  EXPECT_EQ(read_pairs((folder / "A.TSV").string(), {}, bad).at(0).target, "x");
+  write_file(folder / "A.CSV", "text,label\na,x\n");
+  EXPECT_EQ(read_labeled_texts(folder / "A.CSV", {}, bad).at(0).label, "x");
+  write_npy(folder / "A.NPY", Tensor::from(std::vector<int32_t>{1, 2}, {2}));
+  EXPECT_EQ(TokenStream::read(folder / "A.NPY", nullptr, 5).size(), 2);
+}
+
 TEST(PairData, ReadsJsonLines) {
   BadRows skip(true);
   const auto pairs = parse_pairs_json(
