@@ -160,6 +160,7 @@ std::vector<FoundAnswer> Answerer::operator()(std::string_view question, std::st
   const size_t asked = tokenizer_->encode(question, {.add_special = false}).ids.size();
   const std::vector<Encoding> encodings =
       tokenizer_->encode_pair_windows(question, context, {.max_tokens = most, .stride = stride});
+  need_tokens(encodings.front().ids, question, "answer");
   std::vector<Tensor> logits(encodings.size());  // [T, 2] each
   int64_t done = 0;
   in_batches(lengths_of(encodings), options.batch, [&](std::span<const size_t> rows) {

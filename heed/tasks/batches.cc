@@ -8,6 +8,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
+#include "heed/base/message.h"
 #include "heed/base/parallel.h"
 
 namespace heed {
@@ -28,12 +29,23 @@ void in_batches(std::span<const int64_t> lengths, int64_t batch,
   }
 }
 
+void need_tokens(const std::vector<int32_t>& ids, std::string_view text,
+                 std::string_view operation) {
+  if (!ids.empty()) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: needs a token or more of each text, found none of {}; leave such "
+                          "texts (empty lines) out",
+                          operation, in_quotes(text)));
+}
+
 namespace {
 
-std::vector<Encoding> encode_each(int64_t count, int64_t max_tokens, std::string_view operation,
+std::vector<Encoding> encode_each(std::span<const std::string> texts, int64_t max_tokens,
+                                  std::string_view operation,
                                   const std::function<Encoding(size_t i)>& encode) {
   constexpr int64_t kTextsAtOnce = 1024;  // between two looks at the cancel flag
-  std::vector<Encoding> encodings(static_cast<size_t>(count));
+  const auto count = std::ssize(texts);
+  std::vector<Encoding> encodings(texts.size());
   for (int64_t begin = 0; begin < count; begin += kTextsAtOnce) {
     check_cancelled();
     parallel_for(std::min(kTextsAtOnce, count - begin), [&](int64_t task, int) {
@@ -41,6 +53,7 @@ std::vector<Encoding> encode_each(int64_t count, int64_t max_tokens, std::string
       encodings[i] = encode(i);
     });
   }
+  for (size_t i = 0; i < texts.size(); ++i) need_tokens(encodings[i].ids, texts[i], operation);
   if (const auto cut = std::ranges::count(encodings, true, &Encoding::truncated); cut > 0) {
     log(LogLevel::warning, fmt::format("{}: {} of {} texts were longer than the {} tokens that the "
                                        "model reads and were cut",
@@ -53,7 +66,7 @@ std::vector<Encoding> encode_each(int64_t count, int64_t max_tokens, std::string
 
 std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
                                    int64_t max_tokens, std::string_view operation) {
-  return encode_each(std::ssize(texts), max_tokens, operation, [&](size_t i) {
+  return encode_each(texts, max_tokens, operation, [&](size_t i) {
     return tokenizer.encode(texts[i], {.max_tokens = max_tokens});
   });
 }
@@ -66,7 +79,7 @@ std::vector<Encoding> encode_pairs(const Tokenizer& tokenizer, std::span<const s
                 fmt::format("{}: needs a second text for each of {} texts, found {}", operation,
                             texts.size(), seconds.size()));
   }
-  return encode_each(std::ssize(texts), max_tokens, operation, [&](size_t i) {
+  return encode_each(texts, max_tokens, operation, [&](size_t i) {
     return tokenizer.encode_pair(texts[i], seconds[i], {.max_tokens = max_tokens});
   });
 }

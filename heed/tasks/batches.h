@@ -21,8 +21,13 @@ namespace heed {
 void in_batches(std::span<const int64_t> lengths, int64_t batch,
                 const std::function<void(std::span<const size_t> rows)>& run);
 
+/// Error invalid_argument, told as the operation's, for a text without ids: an empty one where the
+/// tokenizer adds no special tokens.
+void need_tokens(const std::vector<int32_t>& ids, std::string_view text,
+                 std::string_view operation);
+
 /// Each text's tokens, cut to max_tokens, on all threads; the log is told, as the operation's, of
-/// texts that were cut. Error cancelled.
+/// texts that were cut. Errors cancelled; as need_tokens.
 std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
                                    int64_t max_tokens, std::string_view operation);
 

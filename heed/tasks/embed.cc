@@ -81,8 +81,8 @@ Embedder Embedder::load(std::string_view name_or_path, const EmbedderOptions& op
   check_case(*embedder.tokenizer_, steps.lower_case, encoder_folder);
   if (!steps.from_files && !options.pooling) {
     log(LogLevel::info, fmt::format("{} has no modules.json: vectors are the mean over the tokens, "
-                                    "not normalised",
-                                    folder.string()));
+                                    "{}normalised",
+                                    folder.string(), steps.normalize ? "" : "not "));
   }
   const EncoderFacts& facts = embedder.encoder_->facts();
   embedder.max_tokens_ = std::min(steps.max_tokens.value_or(facts.max_tokens), facts.max_tokens);
@@ -165,7 +165,10 @@ Embeddings Embedder::operator()(std::span<const std::string> texts,
   Embeddings result{.vectors = Tensor::empty({count, width_}),
                     .tokens = {},
                     .truncated = std::vector<bool>(cut.begin(), cut.end())};
-  for (const auto& row : rows) result.tokens.push_back(static_cast<int64_t>(row.size()));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    need_tokens(rows[i], texts[i], "embed");
+    result.tokens.push_back(std::ssize(rows[i]));
+  }
   int64_t done = 0;
   in_batches(result.tokens, options.batch, [&](std::span<const size_t> chosen) {
     Rows batch;

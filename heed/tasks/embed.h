@@ -74,7 +74,7 @@ class Embedder {
 
   /// Vectors in the texts' order. The same text gives the same bits whatever stands beside it.
   /// Errors cancelled between batches; invalid_argument for a prompt that the checkpoint does not
-  /// name or that leaves no room for a text.
+  /// name or that leaves no room for a text, and for a text without tokens.
   Embeddings operator()(std::span<const std::string> texts, const EmbedOptions& options = {}) const;
   /// One text -> [W].
   Tensor operator()(std::string_view text) const;

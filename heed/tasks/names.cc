@@ -232,6 +232,7 @@ std::vector<std::vector<Encoding>> NameFinder::windows_of(std::span<const std::s
     for (const std::string& text : texts) {
       windows.push_back(
           tokenizer_->encode_windows(text, {.max_tokens = most, .stride = *options.stride}));
+      need_tokens(windows.back().front().ids, text, "ner");
     }
     return windows;
   }

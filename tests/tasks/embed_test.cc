@@ -10,6 +10,7 @@
 #include "heed/models/registry.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/letter_models.h"
 
 namespace heed {
 namespace {
@@ -86,9 +87,28 @@ TEST(Embedder, APlainCheckpointGivesTheMeanAndSaysSo) {
   const Embedder embed = model.load();
   set_log_sink({});
   EXPECT_NE(said.find("no modules.json"), std::string::npos) << said;
+  EXPECT_NE(said.find("not normalised"), std::string::npos) << said;
   EXPECT_EQ(embed.width(), 39);
   EXPECT_EQ(embed.max_tokens(), 11);
   expect_same_bits(embed("a b c"), by_hand(embed, "a b c", {Pooling::mean}), "mean");
+}
+
+TEST(Embedder, WhoAsksForLengthOneIsNotToldOfAnother) {
+  const Model model;
+  std::string said;
+  set_log_sink([&](LogLevel, std::string_view message) { said += message; });
+  model.load({.pooling = {}, .normalize = true});
+  set_log_sink({});
+  EXPECT_NE(said.find("no modules.json"), std::string::npos) << said;
+  EXPECT_EQ(said.find("not normalised"), std::string::npos) << said;
+}
+
+TEST(Embedder, ATextWithoutTokensIsNamed) {
+  const testing::LetterModel model("gpt2_3x8");  // no special tokens
+  const Embedder embed = Embedder::load(model.name());
+  const std::vector<std::string> texts = {"ab", "", "abc d"};
+  expect_error(ErrorCode::invalid_argument, {"embed: ", "found none of ''", "empty lines"},
+               [&] { embed(texts); });
 }
 
 TEST(Embedder, PoolingAndLengthAreWhatTheFilesSay) {

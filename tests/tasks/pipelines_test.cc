@@ -11,6 +11,7 @@
 #include "heed/tasks/names.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/letter_models.h"
 
 namespace heed {
 namespace {
@@ -240,6 +241,29 @@ TEST(Pipelines, WhatCannotBeIsRefused) {
   EXPECT_EQ(answerer("a", "", {.handle_impossible_answer = true}).size(), 1u);
   expect_error(ErrorCode::not_found, {"qa_outputs.weight"},
                [&] { Answerer::load(path("encoder_bert_tag")); });
+}
+
+TEST(Pipelines, ATextWithoutTokensIsNamed) {
+  const TemporaryFolder folder;
+  const auto load = [&](const char* name) {
+    std::filesystem::copy(golden_folder() / name, folder / name);
+    // adds no special tokens
+    const Json tokenizer = testing::letter_tokenizer(0, {"<pad>", "<s>", "</s>"});
+    std::ofstream(folder / name / "tokenizer.json") << tokenizer;
+    return (folder / name).string();
+  };
+  const std::vector<std::string> texts = {"ab c", "", "d"};
+  const auto refused = [](const char* operation, const auto& body) {
+    expect_error(ErrorCode::invalid_argument, {operation, "found none of ''"}, body);
+  };
+  const Classifier classifier = Classifier::load(load("encoder_bert_classify"));
+  refused("classify: ", [&] { classifier(texts); });
+  refused("classify: ", [&] { classifier.pairs(texts, std::vector<std::string>{"a", "", "b"}); });
+  const NameFinder finder = NameFinder::load(load("encoder_bert_tag"));
+  refused("ner: ", [&] { finder(texts); });
+  refused("ner: ", [&] { finder(texts, {.stride = 2}); });
+  const Answerer answerer = Answerer::load(load("encoder_bert_answer"));
+  refused("answer: ", [&] { answerer("", ""); });
 }
 
 }  // namespace
