@@ -13,7 +13,7 @@
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "cli/results_file.h"
-#include "cli/texts.h"
+#include "cli/text_source.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
@@ -61,8 +61,9 @@ void print_answers(const std::string& question, const std::vector<FoundAnswer>& 
   }
 }
 
-/// The text that each question is asked of: one for all, or a field beside it.
-std::vector<std::string> contexts_of(const Options& options, size_t questions) {
+/// The text that each question is asked of: one for all, or a field beside it. questions: how many
+/// there are, or 0.
+std::vector<std::string> contexts_of(const Options& options, int64_t questions) {
   const int given = (options.context.empty() ? 0 : 1) + (options.context_file.empty() ? 0 : 1) +
                     (options.context_field.empty() ? 0 : 1);
   if (given != 1) {
@@ -84,7 +85,7 @@ std::vector<std::string> contexts_of(const Options& options, size_t questions) {
   need_fields("--context-field", options.questions.file);
   std::vector<std::string> contexts =
       read_texts({.file = options.questions.file, .field = options.context_field});
-  if (!options.questions.texts.empty() || contexts.size() != questions) {
+  if (!options.questions.texts.empty() || std::ssize(contexts) != questions) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("--context-field: needs a text for each of the {} questions, found {} "
                             "in --file",
@@ -96,21 +97,17 @@ std::vector<std::string> contexts_of(const Options& options, size_t questions) {
 void answer(const Context& context, const Options& options) {
   ResultsFile file(options.save,
                    {"question", "answer", "score", "start", "end", "byte_start", "byte_end"});
-  const std::vector<std::string> questions = read_texts(options.questions);
-  const std::vector<std::string> contexts = contexts_of(options, questions.size());
+  TextSource questions(options.questions);
+  const std::vector<std::string> contexts = contexts_of(options, questions.total());
   AnswerOptions how = options.how;
   how.align_to_words = !options.exact;
   how.batch = context.batch;
   const Answerer answerer = Answerer::load(context.model);
-  ProgressBar bar(context, "answering", questions.size() == 1 ? "windows" : "questions");
-  if (questions.size() == 1) how.progress = bar.callback();
-  for (size_t i = 0; i < questions.size(); ++i) {
-    check_cancelled();
-    const auto found = answerer(questions[i], contexts[contexts.size() == 1 ? 0 : i], how);
-    const OutJson line = as_json(questions[i], found, how.top_k);
+  const auto show = [&](const std::string& question, const std::vector<FoundAnswer>& found) {
+    const OutJson line = as_json(question, found, how.top_k);
     std::vector<OutJson> rows;
     for (const FoundAnswer& one : found) {
-      OutJson row = {{"question", questions[i]}};
+      OutJson row = {{"question", question}};
       row.update(as_json(one));
       rows.push_back(std::move(row));
     }
@@ -119,12 +116,17 @@ void answer(const Context& context, const Options& options) {
     if (context.json) {
       print_json(line);
     } else if (!file.open()) {
-      print_answers(questions[i], found);
+      print_answers(question, found);
     }
-    if (questions.size() > 1) {
-      bar.update(static_cast<int64_t>(i) + 1, std::ssize(questions));
-    }
-  }
+  };
+  size_t asked = 0;
+  in_turn(context, "answering", questions, 1,
+          [&](std::span<const std::string> next, const Progress& progress) {
+            check_cancelled();
+            how.progress = progress;
+            const size_t place = contexts.size() == 1 ? 0 : asked++;
+            show(next[0], answerer(next[0], contexts[place], how));
+          });
   file.commit();
 }
 

@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
-#include "cli/texts.h"
+#include "cli/text_source.h"
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/search/index_model.h"
@@ -24,9 +24,8 @@ struct Options {
   int64_t top = 0;
 };
 
-struct Pair {
-  size_t first;
-  size_t second;
+struct Other {
+  size_t place;
   float score;
 };
 
@@ -40,44 +39,75 @@ float cosine(const Tensor& vectors, size_t a, size_t b) {
   return static_cast<float>(sum);
 }
 
-std::vector<Pair> compare(const Tensor& vectors, const Options& options) {
-  const auto count = static_cast<size_t>(vectors.size(0));
-  std::vector<Pair> pairs;
-  if (options.pairs) {
-    for (size_t i = 0; i < count; i += 2) pairs.push_back({i, i + 1, cosine(vectors, i, i + 1)});
-    return pairs;
+/// The texts after the first one, those that are near to it first.
+std::vector<Other> ranked(const Tensor& vectors, int64_t top) {
+  std::vector<Other> others;
+  for (size_t i = 1; i < static_cast<size_t>(vectors.size(0)); ++i) {
+    others.push_back({i, cosine(vectors, 0, i)});
   }
-  for (size_t i = 1; i < count; ++i) pairs.push_back({0, i, cosine(vectors, 0, i)});
-  std::ranges::stable_sort(pairs, std::ranges::greater{}, &Pair::score);
-  if (options.top > 0) pairs.resize(std::min(pairs.size(), static_cast<size_t>(options.top)));
-  return pairs;
+  std::ranges::stable_sort(others, std::ranges::greater{}, &Other::score);
+  if (top > 0) others.resize(std::min(others.size(), static_cast<size_t>(top)));
+  return others;
 }
 
-void similar(const Context& context, const Options& options) {
+[[noreturn]] void refuse(const char* needed, int64_t found) {
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("similar: needed {}, found {}", needed, found));
+}
+
+void compare_with_first(const Context& context, const Options& options) {
   const std::vector<std::string> texts = read_texts(options.inputs);
-  if (texts.size() < 2 || (options.pairs && texts.size() % 2 != 0)) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("similar: needed {}, found {}",
-                    options.pairs ? "two texts a pair" : "at least two texts", texts.size()));
-  }
+  if (texts.size() < 2) refuse("at least two texts", std::ssize(texts));
   const Embedder embedder = load_index_embedder(context.model);
   Embeddings embeddings;
   {
     ProgressBar bar(context, "comparing", "texts");
     embeddings = embedder(texts, {.batch = context.batch, .progress = bar.callback()});
   }
-  for (const Pair& pair : compare(embeddings.vectors, options)) {
-    const std::string &a = texts[pair.first], &b = texts[pair.second];
+  for (const Other& near : ranked(embeddings.vectors, options.top)) {
+    const std::string& other = texts[near.place];
     if (!context.json) {
-      const std::string head = options.pairs ? printable(a) + "  |  " : "";
-      print(fmt::format("{:.4f}  {}{}\n", pair.score, head, printable(b)));
+      print(fmt::format("{:.4f}  {}\n", near.score, printable(other)));
       continue;
     }
-    OutJson line = {{"text", a}, {"other", b}, {"score", pair.score}};
-    if (!options.pairs) line["corpus_id"] = static_cast<int64_t>(pair.second) - 1;
+    OutJson line = {{"text", texts[0]}, {"other", other}, {"score", near.score}};
+    line["corpus_id"] = static_cast<int64_t>(near.place) - 1;
     print_json(line);
   }
+}
+
+void show_pair(const Context& context, const std::string& a, const std::string& b, float score) {
+  if (context.json) return print_json({{"text", a}, {"other", b}, {"score", score}});
+  print(fmt::format("{:.4f}  {}  |  {}\n", score, printable(a), printable(b)));
+}
+
+void compare_pairs(const Context& context, const Options& options) {
+  constexpr const char* kNeeded = "two texts a pair";
+  TextSource source(options.inputs);
+  if (source.total() % 2 != 0) refuse(kNeeded, source.total());
+  const Embedder embedder = load_index_embedder(context.model);
+  std::vector<std::string> waiting;  // the last one's second text may not be there yet
+  int64_t count = 0;
+  in_parts(context, "comparing", source,
+           [&](std::span<const std::string> texts, const Progress& progress) {
+             count += std::ssize(texts);
+             waiting.insert(waiting.end(), texts.begin(), texts.end());
+             const std::vector<std::string> last(waiting.end() - std::ssize(waiting) % 2,
+                                                 waiting.end());
+             waiting.resize(waiting.size() - last.size());
+             const Tensor vectors =
+                 embedder(waiting, {.batch = context.batch, .progress = progress}).vectors;
+             clear_progress();
+             for (size_t i = 0; i < waiting.size(); i += 2) {
+               show_pair(context, waiting[i], waiting[i + 1], cosine(vectors, i, i + 1));
+             }
+             waiting = last;
+           });
+  if (!waiting.empty()) refuse(kNeeded, count);
+}
+
+void similar(const Context& context, const Options& options) {
+  options.pairs ? compare_pairs(context, options) : compare_with_first(context, options);
 }
 
 }  // namespace

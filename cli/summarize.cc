@@ -73,7 +73,7 @@ void run(const Context& context, const Options& options) {
   const Summarizer summarizer =
       Summarizer::load(find_model(context.model), load_options(options.shared.load));
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
-  const SummarizeOptions choices{
+  SummarizeOptions choices{
       .generate = generation_options(context, options.shared.generation, summarizer.defaults(),
                                      summarizer.translator().tokenizer().get()),
       .prefix = options.shared.prefix.value_or(summarizer.prefix()),
@@ -82,10 +82,7 @@ void run(const Context& context, const Options& options) {
       .combine = options.combine,
       .batch = context.batch};
   Aligner aligner(context, options.shared.align, summarizer.translator());
-  in_turn(context, "summarizing", std::move(source), 1, [&](std::span<const std::string> next) {
-    const std::string& text = next[0];
-    const Summary summary = summarizer(text, choices);
-    check_cancelled();
+  const auto show = [&](const std::string& text, const Summary& summary) {
     AlignedText aligned = align_parts(aligner, choices.prefix, text, summary);
     clear_progress();
     if (context.json) {
@@ -95,7 +92,14 @@ void run(const Context& context, const Options& options) {
     } else {
       print(summary.written.text + "\n" + aligned.lines);
     }
-  });
+  };
+  in_turn(context, "summarizing", source, 1,
+          [&](std::span<const std::string> next, const Progress& progress) {
+            choices.progress = progress;
+            const Summary summary = summarizer(next[0], choices);
+            check_cancelled();
+            show(next[0], summary);
+          });
   aligner.save();
 }
 

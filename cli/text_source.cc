@@ -11,6 +11,24 @@
 namespace heed::cli {
 namespace {
 
+/// alone: the work's own steps are shown, not texts.
+void some_by_some(ProgressBar& bar, bool alone, TextSource& source, int64_t most,
+                  const TextWork& work) {
+  int64_t before = 0;
+  while (true) {
+    const std::vector<std::string> texts = source.next(std::max<int64_t>(1, most));
+    if (texts.empty()) return;
+    const auto size = std::ssize(texts);
+    work(texts, [&](int64_t done, int64_t total) {
+      if (alone) return bar.update(done, total);
+      bar.update(before + done * size / std::max<int64_t>(1, total), source.total());
+    });
+    flush_output();
+    before += size;
+    if (!alone) bar.update(before, source.total());
+  }
+}
+
 bool is_standard_input(const TextInputs& inputs) {
   if (inputs.file.empty()) return inputs.texts == std::vector<std::string>{"-"};
   return inputs.file == "-" && inputs.texts.empty();
@@ -48,21 +66,17 @@ std::vector<std::string> TextSource::next(int64_t most) {
 }
 
 void in_parts(const Context& context, const std::string& doing, TextSource& source,
-              const std::function<void(std::span<const std::string>, const Progress&)>& work) {
+              const TextWork& work) {
   constexpr int64_t kBatches = 8;  // enough to sort texts by length
   ProgressBar bar(context, doing, "texts");
-  int64_t before = 0;
-  while (true) {
-    const std::vector<std::string> texts =
-        source.next(std::max<int64_t>(1, kBatches * context.batch));
-    if (texts.empty()) return;
-    const auto size = std::ssize(texts);
-    work(texts, [&](int64_t done, int64_t total) {
-      bar.update(before + done * size / std::max<int64_t>(1, total), source.total());
-    });
-    flush_output();
-    before += size;
-  }
+  some_by_some(bar, false, source, kBatches * context.batch, work);
+}
+
+void in_turn(const Context& context, const std::string& doing, TextSource& source, int64_t most,
+             const TextWork& work) {
+  const bool alone = source.total() == 1;
+  ProgressBar bar(context, doing, alone ? "windows" : "texts");
+  some_by_some(bar, alone, source, most, work);
 }
 
 }  // namespace heed::cli

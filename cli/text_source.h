@@ -35,9 +35,16 @@ class TextSource {
   int64_t given_ = 0;
 };
 
-/// Calls work(texts, progress) with a few batches of the texts at a time, so that what it prints
-/// comes while the rest is computed, or not yet there; the bar shows all of them.
+/// What is done with some texts; progress in them, or in parts of them.
+using TextWork = std::function<void(std::span<const std::string> texts, const Progress& progress)>;
+
+/// Calls work with a few batches of the texts at a time, so that what it prints comes while the
+/// rest is computed, or not yet there; the bar shows all of them. doing: "classifying".
 void in_parts(const Context& context, const std::string& doing, TextSource& source,
-              const std::function<void(std::span<const std::string>, const Progress&)>& work);
+              const TextWork& work);
+/// The same with up to `most` texts at a time, for work that reads a text in windows: of one text
+/// alone the bar shows these.
+void in_turn(const Context& context, const std::string& doing, TextSource& source, int64_t most,
+             const TextWork& work);
 
 }  // namespace heed::cli

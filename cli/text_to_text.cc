@@ -1,11 +1,8 @@
 #include "cli/text_to_text.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 
 #include "cli/command.h"
-#include "cli/progress.h"
-#include "heed/base/cancel.h"
 
 namespace heed::cli {
 
@@ -32,19 +29,6 @@ OutJson text_to_text_json(const std::string& text, const Generated& made, double
           {"ids", made.ids},
           {"finish", to_string(made.finish)},
           {"timing", timing_json(made, load_ms)}};
-}
-
-void in_turn(const Context& context, const std::string& doing, TextSource source, int64_t most,
-             const std::function<void(std::span<const std::string> texts)>& work) {
-  ProgressBar bar(context, doing, "texts");
-  for (int64_t done = 0;;) {
-    const std::vector<std::string> next = source.next(std::max<int64_t>(1, most));
-    if (next.empty()) return;
-    work(next);
-    flush_output();
-    done += std::ssize(next);
-    bar.update(done, source.total());
-  }
 }
 
 }  // namespace heed::cli

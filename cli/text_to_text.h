@@ -27,9 +27,4 @@ void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArg
 /// "timing".
 OutJson text_to_text_json(const std::string& text, const Generated& made, double load_ms);
 
-/// Calls work with up to `most` texts at a time, those that are there now; what it prints is seen
-/// at once. doing: "translating".
-void in_turn(const Context& context, const std::string& doing, TextSource source, int64_t most,
-             const std::function<void(std::span<const std::string> texts)>& work);
-
 }  // namespace heed::cli

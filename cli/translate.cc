@@ -37,8 +37,8 @@ void run(const Context& context, const TextToTextArguments& arguments) {
       print(translated.text + "\n" + aligned.lines);
     }
   };
-  in_turn(context, "translating", std::move(source), context.batch,
-          [&](std::span<const std::string> texts) {
+  in_turn(context, "translating", source, context.batch,
+          [&](std::span<const std::string> texts, const Progress&) {
             std::vector<std::vector<int32_t>> sources;
             for (const std::string& text : texts)
               sources.push_back(translator.encode(prefix + text));

@@ -160,6 +160,11 @@ Summary Summarizer::pass(std::string_view text, const SummarizeOptions& options)
   const auto together = static_cast<size_t>(std::max<int64_t>(1, options.batch));
   GenerateOptions generate = options.generate;
   generate.samples = 1;
+  int64_t done = 0;
+  generate.on_end = [&](int64_t part, const Generated& one) {
+    if (options.generate.on_end) options.generate.on_end(part, one);
+    if (options.progress) options.progress(++done, std::ssize(parts));
+  };
   double prompt_ms = 0, generate_ms = 0;
   for (size_t first = 0; first < parts.size(); first += together) {
     check_cancelled();
@@ -177,9 +182,6 @@ Summary Summarizer::pass(std::string_view text, const SummarizeOptions& options)
       parts[i].written = std::move(written[i - first]);
     }
     generate_ms += longest;
-    if (options.progress) {
-      options.progress(static_cast<int64_t>(end), static_cast<int64_t>(parts.size()));
-    }
   }
   Summary summary;
   summary.written = joined(parts);

@@ -53,7 +53,7 @@ TEST(Tasks, ClassesOfAFileKeepItsOrder) {
   EXPECT_EQ(lines[3]["text"], "aaa, bad");
   EXPECT_EQ(lines[3]["labels"].size(), 4u);
   EXPECT_EQ(lines[3]["labels"][0]["score"], lines[3]["score"]);
-  for (const char* name : {"out.csv", "out.jsonl", "out.json"}) {
+  for (const char* name : {"out.csv", "out.jsonl", "out.json", "OUT.CSV", "OUT.Json"}) {
     const Result saved = with({"--save", (folder / name).string()});
     ASSERT_EQ(saved.status, 0) << saved.err;
     EXPECT_EQ(saved.out, "");
@@ -63,6 +63,8 @@ TEST(Tasks, ClassesOfAFileKeepItsOrder) {
   EXPECT_EQ(csv[0].cells, (std::vector<std::string>{"text", "label", "score"}));
   EXPECT_EQ(csv[4].cells[1], lines[3]["label"]);
   EXPECT_EQ(read_json(folder / "out.json")[3]["label"], lines[3]["label"]);
+  EXPECT_EQ(read_file(folder / "OUT.CSV"), read_file(folder / "out.csv"));
+  EXPECT_EQ(read_file(folder / "OUT.Json"), read_file(folder / "out.json"));
   EXPECT_EQ(lines_in(read_file(folder / "out.jsonl")).size(), 300u);
   expect_fault(with({"--save", (folder / "out.xml").string()}), ".jsonl, .json or .csv");
 }
@@ -128,16 +130,22 @@ TEST(Tasks, StandardInputIsReadAsItComes) {
 }
 
 TEST(Tasks, ALinesAnswerComesBeforeTheNextLineIsWritten) {
-  const TemporaryFolder folder;
-  const std::string talk =
-      "cd " + folder.path().string() + " && mkfifo to from && (\"$HEED\" classify - --model " +
-      model("encoder_bert_classify") +
-      " < to > from &) && exec 4> to 5< from && echo bad >&4 && read -r first <&5 && "
-      "echo \"first $first\" && echo fig >&4 && exec 4>&- && cat <&5";
-  const Result result = run_shell("timeout 60 sh -c '" + talk + "'");
-  ASSERT_EQ(result.status, 0) << result.err;
-  EXPECT_TRUE(result.out.starts_with("first 0.")) << result.out;
-  EXPECT_NE(result.out.find("fig"), std::string::npos) << result.out;
+  const auto talk_to = [](const std::string& command) {
+    const TemporaryFolder folder;
+    const std::string talk =
+        "cd " + folder.path().string() + " && mkfifo to from && (\"$HEED\" " + command +
+        " < to > from &) && exec 4> to 5< from && echo bad >&4 && read -r first <&5 && "
+        "echo \"first $first\" && echo fig >&4 && exec 4>&- && cat <&5";
+    const Result result = run_shell("timeout 60 sh -c '" + talk + "'");
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_NE(result.out.find("fig"), std::string::npos) << result.out;
+    return result.out;
+  };
+  const std::string classes = talk_to("classify - --model " + model("encoder_bert_classify"));
+  EXPECT_TRUE(classes.starts_with("first 0.")) << classes;
+  const std::string answers =
+      talk_to("answer - --context \"cab bad\" --json --model " + model("encoder_bert_answer"));
+  EXPECT_TRUE(answers.starts_with("first {\"question\":\"bad\"")) << answers;
 }
 
 TEST(Tasks, NamesHaveThePipelinesFields) {
@@ -156,9 +164,11 @@ TEST(Tasks, NamesHaveThePipelinesFields) {
   EXPECT_TRUE(pieces["entities"][0].contains("index"));
   EXPECT_TRUE(pieces["entities"][0].contains("entity"));
   const TemporaryFolder folder;
-  const Result page = run({"--save", (folder / "names.html").string()});
-  ASSERT_EQ(page.status, 0) << page.err;
-  EXPECT_NE(read_file(folder / "names.html").find("<mark style"), std::string::npos);
+  for (const char* name : {"names.html", "NAMES.HTML"}) {
+    const Result page = run({"--save", (folder / name).string()});
+    ASSERT_EQ(page.status, 0) << page.err;
+    EXPECT_NE(read_file(folder / name).find("<mark style"), std::string::npos);
+  }
   EXPECT_NE(run({}).out.find("[0, 4)"), std::string::npos);
   expect_fault(run({"--save", (folder / "none" / "names.html").string()}), "does not exist");
 }

@@ -102,6 +102,27 @@ TEST(Summarizer, WindowsOverlapAndTakeThePrefixIn) {
   }
 }
 
+TEST(Summarizer, EachWindowIsAStep) {
+  const LetterModel model("transformer_2x6");
+  const Summarizer summarizer = Summarizer::load(model.path());
+  SummarizeOptions options = few(summarizer, 3);
+  options.batch = 4;
+  std::vector<int64_t> steps;
+  int64_t ended = 0;
+  options.progress = [&](int64_t done, int64_t total) { steps.push_back(100 * done + total); };
+  options.generate.on_end = [&](int64_t, const Generated&) { ++ended; };
+  for (const int64_t beams : {1, 2}) {
+    options.generate.beams = beams;
+    steps.clear();
+    const auto parts = std::ssize(summarizer(paragraphs(12), options).parts);
+    ASSERT_GT(parts, 4);
+    ASSERT_EQ(std::ssize(steps), parts);
+    for (int64_t i = 0; i < parts; ++i)
+      EXPECT_EQ(steps[static_cast<size_t>(i)], 100 * (i + 1) + parts);
+    EXPECT_EQ(ended, beams * parts);
+  }
+}
+
 TEST(Summarizer, SummariesAreCombinedUntilTheyAreOne) {
   const LetterModel model("transformer_2x6");
   const Summarizer summarizer = Summarizer::load(model.path());
