@@ -13,10 +13,12 @@
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "cli/search_show.h"
-#include "cli/texts.h"
+#include "cli/text_source.h"
+#include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/search/highlight.h"
 #include "heed/search/index.h"
 #include "heed/search/index_model.h"
@@ -146,7 +148,7 @@ void update(const Context& context, const Options& options) {
     embedder = load_index_embedder(writer->manifest().settings, named_model(context, options));
   } else {
     for (const std::string& path : options.arguments) {
-      if (!fs::exists(path)) {
+      if (!is_there(path)) {
         throw Error(ErrorCode::not_found, "search: there is no file or folder " + path);
       }
     }
@@ -220,23 +222,32 @@ void info(const Context& context, const Options& options, bool check) {
 void query(const Context& context, const Options& options) {
   TextInputs inputs{.texts = options.arguments, .file = options.file};
   if (options.given("--field")) inputs.field = options.field;
-  const std::vector<std::string> texts = read_texts(inputs);
+  TextSource source(inputs);
   const SearchIndex index = SearchIndex::open(options.index);
   const Embedder embedder =
       load_index_embedder(index.manifest().settings, named_model(context, options));
-  const Embeddings embeddings =
-      embedder(texts, {.batch = context.batch, .progress = {}, .prompt = embedder.query_prompt()});
   const auto width = static_cast<size_t>(embedder.width());
   HitPrinter printer(context);
-  for (size_t i = 0; i < texts.size(); ++i) {
-    const auto vector = embeddings.vectors.span<float>().subspan(i * width, width);
+  const auto show = [&](const std::string& text, std::span<const float> vector) {
     const std::vector<SearchHit> hits = index.find(vector, options.top);
     std::vector<std::vector<Span>> shown(hits.size());
     for (size_t h = 0; h < hits.size() && !options.plain; ++h) {
       shown[h] = words_to_show(words_near(embedder, hits[h].text, vector));
     }
-    printer.print(texts[i], hits, shown);
-  }
+    clear_progress();
+    printer.print(text, hits, shown);
+  };
+  in_parts(context, "searching", source,
+           [&](std::span<const std::string> texts, const Progress& progress) {
+             const Embeddings embeddings = embedder(
+                 texts,
+                 {.batch = context.batch, .progress = progress, .prompt = embedder.query_prompt()});
+             const auto vectors = embeddings.vectors.span<float>();
+             for (size_t i = 0; i < texts.size(); ++i) {
+               check_cancelled();
+               show(texts[i], vectors.subspan(i * width, width));
+             }
+           });
 }
 
 void search(const Context& context, const Options& options) {

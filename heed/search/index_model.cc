@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/parallel.h"
+#include "heed/base/paths.h"
 #include "heed/io/hub.h"
 #include "heed/search/sources.h"
 
@@ -17,8 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kUsualTokens = 128;
-
-bool is_hidden(const fs::path& path) { return path.filename().string().starts_with("."); }
 
 constexpr int64_t kSummedAtOnce = 16 << 20;
 
@@ -41,16 +40,12 @@ std::string fingerprint_of(std::string_view model) {
   constexpr std::array<std::string_view, 5> kEndings = {".json", ".txt", ".model", ".safetensors",
                                                         ".gguf"};
   const fs::path place = find_model(model);
-  if (!fs::is_directory(place)) return crc_text(sum_of_file(place));
+  if (!is_folder(place)) return crc_text(sum_of_file(place));
   std::vector<fs::path> files;
-  for (auto at = fs::recursive_directory_iterator(place); at != fs::recursive_directory_iterator();
-       ++at) {
-    if (is_hidden(at->path())) {
-      if (at->is_directory()) at.disable_recursion_pending();
-    } else if (at->is_regular_file() &&
-               std::ranges::find(kEndings, at->path().extension().string()) != kEndings.end()) {
-      files.push_back(at->path());
-    }
+  const auto refuse = [](const fs::path&, const Error& error) { throw error; };
+  for (const fs::path& file : files_below(place, refuse)) {
+    const bool counts = std::ranges::find(kEndings, file.extension().string()) != kEndings.end();
+    if (counts) files.push_back(file);
   }
   std::ranges::sort(files);
   std::string all;
@@ -93,7 +88,7 @@ IndexSettings index_settings(std::string_view model, const Embedder& embedder,
                     " tokens, which is what the model reads, found " + std::to_string(wish.tokens));
   }
   IndexSettings settings{
-      .model = fs::exists(model) ? source_path(fs::path(model)) : std::string(model),
+      .model = is_there(model) ? source_path(fs::path(model)) : std::string(model),
       .fingerprint = fingerprint_of(model),
       .width = embedder.width()};
   settings.chunks.tokens = wish.tokens > 0 ? wish.tokens : std::min(kUsualTokens, most);

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <unordered_set>
 
 #include "heed/base/cancel.h"
 #include "heed/base/crc32c.h"
@@ -9,6 +8,7 @@
 #include "heed/base/file.h"
 #include "heed/base/log.h"
 #include "heed/base/parallel.h"
+#include "heed/base/paths.h"
 #include "heed/search/index_writer.h"
 
 // IndexWriter::update(): from files to committed passages.
@@ -16,7 +16,6 @@
 namespace heed {
 namespace {
 
-namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 /// Passages that are embedded between two looks at the clock.
@@ -273,7 +272,7 @@ void IndexWriter::read_again(const SourceFile& file, Work& work) {
 std::vector<std::string> IndexWriter::remember(std::vector<std::string> roots) {
   if (roots.empty()) roots = manifest_.sources;
   for (const std::string& root : roots) {
-    if (fs::exists(root)) continue;
+    if (is_there(root)) continue;
     const bool file = find(root) != nullptr;
     const bool folder = std::ranges::any_of(
         manifest_.documents, [&](const Document& one) { return lies_in(one.path, root); });
@@ -293,17 +292,18 @@ std::vector<std::string> IndexWriter::remember(std::vector<std::string> roots) {
   return roots;
 }
 
-std::vector<SourceFile> IndexWriter::files_of(const std::vector<std::string>& roots, Work& work) {
-  std::vector<SourceFile> files = list_sources(roots);
+SourceList IndexWriter::sources_of(const std::vector<std::string>& roots, Work& work) {
+  SourceList sources = list_sources(roots);
   const std::string own = source_path(folder_);
-  std::erase_if(files, [&](const SourceFile& file) { return lies_in(file.path, own); });
-  for (const SourceFile& file : files) {
+  std::erase_if(sources.files, [&](const SourceFile& file) { return lies_in(file.path, own); });
+  work.report.unread = std::ssize(sources.unread);
+  for (const SourceFile& file : sources.files) {
     const Document* old = find(file.path);
     const bool same = old != nullptr && old->size == file.size &&
                       old->modified_ns == file.modified_ns && old->complete();
     if (!same) work.total_bytes += file.size;
   }
-  return files;
+  return sources;
 }
 
 IndexingReport IndexWriter::update(std::vector<std::string> asked, const Embedder& embedder,
@@ -312,19 +312,11 @@ IndexingReport IndexWriter::update(std::vector<std::string> asked, const Embedde
   const std::vector<std::string> sources = manifest_.sources;
   const std::vector<std::string> roots = remember(std::move(asked));
   Work work(embedder, options);
-  const std::vector<SourceFile> files = files_of(roots, work);
-  std::unordered_set<std::string_view> there;
-  for (const SourceFile& file : files) there.insert(file.path);
-  const size_t before = manifest_.documents.size();
-  erase([&](const Document& one) {
-    return lies_in_any(one.path, roots) && !there.contains(one.path);
-  });
-  std::erase_if(manifest_.sources,
-                [&](const std::string& one) { return !there.contains(one) && !fs::exists(one); });
-  work.report.removed = static_cast<int64_t>(before - manifest_.documents.size());
+  const SourceList found = sources_of(roots, work);
+  work.report.removed = forget_gone(roots, found);
   work.changed = work.report.removed > 0 || manifest_.sources != sources;
   try {
-    for (const SourceFile& file : files) {
+    for (const SourceFile& file : found.files) {
       check_cancelled();
       update_file(file, work);
     }

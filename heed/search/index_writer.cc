@@ -5,27 +5,29 @@
 #include <utility>
 
 #include "heed/base/error.h"
+#include "heed/base/message.h"
+#include "heed/base/paths.h"
 
 namespace heed {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kSegmentPrefix = "segment-";
-constexpr std::string_view kTemporaryEnding = ".tmp";
+/// Whether a file of this name is one that a killed run did not finish.
+bool is_temporary(const std::string& name) {
+  const std::string target(target_of_temporary(name));
+  return is_manifest_name(target) || is_segment_name(target);
+}
 
 /// The folder, made if it is not there; Error if it holds something.
 fs::path new_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (!fs::is_directory(folder)) {
-    throw Error(ErrorCode::io_failure, "search: cannot make the folder " + folder.string());
-  }
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.path().string().ends_with(kTemporaryEnding)) continue;  // of a killed run
+  make_folder(folder);
+  for (const fs::directory_entry& entry : entries_of(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (is_temporary(name)) continue;
     throw Error(ErrorCode::invalid_argument,
-                "search: " + folder.string() +
-                    " is no index and not empty; name a new folder for the index");
+                "search: " + folder.string() + " is no index and not empty, it holds " +
+                    in_quotes(name) + "; name a new folder for the index");
   }
   return folder;
 }
@@ -66,10 +68,11 @@ void IndexWriter::remove_leftovers() const {
   std::unordered_set<std::string> ours;
   for (const SegmentFacts& segment : manifest_.segments) ours.insert(segment_name(segment.id));
   std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+  for (const fs::directory_entry& entry : entries_of(folder_)) {
     const std::string name = entry.path().filename().string();
-    const bool unknown = name.starts_with(kSegmentPrefix) && !ours.contains(name);
-    if (unknown || name.ends_with(kTemporaryEnding)) fs::remove(entry.path(), ignored);
+    const bool unknown = is_segment_name(name) && !ours.contains(name);
+    if (!unknown && !is_temporary(name)) continue;
+    if (entry.is_regular_file(ignored)) fs::remove(entry.path(), ignored);
   }
 }
 
@@ -94,11 +97,28 @@ void IndexWriter::erase(const std::function<bool(const Document&)>& gone) {
   }
 }
 
+/// Takes out what the roots no longer have; how many files.
+int64_t IndexWriter::forget_gone(const std::vector<std::string>& roots, const SourceList& sources) {
+  std::unordered_set<std::string_view> there;
+  for (const SourceFile& file : sources.files) there.insert(file.path);
+  const size_t before = manifest_.documents.size();
+  erase([&](const Document& one) {
+    return lies_in_any(one.path, roots) && !there.contains(one.path) &&
+           !lies_in_any(one.path, sources.unread);
+  });
+  std::erase_if(manifest_.sources, [&](const std::string& one) {
+    return lies_in_any(one, roots) && !there.contains(one) && !is_there(one);
+  });
+  return static_cast<int64_t>(before - manifest_.documents.size());
+}
+
 void IndexWriter::merge(size_t begin) {
   std::unordered_map<int64_t, std::shared_ptr<const Segment>> old;
   for (size_t i = begin; i < manifest_.segments.size(); ++i) {
     const SegmentFacts& facts = manifest_.segments[i];
-    old[facts.id] = Segment::open(folder_, facts, manifest_.settings.width);
+    const auto segment = Segment::open(folder_, facts, manifest_.settings.width);
+    segment->check();  // its rows get new sums, which would vouch for damage
+    old[facts.id] = segment;
   }
   Manifest merged = manifest_;  // which stays as it is should this fail
   const int64_t id = merged.next_segment;

@@ -29,7 +29,7 @@ struct IndexingReport {
   int64_t unchanged = 0;
   int64_t removed = 0;
   int64_t no_text = 0;   // binary files, left out
-  int64_t unread = 0;    // left as they were, told to the log
+  int64_t unread = 0;    // left as they were, told to the log; a folder counts as one
   int64_t passages = 0;  // embedded
   int64_t cut = 0;       // passages with more tokens than the model reads
 };
@@ -41,7 +41,8 @@ class IndexWriter {
  public:
   /// Of an index that is there. Error not_found; invalid_argument while another process writes.
   explicit IndexWriter(std::filesystem::path folder);
-  /// A new one, in a folder that is not there or empty. Error invalid_argument otherwise.
+  /// A new one, in a folder that is not there or empty but for what a killed run left. Error
+  /// invalid_argument otherwise.
   IndexWriter(std::filesystem::path folder, const IndexSettings& settings);
   ~IndexWriter() = default;
   IndexWriter(const IndexWriter&) = delete;
@@ -53,9 +54,10 @@ class IndexWriter {
   /// remembered: what is new or changed is embedded (the size and time of a file decide, then its
   /// content), what is gone is removed. Without roots: all that are remembered. The embedder
   /// normalises and is of the index's model. A file that cannot be read (any longer), or holds no
-  /// such field, stays as the index has it and is told to the log; one that is a root is an Error.
-  /// What lies in the index's own folder is left out. Error cancelled with what was done committed;
-  /// not_found for a root that never was there.
+  /// such field, and what lies in a folder that cannot be listed, stay as the index has them and
+  /// are told to the log; one that is a root is an Error. What lies in the index's own folder is
+  /// left out. Error cancelled with what was done committed; not_found for a root that never was
+  /// there.
   IndexingReport update(std::vector<std::string> roots, const Embedder& embedder,
                         const IndexingOptions& options = {});
 
@@ -73,7 +75,8 @@ class IndexWriter {
 
   void remove_leftovers() const;
   std::vector<std::string> remember(std::vector<std::string> roots);
-  std::vector<SourceFile> files_of(const std::vector<std::string>& roots, Work& work);
+  SourceList sources_of(const std::vector<std::string>& roots, Work& work);
+  int64_t forget_gone(const std::vector<std::string>& roots, const SourceList& sources);
   void update_file(const SourceFile& file, Work& work);
   void read_again(const SourceFile& file, Work& work);
   void add_passages(const Document& document, const std::vector<CutText>& cut, Work& work);

@@ -4,6 +4,7 @@
 
 #include "heed/base/crc32c.h"
 #include "heed/base/error.h"
+#include "heed/base/paths.h"
 #include "heed/io/json.h"
 
 namespace heed {
@@ -173,6 +174,7 @@ Manifest parse_manifest(std::string_view content, const std::string& where) {
     manifest.sources.push_back(source.get<std::string>());
   }
   RowsOf rows_of;
+  int64_t rows = 0;
   for (const Json& one : in.list("segments")) {
     const Reader segment(one, where);
     const SegmentFacts facts{
@@ -180,18 +182,24 @@ Manifest parse_manifest(std::string_view content, const std::string& where) {
         .rows = segment.integer("rows", 0, kMost),
         .bytes = segment.integer("bytes", 0, INT64_MAX),
         .crc = static_cast<uint32_t>(segment.integer("crc32c", 0, UINT32_MAX))};
-    if (!rows_of.emplace(facts.id, facts.rows).second) in.damaged();
+    rows += facts.rows;
+    if (rows > kMost || !rows_of.emplace(facts.id, facts.rows).second) in.damaged();
     manifest.segments.push_back(facts);
   }
+  RowsOf unclaimed = rows_of;  // a row belongs to one document
   for (const Json& one : in.list("documents")) {
     manifest.documents.push_back(read_document(Reader(one, where), rows_of));
+    for (const DocumentPart& part : manifest.documents.back().parts) {
+      unclaimed[part.segment] -= part.count;
+      if (unclaimed[part.segment] < 0) in.damaged();
+    }
   }
   return manifest;
 }
 
-bool has_manifest(const std::filesystem::path& folder) {
-  return std::filesystem::exists(folder / kFile);
-}
+bool has_manifest(const std::filesystem::path& folder) { return is_there(folder / kFile); }
+
+bool is_manifest_name(std::string_view name) { return name == kFile; }
 
 Manifest read_manifest(const std::filesystem::path& folder) {
   if (!has_manifest(folder)) {

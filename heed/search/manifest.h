@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "heed/search/segment.h"
@@ -58,7 +59,9 @@ struct Manifest {
 /// corrupt_data; unsupported for another version.
 Manifest read_manifest(const std::filesystem::path& folder);
 void write_manifest(const std::filesystem::path& folder, const Manifest& manifest);
+/// Error io_failure where the system does not tell.
 bool has_manifest(const std::filesystem::path& folder);
+bool is_manifest_name(std::string_view name);
 
 /// The same on the content; `where` names it in errors. Everything is checked: parts lie in
 /// segments that are there.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -16,6 +17,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "segments are mapped as they are");
 static_assert(sizeof(RowScale) == 8 && sizeof(PassageRecord) == 40);
 
+constexpr std::string_view kName = "segment-";
 constexpr char kMagic[8] = {'h', 'e', 'e', 'd', 's', 'e', 'g', '1'};
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kSummed = 1 << 20;  // bytes that have a sum of their own
@@ -153,7 +155,15 @@ Header read_header(const MappedFile& file, int64_t width) {
 
 std::string segment_name(int64_t id) {
   const std::string digits = std::to_string(id);
-  return "segment-" + std::string(6 - std::min<size_t>(6, digits.size()), '0') + digits;
+  return std::string(kName) + std::string(6 - std::min<size_t>(6, digits.size()), '0') + digits;
+}
+
+bool is_segment_name(std::string_view name) {
+  if (!name.starts_with(kName)) return false;
+  int64_t id = 0;
+  const char* end = name.data() + name.size();
+  const auto read = std::from_chars(name.data() + kName.size(), end, id);
+  return read.ec == std::errc() && read.ptr == end && id > 0 && name == segment_name(id);
 }
 
 SegmentFacts write_segment(const std::filesystem::path& folder, int64_t id, int64_t width,

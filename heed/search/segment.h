@@ -50,6 +50,8 @@ SegmentFacts write_segment(const std::filesystem::path& folder, int64_t id, int6
 
 /// "segment-000012".
 std::string segment_name(int64_t id);
+/// Whether some segment's file has this name.
+bool is_segment_name(std::string_view name);
 
 /// A segment's file in memory (mapped). Its sizes and offsets are checked when it is opened, so
 /// that nothing is read outside it whatever it holds; its content by check().
@@ -65,7 +67,7 @@ class Segment {
   int64_t rows() const { return rows_; }
   /// Rows [begin, end), the first of which has the number `first`.
   RowBlock block(int64_t begin, int64_t end, int64_t first) const;
-  /// The same for write_segment.
+  /// The same for write_segment. Nothing of it but places in texts is looked at: check() does.
   SegmentRows part(int64_t begin, int64_t end) const;
   const PassageRecord& passage(int64_t row) const { return passages_[row]; }
   /// Error corrupt_data for a place outside the segment's texts.

@@ -4,11 +4,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <unordered_set>
 
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/base/message.h"
+#include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/records.h"
 #include "heed/text/unicode.h"
@@ -18,45 +20,61 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_hidden(const fs::path& path) { return path.filename().string().starts_with("."); }
+/// Collects what the roots name.
+class Lister {
+ public:
+  void add_root(const std::string& root) {
+    root_ = root;
+    if (!is_folder(root)) return add(root);
+    std::vector<std::string> paths;
+    size_t strange = 0;
+    const auto unread = [&](const fs::path& folder, const Error& error) {
+      leave_out(folder.string(), error);
+    };
+    for (const fs::path& path : files_below(root, unread)) {
+      if (is_valid_utf8(path.string())) {
+        paths.push_back(path.string());
+      } else {
+        ++strange;
+      }
+    }
+    if (strange > 0) {
+      log(LogLevel::warning,
+          fmt::format("{}: {} files whose names are not UTF-8 were left out", root, strange));
+    }
+    std::ranges::sort(paths);
+    for (const std::string& path : paths) add(path);
+  }
+  SourceList take() && { return std::move(list_); }
 
-/// The file's facts; false for what is no regular file.
-bool look_at(const std::string& path, SourceFile* file) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
-  *file = {.path = path,
+ private:
+  void add(const std::string& path) {
+    if (!seen_.insert(path).second) return;
+    try {
+      struct stat status {};
+      if (::stat(path.c_str(), &status) != 0) throw_system("cannot look at", path, errno);
+      if (!S_ISREG(status.st_mode)) return;
+      list_.files.push_back(
+          {.path = path,
            .size = status.st_size,
-           .modified_ns = status.st_mtim.tv_sec * INT64_C(1'000'000'000) + status.st_mtim.tv_nsec};
-  return true;
-}
+           .modified_ns = status.st_mtim.tv_sec * INT64_C(1'000'000'000) + status.st_mtim.tv_nsec,
+           .named = path == root_});
+    } catch (const Error& error) {
+      leave_out(path, error);
+    }
+  }
+  /// What is gone by now is not there; of anything else nobody knows.
+  void leave_out(const std::string& path, const Error& error) {
+    if (error.code() == ErrorCode::not_found) return;
+    if (path == root_) throw error;
+    log(LogLevel::warning, std::string(error.what()) + "; what the index has of it stays as it is");
+    list_.unread.push_back(path);
+  }
 
-/// Files below a folder by name. Links to folders are not followed: they may lead around in
-/// circles.
-std::vector<std::string> files_below(const fs::path& folder) {
-  std::vector<std::string> paths;
-  size_t strange = 0;
-  for (auto at =
-           fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied);
-       at != fs::recursive_directory_iterator(); ++at) {
-    std::error_code ignored;
-    if (is_hidden(at->path())) {
-      if (at->is_directory(ignored)) at.disable_recursion_pending();
-      continue;
-    }
-    if (!at->is_regular_file(ignored)) continue;
-    if (is_valid_utf8(at->path().string())) {
-      paths.push_back(at->path().string());
-    } else {
-      ++strange;
-    }
-  }
-  if (strange > 0) {
-    log(LogLevel::warning, fmt::format("{}: {} files whose names are not UTF-8 were left out",
-                                       folder.string(), strange));
-  }
-  std::ranges::sort(paths);
-  return paths;
-}
+  std::string root_;
+  SourceList list_;
+  std::unordered_set<std::string> seen_;
+};
 
 std::vector<SourceText> lines_as_texts(std::string_view content) {
   std::vector<SourceText> texts;
@@ -77,7 +95,7 @@ std::vector<SourceText> lines_as_texts(std::string_view content) {
 }  // namespace
 
 std::string source_path(const fs::path& path) {
-  std::string whole = fs::absolute(path).lexically_normal().string();
+  std::string whole = absolute_path(path).lexically_normal().string();
   if (whole.size() > 1 && whole.back() == '/') whole.pop_back();
   if (!is_valid_utf8(whole)) {
     throw Error(ErrorCode::invalid_argument,
@@ -95,20 +113,10 @@ bool lies_in_any(std::string_view path, std::span<const std::string> roots) {
   return std::ranges::any_of(roots, [&](const std::string& root) { return lies_in(path, root); });
 }
 
-std::vector<SourceFile> list_sources(std::span<const std::string> roots) {
-  std::vector<SourceFile> files;
-  std::unordered_set<std::string> seen;
-  SourceFile file;
-  for (const std::string& root : roots) {
-    std::vector<std::string> paths = {root};
-    if (fs::is_directory(root)) paths = files_below(root);
-    for (const std::string& path : paths) {
-      if (!look_at(path, &file) || !seen.insert(path).second) continue;
-      file.named = path == root;
-      files.push_back(file);
-    }
-  }
-  return files;
+SourceList list_sources(std::span<const std::string> roots) {
+  Lister lister;
+  for (const std::string& root : roots) lister.add_root(root);
+  return std::move(lister).take();
 }
 
 bool is_binary(std::string_view content) {

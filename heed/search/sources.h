@@ -27,10 +27,17 @@ std::string source_path(const std::filesystem::path& path);
 bool lies_in(std::string_view path, std::string_view root);
 bool lies_in_any(std::string_view path, std::span<const std::string> roots);
 
+/// What there is to index.
+struct SourceList {
+  std::vector<SourceFile> files;
+  std::vector<std::string> unread;  // files and folders that the system does not let us look into
+};
+
 /// The files that `roots` (source_path()) name, in the order of roots and then of names, each once:
 /// files as they are; of folders all regular files below, but those in hidden folders, hidden
-/// ones, and what is not UTF-8 by name (told to the log). A root that is not there gives none.
-std::vector<SourceFile> list_sources(std::span<const std::string> roots);
+/// ones, and what is not UTF-8 by name. The log is told of those and of what is unread; a root that
+/// is unread is an Error, io_failure. A root that is not there gives none.
+SourceList list_sources(std::span<const std::string> roots);
 
 /// Whether the content looks like no text: a zero byte among the first 8,000, as git decides.
 bool is_binary(std::string_view content);

@@ -141,6 +141,53 @@ TEST_F(Search, OneProcessWritesAndOthersRead) {
   EXPECT_EQ(best("k l m n o p")["path"], file("rows.jsonl"));
 }
 
+TEST_F(Search, APathThatTheSystemRefusesIsTheUsersFault) {
+  const std::string too_long(5000, 'a');
+  const auto run = [&](std::vector<std::string> call) { return run_heed(call); };
+  for (const char* action : {"info", "check", "compact", "update"}) {
+    expect_fault(run({"search", action, too_long}), "File name too long");
+  }
+  expect_fault(run({"search", "query", too_long, "a"}), "File name too long");
+  expect_fault(run({"search", "remove", too_long, "a"}), "File name too long");
+  expect_fault(run({"search", "index", too_long, path("texts")}), "File name too long");
+  expect_fault(search("index", {too_long, "--model", path("model")}), "File name too long");
+  ASSERT_EQ(make().status, 0);
+  expect_fault(search("index", {too_long}), "File name too long");
+  expect_fault(run_shell("cd " + folder_.path().string() +
+                         " && mkdir gone && cd gone && rmdir ../gone && \"$HEED\" search remove " +
+                         path("index") + " play.txt"),
+               "cannot find the current folder");
+}
+
+TEST_F(Search, QueriesAndPairsAreAnsweredAsTheyCome) {
+  ASSERT_EQ(make().status, 0);
+  // each is answered before the next one is written
+  const auto talk = [&](const std::string& command, const std::string& first,
+                        const std::string& second) {
+    const std::string lines = "cd " + folder_.path().string() +
+                              " && rm -f to from && mkfifo to from && (\"$HEED\" " + command +
+                              " --json < to > from &) && exec 4> to 5< from && printf \"" + first +
+                              "\" >&4 && read -r answer <&5 && echo \"$answer\" && printf \"" +
+                              second + "\" >&4 && exec 4>&- && cat <&5";
+    const Result result = run_shell("timeout 60 bash -c '" + lines + "'");
+    EXPECT_EQ(result.status, 0) << result.err;
+    return lines_in(result.out);
+  };
+  const auto queries = talk("search query index - --quiet", "x33 x34.\\n", "k l\\n");
+  ASSERT_EQ(queries.size(), 2u);
+  EXPECT_EQ(queries[0]["hits"][0]["path"], file("play.txt"));
+  EXPECT_EQ(queries[1]["query"], "k l");
+  const auto pairs =
+      talk("similar - --pairs --model model", "a b\\na c\\nx30\\n", "x30\\nq\\nw\\n");
+  ASSERT_EQ(pairs.size(), 3u);
+  EXPECT_EQ(pairs[0]["other"], "a c");
+  EXPECT_EQ(pairs[1]["text"], "x30");
+  EXPECT_NEAR(pairs[1]["score"].get<double>(), 1, 1e-6);
+  expect_fault(run_heed({"similar", "-", "--pairs", "--model", path("model"), "--quiet"},
+                        {.input = "a\nb\nc\n"}),
+               "two texts a pair, found 3");
+}
+
 TEST_F(Search, WhatIsNoIndexIsRefused) {
   expect_fault(search("query", {"a"}), path("index"));
   expect_fault(run_heed({"search", "--quiet", "index", path("texts"), file("play.txt"), "--model",

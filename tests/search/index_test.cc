@@ -3,12 +3,14 @@
 #include "heed/search/index.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
 #include <tuple>
 
 #include "heed/base/cancel.h"
+#include "heed/base/log.h"
 #include "heed/search/highlight.h"
 #include "heed/search/index_model.h"
 #include "heed/search/index_writer.h"
@@ -17,6 +19,7 @@
 #include "tests/expect_error.h"
 #include "tests/random_bert.h"
 #include "tests/support.h"
+#include "tests/unprivileged.h"
 
 namespace heed {
 namespace {
@@ -214,6 +217,64 @@ TEST_F(Search, AFileThatCannotBeReadDoesNotKeepTheOthersOut) {
                [&] { IndexWriter(index()).update({root() + "/b.jsonl"}, *embedder_); });
 }
 
+TEST_F(Search, WhatLiesInAFolderThatCannotBeReadStays) {
+  write("sub/b.txt", "a b c");
+  write("sub/deep/c.txt", "d e f");
+  make();
+  fs::permissions(folder_.path(), fs::perms(0755));
+  const uid_t writer = geteuid() == 0 ? testing::Unprivileged::kNobody : geteuid();
+  ASSERT_EQ(chown(index().c_str(), writer, getegid()), 0);
+  std::string said;
+  set_log_sink([&](LogLevel, std::string_view message) { said += message; });
+  const auto update_without = [&](const fs::path& shut) {
+    fs::permissions(shut, fs::perms::none);
+    const testing::Unprivileged nobody;
+    return update();
+  };
+  const IndexingReport report = update_without(texts() / "sub");
+  EXPECT_EQ(report.removed, 0);
+  EXPECT_EQ(report.unread, 1);
+  EXPECT_EQ(report.unchanged, 6);
+  EXPECT_NE(said.find((texts() / "sub").string()), std::string::npos) << said;
+  expect_error(ErrorCode::io_failure, {root(), "Permission denied"},
+               [&] { update_without(texts()); });
+  EXPECT_EQ(read_manifest(index()).documents.size(), 8u);
+  for (const fs::path& one : {texts(), texts() / "sub"}) {
+    fs::permissions(one, fs::perms::owner_all);
+  }
+  EXPECT_EQ(update().unchanged, 8);
+  fs::remove_all(texts() / "sub");
+  EXPECT_EQ(update().removed, 2);
+  set_log_sink({});
+}
+
+TEST_F(Search, AFileThatTheSystemRefusesStaysAndOneThatIsGoneGoes) {
+  make();
+  fs::remove(texts() / "f1.txt");
+  fs::create_symlink("f1.txt", texts() / "f1.txt");  // around in a circle
+  fs::remove(texts() / "f2.txt");
+  fs::create_symlink("nowhere", texts() / "f2.txt");
+  const IndexingReport report = update();
+  EXPECT_EQ(report.unread, 1);
+  EXPECT_EQ(report.removed, 1);
+  EXPECT_EQ(read_manifest(index()).documents.size(), 5u);
+  expect_error(ErrorCode::io_failure, {"f1.txt"},
+               [&] { IndexWriter(index()).update({root() + "/f1.txt"}, *embedder_); });
+}
+
+TEST_F(Search, AnUpdateOfOneRootForgetsNoOther) {
+  fs::create_directories(folder_ / "other");
+  write_file(folder_ / "other/a.txt", "a");
+  const std::string other = source_path(folder_ / "other");
+  IndexWriter writer(index(), settings());
+  writer.update({root(), other}, *embedder_);
+  fs::rename(folder_ / "other", folder_ / "away");
+  EXPECT_EQ(writer.update({root()}, *embedder_).removed, 0);
+  EXPECT_EQ(writer.manifest().sources, (std::vector{root(), other}));
+  fs::rename(folder_ / "away", folder_ / "other");
+  EXPECT_EQ(writer.update({}, *embedder_).unchanged, 7);
+}
+
 TEST_F(Search, ARootThatHeldNoTextMayGo) {
   write("picture.png", std::string("\x89PNG\0\0", 6));
   const std::vector<std::string> roots = {root() + "/picture.png", root() + "/f0.txt"};
@@ -312,13 +373,82 @@ TEST_F(Search, DamagedFilesAreRefused) {
 }
 
 TEST_F(Search, WhatAKilledRunLeftGoes) {
+  fs::create_directories(index());
+  write_file(index() / "index.json.7-1.tmp", "half");  // it began with an empty folder
   make();
   write_file(index() / "segment-000099", "half");
   write_file(index() / "segment-000100.1-1.tmp", "half");
+  write_file(index() / "index.json.12-345.tmp", "half");
   IndexWriter writer(index());
-  EXPECT_FALSE(fs::exists(index() / "segment-000099"));
-  EXPECT_FALSE(fs::exists(index() / "segment-000100.1-1.tmp"));
+  for (const fs::directory_entry& entry : fs::directory_iterator(index())) {
+    const std::string name = entry.path().filename().string();
+    EXPECT_TRUE(name == "index.json" || name == "segment-000001") << name;
+  }
   expect_as_new();
+}
+
+TEST_F(Search, FilesOfOthersInTheFolderStay) {
+  const std::vector<std::string> others = {
+      "notes.tmp",  "notes.txt.1-1.tmp",     "index.json.tmp",       "segment-notes",
+      "segment-12", "segment-000012.backup", "segment-notes.1-1.tmp"};
+  make();
+  for (const std::string& name : others) write_file(index() / name, "mine");
+  fs::create_directories(index() / "segment-000098");
+  update();
+  IndexWriter(index()).remove(std::vector{root() + "/f1.txt"});
+  for (const std::string& name : others) EXPECT_TRUE(fs::exists(index() / name)) << name;
+  EXPECT_TRUE(fs::exists(index() / "segment-000098"));
+  fs::create_directories(folder_ / "mine");
+  write_file(folder_ / "mine" / "notes.tmp", "mine");
+  expect_error(ErrorCode::invalid_argument, {"not empty", "'notes.tmp'"},
+               [&] { IndexWriter writer(folder_ / "mine", settings()); });
+  EXPECT_TRUE(fs::exists(folder_ / "mine" / "notes.tmp"));
+}
+
+TEST_F(Search, DamageIsNotMergedAway) {
+  make();
+  const SegmentFacts facts = read_manifest(index()).segments[0];
+  const fs::path segment = index() / segment_name(facts.id);
+  std::string bytes = read_file(segment);
+  const auto padded = [](int64_t size) { return static_cast<size_t>((size + 63) / 64 * 64); };
+  const size_t vectors =
+      64 + padded(facts.rows * code_width(16)) + padded(facts.rows * int64_t{sizeof(RowScale)});
+  bytes[vectors + 5] = static_cast<char>(bytes[vectors + 5] ^ 4);
+  write_file(segment, bytes);
+  IndexWriter writer(index());
+  writer.remove(std::vector{root() + "/f0.txt"});
+  expect_error(ErrorCode::corrupt_data, {segment.string(), "MiB 0"}, [&] { writer.compact(); });
+  expect_error(ErrorCode::corrupt_data, {segment.string(), "MiB 0"},
+               [&] { SearchIndex::open(index()).check(); });
+}
+
+TEST(Manifest, MoreRowsThanCanBeAreRefused) {
+  const TemporaryFolder folder;
+  constexpr int64_t kMost = INT64_C(1) << 50, kMany = 9000;  // 9,000 times as many overflow
+  const auto refused = [&](const Manifest& manifest) {
+    write_manifest(folder.path(), manifest);
+    expect_error(ErrorCode::corrupt_data, {"index.json is damaged"},
+                 [&] { read_manifest(folder.path()); });
+  };
+  Manifest manifest{.settings = {.model = "m", .fingerprint = "f", .width = 4},
+                    .next_segment = kMany + 1};
+  const auto document = [](int64_t segment, int64_t i) {
+    return Document{.path = "/" + std::to_string(i),
+                    .passages = kMost,
+                    .parts = {{.segment = segment, .first = 0, .count = kMost}}};
+  };
+  manifest.segments = {{.id = 1, .rows = kMost}};
+  manifest.documents = {document(1, 0)};
+  write_manifest(folder.path(), manifest);
+  EXPECT_EQ(read_manifest(folder.path()).passages(), kMost);
+  for (int64_t i = 1; i < kMany; ++i) manifest.documents.push_back(document(1, i));
+  refused(manifest);
+  manifest.segments.clear();
+  for (int64_t i = 0; i < kMany; ++i) {
+    manifest.segments.push_back({.id = i + 1, .rows = kMost});
+    manifest.documents[static_cast<size_t>(i)].parts[0].segment = i + 1;
+  }
+  refused(manifest);
 }
 
 TEST_F(Search, WordsToShow) {
