@@ -125,6 +125,7 @@ SpecialToken TokenizerConfig::special(const Vocabulary& vocabulary,
 std::vector<AddedToken> TokenizerConfig::added_tokens(const Vocabulary& vocabulary,
                                                       std::vector<std::string> names,
                                                       std::string_view mask) const {
+  const size_t own = names.size();
   for (const char* further : {"additional_special_tokens", "extra_special_tokens"}) {
     if (!json().has(further) || !json()[further].is_list()) continue;
     for (const JsonField& token : json()[further].items()) names.push_back(content_of(token));
@@ -132,7 +133,8 @@ std::vector<AddedToken> TokenizerConfig::added_tokens(const Vocabulary& vocabula
   std::vector<AddedToken> out = added_;
   std::unordered_map<std::string, size_t> places;
   for (size_t i = 0; i < out.size(); ++i) places.emplace(out[i].content, i);
-  for (const std::string& name : names) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    const std::string& name = names[i];
     const auto known = places.find(name);
     const auto id = vocabulary.find(name);
     if (known == places.end() && id && !name.empty()) {
@@ -140,7 +142,7 @@ std::vector<AddedToken> TokenizerConfig::added_tokens(const Vocabulary& vocabula
       out.push_back({.id = *id, .content = name, .lstrip = name == mask, .special = true});
     } else if (known != places.end()) {
       AddedToken& token = out[known->second];
-      token.special = true;
+      token.special = token.special || i < own || !with_flags_;
       if (with_flags_) continue;
       token.lstrip = name == mask;
       token.normalized = false;

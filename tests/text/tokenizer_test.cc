@@ -284,7 +284,9 @@ TEST(AddedTokenFiles, AConfigsTokensHaveItsFlags) {
           "8": {"content": "<x>", "special": true, "lstrip": true, "rstrip": true},
           "7": {"content": "Covidword"},
           "9": {"content": "ab", "single_word": true, "normalized": false},
-          "1": {"content": "[UNK]", "special": true}}})",
+          "2": {"content": "[CLS]", "normalized": false},
+          "1": {"content": "[UNK]", "special": true}},
+          "extra_special_tokens": ["ab", "##b"]})",
                                    .added_tokens = R"({"a": 99})"};  // left unread
   const auto tokenizer = tokenizer_from_vocab(kVocab, settings, "vocab.txt");
   EXPECT_EQ(tokenizer->vocab_size(), 10);
@@ -294,6 +296,8 @@ TEST(AddedTokenFiles, AConfigsTokensHaveItsFlags) {
   EXPECT_EQ(got.offsets[4], (Span{12, 17})) << "with the spaces around it";
   EXPECT_EQ(tokenizer->encode("ab Ab aba").ids, (Ids{2, 9, 4, 5, 1, 3}));
   EXPECT_EQ(tokenizer->decode(got.ids), "a covidword a a");
+  EXPECT_EQ(tokenizer->decode(Ids{9, 4}), "ab a") << "its own flag counts";
+  EXPECT_EQ(tokenizer->encode("a##b").ids, (Ids{2, 4, 5, 3})) << "a special one";
   EXPECT_EQ(tokenizer->decode(got.ids, false), "[CLS] a covidword a <x> a [SEP]");
 }
 
@@ -301,7 +305,7 @@ TEST(AddedTokenFiles, OlderFoldersHaveThemInAFileOfTheirOwn) {
   const auto tokenizer = tokenizer_from_vocab(
       "[PAD]\n[UNK]\n[SEP]\na\n##b\n",
       {.config = R"({"mask_token": "a"})",
-       .special_tokens_map = R"({"mask_token": {"content": "[M]"}, "additional_special_tokens":
+       .special_tokens_map = R"({"mask_token": {"content": "[M]"}, "extra_special_tokens":
                                  ["<new>"]})",
        .added_tokens = R"({"covidword": 7, "<new>": 5, "[CLS]": 6, "[M]": 8})"},
       "vocab.txt");
