@@ -384,8 +384,8 @@ TEST(AttentionReport, NamesAreReadAndGiven) {
     expect_error(ErrorCode::invalid_argument, {"needed names of"},
                  [&] { parse_attention_report(wrong); });
   }
-  const auto refuses = [](const char* names, const char* message) {
-    expect_error(ErrorCode::invalid_argument, {message}, [&] { parse_attention_report(names); });
+  const auto refuses = [](const char* all, const char* message) {
+    expect_error(ErrorCode::invalid_argument, {message}, [&] { parse_attention_report(all); });
   };
   refuses("top8,entropy,top2", "needed one topK, found top8 and top2");
   refuses("map64,map2", "needed one mapN, found map64 and map2");
