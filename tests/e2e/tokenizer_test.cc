@@ -47,7 +47,9 @@ TEST_F(TokenizerTrain, CharactersKeepTheEndsOfLines) {
 }
 
 TEST_F(TokenizerTrain, AByteOrderMarkIsNoPiece) {
-  write_file(folder_ / "marked.txt", "\xEF\xBB\xBFabab");
+  write_file(folder_ / "marked.txt",
+             "\xEF\xBB\xBF"
+             "abab");
   ASSERT_EQ(train({(folder_ / "marked.txt").string(), "--kind", "chars"}).status, 0);
   const Json vocab = read_json(folder_ / "tokenizer.json")["model"]["vocab"];
   EXPECT_EQ(vocab, Json::parse(R"({"a": 0, "b": 1})"));

@@ -157,11 +157,12 @@ TEST(FrozenModels, DropTheSameAtAnyNumberOfThreads) {
   for (size_t row = 0; row < 200; ++row) rows.emplace_back(4 + row % 7, 5);
   const EncoderInput texts = EncoderInput::from_rows(rows);
   const auto bert = load_encoder(golden_folder() / "bert_3x13");
-  expect_same_at_any_number_of_threads("bert", [&](const Run& run) { return (*bert)(texts, run); });
+  expect_same_at_any_number_of_threads("bert",
+                                       [&](const heed::Run& run) { return (*bert)(texts, run); });
   for (const char* name : {"t5_relu", "bart", "transformer_3x7"}) {
     const auto model = load_encoder_decoder(golden_folder() / name);
     expect_same_at_any_number_of_threads(
-        name, [&](const Run& run) { return model->encode(texts, run).states; });
+        name, [&](const heed::Run& run) { return model->encode(texts, run).states; });
   }
 }
 
