@@ -11,10 +11,14 @@ class Unprivileged {
  public:
   static constexpr uid_t kNobody = 65534;
   Unprivileged() : was_(geteuid()) {
-    if (was_ == 0) EXPECT_EQ(seteuid(kNobody), 0) << "cannot become nobody";
+    if (was_ == 0) {
+      EXPECT_EQ(seteuid(kNobody), 0) << "cannot become nobody";
+    }
   }
   ~Unprivileged() {
-    if (was_ == 0) EXPECT_EQ(seteuid(was_), 0);
+    if (was_ == 0) {
+      EXPECT_EQ(seteuid(was_), 0);
+    }
   }
   Unprivileged(const Unprivileged&) = delete;
   Unprivileged& operator=(const Unprivileged&) = delete;
