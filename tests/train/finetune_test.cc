@@ -336,7 +336,7 @@ TEST_F(FineTuningTest, AFaultIsToldWithItsBatchAndWhatBroke) {
                                     {"clip", "0"},
                                     {"learning_rate", "1e37"},
                                     {"lora_rank", "2"},
-                                    {"lora_alpha", "1e6"},
+                                    {"lora_alpha", "1e9"},
                                     {"batch", "2"},
                                     {"accumulate", "2"}}) {
     set_field(run.config(), name, value);

@@ -44,7 +44,9 @@ TEST_F(TaskData, TextsThatAreNotUtf8AreToldWithLineAndByte) {
 
 TEST_F(TaskData, ACommaMayBeInAFilesName) {
   const std::string text = file("a,b.txt", std::string(300, 'a'));
-  const Json one = task({{"task", "lm"}, {"data", text}, {"validation", text}})->identity();
+  const Json one =
+      task({{"task", "lm"}, {"data", text}, {"tokenizer", "characters"}, {"validation", text}})
+          ->identity();
   EXPECT_TRUE(one["data"].contains("a,b.txt")) << one;
   EXPECT_TRUE(one["validation"].contains("a,b.txt")) << one;
   const std::string pairs = file("c,d.tsv", "ab\tba\nb\tb\n");
@@ -72,7 +74,7 @@ TEST_F(TaskData, CharactersThatTheTokenizerLacksAreCounted) {
         {"data", pairs},
         {"tokenizer", "characters"},
         {"validation", strange}});
-  task({{"task", "lm"}, {"data", data}, {"vocab", "300"}, {"validation", odd}});
+  task({{"task", "lm"}, {"data", data}, {"vocab", "300"}, {"block", "1"}, {"validation", odd}});
   set_log_sink({});
   ASSERT_EQ(told.size(), 2U);
   EXPECT_NE(told[0].find("odd.txt"), std::string::npos) << told[0];
