@@ -100,7 +100,7 @@ void Aligner::add(AlignedText& text, const std::string& prefix, std::string_view
   if (!asked() || made.ids.empty()) return;
   LookOptions options;
   options.states = false;
-  const PairText pair = pair_text(translator_, prefix, part, made.ids);
+  const PairText pair = pair_text(translator_, prefix, part, made.target_ids());
   Look look = look_pair(translator_.model(), pair, PairAttention::cross, options);
   const AlignmentChoice choice = alignment_choice(view_);
   if (context_.json) {

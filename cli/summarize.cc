@@ -74,8 +74,7 @@ void run(const Context& context, const Options& options) {
       Summarizer::load(find_model(context.model), load_options(options.shared.load));
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
   SummarizeOptions choices{
-      .generate = generation_options(context, options.shared.generation, summarizer.defaults(),
-                                     summarizer.translator().tokenizer().get()),
+      .generate = text_to_text_options(context, options.shared, summarizer.translator()),
       .prefix = options.shared.prefix.value_or(summarizer.prefix()),
       .window = options.window,
       .overlap = options.overlap,

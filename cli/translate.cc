@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <exception>
 #include <memory>
 
 #include "cli/command.h"
@@ -9,10 +10,34 @@
 #include "cli/progress.h"
 #include "cli/text_to_text.h"
 #include "heed/base/cancel.h"
+#include "heed/base/error.h"
 #include "heed/io/hub.h"
 
 namespace heed::cli {
 namespace {
+
+/// The sources of a batch's texts up to the first that the model cannot read, and what is wrong
+/// with that: those before it are translated first.
+struct Readable {
+  std::vector<std::vector<int32_t>> sources;
+  std::exception_ptr fault;
+};
+
+Readable readable_of(const Translator& translator, const std::string& prefix,
+                     std::span<const std::string> texts, int64_t before) {
+  Readable readable;
+  try {
+    for (const std::string& text : texts) {
+      std::vector<int32_t> ids = translator.encode(prefix + text);
+      const int64_t number = before + std::ssize(readable.sources) + 1;
+      translator.check_source(ids, "text " + std::to_string(number));
+      readable.sources.push_back(std::move(ids));
+    }
+  } catch (const Error&) {
+    readable.fault = std::current_exception();
+  }
+  return readable;
+}
 
 void run(const Context& context, const TextToTextArguments& arguments) {
   TextSource source(arguments.inputs);
@@ -20,9 +45,7 @@ void run(const Context& context, const TextToTextArguments& arguments) {
   const Translator translator =
       Translator::load(find_model(context.model), load_options(arguments.load));
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
-  GenerateOptions choices = generation_options(context, arguments.generation, translator.defaults(),
-                                               translator.tokenizer().get());
-  choices.samples = 1;
+  const GenerateOptions choices = text_to_text_options(context, arguments, translator);
   const std::string prefix = arguments.prefix.value_or(translator.prefix());
   Aligner aligner(context, arguments.align, translator);
   const auto show = [&](const std::string& text, const Generated& translated) {
@@ -37,14 +60,19 @@ void run(const Context& context, const TextToTextArguments& arguments) {
       print(translated.text + "\n" + aligned.lines);
     }
   };
+  int64_t before = 0;
   in_turn(context, "translating", source, context.batch,
           [&](std::span<const std::string> texts, const Progress&) {
-            std::vector<std::vector<int32_t>> sources;
-            for (const std::string& text : texts)
-              sources.push_back(translator.encode(prefix + text));
-            const std::vector<Generated> translated = translator.batch(std::move(sources), choices);
-            check_cancelled();
-            for (size_t i = 0; i < texts.size(); ++i) show(texts[i], translated[i]);
+            const Readable readable = readable_of(translator, prefix, texts, before);
+            before += std::ssize(texts);
+            if (!readable.sources.empty()) {
+              const auto translated = translator.batch(readable.sources, choices);
+              check_cancelled();
+              for (size_t i = 0; i < translated.size(); ++i) show(texts[i], translated[i]);
+            }
+            if (!readable.fault) return;
+            flush_output();
+            std::rethrow_exception(readable.fault);
           });
   aligner.save();
 }

@@ -5,6 +5,7 @@
 Needs torch, transformers, safetensors. Writes to tests/golden, as checkpoint folders (laid out by save_pretrained())
 with expected.safetensors:
   t5_*, mt5, bart, mbart, marian*, pegasus   of odd shapes; the metadata hold what generate() writes with random options
+  target_prefix.json                         what they write from the decoder_input_ids that a text begins with
   gradients_t5, gradients_bart               as make_model_goldens.py writes those of the others
 Everything is drawn from SEED on one thread; versions are recorded in every file.
 """
@@ -17,7 +18,7 @@ import tempfile
 
 import torch
 import transformers
-from make_goldens import GOLDEN, SEED, save, scramble
+from make_goldens import GOLDEN, SEED, VERSIONS, save, scramble
 from make_model_goldens import random_targets, write_gradients
 from torch import nn
 
@@ -112,24 +113,28 @@ def random_options(draw, vocab, end, beams):
     return options
 
 
-def write(model, source, options):
-    """The texts that generate() writes, without the start token and what pads them, and the scores of a beam search."""
+def write(model, source, options, begin=None):
+    """The texts that generate() writes, without the start token and what pads them, and the scores of a beam search.
+    begin: the ids that a text begins with, after the start token."""
     model.generation_config.forced_eos_token_id = None  # what config does not say is taken from there
     config = copy.deepcopy(model.generation_config)
     config.update(max_length=None, use_cache=False, **options)
+    more = {} if begin is None else {
+        "decoder_input_ids": torch.tensor([[model.generation_config.decoder_start_token_id, *begin]])}
     with torch.no_grad():
         out = model.generate(
             torch.tensor([source]), attention_mask=torch.ones(1, len(source), dtype=torch.long),
-            generation_config=config, do_sample=False, return_dict_in_generate=True, output_scores=True)
-    end, texts = model.config.eos_token_id, []
+            generation_config=config, do_sample=False, return_dict_in_generate=True, output_scores=True, **more)
+    end, texts, known = model.config.eos_token_id, [], len(begin or [])
     for row in out.sequences[:, 1:].tolist():
-        texts.append(row[:row.index(end) + 1] if end in row else row)
+        texts.append(row[:row.index(end, known) + 1] if end in row[known:] else row)
     scores = out.sequences_scores.tolist() if options["num_beams"] > 1 else None
     return texts, scores
 
 
-def generated(model, seed):
-    """Texts that f32 and f64 agree on: where two are equally likely, rounding chooses."""
+def generated(model, seed, with_prefix=False):
+    """Texts that f32 and f64 agree on: where two are equally likely, rounding chooses. with_prefix: and that begin with
+    random tokens, behind the one that options force to stand first."""
     draw = random.Random(seed)
     vocab = model.get_output_embeddings().weight.shape[0]
     double, cases = copy.deepcopy(model).double(), []
@@ -137,14 +142,28 @@ def generated(model, seed):
         while True:
             source = [draw.randrange(3, VOCAB) for _ in range(draw.randint(1, 9))] + [model.config.eos_token_id]
             options = random_options(draw, vocab, model.config.eos_token_id, beams)
+            prefix = [draw.randrange(3, vocab) for _ in range(draw.randint(1, 5))] if with_prefix else None
+            forced = options.get("forced_bos_token_id")
+            begin = prefix if not prefix or forced is None else [forced, *prefix]
             try:
-                ids, scores = write(double, source, options)
-                if write(model, source, options)[0] == ids:
+                ids, scores = write(double, source, options, begin)
+                if write(model, source, options, begin)[0] == ids:
                     break
             except ValueError:  # options that leave no token
                 continue
         cases.append({"options": options, "source": source, "ids": ids, "scores": scores})
+        if with_prefix:
+            cases[-1]["prefix"] = prefix
     return cases
+
+
+def prefix_goldens():
+    models = {}
+    for number, (name, (kind, _, _)) in enumerate(MODELS.items()):
+        model = getattr(transformers, CLASSES[kind]).from_pretrained(
+            GOLDEN / name, dtype=torch.float32, attn_implementation="eager").eval()
+        models[name] = generated(model, SEED + 100 + number, with_prefix=True)
+    (GOLDEN / "target_prefix.json").write_text(json.dumps({"versions": VERSIONS, "models": models}) + "\n")
 
 
 def gradient_goldens():
@@ -194,6 +213,7 @@ def main():
             for file in ("config.json", "generation_config.json", "model.safetensors"):
                 shutil.copy(f"{written}/{file}", folder / file)
         print(name, {f.name: f.stat().st_size for f in folder.iterdir()})
+    prefix_goldens()
 
 
 if __name__ == "__main__":

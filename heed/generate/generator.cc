@@ -89,10 +89,13 @@ class Writing {
     check(options, tokenizer_ != nullptr);
   }
 
-  /// What an encoder-decoder writes from, one a prompt, and how many texts were written before.
-  void from(const std::vector<std::vector<int32_t>>& sources, int64_t first_text) {
+  /// What an encoder-decoder writes from, one a prompt, how many texts were written before, and
+  /// what of the prompts is text.
+  void from(const std::vector<std::vector<int32_t>>& sources, int64_t first_text,
+            std::span<const int32_t> prefix) {
     sources_ = &sources;
     first_text_ = first_text;
+    prefix_ = prefix;
   }
 
   std::vector<Generated> write(const std::vector<std::vector<int32_t>>& prompts) {
@@ -124,9 +127,14 @@ class Writing {
 
  private:
   Narrator narrator(int64_t text) const {
-    if (!options_.on_text) return {tokenizer_, options_.stop, {}};
-    return {tokenizer_, options_.stop,
-            [this, text](std::string_view piece) { options_.on_text(first_text_ + text, piece); }};
+    if (!options_.on_text) return narrator_to({});
+    return narrator_to(
+        [this, text](std::string_view piece) { options_.on_text(first_text_ + text, piece); });
+  }
+  Narrator narrator_to(std::function<void(std::string_view)> tell) const {
+    Narrator narrator(tokenizer_, options_.stop, std::move(tell));
+    narrator.begin(prefix_);
+    return narrator;
   }
 
   /// What is told of as the prompt.
@@ -149,9 +157,7 @@ class Writing {
                      .sources = sources(),
                      .likeliest = options_.likeliest};
     if (!options_.stop.empty()) {
-      beam.stops = [plain = Narrator(tokenizer_, options_.stop, {})](int32_t id) mutable {
-        return !plain.add(id);
-      };
+      beam.stops = [plain = narrator_to({})](int32_t id) mutable { return !plain.add(id); };
     }
     std::vector<std::vector<Written>> found = beam_search_batch(stepper_, *prompts_, beam);
     for (size_t prompt = 0; prompt < found.size(); ++prompt) {
@@ -181,6 +187,7 @@ class Writing {
   Generated generated(const std::vector<int32_t>& prompt, const Written& written,
                       Narrator& narrator) const {
     return {.prompt_ids = prompt,
+            .prefix_ids = {prefix_.begin(), prefix_.end()},
             .ids = written.ids,
             .text = narrator.finish(),
             .finish = written.finish,
@@ -199,6 +206,7 @@ class Writing {
   const std::vector<std::vector<int32_t>>* prompts_ = nullptr;
   const std::vector<std::vector<int32_t>>* sources_ = nullptr;  // null: there are none but those
   int64_t first_text_ = 0;
+  std::span<const int32_t> prefix_;
   std::vector<Narrator> narrators_;
   std::vector<Generated> done_;
 };
@@ -223,6 +231,17 @@ ConfigReader writing_config(const std::filesystem::path& folder, std::string_vie
   return {std::move(said), file.where()};
 }
 
+/// What a decoder reads before it writes. A forced first token is forced behind the start alone, so
+/// that it stands before a prefix.
+std::vector<int32_t> prompt_of(int32_t start, const GenerateOptions& options) {
+  std::vector<int32_t> prompt{start};
+  const auto& prefix = options.target_prefix;
+  const auto& forced = options.rules.forced_bos_token_id;
+  if (!prefix.empty() && forced) prompt.push_back(*forced);
+  prompt.insert(prompt.end(), prefix.begin(), prefix.end());
+  return prompt;
+}
+
 /// A token that no part of the text stands for.
 void add_special(Encoding& encoding, int32_t id, const Tokenizer& tokenizer) {
   const auto end_of = [](const std::vector<Span>& all) {
@@ -239,6 +258,12 @@ void add_special(Encoding& encoding, int32_t id, const Tokenizer& tokenizer) {
 }
 
 }  // namespace
+
+std::vector<int32_t> Generated::target_ids() const {
+  std::vector<int32_t> all = prefix_ids;
+  all.insert(all.end(), ids.begin(), ids.end());
+  return all;
+}
 
 const std::shared_ptr<const Tokenizer>& Generator::tokenizer() const {
   if (tokenizer_ == nullptr) {
@@ -297,6 +322,10 @@ std::vector<Generated> TextGenerator::batch(Stepper& stepper,
                                             std::vector<std::vector<int32_t>> prompts,
                                             const GenerateOptions& options) const {
   const Clock::time_point start = Clock::now();
+  if (!options.target_prefix.empty()) {
+    refuse(
+        "a target prefix needs an encoder-decoder, found a causal model; put it into the prompt");
+  }
   for (std::vector<int32_t>& prompt : prompts) {
     if (prompt.empty() && special_.begin) prompt = {*special_.begin};
   }
@@ -330,7 +359,23 @@ Encoding Translator::encoding(std::string_view source) const {
 }
 
 std::vector<int32_t> Translator::encode_target(std::string_view target) const {
-  return encoded(target_tokenizer_ ? *target_tokenizer_ : *tokenizer(), target).ids;
+  return encoded(of_targets(), target).ids;
+}
+
+std::vector<int32_t> Translator::encode_target_prefix(std::string_view prefix) const {
+  return of_targets().encode(prefix, {.add_special = false}).ids;
+}
+
+const Tokenizer& Translator::of_targets() const {
+  return target_tokenizer_ ? *target_tokenizer_ : *tokenizer();
+}
+
+void Translator::check_source(const std::vector<int32_t>& ids, const std::string& name) const {
+  const int64_t most = model_->facts().max_tokens;
+  if (ids.empty()) refuse(fmt::format("{} must have at least one token but has none", name));
+  if (std::ssize(ids) <= most) return;
+  refuse(fmt::format("{} has {} tokens, but the model reads at most {}; cut it", name, ids.size(),
+                     most));
 }
 
 Encoding Translator::encoded(const Tokenizer& tokenizer, std::string_view text) const {
@@ -357,7 +402,11 @@ std::vector<Generated> Translator::batch(const std::vector<std::vector<int32_t>>
   const size_t together =
       options.beams > 1 ? static_cast<size_t>(std::max<int64_t>(1, kBeamsTogether / options.beams))
                         : std::max<size_t>(1, sources.size());
-  check_rows(sources, {});
+  if (sources.empty()) refuse("needed at least one source, found none");
+  for (size_t i = 0; i < sources.size(); ++i) {
+    check_source(sources[i], fmt::format("source {} of {}", i + 1, sources.size()));
+  }
+  const std::vector<int32_t> prompt = prompt_of(*special_.decoder_start, options);
   std::vector<Generated> all;
   for (size_t first = 0; first < sources.size(); first += together) {
     const Clock::time_point start = Clock::now();
@@ -366,8 +415,8 @@ std::vector<Generated> Translator::batch(const std::vector<std::vector<int32_t>>
         sources.begin() + static_cast<std::ptrdiff_t>(std::min(first + together, sources.size())));
     MemoryStepper stepper(model_, model_->encode(EncoderInput::from_rows(some)), cache);
     Writing writing(stepper, options, special_.end, tokenizer_, start);
-    writing.from(some, std::ssize(all));
-    const std::vector<std::vector<int32_t>> prompts(some.size(), {*special_.decoder_start});
+    writing.from(some, std::ssize(all), std::span(prompt).subspan(1));
+    const std::vector<std::vector<int32_t>> prompts(some.size(), prompt);
     for (Generated& one : writing.write(prompts)) all.push_back(std::move(one));
   }
   return all;

@@ -33,6 +33,9 @@ struct GenerateOptions {
   int64_t likeliest = 0;               // alternatives told of at each place
   std::vector<std::string> stop = {};  // stop_strings: a text ends before the first one in it
   std::optional<std::vector<int32_t>> end_ids = {};  // instead of the checkpoint's
+  /// What an encoder-decoder's texts begin with, after decoder_start_token_id and, where there is
+  /// one, forced_bos_token_id.
+  std::vector<int32_t> target_prefix = {};
   /// Whole characters as they come, of the text of that number (samples of a prompt stand
   /// together); with beams all at once. What may be the start of a stop string waits.
   std::function<void(int64_t text, std::string_view piece)> on_text = {};
@@ -41,14 +44,18 @@ struct GenerateOptions {
 
 struct Generated {
   std::vector<int32_t> prompt_ids;
+  std::vector<int32_t> prefix_ids = {};  // target_prefix, behind what is forced to stand before it
   std::vector<int32_t> ids;  // the new tokens, with the end token or a stop string's if it has one
-  std::string text;          // of the new tokens, special ones left out, before a stop string
+  std::string text;  // of prefix_ids and ids, special ones left out, before a stop string in ids
   Finish finish = Finish::length;
   double score = 0;             // the sum of log-probabilities / number of tokens ^ length_penalty
   std::vector<float> logprobs;  // of each new token, by the model, before rules and temperature
   std::vector<std::vector<TokenLogprob>> likeliest;  // at each place, if wanted
   double prompt_ms = 0;    // reading the prompts (or the source) up to the first new token
   double generate_ms = 0;  // all of the text's tokens after that
+
+  /// All that an encoder-decoder's text consists of: prefix_ids and ids.
+  std::vector<int32_t> target_ids() const;
 };
 
 /// What writes texts from texts, whatever the model: a checkpoint with its tokenizer, its special
@@ -72,8 +79,8 @@ class Generator {
   /// prompt, which stand together, each the same as alone; with beams the best ones, which may be
   /// fewer. Where a stop is asked for, what was written by then (beams: Error cancelled). Errors as
   /// decode() and beam_search(); invalid_argument for beams with a temperature, for several samples
-  /// of what is written greedily and for more of them than beams; unsupported for stop strings
-  /// without a tokenizer.
+  /// of what is written greedily, for more of them than beams, and for a target_prefix of a causal
+  /// model; unsupported for stop strings without a tokenizer.
   virtual std::vector<Generated> batch(std::vector<std::vector<int32_t>> prompts,
                                        const GenerateOptions& options) const = 0;
 
@@ -135,7 +142,14 @@ class Translator : public Generator {
   /// A text as the model would write it, with its end: as encode(), but that a Marian's target.spm
   /// cuts it. Of models that write a language's token (mBART) the source's stands there.
   std::vector<int32_t> encode_target(std::string_view target) const;
-  /// prompt_ids of what is given back are the source's. Errors as EncoderDecoder::encode() too.
+  /// The beginning of such a text for GenerateOptions::target_prefix: the same without what stands
+  /// around it.
+  std::vector<int32_t> encode_target_prefix(std::string_view prefix) const;
+  /// Error invalid_argument, which calls the source `name`, for ids that the model cannot read:
+  /// none, or more than its positions.
+  void check_source(const std::vector<int32_t>& ids, const std::string& name) const;
+  /// prompt_ids of what is given back are the source's. Errors as check_source() of every source,
+  /// before any is read, and as EncoderDecoder::encode() too.
   std::vector<Generated> batch(std::vector<std::vector<int32_t>> sources,
                                const GenerateOptions& options) const override;
   std::vector<Generated> batch(const std::vector<std::vector<int32_t>>& sources,
@@ -143,6 +157,7 @@ class Translator : public Generator {
 
  private:
   Encoding encoded(const Tokenizer& tokenizer, std::string_view text) const;
+  const Tokenizer& of_targets() const;
 
   std::shared_ptr<const EncoderDecoder> model_;
   std::shared_ptr<const Tokenizer> target_tokenizer_;  // null: tokenizer()

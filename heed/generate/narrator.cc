@@ -10,6 +10,13 @@ Narrator::Narrator(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::
   if (tokenizer != nullptr) stream_.emplace(std::move(tokenizer));
 }
 
+void Narrator::begin(std::span<const int32_t> ids) {
+  if (!stream_) return;
+  for (const int32_t id : ids) text_ += stream_->add(id);
+  tell_to(text_.size());
+  searched_ = told_;
+}
+
 bool Narrator::add(int32_t id) { return !stream_ || take(stream_->add(id)); }
 
 std::string Narrator::finish() {

@@ -20,6 +20,8 @@ class Narrator {
   Narrator(std::shared_ptr<const Tokenizer> tokenizer, std::vector<std::string> stop,
            std::function<void(std::string_view piece)> tell);
 
+  /// What the text begins with, before any token is added; no stop string is searched in it.
+  void begin(std::span<const int32_t> ids);
   /// Whether the text goes on.
   bool add(int32_t id);
   /// The whole text, once the last token was added.

@@ -10,6 +10,7 @@
 #include "heed/models/config.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/letter_models.h"
 #include "tests/models/changed_config.h"
 
 // What transformers writes with encoder-decoders (tools/make_seq2seq_goldens.py).
@@ -19,6 +20,7 @@ namespace {
 
 using testing::Golden;
 using testing::golden_folder;
+using testing::LetterModel;
 
 using Ids = std::vector<int32_t>;
 
@@ -50,6 +52,54 @@ TEST(Translator, WritesTheTextsThatTransformersWrites) {
   EXPECT_GT(beams, 30);
 }
 
+TEST(Translator, ATargetPrefixIsTransformersDecoderInputIds) {
+  int drawn_up = 0;
+  const Json golden = read_json(golden_folder() / "target_prefix.json");
+  for (const auto& [name, cases] : golden["models"].items()) {
+    const Translator translator = Translator::load(golden_folder() / name);
+    for (const Json& one : cases) {
+      GenerateOptions options = options_of(one);
+      options.target_prefix = one["prefix"].get<Ids>();
+      const auto written = translator.batch({one["source"].get<Ids>()}, options);
+      const auto expected = one["ids"].get<std::vector<Ids>>();
+      ASSERT_EQ(written.size(), expected.size()) << name << " " << one;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_EQ(written[i].target_ids(), expected[i]) << name << " " << one;
+        if (one["scores"].is_null()) continue;
+        EXPECT_NEAR(written[i].score, one["scores"][i].get<double>(), 1e-4) << name << " " << one;
+      }
+      ++drawn_up;
+    }
+  }
+  EXPECT_GT(drawn_up, 30);
+}
+
+TEST(Translator, WhatItWroteMayBeItsTargetPrefix) {
+  const std::vector<Ids> sources = {{3, 9, 4, 2}, {7, 2}, {5, 5, 8, 12, 16, 3, 2}};
+  for (const std::string& name : kModels) {
+    const Translator translator = Translator::load(golden_folder() / name);
+    GenerateOptions options{.max_new_tokens = 12, .rules = {.forced_bos_token_id = 6}};
+    const std::vector<Generated> whole = translator.batch(sources, options);
+    for (const Generated& one : whole) {
+      EXPECT_TRUE(one.prefix_ids.empty());
+      for (size_t tokens = 1; tokens + 2 < one.ids.size(); tokens += 3) {
+        const auto begin = one.ids.begin() + 1;  // behind the forced one
+        options.target_prefix.assign(begin, begin + static_cast<int64_t>(tokens));
+        options.max_new_tokens = static_cast<int64_t>(11 - tokens);
+        for (const Generated& again : translator.batch(sources, options)) {
+          if (again.prompt_ids != one.prompt_ids) continue;
+          EXPECT_EQ(again.target_ids(), one.ids) << name << " " << tokens;
+          EXPECT_EQ(again.prefix_ids.size(), tokens + 1);
+        }
+      }
+      options = {.max_new_tokens = 12, .rules = {.forced_bos_token_id = 6}};
+    }
+  }
+  const LetterModel decoder("gpt2_2x5");
+  expect_error(ErrorCode::invalid_argument, {"target prefix", "encoder-decoder"},
+               [&] { TextGenerator::load(decoder.path())(Ids{1}, {.target_prefix = {2}}); });
+}
+
 TEST(Translator, ASourceOfABatchIsWrittenOfAsAlone) {
   const std::vector<Ids> sources = {{3, 9, 4, 2}, {7, 2}, {5, 5, 8, 12, 16, 3, 2}};
   for (const std::string& name : kModels) {
@@ -60,6 +110,7 @@ TEST(Translator, ASourceOfABatchIsWrittenOfAsAlone) {
                           .max_new_tokens = 40,
                           .beams = 4,
                           .early_stopping = EarlyStopping::on},
+          GenerateOptions{.max_new_tokens = 9, .beams = 2, .target_prefix = {7, 4}},
           GenerateOptions{.max_new_tokens = 9, .rules = {.encoder_repetition_penalty = 2}}}) {
       std::vector<int64_t> ended;
       options.on_end = [&](int64_t text, const Generated&) { ended.push_back(text); };
@@ -116,7 +167,8 @@ TEST(Translator, TextsAreRefusedWithoutATokenizer) {
   const Translator translator = Translator::load(golden_folder() / "bart");
   EXPECT_FALSE(translator.has_tokenizer());
   expect_error(ErrorCode::unsupported, {"tokenizer"}, [&] { translator("a text", {}); });
-  expect_error(ErrorCode::invalid_argument, {"row"}, [&] { translator(Ids{}, {}); });
+  expect_error(ErrorCode::invalid_argument, {"source 1 of 1", "none"},
+               [&] { translator(Ids{}, {}); });
 }
 
 }  // namespace
