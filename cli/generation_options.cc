@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <charconv>
+#include <cmath>
+#include <limits>
 
 #include "cli/command.h"
 #include "cli/dtype_option.h"
@@ -62,6 +64,10 @@ void add_length(CLI::App& command, GenerationArguments& arguments) {
           "End a text with one of these tokens instead of what the checkpoint says.");
   add.ids("--forced-eos-token-id", arguments.forced_eos_token_id,
           "Take one of these as the last token there is room for.");
+  add("--exponential-decay-length-penalty", arguments.exponential_decay_length_penalty, "N,X",
+      "After N new tokens make the end likelier, by |logit| (X^n - 1) after n more.")
+      ->delimiter(',')
+      ->expected(2);
 }
 
 void add_choice(CLI::App& command, GenerationArguments& arguments) {
@@ -119,6 +125,10 @@ void add_beams(CLI::App& command, GenerationArguments& arguments) {
       "End a beam search as soon as N texts have ended (on), when no growing text would be better "
       "now (off) or could ever be (never).")
       ->check(CLI::IsMember({"on", "off", "never"}));
+  command
+      .add_flag("--renormalize-logits", arguments.renormalize_logits,
+                "Let a beam's log-probabilities, as rules have changed them, be ones again.")
+      ->group("Several texts at once");
 }
 
 SequenceBias parse_bias(const std::string& text) {
@@ -137,6 +147,17 @@ SequenceBias parse_bias(const std::string& text) {
                 "generate: --logit-bias needed ID=NUMBER, found " + in_quotes(text));
   }
   return {{id}, bias};
+}
+
+LengthDecay length_decay(double start, double factor) {
+  constexpr double kMost = std::numeric_limits<int32_t>::max();
+  if (!(start >= 0 && start <= kMost) || start != std::floor(start)) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("generate: --exponential-decay-length-penalty needed a number of "
+                            "tokens before the comma, found {}",
+                            start));
+  }
+  return {static_cast<int64_t>(start), factor};
 }
 
 /// As a text's beginning has it and as it stands after a space.
@@ -198,6 +219,10 @@ void set_rules(const GenerationArguments& arguments, const Tokenizer* tokenizer,
   set(rules.begin_suppress_tokens, arguments.begin_suppress_tokens);
   set(rules.forced_bos_token_id, arguments.forced_bos_token_id);
   set(rules.forced_eos_token_id, arguments.forced_eos_token_id);
+  if (const auto& decay = arguments.exponential_decay_length_penalty; !decay.empty()) {
+    rules.exponential_decay_length_penalty = length_decay(decay[0], decay[1]);
+  }
+  if (arguments.renormalize_logits) rules.renormalize_logits = true;
   for (const std::string& text : arguments.logit_bias) {
     rules.sequence_bias.push_back(parse_bias(text));
   }

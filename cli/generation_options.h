@@ -26,6 +26,8 @@ struct GenerationArguments {
       frequency_penalty, length_penalty;
   std::optional<int32_t> forced_bos_token_id;
   std::vector<int32_t> forced_eos_token_id, eos_token_id, suppress_tokens, begin_suppress_tokens;
+  std::vector<double> exponential_decay_length_penalty;  // start and factor
+  bool renormalize_logits = false;
   std::vector<std::string> logit_bias;  // "ID=X"
   std::vector<std::string> bad_words;
   std::vector<std::string> stop;

@@ -46,6 +46,14 @@ RULES = [
     {"sequence_bias": [[[3], 1.0]], "repetition_penalty": 1.2, "bad_words_ids": [[4], [1, 5]],
      "suppress_tokens": [6, 7]},
 ]
+LATER_RULES = [  # drawn after all others, which stay what they were
+    {"exponential_decay_length_penalty": [0, 1.3]},
+    {"exponential_decay_length_penalty": [1, 1.7], "forced_eos_token_id": [29, 30]},
+    {"exponential_decay_length_penalty": [0, 0.6], "sequence_bias": [[[30], 4.0]]},
+    {"renormalize_logits": True},
+    {"renormalize_logits": True, "repetition_penalty": 1.4, "suppress_tokens": [0, 1, 30],
+     "exponential_decay_length_penalty": [2, 1.2]},
+]
 CHOICES = [
     {"temperature": 0.7}, {"temperature": 1.8}, {"top_k": 1}, {"top_k": 5}, {"top_k": 100}, {"top_p": 0.2},
     {"top_p": 0.9}, {"min_p": 0.1}, {"min_p": 0.5}, {"typical_p": 0.2}, {"typical_p": 0.9},
@@ -113,6 +121,7 @@ def score_cases(model):
     generator = torch.Generator().manual_seed(SEED)
     options = RULES + [{**DRAWN, **choice} for choice in CHOICES]
     options += [{**draw.choice(RULES), **DRAWN, **draw.choice(CHOICES)} for _ in range(30)] + [{"do_sample": True}]
+    options += LATER_RULES + [{**one, **DRAWN, "top_p": 0.9} for one in LATER_RULES]
     cases = []
     for number, one in enumerate(options):
         for again in range(3):
@@ -178,6 +187,18 @@ def text_options(draw):
         yield {"stop_strings": stop, "num_beams": 3}
 
 
+def later_text_options():
+    decay = {"exponential_decay_length_penalty": [2, 1.15]}
+    for beams in (2, 3, 4):
+        yield {**decay, "num_beams": beams}
+        yield {"renormalize_logits": True, "suppress_tokens": [2, 9], "num_beams": beams}
+        yield {**decay, "renormalize_logits": True, "repetition_penalty": 1.4, "num_beams": beams,
+               "length_penalty": 0.5}
+    for temperature in (0.8, 1.3):
+        yield {**decay, "renormalize_logits": True, **DRAWN, "temperature": temperature}
+    yield decay
+
+
 def text_case(model, name, options, draw, tokenizer):
     prompt = [draw.randrange(22) for _ in range(draw.randint(2, 6))]
     case = {"model": name, "prompt": prompt, "seed": draw.randrange(2**40),
@@ -204,6 +225,13 @@ def text_cases():
         model = transformers.GPT2LMHeadModel.from_pretrained(
             GOLDEN / name, dtype=torch.float32, attn_implementation="eager").eval()
         for options in text_options(draw):
+            case = text_case(model, name, options, draw, tokenizer)
+            if case:
+                cases.append(case)
+    for name in ("gpt2_2x5", "gpt2_3x8"):
+        model = transformers.GPT2LMHeadModel.from_pretrained(
+            GOLDEN / name, dtype=torch.float32, attn_implementation="eager").eval()
+        for options in later_text_options():
             case = text_case(model, name, options, draw, tokenizer)
             if case:
                 cases.append(case)

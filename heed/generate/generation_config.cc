@@ -25,19 +25,10 @@ bool says_nothing(const Json& value, const Json& nothing) {
 void tell_of_unknown(const ConfigReader& file) {
   // with the value that changes nothing
   static const std::pair<const char*, Json> kUnknown[] = {
-      {"guidance_scale", 1.0},
-      {"penalty_alpha", 0.0},
-      {"top_h", nullptr},
-      {"num_beam_groups", 1},
-      {"diversity_penalty", 0.0},
-      {"exponential_decay_length_penalty", nullptr},
-      {"force_words_ids", nullptr},
-      {"constraints", nullptr},
-      {"renormalize_logits", false},
-      {"token_healing", false},
-      {"watermarking_config", nullptr},
-      {"dola_layers", nullptr},
-      {"max_time", nullptr},
+      {"guidance_scale", 1.0},  {"penalty_alpha", 0.0},     {"top_h", nullptr},
+      {"num_beam_groups", 1},   {"diversity_penalty", 0.0}, {"force_words_ids", nullptr},
+      {"constraints", nullptr}, {"token_healing", false},   {"watermarking_config", nullptr},
+      {"dola_layers", nullptr}, {"max_time", nullptr},
   };
   std::vector<std::string> names;
   for (const auto& [name, nothing] : kUnknown) {
@@ -109,6 +100,18 @@ EarlyStopping early_stopping(const ConfigReader& file, EarlyStopping fallback) {
   return value.get<bool>() ? EarlyStopping::on : EarlyStopping::off;
 }
 
+std::optional<LengthDecay> length_decay(const ConfigReader& file) {
+  constexpr const char* kField = "exponential_decay_length_penalty";
+  if (!file.has(kField)) return std::nullopt;
+  const Json& value = file.json()[kField];
+  if (!value.is_array() || value.size() != 2 || !value[0].is_number_integer() || value[0] < 0 ||
+      value[0] > kMost || !value[1].is_number() || !(value[1] > 0) ||
+      !std::isfinite(value[1].get<double>())) {
+    file.refuse(kField, "[a number of tokens, a factor above 0]");
+  }
+  return LengthDecay{value[0].get<int64_t>(), value[1].get<double>()};
+}
+
 ScoreRules rules(const ConfigReader& file) {
   return {
       .sequence_bias = biases(file),
@@ -121,8 +124,10 @@ ScoreRules rules(const ConfigReader& file) {
       .min_new_tokens = file.integer("min_new_tokens", 0, kMost, 0),
       .forced_bos_token_id = file.id("forced_bos_token_id"),
       .forced_eos_token_id = file.ids("forced_eos_token_id"),
+      .exponential_decay_length_penalty = length_decay(file),
       .suppress_tokens = file.ids("suppress_tokens"),
-      .begin_suppress_tokens = file.ids("begin_suppress_tokens")};
+      .begin_suppress_tokens = file.ids("begin_suppress_tokens"),
+      .renormalize_logits = file.boolean("renormalize_logits", false)};
 }
 
 SamplingOptions sampling(const ConfigReader& file) {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "heed/base/error.h"
+#include "heed/generate/sampling.h"
 
 namespace heed {
 namespace {
@@ -26,11 +28,21 @@ class Scores {
     for (const int32_t id : ids) at(rule, id) = -INFINITY;
   }
   void forbid_end() {
-    for (const int32_t id : text_.end_ids) {
-      if (id >= 0 && static_cast<size_t>(id) < scores_.size()) {
-        scores_[static_cast<size_t>(id)] = -INFINITY;
-      }
-    }
+    for_each_end([](float& score) { score = -INFINITY; });
+  }
+  /// An end that is forbidden stays so, and none gets above all numbers.
+  void favor_end(double factor) {
+    static constexpr float kMost = std::numeric_limits<float>::max() / 2;
+    const auto gain = static_cast<float>(std::min<double>(factor - 1, kMost));
+    for_each_end([gain](float& score) {
+      if (score != -INFINITY) score += std::min(std::abs(score) * gain, kMost);
+    });
+  }
+  void renormalize() {
+    const auto count = static_cast<int64_t>(scores_.size());
+    const double whole = log_sum_exp(Tensor::from(std::span<const float>(scores_), {count}));
+    if (std::isinf(whole)) return;  // no token is left, which whoever picks one tells
+    for (float& score : scores_) score = static_cast<float>(score - whole);
   }
   void force(const char* rule, std::span<const int32_t> ids) {
     std::ranges::fill(scores_, -INFINITY);
@@ -82,6 +94,15 @@ class Scores {
   }
 
  private:
+  template <class F>
+  void for_each_end(const F& change) {
+    for (const int32_t id : text_.end_ids) {
+      if (id >= 0 && static_cast<size_t>(id) < scores_.size()) {
+        change(scores_[static_cast<size_t>(id)]);
+      }
+    }
+  }
+
   float& at(const char* rule, int32_t id) {
     if (id < 0 || static_cast<size_t>(id) >= scores_.size()) {
       throw Error(ErrorCode::invalid_argument,
@@ -113,7 +134,8 @@ bool ScoreRules::none() const {
          presence_penalty == 0 && frequency_penalty == 0 && no_repeat_ngram_size == 0 &&
          encoder_no_repeat_ngram_size == 0 && bad_words_ids.empty() && min_length == 0 &&
          min_new_tokens == 0 && !forced_bos_token_id && forced_eos_token_id.empty() &&
-         suppress_tokens.empty() && begin_suppress_tokens.empty();
+         !exponential_decay_length_penalty && suppress_tokens.empty() &&
+         begin_suppress_tokens.empty() && !renormalize_logits;
 }
 
 void check_rules(const ScoreRules& rules) {
@@ -132,6 +154,15 @@ void check_rules(const ScoreRules& rules) {
         std::pair("min-length", rules.min_length),
         std::pair("min-new-tokens", rules.min_new_tokens)}) {
     if (value < 0) refuse(name, "0 or more", static_cast<double>(value));
+  }
+  if (const auto& decay = rules.exponential_decay_length_penalty) {
+    if (decay->start < 0) {
+      refuse("exponential-decay-length-penalty's start", "0 tokens or more",
+             static_cast<double>(decay->start));
+    }
+    if (!(decay->factor > 0) || std::isinf(decay->factor)) {
+      refuse("exponential-decay-length-penalty's factor", "a number above 0", decay->factor);
+    }
   }
   for (const SequenceBias& one : rules.sequence_bias) {
     if (one.ids.empty()) refuse("sequence-bias", "of at least one token", 0);
@@ -178,10 +209,15 @@ void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRul
   if (length == text.most_tokens - 1 && !rules.forced_eos_token_id.empty()) {
     scores.force("forced-eos-token-id", rules.forced_eos_token_id);
   }
+  if (const auto& decay = rules.exponential_decay_length_penalty) {
+    const int64_t over = length - text.prompt_tokens - decay->start;
+    if (over > 0) scores.favor_end(std::pow(decay->factor, static_cast<double>(over)));
+  }
   scores.forbid("suppress-tokens", rules.suppress_tokens);
   if (length == first_picked(text, rules)) {
     scores.forbid("begin-suppress-tokens", rules.begin_suppress_tokens);
   }
+  if (rules.renormalize_logits) scores.renormalize();
 }
 
 }  // namespace heed

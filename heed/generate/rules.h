@@ -14,6 +14,12 @@ struct SequenceBias {
   float bias = 0;
 };
 
+/// What makes a text's end likelier, the longer the text is.
+struct LengthDecay {
+  int64_t start = 0;  // new tokens after which it begins
+  double factor = 1;  // above 1
+};
+
 /// What changes a model's scores before a token is picked, by the names of generation_config.json
 /// (presence_penalty and frequency_penalty by those of OpenAI's interface). They apply in the order
 /// in which they stand here, which is transformers'. Formulas: docs/math/sampling.md.
@@ -32,8 +38,12 @@ struct ScoreRules {
   int64_t min_new_tokens = 0;  // no end before so many new tokens; above 0 it counts alone
   std::optional<int32_t> forced_bos_token_id;  // the second token, where a text began with one
   std::vector<int32_t> forced_eos_token_id;    // the last token there is room for
+  /// n tokens after its start |score| (factor^n - 1) is added to the end's score.
+  std::optional<LengthDecay> exponential_decay_length_penalty = {};
   std::vector<int32_t> suppress_tokens;        // never come
   std::vector<int32_t> begin_suppress_tokens;  // do not come first
+  /// Last, scores become log-probabilities again, which is seen in what beams sum up alone.
+  bool renormalize_logits = false;
 
   /// Whether scores stay as they are.
   bool none() const;
