@@ -146,6 +146,9 @@ TEST(Generate, TakesWhatTheCheckpointSaysUnlessToldOtherwise) {
   EXPECT_EQ(json_lines(run_on(model, greedy))[0]["ids"].size(), 7u);
   write_file(model.path() / "generation_config.json", R"({"top_k": "many", "do_sample": true})");
   expect_fault(run_on(model, plain), "top_k must be an integer");
+  write_file(model.path() / "generation_config.json",
+             R"({"exponential_decay_length_penalty": [3], "renormalize_logits": true})");
+  expect_fault(run_on(model, plain), "a factor above 0");
 }
 
 TEST(Generate, RulesComeFromTheirOptions) {
@@ -162,6 +165,16 @@ TEST(Generate, RulesComeFromTheirOptions) {
   EXPECT_EQ(text_of({"--logit-bias", "3=1000"}), "cccccccc");
   const std::string varied = text_of({"--suppress-tokens", "22", "--no-repeat-ngram-size", "1"});
   for (const char letter : varied) EXPECT_EQ(std::ranges::count(varied, letter), 1) << varied;
+  EXPECT_EQ(text_of({"--logit-bias", "22=-9", "--exponential-decay-length-penalty", "2,99"}),
+            text_of({"--logit-bias", "22=-9"}).substr(0, 3))
+      << "the end comes once its score is raised";
+  const auto score_of = [&](const std::string& option) {
+    return json_lines(run_on(model, {"generate", "ab", "--json", "--beams", "2", "--logit-bias",
+                                     "3=1000", "--max-new-tokens", "2", option}))[0]["score"]
+        .get<double>();
+  };
+  EXPECT_GT(score_of("--quiet"), 900);
+  EXPECT_NEAR(score_of("--renormalize-logits"), 0, 1e-4);
 }
 
 TEST(Score, TellsLogProbabilitiesAndPerplexity) {
@@ -219,6 +232,10 @@ TEST(Generate, FaultsAreOneLine) {
   expect_fault(run_on(model, {"generate", "a", "--top-p", "0.5", "--temperature", "0"}),
                "nothing to choose from");
   expect_fault(run_on(model, {"generate", "a", "--logit-bias", "3"}), "ID=NUMBER");
+  for (const char* wrong : {"1.5,2", "-1,2", "3,0"}) {
+    expect_fault(run_on(model, {"generate", "a", "--exponential-decay-length-penalty", wrong}),
+                 "exponential-decay-length-penalty");
+  }
   expect_fault(run_on(model, {"generate", "a", "--samples", "2"}), "one text, always");
   expect_fault(run_on(model, {"generate", "a", "--stop", ""}), "at least one character");
   expect_fault(run_on(model, {"generate", "a", "--beams", "2", "--temperature", "1"}),
@@ -242,7 +259,58 @@ TEST(Translate, GivesALineForEachTextAndItsScore) {
   const auto greedy = json_lines(run_on(model, {"translate", "ab c", "--json", "--beams", "1"}));
   EXPECT_EQ(greedy.size(), 1u);
   expect_fault(run_on(model, {"translate", std::string(24, 'a')}),
-               "25 tokens are more than the model's 24 positions");
+               "text 1 has 25 tokens, but the model reads at most 24");
+}
+
+TEST(Translate, NamesTheTextThatIsTooLongAfterThoseBeforeIt) {
+  const LetterModel model("transformer_2x6");
+  std::string input = "ab\nc d\n\ne\n" + std::string(30, 'a') + "\nb\n";
+  const std::vector<std::string> call = {"translate", "-", "--max-new-tokens", "3", "--batch"};
+  for (const char* batch : {"8", "2", "1"}) {
+    std::vector<std::string> with = call;
+    with.emplace_back(batch);
+    const Result result = run_on(model, with, {.input = input});
+    expect_fault(result, "text 5 has 31 tokens, but the model reads at most 24");
+    EXPECT_EQ(std::ranges::count(result.out, '\n'), 4) << batch << " " << result.out;
+  }
+  const TemporaryFolder folder;
+  write_file(folder / "ids.json", Json::array({Json::array({3}), Json::array()}).dump());
+  expect_fault(run_on(model, {"generate", "--ids", (folder / "ids.json").string()}),
+               "source 2 of 2 must have at least one token");
+}
+
+TEST(Translate, ATargetPrefixIsWhereTheOutputGoesOn) {
+  const LetterModel model("transformer_2x6");
+  const auto write = [&](const std::string& prefix, const std::string& most) {
+    return json_lines(run_on(
+        model, {"translate", "ab c", "--json", "--beams", "1", "--align", "--suppress-tokens",
+                "0,1,2", "--target-prefix", prefix, "--max-new-tokens", most}))[0];
+  };
+  const Json whole = write("", "9");
+  EXPECT_FALSE(whole.contains("prefix_ids"));
+  const auto text = whole["output"].get<std::string>();
+  ASSERT_EQ(text.size(), 9u);
+  Json rest = write(text.substr(0, 4), "5");
+  EXPECT_EQ(rest["output"], text) << "what greedy itself took makes no difference";
+  EXPECT_EQ(rest["alignment"], whole["alignment"]);
+  Json ids = rest["prefix_ids"];
+  EXPECT_EQ(ids.size(), 4u);
+  ids.insert(ids.end(), rest["ids"].begin(), rest["ids"].end());
+  EXPECT_EQ(ids, whole["ids"]);
+  EXPECT_EQ(rest["timing"]["new_tokens"], 5);
+  for (const char* command : {"translate", "summarize"}) {
+    const Json beams = json_lines(run_on(model, {command, "ab c", "--json", "--beams", "3",
+                                                 "--target-prefix", "zz q", "--align"}))[0];
+    EXPECT_TRUE(beams["output"].get<std::string>().starts_with(" q")) << "z is no letter of it";
+    EXPECT_EQ(beams["prefix_ids"].size(), 2u);
+  }
+  EXPECT_EQ(run_on(model, {"translate", "ab c", "--target-prefix", "bcb", "--stop", "b",
+                           "--suppress-tokens", "0,1,2", "--logit-bias", "5=99"})
+                .out,
+            "bcb\n")
+      << "stops are of what is written";
+  expect_fault(run_on(model, {"translate", "a", "--target-prefix", std::string(23, 'a')}),
+               "leaves no room");
 }
 
 TEST(Translate, NeedsToKnowHowATranslationBegins) {
