@@ -160,7 +160,7 @@ void print_report(const Report& report) {
                            isa_names()));
   out += "\noperators\n";
   for (const kernels::KernelInfo& kernel : report.kernels) {
-    out += fmt::format("  {:<18} {:<10} {:<33} {}\n", kernel.op, to_string(kernel.isa),
+    out += fmt::format("  {:<18} {:<11} {:<33} {}\n", kernel.op, to_string(kernel.isa),
                        kernel.source, kernel.why);
   }
   out += fmt::format("\nmodels in {}\n", hub_cache().string());

@@ -8,12 +8,22 @@
 
 #include "heed/base/error.h"
 #include "heed/kernels/amx.h"
+#include "heed/kernels/bf16_dots.h"
 #include "hwy/targets.h"
 
 namespace heed::kernels {
 namespace {
 
-constexpr std::array kIsas{Isa::reference, Isa::avx2, Isa::avx512, Isa::amx, Isa::neon};
+/// From the slowest to the fastest.
+std::array<Isa, 6> ordered_isas() {
+  const bool pay = bf16_dots_pay();
+  return {Isa::reference,
+          Isa::avx2,
+          pay ? Isa::avx512 : Isa::avx512_bf16,
+          pay ? Isa::avx512_bf16 : Isa::avx512,
+          Isa::amx,
+          Isa::neon};
+}
 
 // Highway's probe also asks whether the system saves the wide registers. NEON is part of AArch64.
 int64_t probe_targets() {
@@ -33,6 +43,8 @@ bool machine_runs(Isa isa) {
       return (targets & HWY_AVX2) != 0;
     case Isa::avx512:
       return (targets & HWY_AVX3) != 0;
+    case Isa::avx512_bf16:
+      return (targets & HWY_AVX3) != 0 && machine_has_bf16_dots();
     case Isa::amx:
       return (targets & HWY_AVX3) != 0 && machine_has_amx();
     case Isa::neon:
@@ -101,6 +113,8 @@ std::string_view to_string(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::avx512_bf16:
+      return "avx512_bf16";
     case Isa::amx:
       return "amx";
     case Isa::neon:
@@ -112,7 +126,8 @@ std::string_view to_string(Isa isa) {
 const std::vector<Isa>& available_isas() {
   static const std::vector<Isa> available = [] {
     std::vector<Isa> isas;
-    std::copy_if(kIsas.begin(), kIsas.end(), std::back_inserter(isas), machine_runs);
+    const auto all = ordered_isas();
+    std::copy_if(all.begin(), all.end(), std::back_inserter(isas), machine_runs);
     return isas;
   }();
   return available;
@@ -121,22 +136,25 @@ const std::vector<Isa>& available_isas() {
 Isa active_isa() { return chosen_isa().load(std::memory_order_relaxed); }
 
 void pin_isa(Isa isa) {
-  const bool emulated = isa == Isa::amx && internal::tiles_emulated() && machine_runs(Isa::avx512);
-  if (!machine_runs(isa) && !emulated) refuse("pin_isa", to_string(isa));
+  const bool emulated = (isa == Isa::amx && internal::tiles_emulated()) ||
+                        (isa == Isa::avx512_bf16 && internal::dots_emulated());
+  if (!machine_runs(isa) && !(emulated && machine_runs(Isa::avx512)))
+    refuse("pin_isa", to_string(isa));
   chosen_isa().store(isa);
 }
 
 std::vector<KernelInfo> kernel_table() {
   const Isa isa = active_isa();
-  const Isa vectors = isa == Isa::amx ? Isa::avx512 : isa;
+  const Isa vectors = multiplies_pairs(isa) ? Isa::avx512 : isa;
   const std::string folder = isa == Isa::reference ? "kernels/ref/" : "kernels/cpu/";
   std::string why = "best of " + list_available();
   if (isa != available_isas().back()) why = "pinned; this machine runs " + list_available();
   std::vector<KernelInfo> table;
   for (const std::string_view op : kOps) {
     table.push_back({op, folder + std::string(op) + ".cc", vectors, why});
-    if (op == "attention" && isa == Isa::amx) {
-      table.push_back({"attention bf16", folder + "attention_amx.cc", isa, why});
+    if (op == "attention" && multiplies_pairs(isa)) {
+      const char* file = isa == Isa::amx ? "attention_amx.cc" : "attention_bf16.cc";
+      table.push_back({"attention bf16", folder + file, isa, why});
     }
   }
   return table;

@@ -9,17 +9,22 @@ namespace heed::kernels {
 
 /// Instruction sets that kernels are written for, from least to most.
 enum class Isa : uint8_t {
-  reference,  // readable scalar code: the law, and what older machines run
-  avx2,       // with FMA, BMI2, F16C
-  avx512,     // F, BW, CD, DQ, VL
-  amx,        // tile products of bf16, which attention uses; avx512 for everything else
-  neon,       // AArch64; machines with SVE run this too (cpu/targets.h says why)
+  reference,    // readable scalar code: the law, and what older machines run
+  avx2,         // with FMA, BMI2, F16C
+  avx512,       // F, BW, CD, DQ, VL
+  avx512_bf16,  // dot products of bf16, which attention uses; avx512 for everything else
+  amx,          // tile products of bf16, the same
+  neon,         // AArch64; machines with SVE run this too (cpu/targets.h says why)
 };
 
 /// "reference", "avx2" and so on.
 std::string_view to_string(Isa isa);
 
-/// Those this machine can run, reference first, best last.
+/// Whether isa is avx512 but for attention of bf16, which has products of pairs.
+constexpr bool multiplies_pairs(Isa isa) { return isa == Isa::avx512_bf16 || isa == Isa::amx; }
+
+/// Those this machine can run, reference first, best last: avx512_bf16 comes after avx512 only
+/// where the processor's dot products are the faster ones (bf16_dots.h).
 const std::vector<Isa>& available_isas();
 
 /// The one that kernels use: the best available, or what HEED_ISA names (an unknown or unavailable

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "heed/kernels/attention.h"
-#include "heed/kernels/cpu/attention_amx.h"
+#include "heed/kernels/cpu/attention_pairs.h"
 #include "heed/kernels/dispatch.h"
 #include "tests/kernels/every_isa.h"
 
@@ -321,8 +321,8 @@ inline void expect_row(const Case& c, const Run& fast, const Run& law, int64_t r
   const int64_t h = row / c.queries % c.heads;
   const int64_t b = row / c.queries / c.heads;
   const Bounds bound = bounds(p, b, h, t);
-  // The tile kernel rounds weights to bf16.
-  const double rounding = amx_serves(p) ? 0x1p-8 : 0;
+  // The kernels that multiply pairs round weights to bf16.
+  const double rounding = pairs_serve(p) ? 0x1p-8 : 0;
   for (int64_t e = 0; e < c.value_dim; ++e) {
     const float y = law.problem().y.value(b, h, t, e);
     const double near = (bound.relative + rounding) * bound.magnitude + 1e-36;
@@ -350,9 +350,8 @@ inline void expect_law(const Case& c) {
   law.attend(true);
   for (const Isa isa : tested_isas()) {
     if (isa == Isa::reference) continue;
-    // Under amx all but this is avx512's.
-    const bool tiles = c.queries_as == Element::bf16 && c.keys_as == Element::bf16;
-    if (isa == Isa::amx && !tiles) continue;
+    const bool pairs = c.queries_as == Element::bf16 && c.keys_as == Element::bf16;
+    if (multiplies_pairs(isa) && !pairs) continue;  // all else is avx512's
     const ::testing::ScopedTrace trace(__FILE__, __LINE__, std::string(to_string(isa)));
     pin_isa(isa);
     Run fast(c);

@@ -2,22 +2,33 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "heed/kernels/amx.h"
+#include "heed/kernels/bf16_dots.h"
 #include "heed/kernels/dispatch.h"
 
 namespace heed::kernels {
 
-/// The instruction sets of this machine; AMX too where it has AVX-512 alone, with its tile
-/// instructions in scalar code.
+/// Has what isa multiplies pairs with computed in scalar code, or by the machine.
+inline void emulate_pairs(Isa isa, bool on) {
+  if (isa == Isa::amx) internal::emulate_tiles(on);
+  if (isa == Isa::avx512_bf16) internal::emulate_dots(on);
+}
+
+/// The instruction sets of this machine; where it has AVX-512 also those whose products of pairs it
+/// lacks, in scalar code.
 inline std::vector<Isa> tested_isas() {
   std::vector<Isa> isas = available_isas();
-  if (!isas.empty() && isas.back() == Isa::avx512) {
-    internal::emulate_tiles(true);
-    isas.push_back(Isa::amx);
+  const auto has = [&](Isa isa) { return std::find(isas.begin(), isas.end(), isa) != isas.end(); };
+  if (!has(Isa::avx512)) return isas;
+  for (const Isa isa : {Isa::avx512_bf16, Isa::amx}) {
+    if (has(isa)) continue;
+    emulate_pairs(isa, true);
+    isas.push_back(isa);
   }
   return isas;
 }

@@ -30,9 +30,9 @@ bool near(float found, double expected, double tolerance) {
          std::abs(static_cast<double>(found) - expected) <= tolerance;
 }
 
-/// Whether the tile kernel, which rounds weights to bf16, serves this case.
+/// Whether a kernel that multiplies pairs serves this case: they round weights to bf16.
 bool rounds_weights(const AttentionCase& c, kernels::Isa isa) {
-  return isa == kernels::Isa::amx && c.q.dtype() == DType::bf16 && c.k.dtype() == DType::bf16;
+  return kernels::multiplies_pairs(isa) && c.q.dtype() == DType::bf16 && c.k.dtype() == DType::bf16;
 }
 
 /// Row [b, h, t] of x against what it must be; tolerance(i) is that of element i.

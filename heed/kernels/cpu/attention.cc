@@ -12,7 +12,7 @@
 
 #include "heed/kernels/attention.h"
 #include "heed/kernels/attention_report.h"
-#include "heed/kernels/cpu/attention_amx.h"
+#include "heed/kernels/cpu/attention_pairs.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // (after foreach_target)
@@ -100,14 +100,14 @@ int64_t attention_scratch_bytes(int64_t head_dim, int64_t value_dim) {
                          (kWidest + kAttentionChunk + kMostAttentionQueries) * sizes +
                          kTiles * (2 * kWidest + 2 * 16) + 8 * 16;
   const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
-  if (active_isa() != Isa::amx) return bytes;
-  return bytes + attention_amx_scratch_bytes(head_dim, value_dim);
+  if (!multiplies_pairs(active_isa())) return bytes;
+  return bytes + attention_pairs_scratch_bytes(head_dim, value_dim);
 }
 
 int64_t attention_queries(const AttentionProblem& problem) {
   if (active_isa() == Isa::reference) return kAttentionQueries;
-  const int64_t most = amx_serves(problem)
-                           ? kAmxQueries
+  const int64_t most = pairs_serve(problem)
+                           ? kPairQueries
                            : std::min(HEED_DISPATCH(most_queries)(), kMostAttentionQueries);
   if (problem.report == nullptr) return most;
   return std::min(most, attention_report_queries(problem, *problem.report));
@@ -116,7 +116,10 @@ int64_t attention_queries(const AttentionProblem& problem) {
 void attention(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
                int64_t queries, std::byte* scratch) {
   if (active_isa() == Isa::reference) return ref::attention(problem, b, h, first, queries, scratch);
-  if (amx_serves(problem)) return attention_amx(problem, b, h, first, queries, scratch);
+  if (pairs_serve(problem)) {
+    const auto kernel = active_isa() == Isa::amx ? &attention_amx : &attention_bf16;
+    return kernel(problem, b, h, first, queries, scratch);
+  }
   HEED_DISPATCH(attend)(problem, b, h, first, queries, scratch);
 }
 

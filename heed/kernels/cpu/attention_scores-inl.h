@@ -45,6 +45,22 @@ HWY_INLINE void take_tile(const Block& block, Tile& tile, const Take& take) {
   tile.total = take(kTile);
 }
 
+/// Asks for the lines of a row, kWrite: to write them.
+template <int kWrite = 0>
+HWY_INLINE void fetch_row(const std::byte* row, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, kWrite);
+}
+
+/// Asks for the lines of a tile's outputs, which come while the keys are gone over.
+HWY_INLINE void fetch_outputs(const Block& block, const Tile& tile) {
+  const AttentionProblem& problem = block.problem;
+  if (problem.y.data == nullptr) return;
+  const int64_t bytes = problem.value_dim * size_of(problem.y.element);
+  for (int64_t w = 0; w < tile.queries; ++w) {
+    fetch_row<1>(problem.y.at(block.b, block.h, tile.first + w), bytes);
+  }
+}
+
 /// The queries of a tile, transposed and scaled.
 HWY_INLINE void take_queries(const Block& block, const Tile& tile) {
   const AttentionProblem& problem = block.problem;
@@ -61,13 +77,7 @@ HWY_INLINE void take_queries(const Block& block, const Tile& tile) {
     stride = d;
   }
   tile_from_rows(wide, stride, tile.queries, d, problem.scale, tile.q, tile.width);
-  if (problem.y.data == nullptr) return;
-  // The outputs' lines come while the keys are gone over.
-  const int64_t bytes = problem.value_dim * size_of(problem.y.element);
-  for (int64_t w = 0; w < tile.queries; ++w) {
-    const std::byte* row = problem.y.at(block.b, block.h, tile.first + w);
-    for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i, 1);
-  }
+  fetch_outputs(block, tile);
 }
 
 /// One row of k or v as f32.

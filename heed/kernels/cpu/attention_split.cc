@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "heed/kernels/attention_split.h"
-#include "heed/kernels/cpu/attention_amx.h"
+#include "heed/kernels/cpu/attention_pairs.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // (after foreach_target)
@@ -230,7 +230,7 @@ namespace heed::kernels {
 int64_t attention_split_queries() { return HEED_DISPATCH(split_queries)(); }
 
 bool attention_splits(const AttentionProblem& problem) {
-  return active_isa() != Isa::reference && !amx_serves(problem) && problem.weights == nullptr &&
+  return active_isa() != Isa::reference && !pairs_serve(problem) && problem.weights == nullptr &&
          problem.scores == nullptr && problem.report == nullptr && problem.y.data != nullptr;
 }
 

@@ -5,16 +5,19 @@
 #include <cstring>
 #include <limits>
 #include <optional>
+#include <string>
 
 #include "heed/base/parallel.h"
 #include "heed/kernels/amx.h"
+#include "heed/kernels/bf16_dots.h"
 #include "heed/kernels/dispatch.h"
 #include "tests/kernels/amx_trap.h"
 #include "tests/kernels/every_isa.h"
 #include "tests/ops/attention_cases.h"
 
-// The tile kernel of bf16 attention, on a machine without AMX over the scalar twin of its
-// instructions. (The other tests of attention run it too, for the cases that are its.)
+// The kernels of bf16 attention that multiply pairs, with AMX's tiles and AVX512-BF16's dot
+// product, where the machine lacks those over the scalar twins of the instructions. (The other
+// tests of attention run them too, for the cases that are theirs.)
 
 namespace heed::testing {
 namespace {
@@ -27,17 +30,21 @@ bool same_bits(const Tensor& a, const Tensor& b) {
                      static_cast<size_t>(x.numel() * size_of(x.dtype()))) == 0;
 }
 
-class AttentionAmx : public ::testing::Test {
+bool machine_has(kernels::Isa isa) {
+  return isa == kernels::Isa::amx ? kernels::machine_has_amx() : kernels::machine_has_bf16_dots();
+}
+
+class AttentionPairs : public ::testing::TestWithParam<kernels::Isa> {
  protected:
   void SetUp() override {
     const auto isas = kernels::tested_isas();
-    if (std::find(isas.begin(), isas.end(), kernels::Isa::amx) == isas.end()) {
-      GTEST_SKIP() << "the tile kernel's vector parts need AVX-512";
+    if (std::find(isas.begin(), isas.end(), GetParam()) == isas.end()) {
+      GTEST_SKIP() << "the kernels' vector parts need AVX-512";
     }
-    kernels::pin_isa(kernels::Isa::amx);
+    kernels::pin_isa(GetParam());
   }
   void TearDown() override {
-    kernels::internal::emulate_tiles(emulated_);
+    kernels::emulate_pairs(GetParam(), !machine_has(GetParam()));
     set_num_threads(threads_);
     kernels::pin_isa(before_);
   }
@@ -45,12 +52,11 @@ class AttentionAmx : public ::testing::Test {
  private:
   int threads_ = num_threads();
   kernels::Isa before_ = kernels::active_isa();
-  bool emulated_ = !kernels::machine_has_amx();
 };
 
 constexpr AttentionCaseLimits kCases{.bf16 = true};
 
-TEST_F(AttentionAmx, AgreesWithTheContractInDoublePrecision) {
+TEST_P(AttentionPairs, AgreesWithTheContractInDoublePrecision) {
   for (uint64_t seed = 1; seed <= 120; ++seed) {
     const AttentionCase c = random_attention_case(seed, kCases);
     const AttentionOutputs out = c.run({.lse = true});
@@ -75,7 +81,7 @@ TEST_F(AttentionAmx, AgreesWithTheContractInDoublePrecision) {
   }
 }
 
-TEST_F(AttentionAmx, IsWithinTwiceTheErrorOfAPlainComputationInBf16) {
+TEST_P(AttentionPairs, IsWithinTwiceTheErrorOfAPlainComputationInBf16) {
   for (const int64_t d : {16, 64, 80, 128}) {
     AttentionCase c;
     const auto values = [&](int64_t heads, int64_t tokens, unsigned seed) {
@@ -107,7 +113,7 @@ TEST_F(AttentionAmx, IsWithinTwiceTheErrorOfAPlainComputationInBf16) {
   }
 }
 
-TEST_F(AttentionAmx, SameBitsAtAnyThreadCountWhateverIsWanted) {
+TEST_P(AttentionPairs, SameBitsAtAnyThreadCountWhateverIsWanted) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     const AttentionCase c = random_attention_case(seed, kCases);
     set_num_threads(1);
@@ -121,7 +127,7 @@ TEST_F(AttentionAmx, SameBitsAtAnyThreadCountWhateverIsWanted) {
   }
 }
 
-TEST_F(AttentionAmx, RowsHaveTheirBitsInAnyCompany) {
+TEST_P(AttentionPairs, RowsHaveTheirBitsInAnyCompany) {
   for (uint64_t seed = 1; seed <= 120; ++seed) {
     const AttentionCase c =
         random_attention_case(seed, {.tokens = 700, .bf16 = true, .dropout = false});
@@ -139,7 +145,7 @@ TEST_F(AttentionAmx, RowsHaveTheirBitsInAnyCompany) {
   }
 }
 
-TEST_F(AttentionAmx, PaddingAndPagesChangeNoBit) {
+TEST_P(AttentionPairs, PaddingAndPagesChangeNoBit) {
   for (uint64_t seed = 1; seed <= 120; ++seed) {
     const AttentionCase c = random_attention_case(
         seed, {.pages = false, .bf16 = true, .lengths = true, .poison = false});
@@ -156,7 +162,7 @@ TEST_F(AttentionAmx, PaddingAndPagesChangeNoBit) {
   }
 }
 
-TEST_F(AttentionAmx, NonFiniteValuesReachThoseWhoSeeThemAndNobodyElse) {
+TEST_P(AttentionPairs, NonFiniteValuesReachThoseWhoSeeThemAndNobodyElse) {
   const int64_t n = 100;
   const auto values = [&](unsigned seed) {
     const Tensor wide = Tensor::empty({1, 2, n, 40});
@@ -192,25 +198,18 @@ TEST_F(AttentionAmx, NonFiniteValuesReachThoseWhoSeeThemAndNobodyElse) {
 
 #if defined(__x86_64__) && defined(__linux__)
 
-/// Outputs of a case with the tile instructions, carried out by the machine or in its place.
-AttentionOutputs run_instructions(const AttentionCase& c) {
-  const bool emulated = kernels::internal::tiles_emulated();
-  kernels::internal::emulate_tiles(false);
-  AttentionOutputs out = c.run({.lse = true});
-  kernels::internal::emulate_tiles(emulated);
-  return out;
-}
-
-TEST_F(AttentionAmx, TheInstructionsGiveTheTwinsBits) {
+TEST_P(AttentionPairs, TheInstructionsGiveTheTwinsBits) {
   std::optional<AmxTrap> trap;
-  if (!kernels::machine_has_amx()) {
+  if (!machine_has(GetParam())) {
+    if (GetParam() != kernels::Isa::amx) GTEST_SKIP() << "the processor has no dot product of bf16";
     trap.emplace();
     set_num_threads(1);
   }
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     const AttentionCase c = random_attention_case(seed, {.work = 1 << 19, .bf16 = true});
-    const AttentionOutputs found = run_instructions(c);
-    kernels::internal::emulate_tiles(true);
+    kernels::emulate_pairs(GetParam(), false);
+    const AttentionOutputs found = c.run({.lse = true});
+    kernels::emulate_pairs(GetParam(), true);
     const AttentionOutputs twin = c.run({.lse = true});
     EXPECT_TRUE(same_bits(found.y, twin.y)) << c.text;
     EXPECT_TRUE(same_bits(found.lse, twin.lse)) << c.text;
@@ -221,6 +220,10 @@ TEST_F(AttentionAmx, TheInstructionsGiveTheTwinsBits) {
 }
 
 #endif
+
+INSTANTIATE_TEST_SUITE_P(, AttentionPairs,
+                         ::testing::Values(kernels::Isa::avx512_bf16, kernels::Isa::amx),
+                         [](const auto& isa) { return std::string(to_string(isa.param)); });
 
 }  // namespace
 }  // namespace heed::testing
