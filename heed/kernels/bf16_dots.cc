@@ -1,11 +1,12 @@
 #include "heed/kernels/bf16_dots.h"
 
 #include <atomic>
-#include <cstring>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+
+#include "heed/kernels/maker.h"
 
 namespace heed::kernels {
 namespace {
@@ -18,17 +19,6 @@ bool processor_has_bf16_dots() {
   unsigned a = 0, b = 0, c = 0, d = 0;
   constexpr unsigned kBf16 = 1U << 5;
   return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kBf16) != 0;
-}
-
-bool is_amd() {
-  unsigned a = 0;
-  char name[12] = {};  // in this order of registers
-  unsigned b = 0, c = 0, d = 0;
-  if (__get_cpuid(0, &a, &b, &c, &d) == 0) return false;
-  std::memcpy(name, &b, 4);
-  std::memcpy(name + 4, &d, 4);
-  std::memcpy(name + 8, &c, 4);
-  return std::memcmp(name, "AuthenticAMD", sizeof(name)) == 0;
 }
 
 #endif
@@ -49,7 +39,7 @@ bool machine_has_bf16_dots() {
 // apart.
 bool bf16_dots_pay() {
 #if defined(__x86_64__)
-  static const bool pay = machine_has_bf16_dots() && is_amd();
+  static const bool pay = machine_has_bf16_dots() && made_by_amd();
   return pay;
 #else
   return false;

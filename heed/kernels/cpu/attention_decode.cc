@@ -13,6 +13,7 @@
 
 #include "heed/kernels/attention.h"
 #include "heed/kernels/attention_decode.h"
+#include "heed/kernels/maker.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // (after foreach_target)
@@ -59,6 +60,7 @@ struct Group {
   // [kAttentionChunk + kKeys + kAhead] each: where the chunk's rows lie, and what is read next.
   const std::byte** keys;
   const std::byte** values;
+  bool into_l2;  // where rows are fetched ahead to
 
   int64_t head(int64_t i) const { return g * heads + i; }
   float* q_row(int64_t i) const { return q + i * rounded(problem.head_dim); }
@@ -94,12 +96,17 @@ HWY_INLINE Pair load_pair(const std::byte* row, int64_t i, int64_t n) {
   }
 }
 
-/// Asks for the cache lines of a pair.
+/// Asks for the cache lines of a pair. On AMD's into L2: what Zen 4's L1 waits for at a time, 24
+/// lines, holds reading to 9 GB/s, where L2's gives 1.5 to 1.9 times that.
 template <Element kElement>
-HWY_INLINE void fetch_pair(const std::byte* row, int64_t i) {
+HWY_INLINE void fetch_pair(const Group& group, const std::byte* row, int64_t i) {
   constexpr int64_t kBytes = kPair * size_of(kElement);
+  constexpr int kNear = 3, kL2 = 2;  // the instruction's "locality"
   row += i * size_of(kElement);
-  for (int64_t line = 0; line < kBytes; line += 64) __builtin_prefetch(row + line);
+  for (int64_t line = 0; line < kBytes; line += 64) {
+    group.into_l2 ? __builtin_prefetch(row + line, 0, kL2)
+                  : __builtin_prefetch(row + line, 0, kNear);
+  }
 }
 
 /// f(i, n) for the pairs of a row of `count` elements, n of them there.
@@ -147,7 +154,7 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, const std::byte* c
     Pair keys[kKeys] = {};
     HEED_UNROLL
     for (int s = 0; s < kKeys; ++s) {
-      if (fetch) fetch_pair<kElement>(rows[s + kAhead], d);
+      if (fetch) fetch_pair<kElement>(group, rows[s + kAhead], d);
       keys[s] = load_pair<kElement>(rows[s], d, n);
     }
     HEED_UNROLL
@@ -250,7 +257,7 @@ HWY_INLINE void add_values(const Group& group, int64_t first, int64_t s, int64_t
     Pair values[kPairs] = {};
     HEED_UNROLL
     for (int i = 0; i < kPairs; ++i) {
-      if (fetch) fetch_pair<kElement>(group.values[s + kAhead], e + i * kPair);
+      if (fetch) fetch_pair<kElement>(group, group.values[s + kAhead], e + i * kPair);
       values[i] = load_pair<kElement>(group.values[s], e + i * kPair, columns);
     }
     HEED_UNROLL
@@ -406,7 +413,8 @@ void decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span,
                     .highest = take(heads),
                     .total = take(heads),
                     .keys = take_rows(),
-                    .values = take_rows()};
+                    .values = take_rows(),
+                    .into_l2 = made_by_amd()};
   take_queries(group);
   const KeyRange visible = visible_keys(problem, b, 0);
   const KeyRange keys{std::max(visible.begin, span * kAttentionSpan),
