@@ -1,6 +1,7 @@
 // What reports cost beside plain attention, interleaved in one run; prints Markdown.
 //   bench_report [ROUNDS] [THREADS]       the table of costs
-//   bench_report memory TOKENS [HEADS [WINDOW]]  peak memory of every statistic at once, and a tile; D 128,
+//   bench_report memory TOKENS [HEADS [WINDOW]]  peak memory of every statistic at once, and a
+//   tile; D 128,
 //                                                causal, WINDOW keys a query (0: all)
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -134,7 +135,8 @@ void print_memory(int64_t tokens, int64_t heads, int64_t window) {
     if (done % 64 == 0 || done == total) fmt::print(stderr, "\r{}/{} blocks", done, total);
   };
   const Mask causal = Mask::causal(Align::top_left);
-  const AttentionOptions options{.mask = window > 0 ? causal & Mask::window(window - 1, 0) : causal};
+  const AttentionOptions options{.mask =
+                                     window > 0 ? causal & Mask::window(window - 1, 0) : causal};
   heed::AttentionReport report;
   const double seconds =
       seconds_of([&] { report = heed::attention_report(in.q, in.k, in.v, options, want); });
