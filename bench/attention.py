@@ -182,8 +182,8 @@ class Bench:
             size = cell.key_value_bytes(job["dtype"])
             bandwidth = rate({"roof": "read", "bytes": size})
             return size / bandwidth, bandwidth
-        tiles = rate({"roof": "tiles"}) if job["dtype"] == "bf16" else 0.0
-        peak = tiles or rate({"roof": "fma"})
+        pairs = rate({"roof": "pairs"}) if job["dtype"] == "bf16" else 0.0
+        peak = pairs or rate({"roof": "fma"})
         return cell.flops(job["mask"], job["pass"]) / peak, peak
 
     def measure(self, crew, cell, mask, passes, dtype):

@@ -91,7 +91,7 @@ Job about_or_roof(const Job& job) {
   if (job.contains("about")) return {{"isa", kernels::to_string(kernels::active_isa())}};
   set_num_threads(job.at("threads").get<int>());
   const auto kind = job.at("roof").get<std::string>();
-  if (kind == "tiles") return {{"rate", tile_roof()}};
+  if (kind == "pairs") return {{"rate", pair_roof()}};
   if (kind == "read") return {{"rate", read_roof(job.at("bytes").get<int64_t>())}};
   return {{"rate", multiply_add_roof()}};
 }

@@ -5,7 +5,7 @@
 
 #include "bench/worker.h"
 #include "heed/base/parallel.h"
-#include "heed/kernels/amx.h"
+#include "heed/kernels/dispatch.h"
 #include "heed/tensor/tensor.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -14,6 +14,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // (after foreach_target)
+#include "heed/kernels/cpu/pair_dots-inl.h"
 #include "heed/kernels/cpu/tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -51,6 +52,27 @@ double tile_chains(int64_t steps) {
   Tiles::release();
 #endif
   return 4.0 * 2.0 * 16 * 16 * 32 * static_cast<double>(steps);
+}
+
+/// `steps` dot products of pairs of bf16 into each of kChains chains; returns the floating-point
+/// operations.
+double dot_chains([[maybe_unused]] int64_t steps, [[maybe_unused]] float* sink) {
+#if HWY_TARGET == HWY_AVX3
+  using Dots = heed::kernels::HWY_NAMESPACE::MachineDots;
+  const hn::ScalableTag<float> d;
+  const auto pairs = hn::Set(d, 0.1f);
+  hn::Vec<hn::ScalableTag<float>> sums[kChains];
+  for (auto& sum : sums) sum = hn::Zero(d);
+  for (int64_t step = 0; step < steps; ++step) {
+    for (auto& sum : sums) sum = Dots::add(sum, pairs, pairs);
+  }
+  for (size_t i = 1; i < kChains; ++i) sums[0] = hn::Add(sums[0], sums[i]);
+  *sink = hn::GetLane(sums[0]);
+  return 2.0 * 2.0 * static_cast<double>(kChains) * static_cast<double>(steps) *
+         static_cast<double>(hn::Lanes(d));
+#else
+  return 0.0;
+#endif
 }
 
 /// Reads count floats, a multiple of 8 vectors of any target (kReadUnit).
@@ -102,20 +124,30 @@ double best_rate(double operations, const std::function<void()>& work) {
   return operations / best;
 }
 
-double multiply_add_roof() {
+namespace {
+
+/// Of `chains(steps, sink)`, which returns its operations, on every thread.
+double chain_roof(double (*chains)(int64_t, float*)) {
   constexpr int64_t kSteps = 200000;
   const int threads = num_threads();
   std::vector<float> sinks(static_cast<size_t>(threads) * kLine);
-  const double one = HEED_DISPATCH(multiply_add_chains)(1, sinks.data());
+  const double one = chains(1, sinks.data());
   return best_rate(one * kSteps * threads, [&] {
     parallel_for(threads, [&](int64_t task, int) {
-      HEED_DISPATCH(multiply_add_chains)(kSteps, &sinks[static_cast<size_t>(task) * kLine]);
+      chains(kSteps, &sinks[static_cast<size_t>(task) * kLine]);
     });
   });
 }
 
-double tile_roof() {
-  if (!kernels::machine_has_amx()) return 0.0;
+}  // namespace
+
+double multiply_add_roof() { return chain_roof(HEED_DISPATCH(multiply_add_chains)); }
+
+double pair_roof() {
+  if (kernels::active_isa() == kernels::Isa::avx512_bf16) {
+    return chain_roof(HEED_DISPATCH(dot_chains));
+  }
+  if (kernels::active_isa() != kernels::Isa::amx) return 0.0;
   constexpr int64_t kSteps = 20000;
   const int threads = num_threads();
   return best_rate(HEED_DISPATCH(tile_chains)(1) * kSteps * threads, [&] {

@@ -14,8 +14,9 @@ double best_rate(double operations, const std::function<void()>& work);
 
 /// Fused multiply-adds on f32 vectors of the instruction set in use, flop/s.
 double multiply_add_roof();
-/// Products of bf16 tiles (AMX) in registers, flop/s; 0 where the machine has none.
-double tile_roof();
+/// The instruction set's products of pairs of bf16 (AMX's tiles, AVX512-BF16's dot products) in
+/// registers, flop/s; 0 where the one in use has none.
+double pair_roof();
 /// Reading a buffer of so many bytes again and again, bytes/s: from the cache that it fits in.
 double read_roof(int64_t bytes);
 
