@@ -95,7 +95,8 @@ HeatMap map_in(const Json& one) {
 std::vector<HeatMap> maps_in(const fs::path& file) {
   std::vector<HeatMap> maps;
   try {
-    for (const Json& one : read_json(file).at("maps")) maps.push_back(map_in(one));
+    const Json picture = read_json(file);
+    for (const Json& one : picture.at("maps")) maps.push_back(map_in(one));
   } catch (const Error&) {
     return {};
   } catch (const Json::exception&) {

@@ -264,7 +264,7 @@ TEST(AttentionReport, SegmentsOfOneQueryHaveTheBitsOfPlainAttention) {
     EXPECT_TRUE(std::ranges::equal(report.y.contiguous().span<float>(),
                                    plain.y.contiguous().span<float>()));
     EXPECT_TRUE(std::ranges::equal(report.lse.span<float>(), plain.lse.span<float>()));
-    for (const int64_t t : {0, 1, 229}) EXPECT_GT(report.max.at({0, 3, t}), 0.0F);
+    for (const int64_t t : {0, 100, 229}) EXPECT_GT(report.max.at({0, 3, t}), 0.0F);
   });
 }
 
