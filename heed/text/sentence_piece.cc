@@ -213,6 +213,8 @@ std::shared_ptr<const Tokenizer> tokenizer_from_sentence_piece(const SentencePie
   parts.post = template_of(layout, vocabulary, config);
   parts.pad_tokens = {layout.pad};
   parts.added_tokens = config.added_tokens(vocabulary, layout.special, layout.mask);
+  // the model's normaliser would put a text's first space before each of them
+  for (AddedToken& added : parts.added_tokens) added.normalized = false;
   return make_tokenizer(std::move(parts), where);
 }
 
