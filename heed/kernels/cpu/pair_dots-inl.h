@@ -16,10 +16,10 @@
 #include "heed/kernels/cpu/vector-inl.h"
 #include "hwy/highway.h"
 
+#if HWY_TARGET == HWY_AVX3
+
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
-
-#if HWY_TARGET == HWY_AVX3
 
 /// The instruction, written as assembly so that neither file nor function is compiled for it.
 struct MachineDots {
@@ -58,9 +58,9 @@ struct ScalarDots {
   }
 };
 
-#endif  // HWY_AVX3
-
 }  // namespace heed::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
+
+#endif  // HWY_AVX3
 
 #endif
