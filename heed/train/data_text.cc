@@ -96,6 +96,11 @@ void fill_row(TextBatch& batch, int64_t r, const TokenStream& tokens, int64_t be
 
 }  // namespace
 
+bool holds_ids(const std::filesystem::path& path) {
+  const std::string ending = ending_of(path);
+  return ending == ".npy" || ending == ".bin";
+}
+
 int64_t line_of(std::string_view text, size_t at) {
   return 1 + std::ranges::count(text.substr(0, at), '\n');
 }
@@ -141,7 +146,7 @@ TokenStream TokenStream::from_text(std::string_view text, const Tokenizer& token
 TokenStream TokenStream::read(const std::filesystem::path& path, const Tokenizer* tokenizer,
                               int64_t vocab) {
   TokenStream tokens;
-  if (const std::string ending = ending_of(path); ending == ".npy" || ending == ".bin") {
+  if (holds_ids(path)) {
     tokens = TokenStream(read_ids(path));
     tokens.check_vocabulary(vocab, path.string());
   } else if (tokenizer == nullptr) {

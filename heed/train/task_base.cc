@@ -120,8 +120,7 @@ TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraini
 }
 
 void add_lines(const std::string& file, TokenizerTrainer& trainer) {
-  const std::string ending = fs::path(file).extension().string();
-  if (ending == ".npy" || ending == ".bin") {
+  if (holds_ids(file)) {
     throw Error(ErrorCode::invalid_argument,
                 file +
                     ": ids need the tokenizer that they are of; --tokenizer FILE or --model "

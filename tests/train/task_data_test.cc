@@ -88,11 +88,13 @@ TEST_F(TaskData, CharactersThatTheTokenizerLacksAreCounted) {
 }
 
 TEST_F(TaskData, NothingIsLearntFromIdsWithoutTheirTokenizer) {
-  const std::string bytes = file("ids.bin", std::string(600, 'a'));
-  for (const char* name : {"lm", "mlm"}) {
-    expect_error(ErrorCode::invalid_argument, {"ids.bin", "--tokenizer FILE or --model"}, [&] {
-      task({{"task", name}, {"data", bytes}});
-    });
+  for (const char* ids : {"ids.bin", "IDS.BIN", "IDS.NPY"}) {
+    const std::string bytes = file(ids, std::string(600, 'a'));
+    for (const char* name : {"lm", "mlm"}) {
+      expect_error(ErrorCode::invalid_argument, {ids, "--tokenizer FILE or --model"}, [&] {
+        task({{"task", name}, {"data", bytes}});
+      });
+    }
   }
 }
 
