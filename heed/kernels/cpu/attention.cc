@@ -49,6 +49,7 @@ void attend_chunk(const Block& block, Tile& tile, const Keys& keys) {
                                    !tile.started, factor, tile.out);
   } else {
     in_strides<kRows>(problem.value_dim, 0, [&](auto count, int64_t e) HWY_ATTR {
+      block.look_ahead();
       add_values<count(), kVectors>(block.scores, n, keys.v + e, keys.v_row, !tile.started, factor,
                                     tile.out + e * kWidth);
     });
@@ -58,7 +59,9 @@ void attend_chunk(const Block& block, Tile& tile, const Keys& keys) {
 
 }  // namespace
 
-int64_t most_queries() { return kMostTiles * kTile; }
+int64_t most_queries(const AttentionProblem& problem) {
+  return kMostTiles * tile_queries(problem, kAttentionQueries);
+}
 
 void attend(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first, int64_t queries,
             std::byte* scratch) {
@@ -67,8 +70,10 @@ void attend(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first
   Block block = take_block(problem, b, h, take);
   // Rows of a projection lie pages apart: each use of a key would ask for its page again.
   block.gather = queries > 2 * kTile;
+  RowsAhead ahead;
+  block.ahead = &ahead;
   Tile tiles[kMostTiles];
-  const int64_t count = cut_tiles(block, first, queries, tiles);
+  const int64_t count = cut_tiles(block, first, queries, tile_queries(problem, queries), tiles);
   for (int64_t i = 0; i < count; ++i) {
     take_tile(block, tiles[i], take);
     take_queries(block, tiles[i]);
@@ -108,7 +113,7 @@ int64_t attention_queries(const AttentionProblem& problem) {
   if (active_isa() == Isa::reference) return kAttentionQueries;
   const int64_t most = pairs_serve(problem)
                            ? kPairQueries
-                           : std::min(HEED_DISPATCH(most_queries)(), kMostAttentionQueries);
+                           : std::min(HEED_DISPATCH(most_queries)(problem), kMostAttentionQueries);
   if (problem.report == nullptr) return most;
   return std::min(most, attention_report_queries(problem, *problem.report));
 }

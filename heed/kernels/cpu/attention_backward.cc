@@ -177,7 +177,7 @@ void take_keys(Block& block, const Take& take) {
     std::fill_n(tile.dk, d * tile.width, 0.0F);
     std::fill_n(tile.dv, e * tile.width, 0.0F);
     // The gradients' lines come while the queries pass by.
-    for (int64_t s = block.keys.begin; s < block.keys.end; ++s) {
+    for (int64_t s = block.keys.begin + at; s < block.keys.begin + at + tile.n; ++s) {
       prefetch_row(block.to.dk, block.b, block.g, s, d);
       prefetch_row(block.to.dv, block.b, block.g, s, e);
     }

@@ -105,7 +105,7 @@ class DotProducts {
  public:
   static constexpr int64_t kDepth = 2;
   static constexpr int64_t kValueRows = 16;  // so that rows of pairs begin where vectors do
-  static constexpr bool kGathers = true;
+  static constexpr bool kGathers = true;     // and asks for rows ahead
 
   template <class Take>
   DotProducts(PairBlock& block, const Take& /*take*/) : b_(block) {}
@@ -136,6 +136,7 @@ class DotProducts {
     // 1. scores
     float* scores = b_.block.scores + (job.keys.begin - steps.begin) * kWidth;
     in_strides<kRows>(job.keys.end - job.keys.begin, 0, [&](auto count, int64_t s) HWY_ATTR {
+      b_.block.look_ahead();
       score_rows<Dots, count(), kVectors>(reinterpret_cast<const uint32_t*>(tile.q), b_.depth / 2,
                                           keys.at(job.keys.begin + s), keys.k_stride_bytes,
                                           b_.scale, scores + s * kWidth);
@@ -148,6 +149,7 @@ class DotProducts {
     const int64_t pairs = (steps.end - steps.begin) / 2;
     const uint32_t* values = b_.values + (steps.begin / 2 - keys.chunk.begin / 2) * b_.value_rows;
     in_strides<kRows>(b_.block.problem.value_dim, 0, [&](auto count, int64_t e) HWY_ATTR {
+      b_.block.look_ahead();
       weigh_columns<Dots, count(), kVectors>(b_.weights, pairs, values + e, b_.value_rows,
                                              tile.out + e * kWidth);
     });

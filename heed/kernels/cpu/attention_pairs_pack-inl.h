@@ -71,7 +71,7 @@ HWY_INLINE Vector scale_pairs(Vector pairs, Vector power) {
 inline void pack_queries(const PairBlock& b, const Tile& tile, float power) {
   const AttentionProblem& problem = b.block.problem;
   const Floats f;
-  fetch_outputs(b.block, tile);
+  if (b.block.ahead == nullptr) fetch_outputs(b.block, tile);
   const auto at = [&](int64_t t) {
     return problem.q.at(b.block.b, b.block.h, std::min(t, problem.queries - 1));
   };

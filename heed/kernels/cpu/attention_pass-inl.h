@@ -26,13 +26,24 @@ struct Job {
   KeyRange keys;
 };
 
-/// Cuts queries [first, first + queries) into tiles and sets all but their memory. How many.
-HWY_INLINE int64_t cut_tiles(const Block& block, int64_t first, int64_t queries, Tile* tiles) {
+/// Queries of a tile in calls of so many. Each key that any of them sees is multiplied for all of
+/// them: where a window is narrow, one vector of queries is spared more than two gain by sharing
+/// what is loaded.
+HWY_INLINE int64_t tile_queries(const AttentionProblem& problem, int64_t queries) {
+  constexpr int64_t kNarrow = 2 * kAttentionChunk;
+  const bool narrow = problem.left + problem.right < kNarrow && queries <= kMostTiles * kLanes;
+  return narrow ? kLanes : kTile;
+}
+
+/// Cuts queries [first, first + queries) into tiles of at most `most` and sets all but their
+/// memory. How many.
+HWY_INLINE int64_t cut_tiles(const Block& block, int64_t first, int64_t queries, int64_t most,
+                             Tile* tiles) {
   int64_t count = 0;
-  for (int64_t at = 0; at < queries; at += kTile) {
+  for (int64_t at = 0; at < queries; at += most) {
     Tile& tile = tiles[count++];
     tile.first = first + at;
-    tile.queries = std::min(kTile, queries - at);
+    tile.queries = std::min(most, queries - at);
     tile.width = tile.queries <= kLanes ? kLanes : kTile;
     // Both ends of a query's range grow with the query.
     const KeyRange head = visible_keys(block.problem, block.b, tile.first);
@@ -55,6 +66,31 @@ HWY_INLINE KeyRange keys_of(const AttentionProblem& problem, const Tile* tiles, 
   return keys;
 }
 
+/// What to ask for beside the products of a chunk's `jobs` jobs: the keys and values of the chunk
+/// after it or, beside the last, these queries' outputs and what the next call of a thread that
+/// goes over blocks of queries and then heads begins with.
+HWY_INLINE void plan_ahead(const Block& block, KeyRange queries, KeyRange left, int64_t jobs) {
+  const AttentionProblem& problem = block.problem;
+  RowsAhead& ahead = *block.ahead;
+  ahead.clear();
+  if (problem.pages.table != nullptr) return;  // whose pages lie together
+  int64_t h = block.h;
+  if (left.begin >= left.end) {
+    ahead.add(problem.y, block.b, h, queries.begin, queries.end, problem.value_dim);
+    const bool more = queries.end < problem.queries;
+    if (!more && ++h == problem.heads) return;
+    const int64_t first = more ? queries.end : 0;
+    const int64_t last = std::min(first + queries.end - queries.begin, problem.queries);
+    ahead.add(problem.q, block.b, h, first, last, problem.head_dim);
+    left = visible_keys(problem, block.b, first);
+  }
+  const int64_t chunk_end = left.begin / kAttentionChunk * kAttentionChunk + kAttentionChunk;
+  const int64_t g = problem.kv_head(h), end = std::min(left.end, chunk_end);
+  ahead.add(problem.k, block.b, g, left.begin, end, problem.head_dim);
+  ahead.add(problem.v, block.b, g, left.begin, end, problem.value_dim);
+  ahead.spread(jobs * ((kAttentionChunk + problem.value_dim) / kRows));
+}
+
 /// visit(chunk, jobs, n) for every chunk of keys that a tile sees, in key order, with the tiles
 /// that see some of it; then writes the outputs. Once more, carefully, if a value of weight 0 may
 /// have spoilt a sum.
@@ -62,6 +98,7 @@ template <class Visit>
 HWY_INLINE void pass_over_keys(Block& block, Tile* tiles, int64_t count, const Visit& visit) {
   const KeyRange keys = keys_of(block.problem, tiles, count);
   const int64_t grid = keys.begin / kAttentionChunk * kAttentionChunk;
+  const KeyRange queries{tiles->first, tiles[count - 1].first + tiles[count - 1].queries};
   for (bool again = true; again;) {
     for (int64_t at = grid; at < keys.end; at += kAttentionChunk) {
       const KeyRange chunk{std::max(at, keys.begin), std::min(at + kAttentionChunk, keys.end)};
@@ -72,6 +109,7 @@ HWY_INLINE void pass_over_keys(Block& block, Tile* tiles, int64_t count, const V
                             std::min(chunk.end, tile->keys.end)};
         if (seen.begin < seen.end) jobs[n++] = {tile, seen};
       }
+      if (block.ahead != nullptr) plan_ahead(block, queries, {chunk.end, keys.end}, n);
       visit(chunk, jobs, n);
     }
     bool finite = true;

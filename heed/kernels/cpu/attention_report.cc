@@ -37,7 +37,7 @@ template <class Take>
 Queries take_known(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
                    int64_t queries, const Take& take) {
   Queries known{.block = take_block(problem, b, h, take)};
-  known.count = cut_tiles(known.block, first, queries, known.tiles);
+  known.count = cut_tiles(known.block, first, queries, tile_queries(problem, queries), known.tiles);
   known.keys = keys_of(problem, known.tiles, known.count);
   for (int64_t i = 0; i < known.count; ++i) {
     Tile& tile = known.tiles[i];

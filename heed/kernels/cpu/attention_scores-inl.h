@@ -77,7 +77,7 @@ HWY_INLINE void take_queries(const Block& block, const Tile& tile) {
     stride = d;
   }
   tile_from_rows(wide, stride, tile.queries, d, problem.scale, tile.q, tile.width);
-  fetch_outputs(block, tile);
+  if (block.ahead == nullptr) fetch_outputs(block, tile);
 }
 
 /// One row of k or v as f32.
@@ -124,6 +124,7 @@ HWY_INLINE void multiply_keys(const Block& block, const Tile& tile, const Keys& 
   const Floats f;
   for (int i = 0; i < kVectors; ++i) highest[i] = hn::Set(f, kHidden);
   in_strides<kRows>(keys.n, 0, [&](auto count, int64_t s) HWY_ATTR {
+    block.look_ahead();
     score_rows<count(), kVectors>(tile.q, block.problem.head_dim, keys.k + s * keys.k_row,
                                   keys.k_row, block.scores + s * kWidth, highest);
   });

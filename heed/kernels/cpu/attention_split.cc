@@ -53,7 +53,7 @@ Step take_step(const AttentionSplit& split, std::byte* scratch) {
   const auto share = from(memory);
   Step step{.block = take_block(problem, split.b, split.h, take)};
   step.block.careful = split.careful;
-  cut_tiles(step.block, split.first, split.queries, &step.tile);
+  cut_tiles(step.block, split.first, split.queries, kTile, &step.tile);
   step.tile.started = true;
   step.tile.q = take(problem.head_dim * kTile);
   step.tile.out = share(problem.value_dim * kTile);

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "heed/kernels/attention.h"
+#include "heed/kernels/cpu/attention_ahead.h"
 #include "heed/kernels/cpu/vector-inl.h"
 #include "hwy/highway.h"
 
@@ -61,6 +62,12 @@ struct Block {
   float* wide_y;        // [kTile][E], where y is not f32
   float* wide_k;        // [kAttentionChunk][D], keys that are not used where they lie
   float* wide_v;        // [kAttentionChunk][E]
+  RowsAhead* ahead = nullptr;
+
+  /// Between two strides of a product.
+  HWY_INLINE void look_ahead() const {
+    if (ahead != nullptr) ahead->some();
+  }
 };
 
 /// Keys [first, first + n) as f32 rows, wherever they lie.
