@@ -307,8 +307,9 @@ std::vector<double> row_of(const Tensor& x, int64_t b, int64_t h, int64_t t) {
 
 struct Score {
   double value = kHidden;
-  double size = 0;   // of what was added up
-  double error = 0;  // of f32 arithmetic
+  double size = 0;         // of what was added up
+  double error = 0;        // of f32 arithmetic
+  double plain = kHidden;  // in f32, one product after another
 };
 
 bool sees(const AttentionCase& c, const Place& place, int64_t b, int64_t h, int64_t t, int64_t s) {
@@ -352,23 +353,28 @@ Score score_of(const AttentionCase& c, const Place& place, const std::vector<dou
   if (bias.value == kHidden) return {};
   const int64_t g = h / (c.q.size(1) / c.k.size(1));
   double sum = 0, size = 0;
+  float chain = 0;
   const std::vector<double> key = row_of(c.k, b, g, s);
   for (size_t d = 0; d < key.size(); ++d) {
     const double product = query[d] * key[d];
     sum += product;
     size += std::abs(product);
+    chain += static_cast<float>(product);
   }
   const double scale = c.options.scale
                            ? static_cast<double>(*c.options.scale)
                            : 1 / std::sqrt(static_cast<double>(std::max<int64_t>(1, c.q.size(3))));
-  Score score{sum * scale, size * std::abs(scale), 0};
+  Score score{sum * scale, size * std::abs(scale), 0, 0};
+  float plain = chain * static_cast<float>(scale);
   score.error = kUnit * (4 * std::sqrt(static_cast<double>(c.q.size(3)) + 2) + 2) * score.size;
   if (c.options.softcap != 0) {
     const auto cap = static_cast<double>(c.options.softcap);
     score.value = cap * std::tanh(score.value / cap);
     score.error += 8 * kUnit * score.size;
+    plain = c.options.softcap * std::tanh(plain / c.options.softcap);
   }
   score.value += bias.value;
+  score.plain = static_cast<double>(plain + static_cast<float>(bias.value));
   score.size += bias.size;
   score.error += bias.error + kUnit * score.size;
   return score;
@@ -566,16 +572,20 @@ ExpectedRow expected_row(const AttentionCase& c, int64_t b, int64_t h, int64_t t
   const Place place = place_of(c, b, t);
   const std::vector<double> query = row_of(c.q, b, h, t);
   ExpectedRow row;
+  std::vector<double> plain;
   row.position = place.first_key + place.position;
   row.first_key = place.first_key;
   double size = 0;
   for (int64_t s = 0; s < c.k.size(2); ++s) {
     const Score score = score_of(c, place, query, b, h, t, s);
     row.scores.push_back(score.value);
+    plain.push_back(score.plain);
     row.score_error = std::max(row.score_error, score.error);
     size = std::max(size, score.size);
   }
   row.weights = softmax_of(row.scores, c.options.sinks, h, &row.lse);
+  double plain_lse = 0;
+  row.plain_weights = softmax_of(plain, c.options.sinks, h, &plain_lse);
   double magnitude = 0;
   add_up(c, place, b, h, row.weights, &row.y, &magnitude);
   if (c.options.dropout.on()) magnitude *= static_cast<double>(c.options.dropout.factor());

@@ -78,6 +78,7 @@ void for_random_cases(uint64_t usual, uint64_t share, const F& body) {
 /// "Numerics").
 struct ExpectedRow {
   std::vector<double> y, weights, scores;
+  std::vector<double> plain_weights;  // of scores summed up in f32, one product after another
   double lse = 0;
   double score_error = 0;     // absolute
   double relative_error = 0;  // of weights
