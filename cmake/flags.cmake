@@ -1,11 +1,9 @@
 # Flags of our own targets, never leaked to those who link heed.
 find_program(HEED_CCACHE ccache)
 if(HEED_CCACHE AND PROJECT_IS_TOP_LEVEL)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${HEED_CCACHE})
-  if(HEED_SANITIZE)  # what ccache asks for before it caches anything beside precompiled headers
-    list(PREPEND CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime)
-  endif()
+  # what ccache asks for before it caches anything beside precompiled headers
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${HEED_CCACHE})
 endif()
 
 add_library(heed_flags INTERFACE)
@@ -31,12 +29,22 @@ if(HEED_BUILD_FUZZ)
   target_compile_options(heed_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-# heed_precompile(TARGET HEADER...): the sanitizers' builds parse once what most sources include. The
-# others do without, so that a source that forgets a header is found; GCC would gain little.
+# heed_precompile(TARGET HEADER... or REUSE_FROM OTHER): what most sources include is parsed once, which takes a
+# third off their time; by one target for all that have its flags. The clang preset does without, so that clang-tidy finds a source that forgets a header.
 function(heed_precompile target)
-  if(HEED_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  if(ARGV1 STREQUAL "REUSE_FROM")
+    target_precompile_headers(${target} ${ARGN})
+  else()
     target_precompile_headers(${target} PRIVATE <algorithm> <cmath> <filesystem> <functional> <map>
       <memory> <optional> <string> <string_view> <vector> ${ARGN})
+  endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")  # for ccache
+  else()
+    target_compile_options(${target} PRIVATE -fpch-preprocess)  # for ccache
+  endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # false on std::string, which is no system header's any more where it comes precompiled
+    target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-stringop-overflow)
   endif()
 endfunction()
