@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace heed {
 
@@ -9,5 +10,8 @@ namespace heed {
 /// otherwise. The part past the last whole huge page keeps small ones, so none is spent on it.
 std::byte* allocate_memory(size_t bytes);
 void free_memory(void* memory);
+/// Blocks that allocate_memory was asked for since the process began: how a test sees that work
+/// which comes again asks for none.
+uint64_t allocated_so_far();
 
 }  // namespace heed

@@ -78,13 +78,13 @@ void attend_by_keys(const AttentionProblem& problem, int64_t batch) {
 void attend(const AttentionPlan& plan) {
   if (worth_splitting(plan)) return attend_by_keys(plan.parts()[0].problem, plan['B']);
   if (plan.parts().empty()) return;
-  const int64_t bytes = kernels::attention_scratch_bytes(plan['D'], plan['E']);
-  for_attention_blocks(
-      plan, queries_per_task(plan, plan.parts()[0].problem),
-      [&](const AttentionProblem& problem, int64_t b, int64_t h, int64_t first, int64_t queries) {
-        if (kernels::attention_decodes(problem)) return;
-        kernels::attention(problem, b, h, first, queries, attention_scratch(bytes));
-      });
+  const WorkerScratch scratch(kernels::attention_scratch_bytes(plan['D'], plan['E']));
+  for_attention_blocks(plan, queries_per_task(plan, plan.parts()[0].problem),
+                       [&](const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
+                           int64_t queries, int worker) {
+                         if (kernels::attention_decodes(problem)) return;
+                         kernels::attention(problem, b, h, first, queries, scratch.of(worker));
+                       });
   decode_parts(plan);
 }
 

@@ -119,8 +119,8 @@ class Backward {
   std::unique_ptr<Turns::Next[]> make_turns() const;
   void add_deltas();
   void add_keys();
-  void run_round(const Task* tasks, int64_t count, Turns::Next* turns, std::byte* scratch,
-                 int64_t bytes);
+  void run_round(const Task* tasks, int64_t count, Turns::Next* turns,
+                 const WorkerScratch& scratch);
   void fold_biases();
   void fold_sinks();
   void fold_distances();
@@ -275,22 +275,19 @@ void Backward::add_keys() {
   for (size_t i = 0; i < parts_.size(); ++i) {
     bytes = std::max(bytes, kernels::attention_backward_scratch_bytes(problem(i)));
   }
-  bytes = (bytes + 63) / 64 * 64;
-  // Allocated here: a task that threw would leave others waiting for their turn.
-  const Tensor scratch = Tensor::empty({num_threads() * bytes}, DType::u8);
+  const WorkerScratch scratch(bytes);  // not by tasks: who throws leaves others waiting for a turn
   const std::unique_ptr<Turns::Next[]> turns = make_turns();
   const std::vector<Task> tasks = make_tasks();
   for (size_t begin = 0; begin < tasks.size();) {
     size_t end = begin;
     while (end < tasks.size() && tasks[end].round == tasks[begin].round) ++end;
-    run_round(&tasks[begin], static_cast<int64_t>(end - begin), turns.get(), scratch.raw_data(),
-              bytes);
+    run_round(&tasks[begin], static_cast<int64_t>(end - begin), turns.get(), scratch);
     begin = end;
   }
 }
 
-void Backward::run_round(const Task* tasks, int64_t count, Turns::Next* turns, std::byte* scratch,
-                         int64_t bytes) {
+void Backward::run_round(const Task* tasks, int64_t count, Turns::Next* turns,
+                         const WorkerScratch& scratch) {
   // Tasks are drawn in this order whatever the pool's: who waits, waits for one that runs.
   std::atomic<int64_t> drawn = 0;
   parallel_for(count, [&](int64_t, int worker) {
@@ -298,7 +295,7 @@ void Backward::run_round(const Task* tasks, int64_t count, Turns::Next* turns, s
     const Part& part = parts_[task.part];
     Turns of_row(turns + part.turns + task.b * plan_['H'] * (part.blocks + 1), part.blocks);
     kernels::attention_backward(problem(task.part), part.to, task.b, task.g, task.keys, of_row,
-                                scratch + worker * bytes);
+                                scratch.of(worker));
   });
 }
 

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "heed/base/parallel.h"
 #include "heed/kernels/attention.h"
 #include "heed/ops/attention.h"
 #include "heed/tensor/dims.h"
+#include "heed/tensor/storage.h"
 
 namespace heed {
 
@@ -59,11 +61,25 @@ kernels::AttentionRows<std::byte> attention_rows(const char* name, const Tensor&
 /// once for all of them, but fewer when there would be too few tasks to go round.
 int64_t queries_per_task(const AttentionPlan& plan, const kernels::AttentionProblem& problem);
 
-/// This thread's scratch; it grows to the largest need and stays.
+/// Scratch for each worker of a call. Taken before the tasks start: a thread that asked for its own
+/// would do so whenever it first gets a task, which in training may be many steps later.
+class WorkerScratch {
+ public:
+  explicit WorkerScratch(int64_t bytes)
+      : bytes_((bytes + 63) / 64 * 64), storage_(Storage::allocate(num_threads() * bytes_)) {}
+  std::byte* of(int worker) const { return storage_->data() + worker * bytes_; }
+
+ private:
+  int64_t bytes_;
+  std::shared_ptr<Storage> storage_;
+};
+
+/// This thread's scratch, for what training does not come by; it grows to the largest need and
+/// stays.
 std::byte* attention_scratch(int64_t bytes);
 
-/// body(problem, b, h, first, queries) for blocks of at most `size` queries of every head, batch
-/// row and part, over the threads.
+/// body(problem, b, h, first, queries, worker) for blocks of at most `size` queries of every head,
+/// batch row and part, over the threads.
 template <class F>
 void for_attention_blocks(const AttentionPlan& plan, int64_t size, const F& body) {
   std::vector<int64_t> ends;  // tasks up to and with each part
@@ -72,7 +88,7 @@ void for_attention_blocks(const AttentionPlan& plan, int64_t size, const F& body
     const int64_t blocks = (part.problem.queries + size - 1) / size;
     ends.push_back(tasks += part.batch * part.problem.heads * blocks);
   }
-  parallel_for(tasks, [&](int64_t task, int) {
+  parallel_for(tasks, [&](int64_t task, int worker) {
     const auto index =
         static_cast<size_t>(std::upper_bound(ends.begin(), ends.end(), task) - ends.begin());
     const kernels::AttentionProblem& problem = plan.parts()[index].problem;
@@ -81,7 +97,7 @@ void for_attention_blocks(const AttentionPlan& plan, int64_t size, const F& body
     const int64_t first = local % blocks * size;
     const int64_t head = local / blocks;
     body(problem, head / problem.heads, head % problem.heads, first,
-         std::min(size, problem.queries - first));
+         std::min(size, problem.queries - first), worker);
   });
 }
 
