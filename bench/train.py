@@ -9,6 +9,11 @@ anything is timed. A cell's rounds go peer by peer, a round's figure is its mean
 median of its rounds, a ratio the median of the rounds' own ratios. One thread is timed by processor
 time, several by the clock on the wall. Memory is the peak above the bare process, weights,
 gradients and the optimiser's state. Prints Markdown.
+
+With --parts no peer is asked: where the time of Heed's step goes. Clipping and AdamW are timed within the
+step, the other parts apart from it at the model's sizes (bench/training_parts.h), so that "rest", what the
+step takes beyond their sum, is residual streams, the gathering of gradients and the tape, and whatever is
+dearer or cheaper in its place (an activation is cheaper: the product makes it in passing). Medians of the rounds.
 """
 import argparse
 import os
@@ -97,6 +102,33 @@ def print_row(cell, threads, roof, rounds, memory):
           flush=True)
 
 
+def run(args, measure, show):
+    for threads in args.threads:
+        for cell in args.cells:
+            bench = Bench(args, threads)  # processes of its own: a peak is of that model alone
+            show(cell, threads, *measure(bench, cell))
+            bench.close()
+
+
+def measure_parts(bench, cell):
+    """A round: its roof, the step's seconds, and each part's with its operations."""
+    job = {**job_of(cell, bench.args.work), "key": cell, "threads": bench.threads, "parts": True}
+    rounds = [bench.workers["heed"].ask(job) for _ in range(bench.args.rounds + 1)][1:]  # the first warms up
+    return statistics.median(r["flops"] for r in rounds), statistics.median(r["seconds"] for r in rounds), [
+        (same[0]["name"], statistics.median(part["seconds"] for part in same), same[0]["operations"])
+        for same in zip(*(r["parts"] for r in rounds))]
+
+
+def print_parts(cell, threads, roof, step, parts):
+    rest = step - sum(seconds for _, seconds, _ in parts)
+    print(f"\n{cell}, threads: {threads}, roof: {roof / 1e9:.0f} GFLOP/s\n\n"
+          "| part | ms | share of the step | GFLOP/s | share of the roof |\n|---|---|---|---|---|")
+    for name, seconds, operations in [*parts, ("rest", rest, 0), ("the step", step, flops(cell))]:
+        rate = (f"{operations / seconds / 1e9:.0f} | {100 * operations / seconds / roof:.0f} %" if operations
+                else " | ")
+        print(f"| {name} | {1e3 * seconds:.2f} | {100 * seconds / step:.1f} % | {rate} |", flush=True)
+
+
 def main():
     def words(text):
         return text.split(",")
@@ -111,17 +143,18 @@ def main():
     parser.add_argument("--seconds", type=float, default=2, help="time for each peer and round")
     parser.add_argument("--peers", type=words, default=["heed", "eager", "compile"],
                         help="heed first, then eager, compile (PyTorch; compiling takes minutes)")
+    parser.add_argument("--parts", action="store_true", help="where the time of Heed's step goes")
     args = parser.parse_args()
     os.makedirs(args.work, exist_ok=True)
+    if args.parts:
+        args.peers = ["heed"]
+        run(args, measure_parts, print_parts)
+        return
     columns = [*args.peers, *(f"{peer} / heed" for peer in args.peers if peer != "heed"),
                f"MB above what is kept: {' / '.join(args.peers)}"]
     print(f"| model | threads | share of the roof | {' | '.join(columns)} |")
     print("|---" * (3 + len(columns)) + "|")
-    for threads in args.threads:
-        for cell in args.cells:
-            bench = Bench(args, threads)  # processes of its own: a peak is of that model alone
-            print_row(cell, threads, *bench.measure(cell))
-            bench.close()
+    run(args, Bench.measure, print_row)
 
 
 if __name__ == "__main__":

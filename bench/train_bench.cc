@@ -9,9 +9,11 @@
 
 #include "bench/roofs.h"
 #include "bench/texts.h"
+#include "bench/training_parts.h"
 #include "bench/worker.h"
 #include "heed/autograd/tape.h"
 #include "heed/base/parallel.h"
+#include "heed/io/json.h"
 #include "heed/io/safetensors.h"
 #include "heed/models/gpt2.h"
 #include "heed/models/heads.h"
@@ -123,11 +125,21 @@ class Training {
   void save(const std::string& path) const { write_safetensors(path, store_.tensors()); }
 
   double step() {
+    const double loss = learn();
+    update(clip());
+    return loss;
+  }
+  /// Forward and backward.
+  double learn() {
     const Tensor loss = learner_->next_loss();
     backward(loss);
-    optimizer_->step(1e-3, clip_factor(optimizer_->gradient_norm(), 1));
-    store_.clear_gradients();
     return *loss.data<float>();
+  }
+  /// What the gradients are multiplied by.
+  double clip() { return clip_factor(optimizer_->gradient_norm(), 1); }
+  void update(double factor) {
+    optimizer_->step(1e-3, factor);
+    store_.clear_gradients();
   }
 
  private:
@@ -136,35 +148,107 @@ class Training {
   std::unique_ptr<Optimizer> optimizer_;
 };
 
-/// Answers jobs until there are no more; the model of a key stays from job to job.
-int serve_training() {
-  set_cached_memory_limit(std::numeric_limits<int64_t>::max());
-  std::string key;
-  std::unique_ptr<Training> training;
-  int64_t bare_bytes = 0;
-  for (std::string line; std::getline(std::cin, line);) {
-    const Job job = Job::parse(line);
+/// The sizes of what is trained.
+StepShape shape_of(const Job& job) {
+  const bool gpt2 = !job.contains("model");
+  const Json config = gpt2 ? Json() : read_json(Classifier::folder_of(job) / "config.json");
+  const auto size = [&](const char* ours, const char* berts) {
+    return gpt2 ? job.at(ours).get<int64_t>() : config.at(berts).get<int64_t>();
+  };
+  StepShape shape{.layers = size("layers", "num_hidden_layers"),
+                  .heads = size("heads", "num_attention_heads"),
+                  .width = size("width", "hidden_size"),
+                  .vocab = size("vocab", "vocab_size"),
+                  .gpt2 = gpt2};
+  shape.feed_forward = gpt2 ? 4 * shape.width : config.at("intermediate_size").get<int64_t>();
+  shape.activation =
+      activation_from_name(gpt2 ? "gelu_new" : config.at("hidden_act").get<std::string>());
+  if (gpt2) {
+    shape.batch = job.at("batch");
+    shape.tokens = job.at("block");
+    shape.classes = shape.vocab;
+    shape.judged = shape.batch * shape.tokens;
+  } else {
+    shape.batch = shape.judged = std::ssize(job.at("lengths"));
+    shape.tokens = job.at("lengths").at(0);
+    shape.classes = job.at("labels");
+  }
+  return shape;
+}
+
+/// Where a step's time goes: its stages by the clock within it, the others of their own.
+Job measure_parts(Training& training, StepParts& parts, int threads) {
+  double step = 0, clip = 0, update = 0;
+  int steps = 0;
+  for (; step < 0.2; ++steps) {
+    const double start = now(threads);
+    training.learn();
+    const double learnt = now(threads);
+    const double factor = training.clip();
+    const double clipped = now(threads);
+    training.update(factor);
+    const double end = now(threads);
+    step += end - start;
+    clip += clipped - learnt;
+    update += end - clipped;
+  }
+  std::vector<Part> all = parts.measure();
+  all.push_back({"clipping", clip / steps, 0});
+  all.push_back({"AdamW", update / steps, 0});
+  Job reply{{"seconds", step / steps}, {"flops", multiply_add_roof()}, {"parts", Job::array()}};
+  for (const Part& part : all) {
+    reply["parts"].push_back(
+        {{"name", part.name}, {"seconds", part.seconds}, {"operations", part.operations}});
+  }
+  return reply;
+}
+
+/// Answers jobs; the model of a key stays from job to job.
+class Server {
+ public:
+  Job answer(const Job& job) {
     const int threads = job.at("threads");
     set_num_threads(threads);
-    if (job.contains("roof")) {
-      std::cout << Job{{"flops", multiply_add_roof()}}.dump() << std::endl;
-      continue;
+    if (job.contains("roof")) return {{"flops", multiply_add_roof()}};
+    if (key_ != job.at("key")) start(job);
+    if (job.contains("parts")) {
+      if (!parts_) parts_ = std::make_unique<StepParts>(shape_of(job));
+      return measure_parts(*training_, *parts_, threads);
     }
-    if (key != job.at("key")) {
-      training = nullptr;  // frees its memory first
-      bare_bytes = memory_kb("VmHWM") * 1024;
-      training = std::make_unique<Training>(job);
-      key = job.at("key").get<std::string>();
-      if (!job.contains("model")) training->save(job.at("weights").get<std::string>());
-    }
-    Job reply{{"losses", Job::array()}, {"kept_bytes", training->kept_bytes()}};
+    return steps(job.at("steps"), threads);
+  }
+
+ private:
+  void start(const Job& job) {
+    training_ = nullptr;  // frees its memory first
+    parts_ = nullptr;
+    bare_bytes_ = memory_kb("VmHWM") * 1024;
+    training_ = std::make_unique<Training>(job);
+    key_ = job.at("key").get<std::string>();
+    if (!job.contains("model")) training_->save(job.at("weights").get<std::string>());
+  }
+
+  Job steps(int count, int threads) {
+    Job reply{{"losses", Job::array()}, {"kept_bytes", training_->kept_bytes()}};
     const double start = now(threads);
-    const int steps = job.at("steps");
-    for (int i = 0; i < steps; ++i) reply["losses"].push_back(training->step());
-    reply["seconds"] = (now(threads) - start) / steps;
+    for (int i = 0; i < count; ++i) reply["losses"].push_back(training_->step());
+    reply["seconds"] = (now(threads) - start) / count;
     reply["peak_bytes"] = memory_kb("VmHWM") * 1024;
-    reply["bare_bytes"] = bare_bytes;
-    std::cout << reply.dump() << std::endl;
+    reply["bare_bytes"] = bare_bytes_;
+    return reply;
+  }
+
+  std::string key_;
+  std::unique_ptr<Training> training_;
+  std::unique_ptr<StepParts> parts_;
+  int64_t bare_bytes_ = 0;
+};
+
+int serve_training() {
+  set_cached_memory_limit(std::numeric_limits<int64_t>::max());
+  Server server;
+  for (std::string line; std::getline(std::cin, line);) {
+    std::cout << server.answer(Job::parse(line)).dump() << std::endl;
   }
   return 0;
 }
