@@ -351,6 +351,14 @@ int64_t queries_per_task(const AttentionPlan& plan, const AttentionProblem& prob
   return size;
 }
 
+WorkerScratch::WorkerScratch(int64_t bytes) : bytes_((bytes + 63) / 64 * 64) {
+  thread_local std::shared_ptr<Storage> kept;
+  const int64_t all = num_threads() * bytes_;
+  const bool in_use = kept.use_count() > 1;
+  if (kept == nullptr || in_use || kept->bytes() < all) kept = Storage::allocate(all);
+  storage_ = kept;
+}
+
 std::byte* attention_scratch(int64_t bytes) {
   thread_local std::shared_ptr<Storage> storage;
   if (storage == nullptr || storage->bytes() < bytes) storage = Storage::allocate(bytes);

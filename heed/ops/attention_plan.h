@@ -61,12 +61,12 @@ kernels::AttentionRows<std::byte> attention_rows(const char* name, const Tensor&
 /// once for all of them, but fewer when there would be too few tasks to go round.
 int64_t queries_per_task(const AttentionPlan& plan, const kernels::AttentionProblem& problem);
 
-/// Scratch for each worker of a call. Taken before the tasks start: a thread that asked for its own
-/// would do so whenever it first gets a task, which in training may be many steps later.
+/// Scratch for each worker of a call; the calling thread's, which grows to the largest need and
+/// stays. Taken before the tasks start: a thread that asked for its own would do so whenever it
+/// first gets a task, which in training may be many steps later.
 class WorkerScratch {
  public:
-  explicit WorkerScratch(int64_t bytes)
-      : bytes_((bytes + 63) / 64 * 64), storage_(Storage::allocate(num_threads() * bytes_)) {}
+  explicit WorkerScratch(int64_t bytes);
   std::byte* of(int worker) const { return storage_->data() + worker * bytes_; }
 
  private:
