@@ -70,8 +70,9 @@ void attend(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first
   Block block = take_block(problem, b, h, take);
   // Rows of a projection lie pages apart: each use of a key would ask for its page again.
   block.gather = queries > 2 * kTile;
-  RowsAhead ahead;
+  RowsAhead ahead, masks_ahead;
   block.ahead = &ahead;
+  if (!problem.masks.empty()) block.masks_ahead = &masks_ahead;
   Tile tiles[kMostTiles];
   const int64_t count = cut_tiles(block, first, queries, tile_queries(problem, queries), tiles);
   for (int64_t i = 0; i < count; ++i) {
@@ -84,6 +85,7 @@ void attend(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first
     const Keys found = find_keys(block, chunk.begin, chunk.end - chunk.begin);
     for (const Job* job = jobs; job != jobs + n; ++job) {
       const Keys keys = found.part(job->keys.begin, job->keys.end);
+      if (block.masks_ahead != nullptr) plan_masks(block, job, jobs, n);
       block.scores = chunk_scores(block, *job->tile, keys.first, scores);
       job->tile->width == kLanes ? attend_chunk<1>(block, *job->tile, keys)
                                  : attend_chunk<kTileVectors>(block, *job->tile, keys);

@@ -10,8 +10,8 @@
 namespace heed::kernels {
 
 /// Rows that are wanted soon, asked for a few at a time while others are computed with. The rows of
-/// one head of a projection lie pages apart, so no processor guesses them, and asking for all of
-/// them at once is waiting: L1 holds few requests (24 on Zen 4).
+/// one head of a projection, and of a mask, lie pages apart, so no processor guesses them, and
+/// asking for all of them at once is waiting: L1 holds few requests (24 on Zen 4).
 class RowsAhead {
  public:
   void clear() { count_ = 0; }
@@ -24,6 +24,16 @@ class RowsAhead {
     const int64_t bytes = size_of(rows.element);
     runs_[count_++] = {reinterpret_cast<const std::byte*>(rows.at(b, h, first)), rows.row * bytes,
                        last - first, size * bytes, !std::is_const_v<Byte>};
+  }
+
+  /// `size` elements of each of `rows` rows of a mask, which begin `stride` elements apart. (Of
+  /// many masks the first few.)
+  template <class T>
+  void add(const T* first, int64_t stride, int64_t rows, int64_t size) {
+    constexpr auto kBytes = static_cast<int64_t>(sizeof(T));
+    if (count_ == kMost) return;
+    runs_[count_++] = {reinterpret_cast<const std::byte*>(first), stride * kBytes, rows,
+                       size * kBytes, false};
   }
 
   /// So many calls of some() will follow.
@@ -54,7 +64,8 @@ class RowsAhead {
     int64_t bytes;  // of a row
     bool write;
   };
-  Run runs_[4];
+  static constexpr int kMost = 4;
+  Run runs_[kMost];
   int count_ = 0;
   int64_t each_ = 0;
 };

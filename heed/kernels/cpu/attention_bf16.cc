@@ -117,6 +117,7 @@ class DotProducts {
                        b_.values);
     }
     for (const Job* job = jobs; job != jobs + n; ++job) {
+      if (b_.block.masks_ahead != nullptr) plan_masks(b_.block, job, jobs, n);
       job->tile->width == kLanes ? attend_job<1>(*job, keys) : attend_job<kTileVectors>(*job, keys);
     }
   }

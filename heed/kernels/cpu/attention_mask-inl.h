@@ -26,32 +26,54 @@ HWY_INLINE float added_by(const AttentionMask& mask, int64_t at) {
   return mask.visible[at] ? 0.0F : kHidden;
 }
 
-/// Four neighbouring keys of a boolean mask are one word of each query's row (little-endian): a
-/// word a lane, then one vector for each of its bytes. Keys past the last whole word are left.
-HWY_INLINE int64_t stage_visible(const bool* rows, int64_t stride, const Tile& tile, int64_t n,
-                                 float* stage) {
-  const Floats f;
-  const hn::RebindToUnsigned<Floats> u;
-  const Vector hidden = hn::Set(f, kHidden);
-  HWY_ALIGN uint32_t words[kTile];
-  int64_t s = 0;
-  for (; s + 4 <= n; s += 4) {
-    for (int64_t w = 0; w < tile.width; ++w) {
-      std::memcpy(&words[w], rows + std::min(w, tile.queries - 1) * stride + s, sizeof(uint32_t));
+/// Keys whose mask is looked at together: a line of a bias.
+constexpr int64_t kMaskKeys = 16;
+
+/// n <= kMaskKeys elements of the mask's rows for a tile, side by side. Where rows lie a power of
+/// two apart they share one set of L1, so that a line would come once for every few of its
+/// elements.
+template <class T>
+HWY_INLINE void bring_rows(const T* from, int64_t stride, const Tile& tile, int64_t n,
+                           float* rows) {
+  constexpr int64_t kRow = kMaskKeys * sizeof(T) / sizeof(float);
+  const auto copy = [&](size_t bytes) {
+    for (int64_t w = 0; w < tile.queries; ++w) {
+      std::memcpy(rows + w * kRow, from + w * stride, bytes);
     }
-    for (int64_t key = 0; key < 4; ++key) {
-      const auto byte = hn::Set(u, uint32_t{0xFF} << (8 * key));
-      for (int64_t w = 0; w < tile.width; w += kLanes) {
-        const auto unseen = hn::Eq(hn::And(hn::Load(u, words + w), byte), hn::Zero(u));
-        hn::Store(hn::IfThenElseZero(hn::RebindMask(f, unseen), hidden), f,
-                  stage + (s + key) * tile.width + w);
-      }
-    }
+  };
+  if (n == kMaskKeys) {
+    copy(kMaskKeys * sizeof(T));
+  } else {
+    copy(static_cast<size_t>(n) * sizeof(T));
   }
-  return s;
 }
 
-/// Writes what a mask adds to the scores of a tile over keys [first, first + n): 0, -inf or a bias.
+/// Hides what a boolean mask with neighbouring keys hides: four of them are one word of each
+/// query's row (little-endian).
+HWY_INLINE void hide_masked(const bool* from, int64_t stride, const Tile& tile, int64_t n,
+                            float* scores) {
+  constexpr int64_t kWords = kMaskKeys / 4;
+  const Floats f;
+  const hn::RebindToUnsigned<Floats> u;
+  HWY_ALIGN float rows[kTile * kWords] = {};
+  HWY_ALIGN float words[kTile * kWords];
+  bring_rows(from, stride, tile, n, rows);
+  const auto same = [](Vector bits) HWY_ATTR { return bits; };
+  tile_from_rows(rows, kWords, tile.queries, kWords, same, words, tile.width);
+  const Vector hidden = hn::Set(f, kHidden);
+  for (int64_t s = 0; s < n; ++s) {
+    const auto byte = hn::Set(u, uint32_t{0xFF} << (8 * (s % 4)));
+    for (int64_t w = 0; w < tile.width; w += kLanes) {
+      const auto word = hn::BitCast(u, hn::Load(f, words + s / 4 * tile.width + w));
+      const auto unseen = hn::RebindMask(f, hn::Eq(hn::And(word, byte), hn::Zero(u)));
+      float* score = scores + s * tile.width + w;
+      hn::Store(hn::IfThenElse(unseen, hidden, hn::Load(f, score)), f, score);
+    }
+  }
+}
+
+/// Writes what a mask adds to the scores of a tile over keys [first, first + n), n <= kMaskKeys: 0,
+/// -inf or a bias.
 HWY_INLINE void stage_mask(const Block& block, const AttentionMask& mask, const Tile& tile,
                            int64_t first, int64_t n) {
   const int64_t corner = mask.offset(block.b, block.h, tile.first, first);
@@ -64,28 +86,39 @@ HWY_INLINE void stage_mask(const Block& block, const AttentionMask& mask, const 
       }
     }
   } else if (mask.bias != nullptr && mask.key == 1) {
-    tile_from_rows(mask.bias + corner, mask.query, tile.queries, n, 1.0F, block.stage, tile.width);
+    HWY_ALIGN float rows[kTile * kMaskKeys];
+    bring_rows(mask.bias + corner, mask.query, tile, n, rows);
+    tile_from_rows(rows, kMaskKeys, tile.queries, n, 1.0F, block.stage, tile.width);
   } else {
-    const bool words = mask.visible != nullptr && mask.key == 1;
-    const int64_t done =
-        words ? stage_visible(mask.visible + corner, mask.query, tile, n, block.stage) : 0;
     for (int64_t w = 0; w < tile.width; ++w) {
       const int64_t row = corner + std::min(w, tile.queries - 1) * mask.query;
-      for (int64_t s = done; s < n; ++s) {
+      for (int64_t s = 0; s < n; ++s) {
         block.stage[s * tile.width + w] = added_by(mask, row + s * mask.key);
       }
     }
   }
 }
 
-/// Adds the staged mask; where it is -inf the score is hidden whatever it was.
-HWY_INLINE void add_stage(const Block& block, int64_t elements) {
+/// Adds a mask to the scores; where it is -inf the score is hidden whatever it was. A few keys at a
+/// time, so that what is staged stays in L1.
+HWY_INLINE void add_mask(const Block& block, const AttentionMask& mask, const Tile& tile,
+                         int64_t first, int64_t n) {
   const Floats f;
   const Vector hidden = hn::Set(f, kHidden);
-  for (int64_t i = 0; i < elements; i += kLanes) {
-    const Vector bias = hn::Load(f, block.stage + i);
-    const Vector sum = hn::Add(hn::Load(f, block.scores + i), bias);
-    hn::Store(hn::IfThenElse(hn::Eq(bias, hidden), hidden, sum), f, block.scores + i);
+  for (int64_t at = 0; at < n; at += kMaskKeys) {
+    const int64_t keys = std::min(kMaskKeys, n - at);
+    float* scores = block.scores + at * tile.width;
+    if (mask.visible != nullptr && mask.key == 1 && mask.query != 0) {
+      const int64_t corner = mask.offset(block.b, block.h, tile.first, first + at);
+      hide_masked(mask.visible + corner, mask.query, tile, keys, scores);
+      continue;
+    }
+    stage_mask(block, mask, tile, first + at, keys);
+    for (int64_t i = 0; i < keys * tile.width; i += kLanes) {
+      const Vector bias = hn::Load(f, block.stage + i);
+      const Vector sum = hn::Add(hn::Load(f, scores + i), bias);
+      hn::Store(hn::IfThenElse(hn::Eq(bias, hidden), hidden, sum), f, scores + i);
+    }
   }
 }
 
@@ -148,10 +181,7 @@ HWY_INLINE bool modify_scores(const Block& block, const Tile& tile, int64_t firs
   const int64_t elements = n * tile.width;
   if (problem.softcap != 0) cap_scores(block, elements);
   if (problem.distance.data != nullptr) add_distance(block, tile, first, n);
-  for (const AttentionMask& mask : problem.masks) {
-    stage_mask(block, mask, tile, first, n);
-    add_stage(block, elements);
-  }
+  for (const AttentionMask& mask : problem.masks) add_mask(block, mask, tile, first, n);
   const bool crossed = first < tile.common.begin || first + n > tile.common.end;
   if (crossed) hide_unseen(block, tile, first, n);
   return crossed || problem.softcap != 0 || problem.distance.data != nullptr ||

@@ -135,8 +135,11 @@ void attend_pairs(const AttentionProblem& problem, int64_t b, int64_t h, int64_t
                   .values = words(kAttentionChunk / 2 * value_rows),
                   .weights = words(kAttentionChunk / 2 * kTile)};
   block.block.gather = Products::kGathers && queries > 2 * kTile;
-  RowsAhead ahead;
-  if constexpr (Products::kGathers) block.block.ahead = &ahead;
+  RowsAhead ahead, masks_ahead;
+  if constexpr (Products::kGathers) {
+    block.block.ahead = &ahead;
+    if (!problem.masks.empty()) block.block.masks_ahead = &masks_ahead;
+  }
   Tile tiles[kMostTiles];
   const int64_t count = cut_tiles(block.block, first, queries, kTile, tiles);
   for (int64_t i = 0; i < count; ++i) {

@@ -66,6 +66,30 @@ HWY_INLINE KeyRange keys_of(const AttentionProblem& problem, const Tile* tiles, 
   return keys;
 }
 
+/// Calls of Block::look_ahead in a job.
+HWY_INLINE int64_t looks_of(const AttentionProblem& problem) {
+  return (kAttentionChunk + problem.value_dim) / kRows;
+}
+
+/// What to ask for beside the products of a job: the masks of the next one, or of the first one
+/// with the next chunk.
+HWY_INLINE void plan_masks(const Block& block, const Job* job, const Job* jobs, int64_t n) {
+  RowsAhead& ahead = *block.masks_ahead;
+  ahead.clear();
+  const bool last = job + 1 == jobs + n;
+  const Tile& tile = last ? *jobs->tile : *job[1].tile;
+  const int64_t first = last ? jobs->keys.end : job[1].keys.begin;
+  const int64_t end = last ? std::min(first + kAttentionChunk, tile.keys.end) : job[1].keys.end;
+  if (first >= end) return;
+  for (const AttentionMask& mask : block.problem.masks) {
+    if (mask.query == 0 || mask.key != 1) continue;
+    const int64_t corner = mask.offset(block.b, block.h, tile.first, first);
+    mask.bias != nullptr ? ahead.add(mask.bias + corner, mask.query, tile.queries, end - first)
+                         : ahead.add(mask.visible + corner, mask.query, tile.queries, end - first);
+  }
+  ahead.spread(looks_of(block.problem));
+}
+
 /// What to ask for beside the products of a chunk's `jobs` jobs: the keys and values of the chunk
 /// after it or, beside the last, these queries' outputs and what the next call of a thread that
 /// goes over blocks of queries and then heads begins with.
@@ -88,7 +112,7 @@ HWY_INLINE void plan_ahead(const Block& block, KeyRange queries, KeyRange left, 
   const int64_t g = problem.kv_head(h), end = std::min(left.end, chunk_end);
   ahead.add(problem.k, block.b, g, left.begin, end, problem.head_dim);
   ahead.add(problem.v, block.b, g, left.begin, end, problem.value_dim);
-  ahead.spread(jobs * ((kAttentionChunk + problem.value_dim) / kRows));
+  ahead.spread(jobs * looks_of(problem));
 }
 
 /// visit(chunk, jobs, n) for every chunk of keys that a tile sees, in key order, with the tiles

@@ -55,18 +55,20 @@ struct Block {
   const AttentionProblem& problem;
   int64_t b, h;
   bool careful;
-  bool gather = false;  // keys whose rows lie apart are brought together first
-  float* scores;        // [kAttentionChunk][width]
-  float* stage;         // [kAttentionChunk][width], for a mask
-  float* wide_q;        // [kTile][D], where q is not f32
-  float* wide_y;        // [kTile][E], where y is not f32
-  float* wide_k;        // [kAttentionChunk][D], keys that are not used where they lie
-  float* wide_v;        // [kAttentionChunk][E]
-  RowsAhead* ahead = nullptr;
+  bool gather = false;               // keys whose rows lie apart are brought together first
+  float* scores;                     // [kAttentionChunk][width]
+  float* stage;                      // [kAttentionChunk][width], for a mask
+  float* wide_q;                     // [kTile][D], where q is not f32
+  float* wide_y;                     // [kTile][E], where y is not f32
+  float* wide_k;                     // [kAttentionChunk][D], keys that are not used where they lie
+  float* wide_v;                     // [kAttentionChunk][E]
+  RowsAhead* ahead = nullptr;        // of the next chunk
+  RowsAhead* masks_ahead = nullptr;  // of the next job
 
   /// Between two strides of a product.
   HWY_INLINE void look_ahead() const {
     if (ahead != nullptr) ahead->some();
+    if (masks_ahead != nullptr) masks_ahead->some();
   }
 };
 
