@@ -1,8 +1,9 @@
-// What reports cost beside plain attention, interleaved in one run; prints Markdown.
+// What reports, masks and biases cost beside plain attention, interleaved in one run; prints
+// Markdown.
 //   bench_report [ROUNDS] [THREADS]       the table of costs
 //   bench_report memory TOKENS [HEADS [WINDOW]]  peak memory of every statistic at once, and a
-//   tile; D 128,
-//                                                causal, WINDOW keys a query (0: all)
+//                                         tile; D 128, causal, WINDOW keys a query (0: all)
+//   bench_report masks [ROUNDS] [THREADS] what each kind of mask and bias adds for a visible pair
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -117,6 +118,63 @@ void print_costs(int rounds) {
   }
 }
 
+struct Option {
+  const char* name;
+  AttentionOptions options;
+  double visible;  // of all pairs
+};
+
+std::vector<Option> mask_options(int64_t heads, int64_t tokens) {
+  const Tensor visible = Tensor::empty({tokens, tokens}, heed::DType::boolean);
+  const Tensor bias = Tensor::empty({tokens, tokens});
+  for (int64_t i = 0; i < visible.numel(); ++i) {  // hidden ones are everywhere: none is skipped
+    visible.span<bool>()[static_cast<size_t>(i)] = i % 3 != 0;
+    bias.span<float>()[static_cast<size_t>(i)] = static_cast<float>(i % 17) / 8;
+  }
+  std::vector<int64_t> starts;
+  for (int64_t i = 0; i <= 8; ++i) starts.push_back(tokens * i / 8);
+  const Mask causal = Mask::causal(Align::top_left);
+  const auto t = static_cast<double>(tokens);
+  const auto window = [&](double keys) { return keys / t * (1 - (keys - 1) / (2 * t)); };
+  AttentionOptions capped{.softcap = 30}, dropped;
+  dropped.dropout.probability = 0.1F;
+  return {{"causal", {.mask = causal}, (t + 1) / (2 * t)},
+          {"window 256", {.mask = causal & Mask::window(255, 0)}, window(256)},
+          {"window 1024", {.mask = causal & Mask::window(1023, 0)}, window(1024)},
+          {"lengths of 3/4", {.mask = Mask::padding({tokens * 3 / 4})}, 0.75},
+          {"8 segments", {.mask = Mask::segments(starts, starts)}, 0.125},
+          {"boolean mask", {.mask = Mask::boolean(visible)}, 1},
+          {"additive mask", {.mask = Mask::additive(bias)}, 1},
+          {"ALiBi", {.alibi = Tensor::full({heads}, 0.1F)}, 1},
+          {"softcap", capped, 1},
+          {"dropout", dropped, 1}};
+}
+
+/// Each option between two plain runs; a pair that a boolean mask hides is computed and counts.
+void print_mask_costs(int rounds) {
+  constexpr int64_t kHeads = 12, kTokens = 2048, kHeadDim = 64;
+  fmt::print("| {} x {} x {} | f32 | bf16 |\n|---|---|---|\n", kHeads, kTokens, kHeadDim);
+  for (const Option& option : mask_options(kHeads, kTokens)) {
+    std::string row = fmt::format("| {} |", option.name);
+    for (const heed::DType dtype : {heed::DType::f32, heed::DType::bf16}) {
+      const Inputs wide = random_inputs(kHeads, kTokens, kHeadDim);
+      const Inputs in{wide.q.to(dtype), wide.k.to(dtype), wide.v.to(dtype)};
+      const auto timed = [&](const AttentionOptions& options) {
+        return seconds_of([&] { heed::attention(in.q, in.k, in.v, options); });
+      };
+      std::vector<double> alone{timed({}), timed({})}, ratios;
+      for (int round = 0; round < rounds; ++round) {
+        const double seconds = timed(option.options);
+        alone.push_back(timed({}));
+        ratios.push_back(seconds / option.visible / ((alone.back() + *(alone.end() - 2)) / 2));
+      }
+      row += fmt::format(" {:+.0f} % |", (median(ratios) - 1) * 100);
+    }
+    fmt::print("{}\n", row);
+    std::fflush(stdout);
+  }
+}
+
 double peak_mib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -163,6 +221,11 @@ int main(int count, char** arguments) {
   };
   if (count > 2 && std::string(arguments[1]) == "memory") {
     print_memory(number(2, 0), number(3, 1), number(4, 0));
+    return 0;
+  }
+  if (count > 1 && std::string(arguments[1]) == "masks") {
+    heed::set_num_threads(number(3, 1));
+    print_mask_costs(number(2, 9));
     return 0;
   }
   heed::set_num_threads(number(2, 1));

@@ -40,7 +40,7 @@ void attend_chunk(const Block& block, Tile& tile, const Keys& keys) {
   // 1. scores
   multiply_keys<kVectors>(block, tile, keys, highest);
   // 2. weights
-  weigh<kVectors>(block, tile, keys.first, n, highest, factor, [](int64_t) {});
+  weigh<kVectors, true>(block, tile, keys.first, n, highest, factor, [](int64_t) {});
   // 3. values
   if (problem.y.data == nullptr) {
     // the report alone is wanted

@@ -91,9 +91,8 @@ void weigh_job(const PairBlock& b, const Job& job, KeyRange steps, Beside& besid
   // 1. weights
   Block seen = b.block;
   seen.scores += (job.keys.begin - steps.begin) * kWidth;
-  find_highest<kVectors>(seen.scores, n, highest);
-  weigh<kVectors>(seen, tile, job.keys.begin, n, highest, factor,
-                  [&](int64_t) HWY_ATTR { beside.step(); });
+  weigh<kVectors, false>(seen, tile, job.keys.begin, n, highest, factor,
+                         [&](int64_t) HWY_ATTR { beside.step(); });
   beside.drain();
   const bool first = !std::exchange(tile.started, true);
   if (b.block.problem.y.data == nullptr) return;  // the report alone is wanted

@@ -26,14 +26,16 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace fused {
 
-/// Products of keys [first, first + n), their maximum in highest, to weights. factor as soften's.
-template <int kVectors, class Between>
+/// Products of keys [first, first + n), their maximum in highest if it is known, to weights. factor
+/// as soften's.
+template <int kVectors, bool kKnown, class Between>
 HWY_INLINE void weigh(const Block& block, const Tile& tile, int64_t first, int64_t n,
                       Vector* highest, Vector* factor, const Between& between) {
   constexpr int64_t kWidth = kVectors * kLanes;
   const AttentionProblem& problem = block.problem;
   // 1. biases and masks
-  if (modify_scores(block, tile, first, n)) find_highest<kVectors>(block.scores, n, highest);
+  const bool changed = modify_scores(block, tile, first, n);
+  if (changed || !kKnown) find_highest<kVectors>(block.scores, n, highest);
   if (float* row = recorded_scores(problem, block.b, block.h, tile.first)) {
     rows_from_tile(block.scores, kWidth, n, row + first, problem.key_pitch, tile.queries);
   }
