@@ -117,7 +117,8 @@ void add_rules(CLI::App& command, GenerationArguments& arguments) {
 void add_beams(CLI::App& command, GenerationArguments& arguments) {
   Adder add(command, "Several texts at once");
   add("--beams", arguments.beams, "N",
-      "Follow the N likeliest texts at once and give the best (no temperature).")
+      "Follow N texts at once and give the best: the likeliest, or with a temperature such as are "
+      "drawn.")
       ->check(CLI::Range(int64_t{1}, int64_t{1024}));
   add("--length-penalty", arguments.length_penalty, "X",
       "A text's score is divided by its length to the power of X: above 0 favours long texts.");
@@ -191,9 +192,8 @@ SamplingOptions sampling_options(const GenerationArguments& arguments,
                                  const SamplingOptions& defaults) {
   const bool names_choice = arguments.top_k || arguments.top_p || arguments.min_p ||
                             arguments.typical_p || arguments.epsilon_cutoff || arguments.eta_cutoff;
-  const bool beams = arguments.beams.value_or(1) > 1;
   SamplingOptions options = defaults;
-  if (arguments.temperature == 0.0 || (beams && !arguments.temperature)) options = {};
+  if (arguments.temperature == 0.0) options = {};
   if (options.temperature == 0 && names_choice) options.temperature = 1;
   set(options.temperature, arguments.temperature);
   set(options.top_k, arguments.top_k);
@@ -266,7 +266,9 @@ GenerateOptions generation_options(const Context& context, const GenerationArgum
   }
   options.sampling = sampling_options(arguments, defaults.sampling);
   set_rules(arguments, tokenizer, options.rules);
-  if (options.sampling.temperature > 0 && !arguments.beams) options.beams = 1;
+  // what a checkpoint says of the beams of its likeliest texts says nothing of drawn ones
+  const bool draws = options.sampling.temperature > 0;
+  if (draws && defaults.sampling.temperature == 0) options.beams = 1;
   set(options.beams, arguments.beams);
   set(options.length_penalty, arguments.length_penalty);
   set(options.stop, arguments.stop);

@@ -124,7 +124,8 @@ def write(model, source, options, begin=None):
     with torch.no_grad():
         out = model.generate(
             torch.tensor([source]), attention_mask=torch.ones(1, len(source), dtype=torch.long),
-            generation_config=config, do_sample=False, return_dict_in_generate=True, output_scores=True, **more)
+            generation_config=config, do_sample=options.get("do_sample", False), return_dict_in_generate=True,
+            output_scores=True, **more)
     end, texts, known = model.config.eos_token_id, [], len(begin or [])
     for row in out.sequences[:, 1:].tolist():
         texts.append(row[:row.index(end, known) + 1] if end in row[known:] else row)

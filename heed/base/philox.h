@@ -16,6 +16,7 @@ enum class PhiloxUse : uint32_t {
   seeds = 2,
   parameters = 3,
   sampling = 4,
+  beams = 5,
 };
 
 /// Philox-4x32-7 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011, where seven

@@ -26,6 +26,7 @@ struct Candidate {
   int64_t parent = 0;
   int32_t id = 0;
   double score = 0;
+  double key = 0;  // what it is ranked by: its score, and where beams are drawn noise beside it
   bool ends = false;
   std::function<bool(int32_t)> stops = {};  // its parent's, which took the id too
 };
@@ -55,17 +56,25 @@ class Search {
     const Beam& beam = beams_[static_cast<size_t>(row)];
     const std::vector<float> scores = scores_of(beam, logits, seen.whole);
     seen.candidates.clear();
-    for (const int32_t id : likeliest_ids(scores, most_candidates())) {
-      seen.candidates.push_back(
-          {.parent = row, .id = id, .score = beam.score + scores[static_cast<size_t>(id)]});
+    const auto score_of = [&](int32_t id) { return beam.score + scores[static_cast<size_t>(id)]; };
+    if (!draws()) {
+      for (const int32_t id : likeliest_ids(scores, most_candidates())) {
+        const double score = score_of(id);
+        seen.candidates.push_back({.parent = row, .id = id, .score = score, .key = score});
+      }
+      return;
+    }
+    for (const auto& [key, id] : drawn(row, scores)) {
+      seen.candidates.push_back({.parent = row, .id = id, .score = score_of(id), .key = key});
     }
   }
 
   /// One more token a beam, all of which have been seen; whether there is more to search.
   bool grow() {
     ++length_;
-    std::vector<Candidate> candidates = likeliest();
+    std::vector<Candidate> candidates = first_candidates();
     end_some(candidates);
+    std::ranges::stable_sort(candidates, std::greater<>(), &Candidate::score);
     if (length_ == room_ || !go_on(candidates) || !worth_going_on()) return false;
     seen_.resize(beams_.size());
     return true;
@@ -81,11 +90,12 @@ class Search {
     std::vector<Candidate> candidates;
   };
 
-  /// So many that `beams` go on whatever end tokens are among them.
-  size_t most_candidates() const {
-    const auto end_ids = std::max<int64_t>(1, std::ssize(options_->end_ids));
-    return static_cast<size_t>((end_ids + 1) * options_->beams);
-  }
+  bool draws() const { return options_->sampling.temperature > 0; }
+
+  /// So many tokens that one of them goes on whatever end tokens are among them.
+  int64_t least_tokens() const { return std::max<int64_t>(1, std::ssize(options_->end_ids)) + 1; }
+  /// So many that `beams` go on.
+  size_t most_candidates() const { return static_cast<size_t>(least_tokens() * options_->beams); }
 
   double penalty(int64_t length) const {
     return std::pow(static_cast<double>(length), options_->length_penalty);
@@ -93,7 +103,7 @@ class Search {
 
   bool full() const { return std::ssize(ended_) == options_->beams; }
 
-  /// A beam's log-probabilities as the rules change them.
+  /// A beam's log-probabilities as the rules, and where beams are drawn the choices, change them.
   std::vector<float> scores_of(const Beam& beam, const Tensor& logits, double whole) const {
     std::vector<float> scores(static_cast<size_t>(logits.numel()));
     std::ranges::transform(logits.span<const float>(), scores.begin(),
@@ -107,17 +117,38 @@ class Search {
          .most_tokens = prompt_tokens_ + room_,
          .end_ids = options_->end_ids},
         options_->rules);
+    if (draws()) apply_choices(scores, options_->sampling, least_tokens());
+    if (options_->rules.renormalize_logits) renormalize(scores);
     return scores;
   }
 
-  /// The likeliest continuations of all beams.
-  std::vector<Candidate> likeliest() {
+  /// The tokens that may be drawn behind a beam, first drawn first: those with the largest sums of
+  /// the longer text's score and a draw from Gumbel's distribution (Gumbel top-k).
+  std::vector<std::pair<double, int32_t>> drawn(int64_t row, std::span<const float> scores) const {
+    const double before = beams_[static_cast<size_t>(row)].score;
+    std::vector<std::pair<double, int32_t>> keys;
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (scores[i] == -INFINITY) continue;
+      const auto id = static_cast<int32_t>(i);
+      keys.emplace_back(before + scores[i] + gumbel_draw(options_->seed, length_, row, id), id);
+    }
+    const size_t count = std::min(keys.size(), most_candidates());
+    const auto end = keys.begin() + static_cast<std::ptrdiff_t>(count);
+    std::partial_sort(keys.begin(), end, keys.end(), [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    keys.resize(count);
+    return keys;
+  }
+
+  /// Of all beams' continuations the likeliest, or those that are drawn, in that order.
+  std::vector<Candidate> first_candidates() {
     std::vector<Candidate> all;
     for (const Seen& seen : seen_) {
       all.insert(all.end(), seen.candidates.begin(), seen.candidates.end());
     }
     std::ranges::sort(all, [](const Candidate& a, const Candidate& b) {
-      if (a.score != b.score) return a.score > b.score;
+      if (a.key != b.key) return a.key > b.key;
       return a.parent != b.parent ? a.parent < b.parent : a.id < b.id;
     });
     if (all.size() > most_candidates()) all.resize(most_candidates());
@@ -158,7 +189,7 @@ class Search {
     if (std::ssize(ended_) > options_->beams) ended_.resize(static_cast<size_t>(options_->beams));
   }
 
-  /// The first `beams` candidates that do not end become the beams; whether there are any.
+  /// The best `beams` candidates that do not end become the beams; whether there are any.
   bool go_on(std::vector<Candidate>& candidates) {
     std::vector<Beam> beams;
     parents_.clear();
@@ -265,6 +296,7 @@ std::vector<std::vector<Written>> beam_search_batch(
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("generate: beams must be at least 1 but is {}", options.beams));
   }
+  check_sampling(options.sampling);
   check_rules(options.rules);
   HEED_ASSERT(options.sources.empty() || options.sources.size() == prompts.size());
   return Searches(stepper, prompts, options).run();

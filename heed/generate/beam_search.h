@@ -26,6 +26,8 @@ struct BeamOptions {
   std::vector<int32_t> end_ids = {};
   ScoreRules rules = {};                           // of log-probabilities, as transformers has it
   std::vector<std::vector<int32_t>> sources = {};  // as in DecodeOptions
+  SamplingOptions sampling = {};                   // with a temperature beams are drawn
+  uint64_t seed = 0;                               // of the draws
   int64_t likeliest = 0;                           // as in DecodeOptions
   /// Takes a text's new tokens one after the other and says of each whether the text ends with it,
   /// besides end_ids. It may remember what it took: texts that part go on with copies of it.
@@ -35,8 +37,12 @@ struct BeamOptions {
 /// The `beams` texts with the best scores that were found, best first: score = sum of the tokens'
 /// log-probabilities after rules / length ^ length_penalty, the end token counted. At every step
 /// the likeliest `beams` continuations of the likeliest `beams` texts are kept (Graves, 2012;
-/// Sutskever et al., 2014); equal to transformers' generate(num_beams). Errors as decode(), and
-/// cancelled between tokens.
+/// Sutskever et al., 2014); equal to transformers' generate(num_beams).
+/// With a temperature the continuations are not the likeliest but drawn without replacement, by
+/// their probabilities over all beams after rules and choices, which are what a score sums up: the
+/// largest of score + Gumbel noise are such a draw (Yellott, 1977; Kool et al., 2019). Distributed
+/// as transformers' generate(num_beams, do_sample); a function of prompt and seed alone. Formulas:
+/// docs/math/beam-search.md. Errors as decode(), and cancelled between tokens.
 std::vector<Written> beam_search(Stepper& stepper, const std::vector<int32_t>& prompt,
                                  const BeamOptions& options);
 

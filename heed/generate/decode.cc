@@ -98,6 +98,7 @@ class Batch {
                  .most_tokens = std::ssize(text.ids) + text.room,
                  .end_ids = options_.end_ids},
                 options_.rules);
+    if (options_.rules.renormalize_logits) renormalize(scores_);
     return pick_token(scores_, options_.sampling, draw);
   }
 

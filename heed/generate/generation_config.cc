@@ -156,13 +156,6 @@ GenerateOptions read_generation_config(const ConfigReader& file, GenerateOptions
   const bool draws = file.boolean("do_sample", false);
   if (draws) base.sampling = sampling(file);
   base.beams = file.integer("num_beams", 1, 1024, draws ? 1 : base.beams);
-  if (draws && base.beams > 1) {
-    log(LogLevel::warning,
-        file.where() +
-            ": beams (num_beams) that are drawn (do_sample) are nothing that Heed does; "
-            "one text is drawn");
-    base.beams = 1;
-  }
   base.samples = file.integer("num_return_sequences", 1, kMost, base.samples);
   base.length_penalty = file.number("length_penalty", -kLargest, kLargest, base.length_penalty);
   base.early_stopping = early_stopping(file, base.early_stopping);

@@ -50,12 +50,6 @@ void check(const GenerateOptions& options, bool has_tokenizer) {
   if (options.samples < 1) {
     refuse(fmt::format("samples must be at least 1 but are {}", options.samples));
   }
-  if (options.beams > 1 && options.sampling.temperature != 0) {
-    refuse(
-        fmt::format("beams take the likeliest texts and no temperature, but beams are {} and "
-                    "temperature is {}",
-                    options.beams, options.sampling.temperature));
-  }
   if (options.beams > 1 && options.samples > options.beams) {
     refuse(fmt::format("{} beams give at most {} samples, but samples are {}", options.beams,
                        options.beams, options.samples));
@@ -155,6 +149,8 @@ class Writing {
                      .end_ids = end_ids_,
                      .rules = options_.rules,
                      .sources = sources(),
+                     .sampling = options_.sampling,
+                     .seed = options_.seed,
                      .likeliest = options_.likeliest};
     if (!options_.stop.empty()) {
       beam.stops = [plain = narrator_to({})](int32_t id) mutable { return !plain.add(id); };

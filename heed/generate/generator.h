@@ -27,7 +27,7 @@ struct GenerateOptions {
   SamplingOptions sampling = {};
   uint64_t seed = 0;
   int64_t samples = 1;  // num_return_sequences: texts for each prompt
-  int64_t beams = 1;    // num_beams; above 1: beam_search()
+  int64_t beams = 1;    // num_beams; above 1: beam_search(), drawn with a temperature
   double length_penalty = 1;
   EarlyStopping early_stopping = EarlyStopping::off;
   int64_t likeliest = 0;               // alternatives told of at each place
@@ -78,9 +78,9 @@ class Generator {
   /// The texts of several prompts, which are read and written on together: `samples` texts a
   /// prompt, which stand together, each the same as alone; with beams the best ones, which may be
   /// fewer. Where a stop is asked for, what was written by then (beams: Error cancelled). Errors as
-  /// decode() and beam_search(); invalid_argument for beams with a temperature, for several samples
-  /// of what is written greedily, for more of them than beams, and for a target_prefix of a causal
-  /// model; unsupported for stop strings without a tokenizer.
+  /// decode() and beam_search(); invalid_argument for several samples of what is written greedily,
+  /// for more of them than beams, and for a target_prefix of a causal model; unsupported for stop
+  /// strings without a tokenizer.
   virtual std::vector<Generated> batch(std::vector<std::vector<int32_t>> prompts,
                                        const GenerateOptions& options) const = 0;
 

@@ -38,12 +38,6 @@ class Scores {
       if (score != -INFINITY) score += std::min(std::abs(score) * gain, kMost);
     });
   }
-  void renormalize() {
-    const auto count = static_cast<int64_t>(scores_.size());
-    const double whole = log_sum_exp(Tensor::from(std::span<const float>(scores_), {count}));
-    if (std::isinf(whole)) return;  // no token is left, which whoever picks one tells
-    for (float& score : scores_) score = static_cast<float>(score - whole);
-  }
   void force(const char* rule, std::span<const int32_t> ids) {
     std::ranges::fill(scores_, -INFINITY);
     for (const int32_t id : ids) at(rule, id) = 0;
@@ -217,7 +211,13 @@ void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRul
   if (length == first_picked(text, rules)) {
     scores.forbid("begin-suppress-tokens", rules.begin_suppress_tokens);
   }
-  if (rules.renormalize_logits) scores.renormalize();
+}
+
+void renormalize(std::span<float> scores) {
+  const auto count = static_cast<int64_t>(scores.size());
+  const double whole = log_sum_exp(Tensor::from(std::span<const float>(scores), {count}));
+  if (std::isinf(whole)) return;  // no token is left, which whoever picks one tells
+  for (float& score : scores) score = static_cast<float>(score - whole);
 }
 
 }  // namespace heed

@@ -42,7 +42,8 @@ struct ScoreRules {
   std::optional<LengthDecay> exponential_decay_length_penalty = {};
   std::vector<int32_t> suppress_tokens;        // never come
   std::vector<int32_t> begin_suppress_tokens;  // do not come first
-  /// Last, scores become log-probabilities again, which is seen in what beams sum up alone.
+  /// Last, after choices (sampling.h) too, scores become log-probabilities again, which is seen in
+  /// what beams sum up alone.
   bool renormalize_logits = false;
 
   /// Whether scores stay as they are.
@@ -61,7 +62,11 @@ struct TextState {
   std::span<const int32_t> end_ids;
 };
 
-/// Changes scores [V] as the rules say. Error invalid_argument names a rule's id outside [0, V).
+/// Changes scores [V] as the rules say, but for renormalize_logits. Error invalid_argument names a
+/// rule's id outside [0, V).
 void apply_rules(std::span<float> scores, const TextState& text, const ScoreRules& rules);
+
+/// What renormalize_logits asks for: scores [V] become log-probabilities.
+void renormalize(std::span<float> scores);
 
 }  // namespace heed

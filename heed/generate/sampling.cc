@@ -22,18 +22,19 @@ void check_scores(std::span<const float> scores) {
               "or its training diverged");
 }
 
-/// The tokens that may still come, with weights that are their probabilities up to a factor.
+/// The tokens that may still come, with weights that are their probabilities up to a factor. What
+/// leaves some of them out leaves `least` in at least.
 class Candidates {
  public:
-  Candidates(std::span<const float> scores, double temperature)
-      : ranking_(scores), temperature_(temperature) {
+  Candidates(std::span<const float> scores, double temperature, size_t least)
+      : ranking_(scores), temperature_(temperature), least_(least) {
     if (ranking_.size() == 0) refuse_nothing_left();
     top_ = ranking_.score(0);
   }
 
   void keep_top_k(int64_t k) {
     if (k == 0 || static_cast<size_t>(k) >= ranking_.size()) return;
-    auto size = static_cast<size_t>(k);
+    auto size = std::min(std::max(static_cast<size_t>(k), least_), ranking_.size());
     const float last = ranking_.score(size - 1);
     while (size < ranking_.size() && ranking_.score(size) == last) ++size;
     ranking_.cut(size);
@@ -45,19 +46,22 @@ class Candidates {
     double sum = 0;
     size_t size = 0;
     do sum += weight_at(size++);
-    while (sum < enough && size < ranking_.size());
+    while ((sum < enough || size < least_) && size < ranking_.size());
     ranking_.cut(size);
   }
 
   /// Those of at least that weight; the likeliest has 1.
   void keep_weights_from(double least) {
-    size_t size = 1;
+    size_t size = std::min(least_, ranking_.size());
     while (size < ranking_.size() && weight_at(size) >= least) ++size;
     ranking_.cut(size);
   }
 
-  /// Those of at least that probability, and all that are as likely as the likeliest.
-  void keep_probabilities_from(double least) { keep_weights_from(std::min(1.0, least * total())); }
+  /// Those of at least that probability, and all that are as likely as the last that has to stay.
+  void keep_probabilities_from(double least) {
+    const double last = weight_at(std::min(least_, ranking_.size()) - 1);
+    keep_weights_from(std::min(last, least * total()));
+  }
 
   void keep_typical(double mass) {
     if (mass >= 1) return;
@@ -74,7 +78,10 @@ class Candidates {
       if (sum >= mass) break;
     }
     const double most = strangeness(ids[last]);
-    ranking_.keep_if([&](int32_t id) { return strangeness(id) <= most; });
+    ids.resize(std::min(least_, ids.size()));
+    ranking_.keep_if([&](int32_t id) {
+      return strangeness(id) <= most || std::ranges::find(ids, id) != ids.end();
+    });
   }
 
   /// Of the probabilities, in nats.
@@ -99,6 +106,8 @@ class Candidates {
     return ranking_.id(place);
   }
 
+  std::span<const int32_t> ids() const { return ranking_.ids(); }
+
  private:
   double exponent(int32_t id) const { return (ranking_.score_of(id) - top_) / temperature_; }
   double weight_of(int32_t id) const { return std::exp(exponent(id)); }
@@ -111,8 +120,26 @@ class Candidates {
 
   Ranking ranking_;
   double temperature_;
+  size_t least_;
   double top_ = 0;
 };
+
+/// What the choices leave.
+Candidates candidates_of(std::span<const float> scores, const SamplingOptions& options,
+                         size_t least) {
+  Candidates candidates(scores, options.temperature, least);
+  candidates.keep_top_k(options.top_k);
+  candidates.keep_top_p(options.top_p);
+  if (options.min_p > 0) candidates.keep_weights_from(options.min_p);
+  candidates.keep_typical(options.typical_p);
+  if (options.epsilon_cutoff > 0) candidates.keep_probabilities_from(options.epsilon_cutoff);
+  if (options.eta_cutoff > 0) {
+    const double eta = options.eta_cutoff;
+    candidates.keep_probabilities_from(
+        std::min(eta, std::sqrt(eta) * std::exp(-candidates.entropy())));
+  }
+  return candidates;
+}
 
 [[noreturn]] void refuse(const char* name, const char* needed, double found) {
   throw Error(ErrorCode::invalid_argument,
@@ -177,23 +204,33 @@ int32_t pick_token(std::span<const float> scores, const SamplingOptions& options
     if (likeliest.empty()) refuse_nothing_left();
     return likeliest.front();
   }
-  Candidates candidates(scores, options.temperature);
-  candidates.keep_top_k(options.top_k);
-  candidates.keep_top_p(options.top_p);
-  if (options.min_p > 0) candidates.keep_weights_from(options.min_p);
-  candidates.keep_typical(options.typical_p);
-  if (options.epsilon_cutoff > 0) candidates.keep_probabilities_from(options.epsilon_cutoff);
-  if (options.eta_cutoff > 0) {
-    const double eta = options.eta_cutoff;
-    candidates.keep_probabilities_from(
-        std::min(eta, std::sqrt(eta) * std::exp(-candidates.entropy())));
+  return candidates_of(scores, options, 1).at(draw);
+}
+
+void apply_choices(std::span<float> scores, const SamplingOptions& options, int64_t least) {
+  check_scores(scores);
+  if (std::ranges::all_of(scores, [](float score) { return score == -INFINITY; })) return;
+  const auto temperature = static_cast<float>(options.temperature);
+  std::vector<float> left(scores.size(), -INFINITY);
+  const Candidates candidates = candidates_of(scores, options, static_cast<size_t>(least));
+  for (const int32_t id : candidates.ids()) {
+    left[static_cast<size_t>(id)] = scores[static_cast<size_t>(id)] / temperature;
   }
-  return candidates.at(draw);
+  std::ranges::copy(left, scores.begin());
 }
 
 double sampling_draw(uint64_t seed, int64_t step) {
   const auto words = philox(seed, static_cast<uint64_t>(step), PhiloxUse::sampling);
   return static_cast<double>((uint64_t{words[0]} << 32 | words[1]) >> 11) * 0x1p-53;
+}
+
+double gumbel_draw(uint64_t seed, int64_t step, int64_t beam, int32_t id) {
+  const auto words =
+      philox(seed, {static_cast<uint32_t>(id), static_cast<uint32_t>(beam),
+                    static_cast<uint32_t>(step), static_cast<uint32_t>(PhiloxUse::beams)});
+  const uint64_t bits = (uint64_t{words[0]} << 32 | words[1]) >> 12;
+  const double uniform = (static_cast<double>(bits) + 0.5) * 0x1p-52;  // neither 0 nor 1
+  return -std::log(-std::log(uniform));
 }
 
 double log_sum_exp(const Tensor& logits) {

@@ -30,9 +30,18 @@ void check_sampling(const SamplingOptions& options);
 /// are no numbers, invalid_argument where no token can come.
 int32_t pick_token(std::span<const float> scores, const SamplingOptions& options, double draw);
 
+/// What beams are drawn by: scores [V] over the temperature, those that the choices leave, and
+/// `least` of them at least where there are so many; the others become -inf. Error corrupt_data as
+/// pick_token().
+void apply_choices(std::span<float> scores, const SamplingOptions& options, int64_t least);
+
 /// Draw `step` of a text's: a function of the two alone, so that a text is the same in any batch
 /// and at any number of threads.
 double sampling_draw(uint64_t seed, int64_t step);
+
+/// A draw from Gumbel's distribution, P(G <= g) = exp(-exp(-g)), for a token behind a beam at a
+/// step: a function of the four alone.
+double gumbel_draw(uint64_t seed, int64_t step, int64_t beam, int32_t id);
 
 /// ln sum exp of logits [V], to f32; a log-probability is a logit less it. NaN if there is one
 /// among them.

@@ -120,7 +120,6 @@ TEST(Batch, BadRequestsAreNamed) {
     expect_error(kInvalid, parts, [&] { generator()(Ids{1}, options); });
   };
   refuse({"beams", "0"}, {.beams = 0});
-  refuse({"no temperature", "0.5"}, {.sampling = {.temperature = 0.5}, .beams = 2});
   refuse({"at least one character"}, {.stop = {""}});
   refuse({"repetition-penalty", "0"}, {.rules = {.repetition_penalty = 0}});
   refuse({"min-new-tokens", "-1"}, {.rules = {.min_new_tokens = -1}});

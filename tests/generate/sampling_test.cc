@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -63,6 +64,49 @@ TEST(Sampling, DrawsAreAFunctionOfSeedAndStepAndUniform) {
   EXPECT_NEAR(squares / kDraws, 1.0 / 3, 0.011);
   EXPECT_EQ(sampling_draw(7, 3), sampling_draw(7, 3));
   EXPECT_NE(sampling_draw(7, 3), sampling_draw(8, 3));
+}
+
+TEST(Sampling, ChoicesLeaveScoresOverTheTemperatureAndAsManyAsAreAskedFor) {
+  const auto left = [](const SamplingOptions& options, int64_t least) {
+    std::vector<float> scores = kLogits;
+    apply_choices(scores, options, least);
+    for (size_t i = 0; i < scores.size(); ++i) {
+      if (scores[i] == -INFINITY) continue;
+      EXPECT_FLOAT_EQ(scores[i], kLogits[i] / static_cast<float>(options.temperature));
+    }
+    return std::ranges::count_if(scores, [](float score) { return score != -INFINITY; });
+  };
+  EXPECT_EQ(left({.temperature = 2}, 1), 4);
+  for (const SamplingOptions& strict : {SamplingOptions{.temperature = 0.5, .top_k = 1},
+                                        {.temperature = 3, .top_p = 0.01},
+                                        {.temperature = 1, .min_p = 1},
+                                        {.temperature = 2, .typical_p = 0.01},
+                                        {.temperature = 1, .epsilon_cutoff = 0.9},
+                                        {.temperature = 0.5, .eta_cutoff = 0.9}}) {
+    for (const int64_t least : {1, 2, 3, 4}) EXPECT_EQ(left(strict, least), least);
+    EXPECT_EQ(left(strict, 9), 4);
+  }
+  std::vector<float> none(3, -INFINITY);
+  apply_choices(none, {.temperature = 1}, 2);
+  EXPECT_EQ(none, std::vector<float>(3, -INFINITY));
+}
+
+TEST(Sampling, GumbelDrawsAreAFunctionOfTheirPlaceAndGumbels) {
+  constexpr int kDraws = 20000;
+  double sum = 0, below = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const double draw = gumbel_draw(7, i % 10, i / 10 % 10, i / 100);
+    sum += draw;
+    below += draw <= 0 ? 1 : 0;
+  }
+  EXPECT_NEAR(sum / kDraws, 0.5772, 0.045);  // Euler's constant; five standard errors
+  EXPECT_NEAR(below / kDraws, std::exp(-1), 0.018);
+  const double one = gumbel_draw(7, 1, 2, 3);
+  EXPECT_EQ(gumbel_draw(7, 1, 2, 3), one);
+  for (const double other : {gumbel_draw(8, 1, 2, 3), gumbel_draw(7, 2, 2, 3),
+                             gumbel_draw(7, 1, 3, 3), gumbel_draw(7, 1, 2, 4)}) {
+    EXPECT_NE(other, one);
+  }
 }
 
 TEST(Sampling, BadOptionsAndLogitsAreNamed) {

@@ -111,6 +111,8 @@ TEST(Translator, ASourceOfABatchIsWrittenOfAsAlone) {
                           .beams = 4,
                           .early_stopping = EarlyStopping::on},
           GenerateOptions{.max_new_tokens = 9, .beams = 2, .target_prefix = {7, 4}},
+          GenerateOptions{
+              .max_new_tokens = 9, .sampling = {.temperature = 1.2}, .seed = 4, .beams = 3},
           GenerateOptions{.max_new_tokens = 9, .rules = {.encoder_repetition_penalty = 2}}}) {
       std::vector<int64_t> ended;
       options.on_end = [&](int64_t text, const Generated&) { ended.push_back(text); };
