@@ -48,12 +48,17 @@ void cut_rows(Rows& rows, int64_t limit) {
 }
 
 /// The tokens of the texts, and the id that pads them.
-void tokenize(const std::vector<std::string>& texts, const std::filesystem::path& folder,
+void tokenize(const std::vector<PlacedText>& texts, const std::filesystem::path& folder,
               std::optional<int64_t> max_tokens, ForwardRequest* request) {
   const auto tokenizer = Tokenizer::load(folder);
   std::vector<std::string> cut;
-  for (const std::string& text : texts) {
-    Encoding encoding = tokenizer->encode(text, {.max_tokens = max_tokens});
+  for (const PlacedText& one : texts) {
+    Encoding encoding = tokenizer->encode(one.text, {.max_tokens = max_tokens});
+    if (encoding.ids.empty()) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{}: needed a text of at least one token, found {}; leave it out",
+                              place_of(one), in_quotes(one.text)));
+    }
     request->ids.push_back(std::move(encoding.ids));
     if (encoding.truncated) cut.push_back(std::to_string(request->ids.size()));
   }
@@ -74,6 +79,18 @@ void check_lengths(const Rows& ids, int64_t max_tokens) {
   }
 }
 
+/// The rows of a file of ids that a model reads.
+Rows read_inputs(const std::string& file) {
+  Rows rows = read_id_rows(file);
+  const auto empty = std::ranges::find_if(rows, &Rows::value_type::empty);
+  if (!rows.empty() && empty == rows.end()) return rows;
+  const std::string found =
+      rows.empty() ? "no row"
+                   : fmt::format("none in row {} of {}", empty - rows.begin() + 1, rows.size());
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: needed rows of at least one token id, found {}", file, found));
+}
+
 ForwardRequest read_request(const Context& context, const Options& options,
                             const std::filesystem::path& folder, int64_t max_tokens) {
   ForwardRequest request;
@@ -82,11 +99,11 @@ ForwardRequest read_request(const Context& context, const Options& options,
   request.batch = context.batch;
   const std::optional<int64_t> limit = options.truncate ? std::optional(max_tokens) : std::nullopt;
   if (options.ids.empty()) {
-    tokenize(read_texts(options.inputs), folder, limit, &request);
+    tokenize(read_placed_texts(options.inputs), folder, limit, &request);
   } else if (options.inputs.given()) {
     throw Error(ErrorCode::invalid_argument, "give texts or --ids, not both");
   } else {
-    request.ids = read_id_rows(options.ids);
+    request.ids = read_inputs(options.ids);
   }
   if (!options.token_types.empty()) request.type_ids = read_id_rows(options.token_types);
   if (limit) {
@@ -132,7 +149,7 @@ void run_pair(const Context& context, const Options& options, const std::filesys
   const int64_t limit = model->facts().max_tokens;
   const ForwardRequest request = read_request(context, options, folder, limit);
   Rows decoder_ids;
-  if (!options.decoder_ids.empty()) decoder_ids = read_id_rows(options.decoder_ids);
+  if (!options.decoder_ids.empty()) decoder_ids = read_inputs(options.decoder_ids);
   if (options.truncate) cut_rows(decoder_ids, limit);
   check_lengths(decoder_ids, limit);
   give(context, options, request,

@@ -50,10 +50,10 @@ class PairTexts : public LookTexts {
  public:
   PairTexts(const Context& context_, const LookArguments& arguments_)
       : PairTexts(context_, arguments_,
-                  arguments_.roles.empty() ? read_texts(arguments_.inputs)
-                                           : std::vector<std::string>{}) {}
+                  arguments_.roles.empty() ? read_placed_texts(arguments_.inputs)
+                                           : std::vector<PlacedText>{}) {}
   PairTexts(const Context& context_, const LookArguments& arguments_,
-            std::vector<std::string> sources)
+            std::vector<PlacedText> sources)
       : LookTexts(context_, arguments_),
         which(chosen_attention(arguments)),
         sources_(std::move(sources)),
@@ -93,11 +93,13 @@ class PairTexts : public LookTexts {
   }
   std::optional<std::string> source_of(size_t index) const override {
     if (which == PairAttention::encoder) return std::nullopt;
-    return sources_[index];
+    return sources_[index].text;
   }
 
   PairText pair_of(size_t index) const {
-    return pair_text(translator_, "", sources_[index], target_of(index), arguments.pieces);
+    const std::string& source = sources_[index].text;
+    translator_.check_source(translator_.encode(source), place_of(sources_[index]));
+    return pair_text(translator_, "", source, target_of(index), arguments.pieces);
   }
   Look look_of(const PairText& pair, LookOptions options) const {
     options.pieces = arguments.pieces;
@@ -113,10 +115,10 @@ class PairTexts : public LookTexts {
   std::vector<int32_t> target_of(size_t text) const {
     if (!arguments.targets.empty()) return translator_.encode_target(arguments.targets[text]);
     if (which == PairAttention::encoder) return {};
-    return translator_(sources_[text], translator_.defaults()).ids;
+    return translator_(sources_[text].text, translator_.defaults()).ids;
   }
 
-  std::vector<std::string> sources_;
+  std::vector<PlacedText> sources_;
   Translator translator_;
   EncoderFacts facts_;
 };

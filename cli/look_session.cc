@@ -71,12 +71,12 @@ LookTexts::LookTexts(const Context& context_, const LookArguments& arguments_)
     : context(context_), arguments(arguments_), model_name(short_name(context_.model)) {}
 
 LookSession::LookSession(const Context& context_, const LookArguments& arguments_)
-    : LookSession(
-          context_, arguments_,
-          arguments_.roles.empty() ? read_texts(arguments_.inputs) : std::vector<std::string>{}) {}
+    : LookSession(context_, arguments_,
+                  arguments_.roles.empty() ? read_placed_texts(arguments_.inputs)
+                                           : std::vector<PlacedText>{}) {}
 
 LookSession::LookSession(const Context& context_, const LookArguments& arguments_,
-                         std::vector<std::string> texts_)
+                         std::vector<PlacedText> texts_)
     : LookTexts(context_, arguments_), texts(std::move(texts_)) {
   if (arguments.pair && texts.size() % 2 != 0) {
     throw Error(ErrorCode::invalid_argument,
@@ -94,8 +94,9 @@ std::unique_ptr<LookTexts> LookSession::by_model(const Context& other) const {
 Look LookSession::look_at(size_t index, LookOptions options) const {
   options.pieces = arguments.pieces;
   options.truncate = arguments.truncate;
-  if (arguments.pair) options.second = texts[index * step() + 1];
-  Look seen = look(*model, *tokenizer, texts[index * step()], options);
+  if (arguments.pair) options.second = texts[index * step() + 1].text;
+  const PlacedText& placed = texts[index * step()];
+  Look seen = at_its_place(placed, [&] { return look(*model, *tokenizer, placed.text, options); });
   note_long(seen, model->facts());
   return seen;
 }
@@ -115,8 +116,10 @@ void note_long(const Look& look, const EncoderFacts& facts) {
 }
 
 Look LookSession::read(size_t index) const {
-  return read_text(*tokenizer, texts[index], model->facts(),
-                   {.pieces = arguments.pieces, .truncate = arguments.truncate});
+  return at_its_place(texts[index], [&] {
+    return read_text(*tokenizer, texts[index].text, model->facts(),
+                     {.pieces = arguments.pieces, .truncate = arguments.truncate});
+  });
 }
 
 LogitLens LookSession::lens(const Look& read, int64_t top, const Progress& progress) const {

@@ -74,12 +74,12 @@ class LookTexts {
 /// An encoder, or a causal model, and the texts it is to look at.
 struct LookSession : LookTexts {
   std::shared_ptr<const Encoder> model;
-  std::vector<std::string> texts;
+  std::vector<PlacedText> texts;
 
   /// Reads the texts (with --roles there are none) and loads the model.
   LookSession(const Context& context, const LookArguments& arguments);
   LookSession(const Context& context, const LookArguments& arguments,
-              std::vector<std::string> texts_);
+              std::vector<PlacedText> texts_);
 
   const EncoderFacts& facts() const override { return model->facts(); }
   size_t count() const override { return texts.size() / step(); }  // half of them with --pair

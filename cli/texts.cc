@@ -1,6 +1,7 @@
 #include "cli/texts.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -24,24 +25,33 @@ constexpr const char* kStandardInput = "-";
   throw Error(code, where + ": " + what);
 }
 
-std::vector<std::string> texts_of(std::vector<TextRecord> records) {
-  std::vector<std::string> texts;
-  for (TextRecord& record : records) texts.push_back(std::move(record.text));
-  return texts;
+void add_lines(std::string_view content, std::string_view file, std::vector<PlacedText>& to) {
+  int64_t line = 0;
+  for (const std::string_view text : lines_of(content)) {
+    to.push_back({std::string(text), file, ++line});
+  }
 }
 
-std::vector<std::string> read_text_file(const std::string& file, const std::string& field) {
-  if (file == kStandardInput) return parse_lines(read_standard_input());
+void add_records(std::vector<TextRecord> records, std::string_view file,
+                 std::vector<PlacedText>& to) {
+  for (TextRecord& record : records) to.push_back({std::move(record.text), file, record.line});
+}
+
+void add_standard_input(std::vector<PlacedText>& to) {
+  add_lines(read_standard_input(), "standard input", to);
+}
+
+void add_file(const std::string& file, const std::string& field, std::vector<PlacedText>& to) {
+  if (file == kStandardInput) return add_standard_input(to);
   const std::string content = read_file(file);
   switch (record_format(file)) {
     case RecordFormat::json_lines:
-      return texts_of(json_line_records(content, field, file));
+      return add_records(json_line_records(content, field, file), file, to);
     case RecordFormat::csv:
-      return texts_of(csv_records(content, field, file));
+      return add_records(csv_records(content, field, file), file, to);
     case RecordFormat::none:
-      break;
+      return add_lines(content, file, to);
   }
-  return parse_lines(content);
 }
 
 }  // namespace
@@ -66,21 +76,31 @@ void add_text_inputs(CLI::App& command, TextInputs& inputs) {
       ->default_str(inputs.usual_field);
 }
 
+std::string place_of(const PlacedText& text) {
+  return text.file.empty() ? fmt::format("argument {}", text.number)
+                           : fmt::format("{}: line {}", text.file, text.number);
+}
+
 std::vector<std::string> read_texts(const TextInputs& inputs) {
-  check_field(inputs);
   std::vector<std::string> texts;
+  for (PlacedText& one : read_placed_texts(inputs)) texts.push_back(std::move(one.text));
+  return texts;
+}
+
+std::vector<PlacedText> read_placed_texts(const TextInputs& inputs) {
+  check_field(inputs);
+  std::vector<PlacedText> texts;
+  int64_t argument = 0;
   for (const std::string& text : inputs.texts) {
+    ++argument;
     if (text == kStandardInput) {
-      for (std::string& line : parse_lines(read_standard_input())) texts.push_back(std::move(line));
+      add_standard_input(texts);
     } else {
-      texts.push_back(text);
+      texts.push_back({text, {}, argument});
     }
   }
   if (!inputs.file.empty()) {
-    for (std::string& text :
-         read_text_file(inputs.file, inputs.field.value_or(inputs.usual_field))) {
-      texts.push_back(std::move(text));
-    }
+    add_file(inputs.file, inputs.field.value_or(inputs.usual_field), texts);
   }
   if (texts.empty() && inputs.texts.empty() && inputs.file.empty()) {
     throw Error(ErrorCode::invalid_argument,
@@ -138,11 +158,6 @@ std::string read_standard_input() {
            std::string("cannot read: ") + std::strerror(errno));
     }
   }
-}
-
-std::vector<std::string> parse_lines(std::string_view content) {
-  const std::vector<std::string_view> lines = lines_of(content);
-  return {lines.begin(), lines.end()};
 }
 
 }  // namespace heed::cli

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "heed/base/error.h"
 
 namespace CLI {
 class App;
@@ -30,6 +33,29 @@ void add_text_inputs(CLI::App& command, TextInputs& inputs);
 /// of a file that has none was named; not_found / corrupt_data (with the line) for the file.
 std::vector<std::string> read_texts(const TextInputs& inputs);
 
+/// A text and where it stands.
+struct PlacedText {
+  std::string text;
+  std::string_view file = {};  // or "standard input"; empty: among the arguments
+  int64_t number = 0;          // of the file's line, or of the argument, from 1
+};
+/// "letters.txt: line 3", or "argument 2".
+std::string place_of(const PlacedText& text);
+
+/// The same with their places, which are valid as long as the inputs. Errors likewise.
+std::vector<PlacedText> read_placed_texts(const TextInputs& inputs);
+
+/// What work gives; its errors of invalid_argument are told with the line of the file.
+template <class Work>
+auto at_its_place(const PlacedText& text, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (text.file.empty() || error.code() != ErrorCode::invalid_argument) throw;
+    throw Error(error.code(), place_of(text) + ": " + error.what());
+  }
+}
+
 /// Whether the texts of such a file are fields: a .jsonl (.ndjson) or a .csv.
 bool has_fields(const std::string& file);
 /// Error invalid_argument, told as the option's, unless the texts of --file are fields.
@@ -46,8 +72,5 @@ std::string read_whole(const TextInputs& inputs, const std::string& command);
 
 /// Standard input to its end. Error cancelled when interrupted.
 std::string read_standard_input();
-
-/// One text a line.
-std::vector<std::string> parse_lines(std::string_view content);
 
 }  // namespace heed::cli

@@ -113,8 +113,10 @@ TEST(Forward, FaultsAreOneLine) {
     expect_fault(model.run("forward", {"--ids", file}), "bad.json");
   }
   expect_fault(model.run("forward", {"--ids", model.write("big.json", "[[23]]")}), "23");
-  expect_fault(model.run("forward", {"--ids", model.write("empty.json", "[[]]")}), "row 0");
-  expect_fault(model.run("forward", {"--ids", model.write("none.json", "[]")}), "found 0");
+  expect_fault(model.run("forward", {"--ids", model.write("empty.json", "[[]]")}),
+               "empty.json: needed rows of at least one token id, found none in row 1 of 1");
+  expect_fault(model.run("forward", {"--ids", model.write("none.json", "[]")}),
+               "none.json: needed rows");
   expect_fault(model.run("forward", {"a", "--ids", model.file("none.json")}), "not both");
   expect_fault(run_heed({"forward", "a", "--model", model.file("nowhere")}), "nowhere");
   EXPECT_FALSE(std::filesystem::exists("out.txt"));

@@ -151,6 +151,57 @@ TEST(Generate, TakesWhatTheCheckpointSaysUnlessToldOtherwise) {
   expect_fault(run_on(model, plain), "a factor above 0");
 }
 
+TEST(Generate, DrawsBeamsWhereTheFlagsOrTheCheckpointSaySo) {
+  const LetterModel decoder("gpt2_2x5"), translator("transformer_2x6");
+  for (const LetterModel* model : {&decoder, &translator}) {
+    for (const char* command : {"generate", "translate", "summarize"}) {
+      if (model == &decoder && command != std::string("generate")) continue;
+      const auto file = model->path() / "generation_config.json";
+      std::filesystem::remove(file);
+      const auto ids_of = [&](const std::vector<std::string>& more) {
+        std::vector<std::string> all = {command, "ab", "--json", "--max-new-tokens", "9"};
+        all.insert(all.end(), more.begin(), more.end());
+        const Result result = run_on(*model, all);
+        EXPECT_EQ(result.err, "") << command;
+        return json_lines(result)[0]["ids"];
+      };
+      const std::vector<std::string> flags = {"--beams", "3",      "--temperature",
+                                              "1.7",     "--seed", "3"};
+      const Json drawn = ids_of(flags), plain = ids_of({"--beams", "3"});
+      EXPECT_EQ(drawn, ids_of(flags));
+      EXPECT_NE(drawn, plain) << command;
+      EXPECT_NE(drawn, ids_of({"--beams", "3", "--temperature", "1.7", "--seed", "4"}));
+      EXPECT_NE(drawn, ids_of({"--temperature", "1.7", "--seed", "3"}));
+      EXPECT_EQ(plain, ids_of({"--beams", "3", "--temperature", "1e-6"}));
+      write_file(file, R"({"do_sample": true, "num_beams": 3, "temperature": 1.7, "top_k": 0})");
+      EXPECT_EQ(ids_of({"--seed", "3"}), drawn) << command;
+      EXPECT_EQ(ids_of({"--seed", "3", "--temperature", "1.7"}), drawn) << command;
+      EXPECT_EQ(ids_of({"--temperature", "0"}), plain) << command;
+    }
+  }
+}
+
+TEST(TextPlaces, AreToldOfTextsWithoutTokens) {
+  const LetterModel decoder("gpt2_2x5");  // whose texts have no special tokens
+  const TemporaryFolder folder;
+  const std::string lines = (folder / "t.txt").string(), objects = (folder / "t.jsonl").string();
+  write_file(lines, "ab\n\ncd\n");
+  write_file(objects, "{\"text\": \"ab\"}\n\n{\"text\": \"\"}\n");
+  for (const char* command : {"forward", "look"}) {
+    expect_fault(run_on(decoder, {command, "--file", lines}), "t.txt: line 2: ");
+    expect_fault(run_on(decoder, {command, "--file", objects}), "t.jsonl: line 3: ");
+    expect_fault(run_on(decoder, {command, "-"}, {.input = "ab\n\n"}), "standard input: line 2: ");
+  }
+  expect_fault(run_on(decoder, {"forward", "ab", "XY"}), "argument 2: needed a text of at least");
+  expect_fault(run_on(decoder, {"look", "ab", "XY"}), "found none in the text 'XY'");
+  const LetterModel translator("transformer_2x6");
+  Json config = read_json(translator.path() / "config.json");
+  config.erase("eos_token_id");  // else it stands behind the empty source
+  write_file(translator.path() / "config.json", config.dump());
+  expect_fault(run_on(translator, {"look", "ab", "XY", "--attention", "encoder"}),
+               "argument 2 must have at least one token");
+}
+
 TEST(Generate, RulesComeFromTheirOptions) {
   const LetterModel model("gpt2_2x5");
   const auto text_of = [&](std::vector<std::string> more) {
@@ -238,8 +289,9 @@ TEST(Generate, FaultsAreOneLine) {
   }
   expect_fault(run_on(model, {"generate", "a", "--samples", "2"}), "one text, always");
   expect_fault(run_on(model, {"generate", "a", "--stop", ""}), "at least one character");
-  expect_fault(run_on(model, {"generate", "a", "--beams", "2", "--temperature", "1"}),
-               "no temperature");
+  expect_fault(
+      run_on(model, {"generate", "a", "--beams", "2", "--temperature", "1", "--samples", "3"}),
+      "at most 2 samples");
   expect_fault(run_on(model, {"generate", "a", "--max-new-tokens", "0"}), "max-new-tokens");
   expect_fault(run_on(translator, {"generate", "a", "--context-end", "slide"}),
                "needs a causal language model");
