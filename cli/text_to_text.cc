@@ -1,8 +1,11 @@
 #include "cli/text_to_text.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 
 #include "cli/command.h"
+#include "heed/base/log.h"
 
 namespace heed::cli {
 
@@ -31,7 +34,13 @@ GenerateOptions text_to_text_options(const Context& context, const TextToTextArg
                                      const Translator& translator) {
   GenerateOptions choices = generation_options(context, arguments.generation, translator.defaults(),
                                                translator.tokenizer().get());
-  choices.samples = 1;
+  if (choices.samples > 1) {
+    log(LogLevel::warning,
+        fmt::format("the checkpoint's num_return_sequences is {}, but a text gives one here; heed "
+                    "generate gives them all",
+                    choices.samples));
+    choices.samples = 1;
+  }
   if (!arguments.target_prefix.empty()) {
     choices.target_prefix = translator.encode_target_prefix(arguments.target_prefix);
   }

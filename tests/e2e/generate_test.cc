@@ -181,6 +181,18 @@ TEST(Generate, DrawsBeamsWhereTheFlagsOrTheCheckpointSaySo) {
   }
 }
 
+TEST(Translate, TellsOfTextsThatTheCheckpointWantsMoreOf) {
+  const LetterModel model("transformer_2x6");
+  const Json alone = json_lines(run_on(model, {"translate", "ab", "--json"}))[0];
+  write_file(model.path() / "generation_config.json", R"({"num_return_sequences": 3})");
+  for (const char* command : {"translate", "summarize"}) {
+    const Result result = run_on(model, {command, "ab", "--json", "--max-new-tokens", "100"});
+    EXPECT_NE(result.err.find("num_return_sequences is 3"), std::string::npos) << result.err;
+    EXPECT_EQ(json_lines(result)[0]["ids"], alone["ids"]);
+  }
+  EXPECT_EQ(json_lines(run_on(model, {"generate", "ab", "--json", "--beams", "4"})).size(), 3u);
+}
+
 TEST(TextPlaces, AreToldOfTextsWithoutTokens) {
   const LetterModel decoder("gpt2_2x5");  // whose texts have no special tokens
   const TemporaryFolder folder;

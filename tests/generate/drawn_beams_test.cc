@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "heed/base/parallel.h"
 #include "heed/generate/beam_search.h"
