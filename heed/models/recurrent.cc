@@ -85,9 +85,12 @@ Recurrent::Recurrent(const RecurrentConfig& config, const Params& params)
     decoder_.emplace_back(params / "decoder", cell_, sizes);
   }
   if (attends_) attention_ = AdditiveAttention(params / "attention", width);
-  output_weight_ = config.tied ? target_words_.table()
-                               : (params / "output").tensor("weight", {config.target_vocab, width});
-  output_ = Linear({output_weight_, Tensor()});
+  const LinearWeights output =
+      config.tied
+          ? target_words_.weights()
+          : LinearWeights(params / "output", width, config.target_vocab, /*with_bias=*/false);
+  output_weight_ = output.weight;
+  output_ = Linear(output);
 }
 
 Memory Recurrent::encode(const EncoderInput& source, const Run& run) const {

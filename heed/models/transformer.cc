@@ -79,10 +79,12 @@ Transformer::Transformer(const TransformerConfig& config, const Params& params)
     encoder_norm_.emplace(encoder / "norm", config.width, config.epsilon, config.bias);
     decoder_norm_.emplace(decoder / "norm", config.width, config.epsilon, config.bias);
   }
-  output_weight_ = config.tied
-                       ? target_words_.table()
-                       : (params / "output").tensor("weight", {config.target_vocab, config.width});
-  output_ = Linear({output_weight_, Tensor()});
+  const LinearWeights output =
+      config.tied ? target_words_.weights()
+                  : LinearWeights(params / "output", config.width, config.target_vocab,
+                                  /*with_bias=*/false);
+  output_weight_ = output.weight;
+  output_ = Linear(output);
   trained_ = params.trained();
   (params / "transformer").release();
 }

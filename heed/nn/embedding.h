@@ -20,8 +20,6 @@ class Embedding {
     return weights_.blocks ? embedding(*weights_.blocks, ids)
                            : embedding(weights_.weight, ids, padding_);
   }
-  /// Undefined where the table is in blocks.
-  const Tensor& table() const { return weights_.weight; }
   /// The table as the matrix of an output product that is tied to it.
   const LinearWeights& weights() const { return weights_; }
 

@@ -16,8 +16,8 @@ namespace heed::testing {
 struct PairCase {
   /// What torch's models were given is "source" and "target", transformers' "input_ids" and
   /// "decoder_ids".
-  explicit PairCase(const std::string& name)
-      : model(load_encoder_decoder(golden_folder() / name)),
+  explicit PairCase(const std::string& name, const LoadOptions& options = {})
+      : model(load_encoder_decoder(golden_folder() / name, options)),
         expected(name + "/expected.safetensors"),
         source{
             .ids = one_of("source", "input_ids"), .lengths = lengths_of(expected), .type_ids = {}},
@@ -42,6 +42,15 @@ struct PairCase {
     return found ? found : expected[transformers];
   }
 };
+
+/// A model's matrices as bf16, the table that is its output too among them: 8 bits a number.
+inline void expect_bf16_runs(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const PairCase one(name, {.dtype = BlockKind::bf16});
+    const Tensor states = one.model->decode(one.target, one.model->encode(one.source));
+    expect_close(one.model->logits(states), one.expected["logits"], 0.1, name);
+  }
+}
 
 /// Rows of a batch, and their targets' first so many tokens, give what they give alone, as
 /// expect(found, wanted, what) has it.

@@ -29,6 +29,8 @@ TEST(Recurrent, EqualsTorchWithPackedSequences) {
   }
 }
 
+TEST(Recurrent, RunsInFewerBits) { testing::expect_bf16_runs(kRecurrents); }
+
 TEST(Recurrent, BatchMatesPaddingAndLaterTokensChangeNoBit) {
   testing::expect_rows_alone(
       kRecurrents, {1, 3, 5},

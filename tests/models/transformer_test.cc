@@ -35,6 +35,8 @@ TEST(Transformer, EqualsTorchWithMasksAndPadding) {
   }
 }
 
+TEST(Transformer, RunsInFewerBits) { testing::expect_bf16_runs(kTransformers); }
+
 TEST(Transformer, BatchMatesPaddingAndLaterTokensChangeNoBit) {
   // a single query has a kernel of its own
   testing::expect_rows_alone(kTransformers, {2, 3, 5}, expect_same_bits);

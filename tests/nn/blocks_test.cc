@@ -62,7 +62,7 @@ TEST(WeightsInBlocks, LayersTakeThemWhereTheSourceServesThem) {
   const Embedding words(params / "words", 50, 64);
   const Tensor ids = Tensor::from(std::vector<int32_t>{7, 49}, {2});
   expect_same_bits(words(ids).slice(0, 1, 2), dequantize(source->words.slice(49, 50)));
-  EXPECT_FALSE(words.table().defined());
+  EXPECT_FALSE(words.weights().weight.defined());
   expect_same_bits(Linear(words.weights())(x), BlockLinear({source->words}, {Tensor()})(x));
 }
 
