@@ -270,6 +270,18 @@ std::vector<HeadTask> tasks_of(const std::string& name, const std::string& famil
   return {};
 }
 
+/// Whether the class that config.json names has these weights for another task: heads for texts and
+/// for tokens have one name and one shape, and each would give numbers for the other's input.
+bool belongs_to_another(HeadTask task, const std::string& weight, const std::string& family,
+                        const std::string& class_name, const ConfigReader& config) {
+  const std::vector<HeadTask> own = tasks_of(class_name, family);
+  return std::ranges::none_of(own, [&](HeadTask other) { return other == task; }) &&
+         std::ranges::any_of(own, [&](HeadTask other) {
+           return EncoderHead::exists(other, family) &&
+                  EncoderHead::needed_weight(other, family, config) == weight;
+         });
+}
+
 }  // namespace
 
 std::shared_ptr<const EncoderHead> load_head(const std::filesystem::path& folder, HeadTask task) {
@@ -278,7 +290,8 @@ std::shared_ptr<const EncoderHead> load_head(const std::filesystem::path& folder
   const auto encoder = make_encoder(config, params);
   const std::string needed =
       EncoderHead::needed_weight(task, encoder->facts().architecture, config);
-  if (!params.contains(needed)) {
+  if (!params.contains(needed) ||
+      belongs_to_another(task, needed, encoder->facts().architecture, class_in(config), config)) {
     throw Error(ErrorCode::not_found,
                 fmt::format("{}: needs {}, which a checkpoint of the kind {} has; this one is {}",
                             folder.string(), needed, class_of(task), class_in(config)));

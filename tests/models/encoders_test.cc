@@ -106,6 +106,8 @@ TEST(Encoders, AHeadThatIsNotThereIsRefused) {
   expect_error(ErrorCode::not_found,
                {"classifier.weight", "ForSequenceClassification", "BertForQuestionAnswering"},
                [&] { load_head(folder, HeadTask::classify); });
+  expect_error(ErrorCode::not_found, {"ForTokenClassification", "BertForSequenceClassification"},
+               [&] { load_head(golden_folder() / "encoder_bert_classify", HeadTask::tag); });
   expect_error(ErrorCode::unsupported, {"roberta", "ForNextSentencePrediction"}, [&] {
     load_head(golden_folder() / "encoder_roberta_tag", HeadTask::next_sentence);
   });
