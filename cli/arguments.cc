@@ -51,4 +51,28 @@ std::string suggest(std::string_view given, const std::vector<std::string>& name
   return near.empty() ? "" : ", did you mean " + near.front() + "?";
 }
 
+std::string needed_and_found(const std::string& message) {
+  constexpr std::string_view kUnread = "Could not convert: ", kReceived = " required but received ",
+                             kMissing = " missing", kRequired = " required ", kMost = ": At Most ",
+                             kLeast = ": At least ";
+  const auto between = [&](size_t begin, size_t end) { return message.substr(begin, end - begin); };
+  if (message.starts_with(kUnread)) {
+    const size_t equals = message.find(" = ");
+    return between(kUnread.size(), equals) + ": needed a number, found " +
+           in_quotes(std::string_view(message).substr(equals + 3));
+  }
+  const size_t colon = message.find(": ");
+  if (const size_t received = message.find(kReceived); received != message.npos) {
+    const bool most = message.compare(colon, kMost.size(), kMost) == 0;
+    const std::string count = between(colon + (most ? kMost : kLeast).size(), received);
+    return between(0, colon) + ": needed at " + (most ? "most " : "least ") + count +
+           (count == "1" ? " value" : " values") + ", found " +
+           message.substr(received + kReceived.size());
+  }
+  const size_t required = message.find(kRequired);
+  if (required == message.npos || !message.ends_with(kMissing)) return message;
+  return between(0, colon) + ": needed " +
+         between(required + kRequired.size(), message.size() - kMissing.size()) + ", found nothing";
+}
+
 }  // namespace heed::cli

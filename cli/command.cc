@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -9,6 +10,7 @@
 
 #include "cli/help.h"
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 
 namespace heed::cli {
 namespace {
@@ -20,6 +22,16 @@ constexpr const char* kEveryCommand = "Options of every command";
   if (reason == EPIPE) throw OutputClosed{};
   throw Error(ErrorCode::io_failure,
               std::string("standard output: cannot write: ") + std::strerror(reason));
+}
+
+/// CLI11 takes a seed below 0 or above 64 bits for the largest there is.
+std::string whole_number(const std::string& given) {
+  uint64_t number = 0;
+  const char* end = given.data() + given.size();
+  const auto read = std::from_chars(given.data(), end, number);
+  if (read.ec == std::errc() && read.ptr == end) return "";
+  return "needed a whole number from 0 to " + std::to_string(UINT64_MAX) + ", found " +
+         in_quotes(given);
 }
 
 }  // namespace
@@ -65,7 +77,9 @@ void add_batch_option(CLI::App& command, Context& context) {
 }
 
 void add_seed_option(CLI::App& command, Context& context) {
-  command.add_option("--seed", context.seed, "Seed of the random numbers.")->type_name("N");
+  command.add_option("--seed", context.seed, "Seed of the random numbers.")
+      ->type_name("N")
+      ->check(whole_number);
 }
 
 void print(std::string_view text) {

@@ -94,7 +94,7 @@ std::string parse_message(const CLI::App& root, const CLI::ParseError& error,
     return "there is no command " + in_quotes(arguments.front()) +
            suggest(arguments.front(), command_names(root)) + "; heed --help lists them";
   }
-  std::string message = error.what();
+  std::string message = needed_and_found(error.what());
   if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !chosen.empty()) {
     const std::vector<std::string> extra = chosen.front()->remaining();
     if (!extra.empty() && extra.front().front() == '-') {

@@ -64,6 +64,21 @@ TEST(Program, UsersFaultsAreOneLineAndStatus2) {
   }
 }
 
+TEST(Program, NumbersOfValuesAndValuesAreToldAsNeededAndFound) {
+  const auto look = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"look", "a"});
+    return run_heed(more);
+  };
+  expect_one_line(look({"--layer", "1", "--layer", "2"}), 2,
+                  "--layer: needed at most 1 value, found 2; heed look --help");
+  expect_one_line(look({"--seed"}), 2, "--seed: needed N, found nothing");
+  expect_one_line(run_heed({"tokens", "--decode", "a = 1"}), 2,
+                  "--decode: needed a number, found 'a = 1'");
+  for (const std::string seed : {"-1", "1.5", "18446744073709551616", "x"}) {
+    expect_one_line(look({"--seed=" + seed}), 2, "from 0 to 18446744073709551615, found '" + seed);
+  }
+}
+
 TEST(Program, TellsItsVersion) {
   const Result version = run_heed({"--version"});
   EXPECT_EQ(version.status, 0);
