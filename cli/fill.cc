@@ -121,7 +121,8 @@ void add_fill(CLI::App& root, Context& context) {
       .add_option("--targets", options->targets,
                   "Rank these words alone, by commas; their scores stay shares of all words.")
       ->type_name("WORDS")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->default_str("");
   command
       .add_option("--save", options->save, "Write the words to F (.jsonl, .json or .csv) instead.")
       ->type_name("F");

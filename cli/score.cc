@@ -57,6 +57,18 @@ std::vector<Scored> read_inputs(const Options& options) {
   return all;
 }
 
+/// The ids of every text, all of them before the first is scored: one without a token is refused.
+void encode_all(std::vector<Scored>& inputs, const TextGenerator& generator) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].is_text) inputs[i].ids = generator.encode(inputs[i].text);
+    if (!inputs[i].ids.empty()) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("score: needed a token or more of each text, found none in text {} of "
+                            "{}; leave such texts (empty lines) out",
+                            i + 1, inputs.size()));
+  }
+}
+
 OutJson logprobs_json(const TextScore& score) {
   OutJson all = OutJson::array();
   for (const float logprob : score.logprobs) {
@@ -112,7 +124,6 @@ void run_pairs(const Context& context, const Options& options) {
                             sources.size(), targets.size()));
   }
   const TerminalStyle style = terminal_style(context.no_color);
-  if (!context.json) print(kHeading);
   for (size_t i = 0; i < sources.size(); ++i) {
     const TextScore score = score_target(translator.model(), sources[i],
                                          *translator.special().decoder_start, targets[i]);
@@ -125,6 +136,7 @@ void run_pairs(const Context& context, const Options& options) {
                   {"logprob", score.sum},
                   {"perplexity", score.perplexity()}});
     } else {
+      if (i == 0) print(kHeading);
       print(line(score.perplexity(), score.sum, score.tokens, by_ids ? "" : options.targets[i],
                  style.width, style.unicode));
     }
@@ -141,10 +153,9 @@ void run(const Context& context, const Options& options) {
   const TextGenerator generator =
       TextGenerator::load(find_model(context.model), load_options(options.load));
   const TerminalStyle style = terminal_style(context.no_color);
-  if (!context.json) print(kHeading);
+  encode_all(inputs, generator);
   TextScore all;
-  for (Scored& one : inputs) {
-    if (one.is_text) one.ids = generator.encode(one.text);
+  for (const Scored& one : inputs) {
     const ScoreOptions usual;
     ScoreOptions how{.context = options.context.value_or(usual.context),
                      .stride = options.stride.value_or(usual.stride)};
@@ -161,6 +172,7 @@ void run(const Context& context, const Options& options) {
                   {"logprob", score.sum},
                   {"perplexity", score.perplexity()}});
     } else {
+      if (&one == &inputs.front()) print(kHeading);
       print(
           line(score.perplexity(), score.sum, score.tokens, one.text, style.width, style.unicode));
     }
@@ -198,12 +210,14 @@ void add_score(CLI::App& root, Context& context) {
       .add_option("--source", options->sources,
                   "A source text for an encoder-decoder; may be given several times.")
       ->type_name("TEXT")
+      ->default_str("")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command
       .add_option("--target", options->targets,
                   "The text that is to be made of it; as many as there are sources.")
       ->type_name("TEXT")
+      ->default_str("")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command

@@ -258,7 +258,12 @@ TEST(Score, TellsLogProbabilitiesAndPerplexity) {
       json_lines(run_on(model, {"score", "--whole", "--file", (folder / "long.txt").string(),
                                 "--context", "8", "--stride", "3", "--json"}));
   ASSERT_EQ(whole.size(), 1u);
-  expect_fault(run_on(model, {"score", "a", "--context", "1"}), "context must be at least 2");
+  const Result context = run_on(model, {"score", "a", "--context", "1"});
+  expect_fault(context, "context must be at least 2");
+  EXPECT_EQ(context.out, "") << "no heading without a line below it";
+  const Result empty = run_on(model, {"score", "ab", "", "c"});
+  expect_fault(empty, "found none in text 2 of 3");
+  EXPECT_EQ(empty.out, "");
   expect_fault(run_on(model, {"score", "a", "--whole"}), "--whole takes one text");
 }
 
