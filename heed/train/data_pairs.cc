@@ -139,10 +139,10 @@ std::vector<TextPair> read_pairs(const std::string& files, const PairFields& fie
   if (paths.size() == 1 && ending == ".tsv") {
     return parse_pairs_tsv(read_file(paths[0]), files, bad);
   }
-  if (paths.size() == 1 && ending == ".jsonl") {
+  if (paths.size() == 1 && (ending == ".jsonl" || ending == ".ndjson")) {
     return parse_pairs_json(read_file(paths[0]), fields, files, bad);
   }
-  if (paths.size() == 2) {
+  if (paths.size() == 2 && !paths[0].empty() && !paths[1].empty()) {
     return parse_aligned(read_file(paths[0]), read_file(paths[1]), paths[0].string(),
                          paths[1].string(), bad);
   }

@@ -19,10 +19,32 @@ namespace {
 
 constexpr const char* kUsualLabel = "label";
 
-/// Which of the names is wanted, or nothing.
-std::optional<size_t> index_of(const std::vector<std::string>& names, const std::string& name) {
+std::string label_of(const LabeledFields& fields) {
+  return fields.label.empty() ? kUsualLabel : fields.label;
+}
+
+/// A text that is its own label, or its own second text, would teach nothing.
+void check_apart(const LabeledFields& fields) {
+  const std::string label = label_of(fields);
+  const auto same = [](const char* one, const char* other, const std::string& name) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("data: {} and {} must be two columns, but both are {}", one, other,
+                            in_quotes(name)));
+  };
+  if (fields.text == label) same("text_column", "label_column", label);
+  if (fields.text == fields.pair) same("text_column", "pair_column", fields.pair);
+  if (fields.pair == label) same("pair_column", "label_column", label);
+}
+
+/// Which of the names is wanted, or nothing. Error invalid_argument where two columns have it.
+std::optional<size_t> index_of(const std::vector<std::string>& names, const std::string& name,
+                               const std::string& where) {
   const auto found = std::ranges::find(names, name);
   if (found == names.end()) return std::nullopt;
+  if (const auto count = std::ranges::count(names, name); count > 1) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: needed one column {}, found {}", where, in_quotes(name), count));
+  }
   return static_cast<size_t>(found - names.begin());
 }
 
@@ -34,10 +56,10 @@ struct Columns {
 
 Columns columns_of(const std::vector<std::string>& header, const LabeledFields& fields,
                    const std::string& where) {
-  const auto text = index_of(header, fields.text);
+  const auto text = index_of(header, fields.text, where);
   const bool paired = !fields.pair.empty();
-  const auto pair = paired ? index_of(header, fields.pair) : std::nullopt;
-  auto label = index_of(header, fields.label.empty() ? kUsualLabel : fields.label);
+  const auto pair = paired ? index_of(header, fields.pair, where) : std::nullopt;
+  auto label = index_of(header, label_of(fields), where);
   if (!label && fields.label.empty() && header.size() == (paired ? 3 : 2)) {
     label = 0;
     while (label == text || label == pair) ++*label;
@@ -49,7 +71,7 @@ Columns columns_of(const std::vector<std::string>& header, const LabeledFields& 
   };
   if (!text) refuse(fields.text, "text_column");
   if (paired && !pair) refuse(fields.pair, "pair_column");
-  if (!label) refuse(fields.label.empty() ? kUsualLabel : fields.label, "label_column");
+  if (!label) refuse(label_of(fields), "label_column");
   return {*text, *label, pair};
 }
 
@@ -112,7 +134,7 @@ std::optional<LabeledText> from_json(const std::string& line, const std::string&
     *fault = "is not JSON";
     return std::nullopt;
   }
-  const std::string& label_name = fields.label.empty() ? kUsualLabel : fields.label;
+  const std::string label_name = label_of(fields);
   auto text = object.is_object() ? member(object, fields.text) : std::nullopt;
   auto label = object.is_object() ? member(object, label_name) : std::nullopt;
   const bool paired = !fields.pair.empty();
@@ -179,6 +201,7 @@ std::vector<LabeledText> parse_labeled_json(std::string_view content, const Labe
 
 std::vector<LabeledText> read_labeled_texts(const std::filesystem::path& path,
                                             const LabeledFields& fields, BadRows& bad) {
+  check_apart(fields);
   const std::string ending = ending_of(path);
   const std::string where = path.string();
   if (ending == ".csv") return parse_labeled_csv(read_file(path), fields, where, bad);

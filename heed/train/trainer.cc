@@ -186,6 +186,11 @@ std::optional<TrainingState> Trainer::find_state(bool resume) {
   std::string from = together(group_, [&]() -> std::string {
     if (!group_.is_first()) return "";
     if (resume) state = earlier();
+    if (resume && !state) {
+      log(LogLevel::warning, fmt::format("resume: {} holds no checkpoint to go on from; the run "
+                                         "begins at its first step",
+                                         settings_.out));
+    }
     folder_.write_model_files(*task_, folder_.path());
     folder_.write_settings(settings_);
     return state ? folder_.checkpoints().path_of(state->step).string() : "";

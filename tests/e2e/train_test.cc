@@ -139,6 +139,12 @@ TEST_F(Train, AResumedRunEndsWithTheSameBits) {
   EXPECT_EQ(rest.err.find("schedule"), std::string::npos) << rest.err;
 }
 
+TEST_F(Train, AResumedRunThatNeverWasIsTold) {
+  const Result got = run_heed(with(language_model("new", "2"), {"--resume"}));
+  EXPECT_EQ(got.status, 0) << got.err;
+  EXPECT_NE(got.err.find("holds no checkpoint to go on from"), std::string::npos) << got.err;
+}
+
 TEST_F(Train, AResumedRunsMetricsAreThoseOfTheWhole) {
   // a checkpoint lies between two lines of metrics
   const auto losses = [&](const char* run) {

@@ -122,6 +122,19 @@ TEST(LabeledData, NamesBadRowsOrCountsThem) {
                [&] { parse_labeled_csv("text,label\n\xFF,x\n", {}, "f.csv", strict); });
 }
 
+TEST(LabeledData, ColumnsAreOneEach) {
+  BadRows bad;
+  expect_error(ErrorCode::invalid_argument, {"f.csv: needed one column 'text', found 2"},
+               [&] { parse_labeled_csv("text,text,label\na,b,x\n", {}, "f.csv", bad); });
+  EXPECT_EQ(parse_labeled_csv("text,more,more,label\na,b,c,x\n", {}, "f.csv", bad).size(), 1U);
+  const TemporaryFolder folder;
+  write_file(folder / "a.csv", "text,label\na,x\n");
+  expect_error(ErrorCode::invalid_argument, {"text_column and label_column", "both are 'label'"},
+               [&] { read_labeled_texts(folder / "a.csv", {.text = "label"}, bad); });
+  expect_error(ErrorCode::invalid_argument, {"text_column and pair_column", "both are 'text'"},
+               [&] { read_labeled_texts(folder / "a.csv", {.pair = "text"}, bad); });
+}
+
 TEST(LabeledData, NamesClasses) {
   const auto rows = [](std::initializer_list<const char*> labels) {
     std::vector<LabeledText> all;
@@ -174,7 +187,10 @@ TEST(PairData, ReadsBothForms) {
                [&] { parse_aligned("a\n", " \n", "f.en", "f.de", bad); });
   expect_error(ErrorCode::corrupt_data, {"found 3 cells"},
                [&] { parse_pairs_tsv("a\tb\tc\n", "f.tsv", bad); });
-  expect_error(ErrorCode::invalid_argument, {"FILE,FILE"}, [&] { read_pairs("one.txt", {}, bad); });
+  for (const char* files : {"one.txt", "one.en,", ",one.de"}) {
+    expect_error(ErrorCode::invalid_argument, {files, "FILE,FILE"},
+                 [&] { read_pairs(files, {}, bad); });
+  }
 }
 
 TEST(Data, EndingsAreTheSameInUpperCase) {
@@ -182,6 +198,8 @@ TEST(Data, EndingsAreTheSameInUpperCase) {
   BadRows bad;
   write_file(folder / "A.TSV", "a\tx\n");
   EXPECT_EQ(read_pairs((folder / "A.TSV").string(), {}, bad).at(0).target, "x");
+  write_file(folder / "A.NDJSON", "{\"source\": \"a\", \"target\": \"x\"}\n");
+  EXPECT_EQ(read_pairs((folder / "A.NDJSON").string(), {}, bad).at(0).target, "x");
   write_file(folder / "A.CSV", "text,label\na,x\n");
   EXPECT_EQ(read_labeled_texts(folder / "A.CSV", {}, bad).at(0).label, "x");
   write_npy(folder / "A.NPY", Tensor::from(std::vector<int32_t>{1, 2}, {2}));
