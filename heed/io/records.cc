@@ -39,8 +39,8 @@ std::vector<TextRecord> json_line_records(std::string_view content, const std::s
         if (value.is_string()) names.push_back(name);
       }
       fail(ErrorCode::invalid_argument, place,
-           "has no string field " + in_quotes(field) + "; --field may be " +
-               (names.empty() ? "no field of it" : listed(names)));
+           "has no string field " + in_quotes(field) + "; it has " +
+               (names.empty() ? "none" : listed(names)));
     }
     records.push_back({found->get<std::string>(), number});
   }
@@ -55,7 +55,11 @@ std::vector<TextRecord> csv_records(std::string_view content, const std::string&
   const auto found = std::find(header.begin(), header.end(), column);
   if (found == header.end()) {
     fail(ErrorCode::invalid_argument, where,
-         "has no column " + in_quotes(column) + "; --field may be " + listed(header));
+         "has no column " + in_quotes(column) + "; it has " + listed(header));
+  }
+  if (const auto count = std::count(found, header.end(), column); count > 1) {
+    fail(ErrorCode::invalid_argument, where,
+         "needed one column " + in_quotes(column) + ", found " + std::to_string(count));
   }
   const auto place = static_cast<size_t>(found - header.begin());
   std::vector<TextRecord> records;

@@ -136,12 +136,14 @@ TEST_F(Texts, FaultsNameThePlaceAndTheWayOut) {
   expect_fault({"-"}, "standard input: needed one text a line, found none");
   expect_fault({"--file", (folder_ / "none.txt").string()}, "none.txt");
   expect_fault({"--file", folder_.path().string()}, folder_.path().string());
-  expect_fault({"--file", file("a.csv", "id,body\n1,a\n")}, "--field may be id, body");
+  expect_fault({"--file", file("a.csv", "id,body\n1,a\n")}, "no column 'text'; it has id, body");
+  expect_fault({"--file", file("d.csv", "text,text\na,b\n")}, "needed one column 'text', found 2");
   expect_fault({"--file", file("b.csv", "id,text\n1\n")}, "b.csv:2");
   expect_fault({"--file", file("c.csv", "text\n\"a\n")}, "c.csv:2: the quote");
   expect_fault({"--file", file("d.csv", "text\n\"a\"b\n")}, "d.csv:2");
   expect_fault({"--file", file("a.jsonl", "{\"text\": \"a\"}\n{\"text\"\n")}, "a.jsonl:2");
-  expect_fault({"--file", file("b.jsonl", "{\"body\": \"a\"}\n")}, "--field may be body");
+  expect_fault({"--file", file("b.jsonl", "{\"body\": \"a\"}\n")},
+               "no string field 'text'; it has body");
   expect_fault({"--file", file("c.jsonl", "[1]\n")}, "a JSON object a line");
 }
 
