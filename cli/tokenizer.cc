@@ -47,10 +47,10 @@ struct Options {
 };
 
 TokenizerTraining training_of(const Options& options) {
-  TokenizerTraining training{.kind = options.kind == "chars"     ? TokenizerKind::chars
-                                     : options.kind == "bpe"     ? TokenizerKind::bpe
-                                     : options.kind == "unigram" ? TokenizerKind::unigram
-                                                                 : TokenizerKind::wordpiece,
+  TokenizerTraining training{.kind = options.kind == "characters" ? TokenizerKind::characters
+                                     : options.kind == "bpe"      ? TokenizerKind::bpe
+                                     : options.kind == "unigram"  ? TokenizerKind::unigram
+                                                                  : TokenizerKind::wordpiece,
                              .vocab = options.vocab,
                              .lowercase = options.lowercase};
   if (options.min_frequency > 0) training.min_frequency = options.min_frequency;
@@ -162,7 +162,7 @@ void add_tokenizer(CLI::App& root, Context& context) {
            "The result is a tokenizer.json that heed and the tokenizers library load. A text "
            "is a line of a file, with its end; of a .jsonl or .csv it is a field. bpe is "
            "byte-level as GPT-2's: it knows every text. wordpiece is cased unless --lowercase "
-           "is given. unigram is T5's: the likeliest of all ways to cut. chars gives every "
+           "is given. unigram is T5's: the likeliest of all ways to cut. characters gives every "
            "character an id, by code point.",
        .example = "heed tokenizer train input.txt --kind bpe --vocab 4096 -o tokenizer.json"},
       [&context, options] { train(context, *options); });
@@ -176,13 +176,13 @@ void add_tokenizer(CLI::App& root, Context& context) {
       ->type_name("NAME")
       ->default_str(kUsualField);
   command.add_option("--kind", options->kind, "What the pieces are.")
-      ->check(CLI::IsMember({"chars", "bpe", "wordpiece", "unigram"}));
+      ->check(CLI::IsMember({"characters", "bpe", "wordpiece", "unigram"}));
   command.add_option("--vocab", options->vocab, "Learn at most N pieces, special ones included.")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
   command
       .add_option("--min-frequency", options->min_frequency,
-                  "Merge pairs that occur N times (2 without it); with chars, keep characters that "
+                  "Merge pairs that occur N times (2 without it); with characters, keep those that "
                   "do (1).")
       ->type_name("N")
       ->default_str("")
@@ -199,8 +199,7 @@ void add_tokenizer(CLI::App& root, Context& context) {
       .add_option(
           "--unknown", options->unknown,
           "Special token for what has no piece (wordpiece: [UNK], unigram: <unk>). Without it "
-          "chars keeps "
-          "every character.")
+          "characters keeps every character.")
       ->type_name("TOKEN");
   command.add_flag("--lowercase", options->lowercase, "Read texts in lower case.");
   command.add_option("-o,--output", options->output, "File or folder to write.")->type_name("F");

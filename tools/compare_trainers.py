@@ -103,7 +103,7 @@ def unigram_agreement(ours, theirs):
     return len(both), len(a.keys() | b.keys()), max(abs(a[piece] - b[piece]) for piece in both)
 
 
-LIBRARY = {"bpe": library_bpe, "wordpiece": library_wordpiece, "chars": library_chars,
+LIBRARY = {"bpe": library_bpe, "wordpiece": library_wordpiece, "characters": library_chars,
            "unigram": library_unigram}
 
 
@@ -152,7 +152,7 @@ def compare(options, file, kind, vocab, lowercase, folder):
                    stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - start
     ours = Tokenizer.from_file(str(path))
-    difficult = DIFFICULT if kind != "chars" else []  # it knows no other characters
+    difficult = DIFFICULT if kind != "characters" else []  # it knows no other characters
     sample = texts + difficult
     if kind == "unigram":
         shared, of, apart = unigram_agreement(ours, theirs)
@@ -183,7 +183,7 @@ def main():
         for file in options.files:
             for lowercase in (False, True):
                 for kind in options.kinds:
-                    sizes = [4096] if kind == "chars" else map(int, options.vocab.split(","))
+                    sizes = [4096] if kind == "characters" else map(int, options.vocab.split(","))
                     for vocab in sizes:
                         wrong += compare(options, file, kind, vocab, lowercase,
                                          pathlib.Path(folder))

@@ -89,7 +89,7 @@ struct TokenizerTrainer::State {
 
   void count(const PiecedText& text) {
     const std::u32string_view all = text.text.chars;
-    if (options.kind == TokenizerKind::chars) {
+    if (options.kind == TokenizerKind::characters) {
       for (const char32_t c : all) ++chars[c];
       return;
     }
@@ -172,7 +172,7 @@ struct TokenizerTrainer::State {
   }
 
   LearnedPieces learn(const Progress& progress) const {
-    if (options.kind == TokenizerKind::chars) return char_pieces();
+    if (options.kind == TokenizerKind::characters) return char_pieces();
     if (options.kind == TokenizerKind::unigram) return unigram_pieces(progress);
     BpeTraining training{.vocab = options.vocab,
                          .min_frequency = options.min_frequency.value_or(2),

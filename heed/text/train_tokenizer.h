@@ -13,7 +13,7 @@ namespace heed {
 
 /// Characters (a piece each), byte-level byte-pair encoding as GPT-2's (nothing is unknown to it),
 /// WordPiece as BERT's, or Unigram as T5's.
-enum class TokenizerKind { chars, bpe, wordpiece, unigram };
+enum class TokenizerKind { characters, bpe, wordpiece, unigram };
 
 struct TokenizerTraining {
   TokenizerKind kind = TokenizerKind::bpe;
@@ -22,10 +22,10 @@ struct TokenizerTraining {
   /// unigram.
   std::optional<int64_t> min_frequency;
   /// The first ids, in this order. Default: <|endoftext|> for bpe, BERT's [PAD] [UNK] [CLS] [SEP]
-  /// [MASK] for wordpiece, T5's <pad> </s> <unk> for unigram, none for chars.
+  /// [MASK] for wordpiece, T5's <pad> </s> <unk> for unigram, none for characters.
   std::optional<std::vector<std::string>> special;
   /// For what has no piece: a special token. Default: [UNK] for wordpiece, <unk> for unigram; none
-  /// for chars, which then need a piece for every character. None for bpe.
+  /// for characters, which then need a piece for every character. None for bpe.
   std::optional<std::string> unknown;
   bool lowercase = false;
 };

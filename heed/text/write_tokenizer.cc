@@ -99,7 +99,7 @@ OrderedJson t5_template(const std::vector<std::string>& special) {
 OrderedJson post_processor(TokenizerKind kind, const std::vector<std::string>& special) {
   if (kind == TokenizerKind::unigram) return t5_template(special);
   if (kind == TokenizerKind::wordpiece) return bert_processing(special);
-  if (kind == TokenizerKind::chars) return nullptr;
+  if (kind == TokenizerKind::characters) return nullptr;
   return {{"type", "ByteLevel"},
           {"add_prefix_space", true},
           {"trim_offsets", false},
@@ -125,7 +125,7 @@ OrderedJson trained_parts(const TokenizerTraining& options) {
   OrderedJson parts = {{"normalizer", nullptr}, {"pre_tokenizer", nullptr}};
   if (options.lowercase) parts["normalizer"] = {{"type", "Lowercase"}};
   switch (options.kind) {
-    case TokenizerKind::chars:
+    case TokenizerKind::characters:
       parts["decoder"] = {{"type", "Fuse"}};
       break;
     case TokenizerKind::bpe:

@@ -31,7 +31,7 @@ struct Learnt {
   std::string_view name;
   TokenizerKind kind;
 };
-constexpr std::array<Learnt, 4> kLearnt = {{{"characters", TokenizerKind::chars},
+constexpr std::array<Learnt, 4> kLearnt = {{{"characters", TokenizerKind::characters},
                                             {"bpe", TokenizerKind::bpe},
                                             {"wordpiece", TokenizerKind::wordpiece},
                                             {"unigram", TokenizerKind::unigram}}};

@@ -36,10 +36,10 @@ TEST_F(TokenizerTrain, ItsResultIsReadByTokens) {
 }
 
 TEST_F(TokenizerTrain, CharactersKeepTheEndsOfLines) {
-  const Result got = train({text_file(), "--kind", "chars", "--json"});
+  const Result got = train({text_file(), "--kind", "characters", "--json"});
   EXPECT_EQ(got.status, 0) << got.err;
   const Json last = parse_json(got.out, "stdout");
-  EXPECT_EQ(last["kind"], "chars");
+  EXPECT_EQ(last["kind"], "characters");
   EXPECT_EQ(last["pieces"], 11);
   const Result decoded =
       run_heed({"tokens", "--decode", "0,3,2,10", "--model", folder_.path().string()});
@@ -50,19 +50,20 @@ TEST_F(TokenizerTrain, AByteOrderMarkIsNoPiece) {
   write_file(folder_ / "marked.txt",
              "\xEF\xBB\xBF"
              "abab");
-  ASSERT_EQ(train({(folder_ / "marked.txt").string(), "--kind", "chars"}).status, 0);
+  ASSERT_EQ(train({(folder_ / "marked.txt").string(), "--kind", "characters"}).status, 0);
   const Json vocab = read_json(folder_ / "tokenizer.json")["model"]["vocab"];
   EXPECT_EQ(vocab, Json::parse(R"({"a": 0, "b": 1})"));
 }
 
 TEST_F(TokenizerTrain, TakesFieldsAndStandardInput) {
   write_file(folder_ / "a.csv", "label,says\n1,aab\n2,ab\n");
-  EXPECT_EQ(train({(folder_ / "a.csv").string(), "--field", "says", "--kind", "chars"}).status, 0);
+  EXPECT_EQ(train({(folder_ / "a.csv").string(), "--field", "says", "--kind", "characters"}).status,
+            0);
   const Json vocab = read_json(folder_ / "tokenizer.json")["model"]["vocab"];
   EXPECT_EQ(vocab, Json::parse(R"({"a": 0, "b": 1})"));
   Invocation how;
   how.input = "xyx";
-  const Result piped = run_heed({"tokenizer", "train", "-", "--kind", "chars", "--special",
+  const Result piped = run_heed({"tokenizer", "train", "-", "--kind", "characters", "--special",
                                  "<s>,</s>", "-o", folder_.path().string()},
                                 how);
   EXPECT_EQ(piped.status, 0) << piped.err;

@@ -83,7 +83,7 @@ const std::vector<std::string> kTexts = {
     "The cat sat on the mat.\n", "The cats sat, the mats sat.\n", "Gr\u00fc\u00dfe \u4f60\u597d\n"};
 
 TEST(TrainTokenizer, CharactersComeBackAsTheyWere) {
-  const auto tokenizer = trained({.kind = TokenizerKind::chars}, {"ba\n", "c\u00e9 \n"});
+  const auto tokenizer = trained({.kind = TokenizerKind::characters}, {"ba\n", "c\u00e9 \n"});
   EXPECT_EQ(tokenizer->vocab_size(), 6);
   const Encoding got = tokenizer->encode("\n cab\u00e9");
   EXPECT_EQ(got.ids, (std::vector<int32_t>{0, 1, 4, 2, 3, 5}));  // by code point
@@ -147,7 +147,7 @@ TEST(TrainTokenizer, UnigramHasT5sTemplateAndGivesTextsBack) {
 }
 
 TEST(TrainTokenizer, SpecialTokensAndTheUnknownOne) {
-  const auto tokenizer = trained({.kind = TokenizerKind::chars,
+  const auto tokenizer = trained({.kind = TokenizerKind::characters,
                                   .vocab = 5,
                                   .special = Pieces{"<pad>", "<s>"},
                                   .unknown = "<unk>"},
@@ -159,7 +159,7 @@ TEST(TrainTokenizer, SpecialTokensAndTheUnknownOne) {
 }
 
 TEST(TrainTokenizer, TheOrderOfTextsDecidesNothing) {
-  for (const auto kind : {TokenizerKind::chars, TokenizerKind::bpe, TokenizerKind::wordpiece,
+  for (const auto kind : {TokenizerKind::characters, TokenizerKind::bpe, TokenizerKind::wordpiece,
                           TokenizerKind::unigram}) {
     const TokenizerTraining options{.kind = kind, .vocab = 300};
     EXPECT_EQ(learn(options, kTexts), learn(options, {kTexts.rbegin(), kTexts.rend()}));
@@ -173,9 +173,11 @@ TEST(TrainTokenizer, RefusesWhatCannotBe) {
   };
   refused({.vocab = 0}, {"vocab", "at least 1"});
   refused({.vocab = 256}, {"vocab must be at least 257", "256 bytes", "is 256"});
-  refused({.kind = TokenizerKind::chars, .vocab = 3}, {"vocab must be at least", "characters"});
+  refused({.kind = TokenizerKind::characters, .vocab = 3},
+          {"vocab must be at least", "characters"});
   refused({.kind = TokenizerKind::wordpiece, .vocab = 9}, {"vocab must be at least", "characters"});
-  refused({.kind = TokenizerKind::chars, .min_frequency = 2}, {"occur less than 2", "unknown"});
+  refused({.kind = TokenizerKind::characters, .min_frequency = 2},
+          {"occur less than 2", "unknown"});
   refused({.min_frequency = 0}, {"min_frequency", "0"});
   refused({.special = Pieces{"a", "a"}}, {"'a'", "twice"});
   refused({.special = Pieces{""}}, {"not empty"});
