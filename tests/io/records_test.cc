@@ -45,7 +45,7 @@ TEST(JsonLineRecords, FaultsNameTheLine) {
   refused(ErrorCode::corrupt_data, {"f.jsonl:2"}, "{\"text\": ");
   refused(ErrorCode::invalid_argument, {"f.jsonl:2", "'text'", "body, title"},
           R"({"title": "a", "n": 1, "body": "b"})");
-  refused(ErrorCode::invalid_argument, {"f.jsonl:2", "'text'", "no field of it"}, R"({"text": 1})");
+  refused(ErrorCode::invalid_argument, {"f.jsonl:2", "'text'", "it has none"}, R"({"text": 1})");
   refused(ErrorCode::corrupt_data, {"f.jsonl:3"}, "");
 }
 
