@@ -12,7 +12,8 @@ import sys
 
 FILE = pathlib.Path(__file__).resolve().parent.parent / "heed" / "lessons" / "race_record.cc"
 TABLES = {"parameters": "racers", "words": "words copied", "copies": "sentences copied",
-          "verbs": "verbs agreed", "update_ms": "milliseconds", "reach_new": "reach before training",
+          "verbs": "verbs agreed", "nested": "verbs by subjects",
+          "update_ms": "milliseconds", "reach_new": "reach before training",
           "reach_trained": "reach after training"}
 
 
@@ -32,7 +33,7 @@ def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__.strip())
     steps = {step["name"]: step for step in json.load(sys.stdin)["steps"]}
-    seed, threads, _, seconds = steps["run"]["values"][0]
+    seed, threads, *_, seconds = steps["run"]["values"][0]
     fields = "".join(f".{field} = {table(steps[name]['values'])},\n"
                      for field, name in TABLES.items())
     FILE.write_text(f"""// Written by tools/record_race.py from `heed explain recurrent --run --json`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -24,7 +25,7 @@ namespace heed::lessons_internal {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using MakeBatch = RaceBatch (*)(uint64_t seed, int64_t rows, int64_t length);
+using MakeBatch = std::function<RaceBatch(int64_t update, int64_t rows, int64_t length)>;
 
 constexpr int64_t kMostRows = 64, kLeastRows = 8;  // of a batch
 constexpr int64_t kBatchWords = 1000;              // between those
@@ -96,18 +97,18 @@ class Racer {
     backward(cross_entropy(states(batch), model_->output_weight(), {}, batch.targets));
   }
 
-  /// kRaceUpdates batches, one length after the other.
-  void learn(MakeBatch make, uint64_t seed, const std::function<void()>& updated) const {
+  /// One length after the other.
+  void learn(int64_t updates, const MakeBatch& make, const std::function<void()>& updated) const {
     const auto optimizer = make_optimizer({}, group_parameters(store_.trained(), 0));
     const ScheduleOptions schedule{.kind = ScheduleKind::linear,
                                    .peak = kRate,
                                    .warmup_steps = kWarmup,
-                                   .total_steps = kRaceUpdates};
-    for (int64_t update = 0; update < kRaceUpdates; ++update) {
+                                   .total_steps = updates};
+    for (int64_t update = 0; update < updates; ++update) {
       check_cancelled();
       const int64_t length = kRaceLengths[static_cast<size_t>(update) % kRaceLengths.size()];
       const int64_t rows = std::clamp(kBatchWords / length, kLeastRows, kMostRows);
-      backward_of(make(derived_seed(seed, static_cast<uint64_t>(update)), rows, length));
+      backward_of(make(update, rows, length));
       optimizer->step(learning_rate(schedule, update),
                       clip_factor(optimizer->gradient_norm(), kClip));
       updated();
@@ -194,6 +195,11 @@ float mean_reach(const Racer& racer, uint64_t seed, int64_t length) {
   return static_cast<float>(sum / static_cast<double>(kMarked));
 }
 
+float verbs_right(const Racer& racer, uint64_t seed, int64_t length, int64_t subjects) {
+  const uint64_t test = derived_seed(seed_of(seed, kTest, length), static_cast<uint64_t>(subjects));
+  return right_of(racer, agreement(test, kTestRows, length, subjects)).answers;
+}
+
 /// Fills a racer's column of every table.
 class Course {
  public:
@@ -203,8 +209,14 @@ class Course {
   void copy(size_t which) const {
     const Racer racer(which, result_.seed);
     result_.parameters.at({0, column(which)}) = static_cast<float>(racer.numel());
-    racer.learn(copying, seed_of(result_.seed, kCopying, 0), updated_);
-    each_length([&](int64_t row, int64_t length) {
+    const uint64_t seed = seed_of(result_.seed, kCopying, 0);
+    racer.learn(
+        kCopyUpdates,
+        [&](int64_t update, int64_t rows, int64_t length) {
+          return copying(derived_seed(seed, static_cast<uint64_t>(update)), rows, length);
+        },
+        updated_);
+    each_of(kRaceLengths, [&](int64_t row, int64_t length) {
       const Right right = right_of(
           racer, copying(seed_of(result_.seed, kTest, length), kTestWords / length, length));
       result_.words.at({row, column(which)}) = right.answers;
@@ -215,25 +227,34 @@ class Course {
 
   void agree(size_t which) const {
     const Racer racer(which, result_.seed);
-    each_length([&](int64_t row, int64_t length) {
+    each_of(kRaceLengths, [&](int64_t row, int64_t length) {
       result_.reach_new.at({row, column(which)}) = mean_reach(racer, result_.seed, length);
     });
-    racer.learn(agreement, seed_of(result_.seed, kAgreement, 0), updated_);
-    each_length([&](int64_t row, int64_t length) {
+    const uint64_t seed = seed_of(result_.seed, kAgreement, 0);
+    racer.learn(
+        kAgreeUpdates,
+        [&](int64_t update, int64_t rows, int64_t length) {
+          return agreement_at(seed, update, rows, length);
+        },
+        updated_);
+    each_of(kRaceLengths, [&](int64_t row, int64_t length) {
       result_.reach_trained.at({row, column(which)}) = mean_reach(racer, result_.seed, length);
       result_.verbs.at({row, column(which)}) =
-          right_of(racer, agreement(seed_of(result_.seed, kTest, length), kTestRows, length))
-              .answers;
+          verbs_right(racer, result_.seed, length, kFewSubjects);
+    });
+    each_of(kRaceSubjects, [&](int64_t row, int64_t subjects) {
+      result_.nested.at({row, column(which)}) =
+          verbs_right(racer, result_.seed, kRaceLengths.back(), subjects);
     });
   }
 
  private:
   static int64_t column(size_t which) { return static_cast<int64_t>(which); }
-  template <class F>
-  static void each_length(const F& measure) {
-    for (size_t i = 0; i < kRaceLengths.size(); ++i) {
+  template <class Values, class F>
+  static void each_of(const Values& values, const F& measure) {
+    for (size_t i = 0; i < values.size(); ++i) {
       check_cancelled();
-      measure(static_cast<int64_t>(i), kRaceLengths[i]);
+      measure(static_cast<int64_t>(i), values[i]);
     }
   }
 
@@ -246,8 +267,8 @@ class Course {
 RaceResult run_race(const LessonRun& how) {
   const auto start = Clock::now();
   const auto racers = static_cast<int64_t>(kRacers.size());
-  const auto table = [&] {
-    return Tensor::zeros({static_cast<int64_t>(kRaceLengths.size()), racers});
+  const auto table = [&](size_t rows = kRaceLengths.size()) {
+    return Tensor::zeros({static_cast<int64_t>(rows), racers});
   };
   RaceResult result{.machine = "this machine",
                     .seed = how.seed,
@@ -256,11 +277,12 @@ RaceResult run_race(const LessonRun& how) {
                     .words = table(),
                     .copies = table(),
                     .verbs = table(),
+                    .nested = table(kRaceSubjects.size()),
                     .update_ms = table(),
                     .reach_new = table(),
                     .reach_trained = table()};
   int64_t done = 0;
-  const int64_t total = 2 * racers * kRaceUpdates;
+  const int64_t total = racers * (kCopyUpdates + kAgreeUpdates);
   const std::function<void()> updated = [&] {
     if (how.progress) how.progress(++done, total);
   };

@@ -17,7 +17,13 @@ inline constexpr std::array<const char*, 5> kRacers = {"LSTM", "GRU", "LSTM+atte
 /// Words of a sentence, in the order of the tables' rows.
 inline constexpr std::array<int64_t, 6> kRaceLengths = {5, 10, 20, 50, 100, 200};
 inline constexpr int64_t kRaceWidth = 64;
-inline constexpr int64_t kRaceUpdates = 1000;  // of each racer on each task
+inline constexpr int64_t kCopyUpdates = 1000;  // of each racer
+inline constexpr int64_t kAgreeUpdates = 3000;
+
+/// Subjects of a sentence: in the rows of the table over them, whose sentences are the longest, and
+/// in the table over lengths, as many as the shortest ones can hold.
+inline constexpr std::array<int64_t, 5> kRaceSubjects = {1, 2, 4, 8, 16};
+inline constexpr int64_t kFewSubjects = 3;
 
 /// What was measured, each [lengths, racers] f32 unless it says otherwise.
 struct RaceResult {
@@ -29,7 +35,8 @@ struct RaceResult {
   Tensor parameters;     // [1, racers], numbers in each model
   Tensor words;          // copying: share of words that are right, given those before
   Tensor copies;         // copying: share of sentences without a wrong word
-  Tensor verbs;          // agreement: share of verbs that are right
+  Tensor verbs;          // agreement, kFewSubjects: share of verbs that are right
+  Tensor nested;         // [subjects, racers], of the longest sentences: the same
   Tensor update_ms;      // milliseconds of an update of copying, forward and backward
   Tensor reach_new;      // log10 of the gradient at the first word over that at the last, of the
   Tensor reach_trained;  // verb's score: before training and after

@@ -4,6 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <set>
+#include <utility>
+#include <vector>
+
 #include "heed/base/cancel.h"
 #include "heed/lessons/race_tasks.h"
 #include "tests/expect_error.h"
@@ -31,26 +36,101 @@ TEST(Race, CopyingAsksForTheWordsInTheirOrder) {
   EXPECT_TRUE(varied);
 }
 
-TEST(Race, AgreementGoesByTheFirstNounAlone) {
-  const RaceBatch batch = agreement(1, 200, 5);
-  int64_t plurals = 0, attractors = 0;
-  for (int64_t b = 0; b < 200; ++b) {
-    const int32_t first = batch.source.ids.at<int32_t>({b, 0});
-    EXPECT_LT(first, 2 * kNouns);
-    EXPECT_EQ(batch.targets.at<int32_t>({b, 0}), first < kNouns ? 0 : 1);
-    plurals += batch.targets.at<int32_t>({b, 0});
-    for (int64_t s = 1; s < 5; ++s) {
-      const int32_t word = batch.source.ids.at<int32_t>({b, s});
-      if (word < 2 * kNouns && (word < kNouns) != (first < kNouns)) ++attractors;
+bool is_noun(int32_t word) { return word < kThat; }
+bool is_preposition(int32_t word) { return word >= kPrepositions && word < kAdverbs; }
+
+/// The subjects' numbers in the order of the sentence, and how many other nouns of the other number
+/// than the last subject's stand behind it.
+struct Parsed {
+  std::vector<int32_t> numbers;
+  int64_t attractors = 0;
+};
+
+/// Reads row b by the grammar: noun, then adverbs and prepositions with nouns, "that", and again.
+Parsed parsed(const RaceBatch& batch, int64_t b) {
+  Parsed sentence;
+  int32_t before = kThat;  // what the first noun stands behind, as it were
+  for (int64_t s = 0; s < batch.source.ids.size(1); ++s) {
+    const int32_t word = batch.source.ids.at<int32_t>({b, s});
+    EXPECT_TRUE(word >= 0 && word < kWords) << word;
+    EXPECT_EQ(is_noun(word), before == kThat || is_preposition(before)) << "word " << s;
+    const int32_t number = word < kNouns ? 0 : 1;
+    if (before == kThat) {
+      sentence.numbers.push_back(number);
+    } else if (is_noun(word) && number != sentence.numbers.back()) {
+      ++sentence.attractors;
+    }
+    before = word;
+  }
+  EXPECT_FALSE(before == kThat || is_preposition(before)) << "a sentence without its end";
+  return sentence;
+}
+
+TEST(Race, EachVerbAgreesWithItsOwnSubjectTheLastOneFirst) {
+  for (const auto& [length, subjects] :
+       std::vector<std::pair<int64_t, int64_t>>{{5, 1}, {5, 3}, {31, 16}, {50, 8}, {200, 4}}) {
+    const RaceBatch batch = agreement(1, 100, length, subjects);
+    EXPECT_EQ(batch.source.ids.shape(), Shape({100, length}));
+    EXPECT_EQ(batch.targets.shape(), Shape({100, subjects}));
+    int64_t plurals = 0, attractors = 0;
+    for (int64_t b = 0; b < 100; ++b) {
+      const Parsed sentence = parsed(batch, b);
+      ASSERT_EQ(sentence.numbers.size(), static_cast<size_t>(subjects));
+      attractors += sentence.attractors;
+      for (int64_t t = 0; t < subjects; ++t) {
+        const int32_t verb = batch.targets.at<int32_t>({b, t});
+        EXPECT_EQ(verb, sentence.numbers[static_cast<size_t>(subjects - 1 - t)]);
+        EXPECT_EQ(batch.before.at<int32_t>({b, t}),
+                  t == 0 ? kStart : batch.targets.at<int32_t>({b, t - 1}));
+        plurals += verb;
+      }
+    }
+    EXPECT_NEAR(static_cast<double>(plurals), 50.0 * static_cast<double>(subjects),
+                5 * 5 * std::sqrt(static_cast<double>(subjects)));  // 5 standard deviations
+    if (length >= 4 * subjects) {
+      EXPECT_GT(attractors, 20);
     }
   }
-  EXPECT_TRUE(plurals > 70 && plurals < 130) << plurals;
-  EXPECT_GT(attractors, 100);
+}
+
+TEST(Race, AgreementIsAFunctionOfItsSeed) {
+  const auto ids = [](uint64_t seed) {
+    const Tensor words = agreement(seed, 8, 20, 4).source.ids;
+    return std::vector<int32_t>(words.span<int32_t>().begin(), words.span<int32_t>().end());
+  };
+  EXPECT_EQ(ids(3), ids(3));
+  EXPECT_NE(ids(3), ids(4));
+}
+
+TEST(Race, SubjectsStandAtEveryDistance) {
+  const RaceBatch batch = agreement(2, 400, 20, 2);
+  std::set<int64_t> clauses;  // where the second one begins
+  for (int64_t b = 0; b < 400; ++b) {
+    for (int64_t s = 0; s < 20; ++s) {
+      if (batch.source.ids.at<int32_t>({b, s}) == kThat) clauses.insert(s);
+    }
+  }
+  EXPECT_GE(clauses.size(), 8U);
+}
+
+TEST(Race, LearnsFromOneSubjectFirstAndFromManyLast) {
+  std::set<int64_t> early, late, fitting;
+  for (int64_t update = 0; update < 40; ++update) {
+    early.insert(agreement_at(5, update, 2, 50).targets.size(1));
+    late.insert(agreement_at(5, kAgreeUpdates - 1 - update, 2, 50).targets.size(1));
+    fitting.insert(agreement_at(5, kAgreeUpdates - 1 - update, 2, 5).targets.size(1));
+  }
+  EXPECT_EQ(early, std::set<int64_t>{1});
+  EXPECT_GT(late.size(), 8U);
+  EXPECT_LE(*late.rbegin(), kRaceSubjects.back());
+  EXPECT_EQ(fitting, (std::set<int64_t>{1, 2, 3}));
 }
 
 TEST(Race, MarkedWordsStandOnce) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
-    const Tensor ids = marked_sentence(seed, 50).source.ids;
+    const RaceBatch batch = marked_sentence(seed, 50);
+    EXPECT_EQ(parsed(batch, 0).numbers, std::vector<int32_t>{batch.targets.at<int32_t>({0, 0})});
+    const Tensor ids = batch.source.ids;
     int64_t first = 0, last = 0;
     for (const int32_t id : ids.span<int32_t>()) {
       first += id == ids.at<int32_t>({0, 0}) ? 1 : 0;
