@@ -145,14 +145,22 @@ TEST(Race, TheRecordingShowsWhatTheLessonSays) {
   const RaceResult race = recorded_race();
   const auto last = static_cast<int64_t>(kRaceLengths.size()) - 1;
   const int64_t transformer = static_cast<int64_t>(kRacers.size()) - 1;
-  for (const Tensor* table : {&race.words, &race.copies, &race.verbs}) {
-    ASSERT_EQ(table->shape(), Shape({last + 1, transformer + 1}));
+  const auto most = static_cast<int64_t>(kRaceSubjects.size()) - 1;
+  for (const Tensor* table : {&race.words, &race.copies, &race.verbs, &race.nested}) {
+    ASSERT_EQ(table->shape(), Shape({(table == &race.nested ? most : last) + 1, transformer + 1}));
     for (const float share : table->span<float>()) EXPECT_TRUE(share >= 0 && share <= 1) << share;
   }
   for (int64_t c = 0; c < transformer; ++c) {
     EXPECT_GE(race.words.at({last, transformer}), race.words.at({last, c})) << c;
     EXPECT_GT(race.reach_new.at({last, transformer}), race.reach_new.at({last, c})) << c;
   }
+  for (int64_t c = 0; c < transformer; ++c) {  // states keep over any distance, up to a number
+    EXPECT_GT(race.verbs.at({last, c}), race.verbs.at({last, transformer})) << c;
+    EXPECT_GT(race.nested.at({most, c}), race.nested.at({most, transformer})) << c;
+    EXPECT_LT(race.nested.at({most, c}), race.nested.at({0, c})) << c;
+    EXPECT_NEAR(race.verbs.at({last, c}), race.verbs.at({0, c}), 0.05) << c;
+  }
+  EXPECT_LT(race.verbs.at({last, transformer}), race.verbs.at({0, transformer}) - 0.1F);
   for (const int64_t attending : {2, 3}) {
     EXPECT_LT(race.update_ms.at({last, transformer}), race.update_ms.at({last, attending}));
   }
