@@ -26,9 +26,6 @@ HWY_INLINE float added_by(const AttentionMask& mask, int64_t at) {
   return mask.visible[at] ? 0.0F : kHidden;
 }
 
-/// Keys whose mask is looked at together: a line of a bias.
-constexpr int64_t kMaskKeys = 16;
-
 /// n <= kMaskKeys elements of the mask's rows for a tile, side by side. Where rows lie a power of
 /// two apart they share one set of L1, so that a line would come once for every few of its
 /// elements.

@@ -29,7 +29,7 @@ HWY_INLINE Block take_block(const AttentionProblem& problem, int64_t b, int64_t 
           .h = h,
           .careful = false,
           .scores = take(kAttentionChunk * kTile),
-          .stage = take(kAttentionChunk * kTile),
+          .stage = take(kMaskKeys * kTile),
           .wide_q = take(kTile * problem.head_dim),
           .wide_y = take(kTile * problem.value_dim),
           .wide_k = take(kAttentionChunk * problem.head_dim),

@@ -31,6 +31,8 @@ constexpr int kRows = 6;  // of 16 registers
 #else
 constexpr int kRows = 8;  // of 32 registers
 #endif
+/// Keys whose mask is looked at together: a line of a bias.
+constexpr int64_t kMaskKeys = 16;
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
 
 struct TileReport;  // attention_report-inl.h
@@ -57,7 +59,7 @@ struct Block {
   bool careful;
   bool gather = false;               // keys whose rows lie apart are brought together first
   float* scores;                     // [kAttentionChunk][width]
-  float* stage;                      // [kAttentionChunk][width], for a mask
+  float* stage;                      // [kMaskKeys][width], for a mask
   float* wide_q;                     // [kTile][D], where q is not f32
   float* wide_y;                     // [kTile][E], where y is not f32
   float* wide_k;                     // [kAttentionChunk][D], keys that are not used where they lie
