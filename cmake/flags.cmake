@@ -30,7 +30,8 @@ if(HEED_BUILD_FUZZ)
 endif()
 
 # heed_precompile(TARGET HEADER... or REUSE_FROM OTHER): what most sources include is parsed once, which takes a
-# third off their time; by one target for all that have its flags. The clang preset does without, so that clang-tidy finds a source that forgets a header.
+# third off their time; by one target for all that have its flags. The clang preset does without, so that
+# clang-tidy finds a source that forgets a header.
 function(heed_precompile target)
   if(ARGV1 STREQUAL "REUSE_FROM")
     target_precompile_headers(${target} ${ARGN})
