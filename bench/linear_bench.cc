@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bench/roofs.h"
+#include "bench/values.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/linear.h"
 
@@ -76,16 +77,6 @@ class Onednn {
   std::unordered_map<int, dnnl::memory> arguments_;
 };
 #endif
-
-Tensor values(const Shape& shape) {
-  const Tensor x = Tensor::empty(shape);
-  uint32_t state = 1;
-  for (float& value : x.span<float>()) {
-    state = state * 1664525u + 1013904223u;
-    value = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-32f;
-  }
-  return x;
-}
 
 void measure(const Shape3& shape, int rounds) {
   // enough copies of the weights that they come from where a model's would: not from L2

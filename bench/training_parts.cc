@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "bench/values.h"
 #include "bench/worker.h"
 #include "heed/autograd/tape.h"
 #include "heed/base/parallel.h"
@@ -15,17 +16,6 @@
 
 namespace heed::bench {
 namespace {
-
-/// Numbers between -1/2 and 1/2, times a factor.
-Tensor values(const Shape& shape, float factor = 1) {
-  static uint32_t state = 1;
-  const Tensor x = Tensor::empty(shape);
-  for (float& value : x.span<float>()) {
-    state = state * 1664525u + 1013904223u;
-    value = factor * static_cast<float>(static_cast<int32_t>(state)) * 0x1p-32f;
-  }
-  return x;
-}
 
 Tensor ids_below(const Shape& shape, int64_t count) {
   const Tensor ids = Tensor::empty(shape, DType::i32);

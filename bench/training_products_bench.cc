@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bench/roofs.h"
+#include "bench/values.h"
 #include "heed/autograd/tape.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/cross_entropy.h"
@@ -25,16 +26,6 @@ namespace {
 struct Shape3 {
   int64_t tokens, outputs, inputs;
 };
-
-Tensor values(const Shape& shape) {
-  const Tensor x = Tensor::empty(shape);
-  uint32_t state = 1;
-  for (float& value : x.span<float>()) {
-    state = state * 1664525u + 1013904223u;
-    value = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-32f;
-  }
-  return x;
-}
 
 /// The best of some rounds.
 struct Best {

@@ -47,10 +47,7 @@ struct Options {
 };
 
 TokenizerTraining training_of(const Options& options) {
-  TokenizerTraining training{.kind = options.kind == "characters" ? TokenizerKind::characters
-                                     : options.kind == "bpe"      ? TokenizerKind::bpe
-                                     : options.kind == "unigram"  ? TokenizerKind::unigram
-                                                                  : TokenizerKind::wordpiece,
+  TokenizerTraining training{.kind = tokenizer_kind(options.kind).value(),  // checked by CLI11
                              .vocab = options.vocab,
                              .lowercase = options.lowercase};
   if (options.min_frequency > 0) training.min_frequency = options.min_frequency;
@@ -176,7 +173,8 @@ void add_tokenizer(CLI::App& root, Context& context) {
       ->type_name("NAME")
       ->default_str(kUsualField);
   command.add_option("--kind", options->kind, "What the pieces are.")
-      ->check(CLI::IsMember({"characters", "bpe", "wordpiece", "unigram"}));
+      ->check(
+          CLI::IsMember(std::vector<std::string>(kTokenizerKinds.begin(), kTokenizerKinds.end())));
   command.add_option("--vocab", options->vocab, "Learn at most N pieces, special ones included.")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));

@@ -191,6 +191,12 @@ struct TokenizerTrainer::State {
   }
 };
 
+std::optional<TokenizerKind> tokenizer_kind(std::string_view name) {
+  const auto found = std::ranges::find(kTokenizerKinds, name);
+  if (found == kTokenizerKinds.end()) return std::nullopt;
+  return static_cast<TokenizerKind>(found - kTokenizerKinds.begin());
+}
+
 TokenizerTrainer::TokenizerTrainer(TokenizerTraining options) : state_(std::make_unique<State>()) {
   if (!options.unknown && options.kind == TokenizerKind::wordpiece) options.unknown = "[UNK]";
   if (!options.unknown && options.kind == TokenizerKind::unigram) options.unknown = "<unk>";

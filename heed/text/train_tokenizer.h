@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,6 +15,11 @@ namespace heed {
 /// Characters (a piece each), byte-level byte-pair encoding as GPT-2's (nothing is unknown to it),
 /// WordPiece as BERT's, or Unigram as T5's.
 enum class TokenizerKind { characters, bpe, wordpiece, unigram };
+/// Their names, in the enumerators' order.
+inline constexpr std::array<std::string_view, 4> kTokenizerKinds = {"characters", "bpe",
+                                                                    "wordpiece", "unigram"};
+/// The kind of that name, or nothing.
+std::optional<TokenizerKind> tokenizer_kind(std::string_view name);
 
 struct TokenizerTraining {
   TokenizerKind kind = TokenizerKind::bpe;

@@ -26,16 +26,6 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kTextsAtOnce = 1024;  // between two looks at the cancel flag
 
-/// How settings.tokenizer asks for one that is learnt.
-struct Learnt {
-  std::string_view name;
-  TokenizerKind kind;
-};
-constexpr std::array<Learnt, 4> kLearnt = {{{"characters", TokenizerKind::characters},
-                                            {"bpe", TokenizerKind::bpe},
-                                            {"wordpiece", TokenizerKind::wordpiece},
-                                            {"unigram", TokenizerKind::unigram}}};
-
 /// What transformers asks for beside a tokenizer.json, or it takes the model's usual class.
 Json config_for(const Tokenizer& tokenizer) {
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
@@ -98,8 +88,8 @@ Json describe_weights(const fs::path& folder) {
 }  // namespace
 
 bool learns_tokenizer(const TrainConfig& settings) {
-  const auto named = std::ranges::find(kLearnt, settings.tokenizer, &Learnt::name);
-  return named != kLearnt.end() || (settings.tokenizer.empty() && settings.model.empty());
+  return tokenizer_kind(settings.tokenizer) ||
+         (settings.tokenizer.empty() && settings.model.empty());
 }
 
 TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraining usual,
@@ -107,8 +97,7 @@ TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraini
   if (!learns_tokenizer(settings)) {
     return load(find_model(settings.tokenizer.empty() ? settings.model : settings.tokenizer));
   }
-  const auto named = std::ranges::find(kLearnt, settings.tokenizer, &Learnt::name);
-  if (named != kLearnt.end()) usual.kind = named->kind;
+  usual.kind = tokenizer_kind(settings.tokenizer).value_or(usual.kind);
   if (settings.vocab > 0) usual.vocab = settings.vocab;
   TokenizerTrainer trainer(usual);
   texts(trainer);
