@@ -58,8 +58,8 @@ class Axis {
       if (factor * power >= rough) step = factor * power;
     }
     std::vector<double> found;
-    for (double at = std::ceil(lowest_ / step) * step; at <= highest_; at += step) {
-      found.push_back(at);
+    for (double i = std::ceil(lowest_ / step); i * step <= highest_; ++i) {
+      found.push_back(i * step + 0.0);  // which makes -0 a 0
     }
     return found;
   }

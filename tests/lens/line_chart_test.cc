@@ -60,6 +60,16 @@ TEST(LineChart, SeveralStandBesideEachOther) {
                [&] { save_charts({}, folder / "none.svg", Theme::light); });
 }
 
+TEST(LineChart, ZeroHasNoSign) {
+  const testing::TemporaryFolder folder;
+  const LineChart chart{
+      .title = "Reach", .x_axis = "words", .y_axis = "log", .series = {{"a", {1, 2}, {-0.9, 1.8}}}};
+  save_chart(chart, folder / "reach.svg", Theme::light);
+  const std::string svg = read_file(folder / "reach.svg");
+  EXPECT_NE(svg.find(">0</text>"), std::string::npos);
+  EXPECT_EQ(svg.find(">-0</text>"), std::string::npos);
+}
+
 TEST(LineChart, DrawsASingleLargeValue) {
   const testing::TemporaryFolder folder;
   save_chart({.title = "One", .x_axis = "", .y_axis = "", .series = {{"a", {3e6}, {2e9}}}},
