@@ -85,6 +85,23 @@ bool is_below(std::string_view name, std::string_view path) {
 
 constexpr Activation kOwn = Activation::none;
 
+/// What follows the product by which ELECTRA judges choices. Error unsupported for a summary that
+/// is not that product of the first token's state.
+Activation summary_activation(const ConfigReader& config) {
+  const std::string type = config.text("summary_type", "first");
+  if (type != "first" || !config.boolean("summary_use_proj", true) ||
+      config.boolean("summary_proj_to_labels", false)) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{}: needed a summary_type \"first\" with summary_use_proj and without "
+                            "summary_proj_to_labels, found another (summary_type is \"{}\")",
+                            config.where(), type));
+  }
+  constexpr const char* kField = "summary_activation";
+  const auto said = config.json().find(kField);
+  if (said != config.json().end() && said->is_null()) return Activation::none;
+  return activation_from_name(config.text(kField, "gelu"));
+}
+
 }  // namespace
 
 /// A head's steps: what it reads of the last hidden state, a product with its activation, a norm,
@@ -99,6 +116,7 @@ struct EncoderHead::Layout {
   const char* output;
   const char* bias;          // of fill, where the output's matrix is the embeddings'
   bool drops_input = false;  // in training, what the dense product reads
+  bool sums_up = false;      // the activation is the config's summary_activation
 
   static const Layout* maybe(HeadTask task, const std::string& family);
   static const Layout& find(HeadTask task, const std::string& family);
@@ -142,7 +160,7 @@ const EncoderHead::Layout* EncoderHead::Layout::maybe(HeadTask task, const std::
       {HeadTask::tag, "electra", Reads::each, "", kOwn, "", "classifier", ""},
       {HeadTask::answer, "electra", Reads::each, "", kOwn, "", "qa_outputs", ""},
       {HeadTask::choose, "electra", Reads::first, "sequence_summary.summary", Activation::gelu, "",
-       "classifier", ""},
+       "classifier", "", false, true},
       {HeadTask::fill, "electra", Reads::each, "generator_predictions.dense", Activation::gelu,
        "generator_predictions.LayerNorm", "generator_lm_head", "generator_lm_head.bias"},
       {HeadTask::replaced, "electra", Reads::each, "discriminator_predictions.dense", kOwn, "",
@@ -183,6 +201,7 @@ EncoderHead::EncoderHead(HeadTask task, std::shared_ptr<const Encoder> encoder,
   if (*layout.dense != '\0') {
     dense_ = Linear(params / layout.dense, facts.width, width);
     activation_ = layout.activation == kOwn ? sizes.activation : layout.activation;
+    if (layout.sums_up) activation_ = summary_activation(config);
   }
   if (*layout.norm != '\0') norm_ = LayerNorm(params / layout.norm, width, sizes.epsilon);
   if (layout.tied(config)) {

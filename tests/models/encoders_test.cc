@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "heed/models/heads.h"
+#include "heed/ops/activation.h"
 #include "heed/tasks/forward.h"
 #include "tests/expect_error.h"
 #include "tests/golden_rows.h"
 #include "tests/models/changed_config.h"
+#include "tests/random_tensor.h"
 
 namespace heed {
 namespace {
@@ -135,6 +137,27 @@ TEST(Encoders, WhatAnAlbertsConfigLeavesOutIsTransformers) {
   expect_close(one.output("hidden_states"), one.expected["hidden_states"], kStateTolerance,
                "hidden_states");
   expect_close(one.output("logits"), one.expected["logits"], kLogitTolerance, "logits");
+}
+
+TEST(Encoders, AnElectrasSummaryIsTheConfigs) {
+  const auto with = [](const char* field, const Json& value) {
+    const testing::ChangedGolden copy("encoder_electra_choose",
+                                      [&](Json& config) { config[field] = value; });
+    const Case one(golden_folder() / "encoder_electra_choose");
+    return load_head(copy.path(), HeadTask::choose)
+        ->features_of(testing::random_tensor({2, 3, one.model.encoder->facts().width}, 1), {});
+  };
+  const Tensor plain = with("summary_activation", nullptr);
+  for (const char* name : {"gelu", "tanh"}) {
+    expect_close(with("summary_activation", name), activate(plain, activation_from_name(name)),
+                 1e-6, name);
+  }
+  const std::vector<std::pair<const char*, Json>> others = {
+      {"summary_type", "last"}, {"summary_use_proj", false}, {"summary_proj_to_labels", true}};
+  for (const auto& other : others) {
+    expect_error(ErrorCode::unsupported, {"config.json", "summary_type"},
+                 [&] { with(other.first, other.second); });
+  }
 }
 
 TEST(Encoders, LabelsThatAConfigLeavesOutHaveTransformersNames) {
