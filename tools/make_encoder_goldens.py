@@ -36,7 +36,12 @@ FAMILIES = {
     "distilbert": ("DistilBert", transformers.DistilBertConfig, {"activation": "relu"}, TYPES[:-1]),
     "electra": ("Electra", transformers.ElectraConfig, {"embedding_size": 10, "hidden_act": "gelu_new"}, TYPES),
     "albert": ("Albert", transformers.AlbertConfig, {"embedding_size": 9, "hidden_act": "gelu_new"}, TYPES),
+    # RoBERTa again, for pipelines with pieces of Unigram
+    "xlmr": ("XLMRoberta", transformers.XLMRobertaConfig,
+             {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+             ["tag", "answer", "fill"]),
 }
+ROBERTAS = ("roberta", "xlmr")  # positions from the padding's id, no types of tokens
 CLASSES = {"classify": "ForSequenceClassification", "tag": "ForTokenClassification", "answer": "ForQuestionAnswering",
            "choose": "ForMultipleChoice", "fill": "ForMaskedLM", "pretrain": "ForPreTraining",
            "next": "ForNextSentencePrediction"}
@@ -80,7 +85,8 @@ def write_model(model, folder):
     config.pop("_attn_implementation_internal", None)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     seen, tensors = set(), {}
-    for name, parameter in model.named_parameters():  # tied ones once
+    named = sorted(model.named_parameters(remove_duplicate=False), key=lambda one: one[0].startswith("lm_head."))
+    for name, parameter in named:  # tied ones once, under the encoder's name
         if parameter.data_ptr() not in seen:
             tensors[name] = parameter.detach().bfloat16().contiguous().clone()
             seen.add(parameter.data_ptr())
@@ -90,7 +96,7 @@ def write_model(model, folder):
 def batch_of(family, vocab):
     """Ragged rows without special meaning; RoBERTa's hold its padding's id inside a text."""
     rows = [torch.randint(3, vocab, (n,)).tolist() for n in (11, 3, 7)]
-    if family == "roberta":
+    if family in ROBERTAS:
         rows[2][3] = 1
     types = [[0] * (len(row) // 2) + [1] * (len(row) - len(row) // 2) for row in rows]
     return rows, types
@@ -104,7 +110,7 @@ def padded(rows, value, left=False):
 def computed(model, family, rows, types, left=False):
     pad = model.config.pad_token_id or 0
     inputs = {"input_ids": padded(rows, pad, left), "attention_mask": padded([[1] * len(r) for r in rows], 0, left)}
-    if family not in ("distilbert", "roberta"):
+    if family not in ("distilbert", *ROBERTAS):
         inputs["token_type_ids"] = padded(types, 0, left)
     if type(model).__name__.endswith("MultipleChoice"):
         inputs = {k: v.unsqueeze(0) for k, v in inputs.items()}
@@ -129,7 +135,8 @@ def attention_of(attentions, rows):
 
 
 def model_goldens():
-    vocabs = {family: len(WORDS) for family in FAMILIES} | {"roberta": bpe_tokenizer().get_vocab_size()}
+    vocabs = {family: len(WORDS) for family in FAMILIES} | {
+        "roberta": bpe_tokenizer().get_vocab_size(), "xlmr": unigram_tokenizer().get_vocab_size()}
     for f, (family, (_, _, _, tasks)) in enumerate(FAMILIES.items()):
         for t, task in enumerate(tasks):
             model = make_model(family, task, vocabs[family], SEED + 20 * f + t)
@@ -138,7 +145,7 @@ def model_goldens():
             rows, types = batch_of(family, vocabs[family])
             out = computed(model, family, rows, types)
             tensors = {"input_ids": padded(rows, 0).int(), "lengths": torch.tensor([len(r) for r in rows]).int()}
-            if family not in ("distilbert", "roberta"):
+            if family not in ("distilbert", *ROBERTAS):
                 tensors["token_type_ids"] = padded(types, 0).int()
             for name, value in out.items():
                 if not name.endswith("logits"):
@@ -186,10 +193,23 @@ def bpe_tokenizer():
     return tokenizer
 
 
+def unigram_tokenizer():
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    pieces = ["\u2581", *LETTERS, ".", ",", "-", "?", "\u2581bad", "\u2581a", "ed", "ice", "\u2581fig", "\u2581jade", "ch", "\u2581c", "ab"]
+    vocab = [(name, 0.0) for name in special] + [(piece, -3 - 0.11 * i + len(piece)) for i, piece in enumerate(pieces)]
+    tokenizer = Tokenizer(models.Unigram([*vocab, ("<mask>", 0.0)], unk_id=3))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens([*special, AddedToken("<mask>", lstrip=True)])
+    return tokenizer
+
+
 def tokenizer_of(family, **options):
-    if family == "roberta":
+    if family in ROBERTAS:
         return transformers.PreTrainedTokenizerFast(
-            tokenizer_object=bpe_tokenizer(), unk_token="<unk>", cls_token="<s>", sep_token="</s>", bos_token="<s>",
+            tokenizer_object=bpe_tokenizer() if family == "roberta" else unigram_tokenizer(), unk_token="<unk>", cls_token="<s>", sep_token="</s>", bos_token="<s>",
             eos_token="</s>", pad_token="<pad>", mask_token=AddedToken("<mask>", lstrip=True),
             model_input_names=["input_ids", "attention_mask"], **options)
     return transformers.PreTrainedTokenizerFast(
@@ -329,6 +349,8 @@ def pipeline_goldens():
         cases["tag"] += tag_cases(family)
         cases["fill"] += fill_cases(family)
         cases["answer"] += answer_cases(family)
+    for what, of in (("tag", tag_cases), ("fill", fill_cases), ("answer", answer_cases)):
+        cases[what] += of("xlmr")
     (GOLDEN / "pipelines.json").write_text(json.dumps(cases, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 

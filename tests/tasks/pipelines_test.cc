@@ -152,9 +152,8 @@ TEST(Pipelines, AnswersAreTransformers) {
     const auto found =
         Answerer::load(model_of(one))(one["question"].get<std::string>(), context, options);
     Json wanted = one["answers"];  // the pipeline fills up with spans that cannot be
-    std::erase_if(wanted.get_ref<Json::array_t&>(), [](const Json& answer) {
-      return answer["score"] == 0.0 && answer["answer"] == "";
-    });
+    std::erase_if(wanted.get_ref<Json::array_t&>(),
+                  [](const Json& answer) { return answer["score"] == 0.0; });
     ASSERT_EQ(found.size(), wanted.size()) << one["question"] << one["model"];
     for (size_t n = 0; n < wanted.size(); ++n) {
       const std::string what = one.dump().substr(0, 400);
