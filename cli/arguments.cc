@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdint>
 
 #include "heed/base/message.h"
 
@@ -13,6 +14,17 @@ constexpr char kEscape = '\x01';
 bool bracketed(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(kEscape), text.size()));
   return text.size() >= 2 && text.front() == '[' && text.back() == ']';
+}
+
+/// What stands between the commas.
+std::vector<std::string> items_of(const std::string& list) {
+  std::vector<std::string> items;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) items.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return items;
 }
 
 }  // namespace
@@ -30,6 +42,35 @@ void keep_brackets(CLI::App& root) {
   }
   for (CLI::App* command : root.get_subcommands({})) keep_brackets(*command);
 }
+
+template <class T>
+CLI::Option* add_list_option(CLI::App& command, const std::string& name, std::vector<T>& values,
+                             const std::string& text, bool may_be_empty) {
+  const auto read = [&values, name, may_be_empty](const CLI::results_t& lists) {
+    values.clear();
+    for (const std::string& list : lists) {
+      for (const std::string& item : items_of(list)) {
+        if (!CLI::detail::lexical_cast(item, values.emplace_back())) {
+          throw CLI::ConversionError(name, std::vector<std::string>{item});
+        }
+      }
+    }
+    if (!values.empty() || may_be_empty) return true;
+    throw CLI::ValidationError(
+        name, "needed values with commas between, found " + in_quotes(lists.back()));
+  };
+  return command.add_option(name, read, text)
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->default_str("");
+}
+
+template CLI::Option* add_list_option(CLI::App&, const std::string&, std::vector<std::string>&,
+                                      const std::string&, bool);
+template CLI::Option* add_list_option(CLI::App&, const std::string&, std::vector<int32_t>&,
+                                      const std::string&, bool);
+template CLI::Option* add_list_option(CLI::App&, const std::string&, std::vector<double>&,
+                                      const std::string&, bool);
 
 std::vector<std::string> command_names(const CLI::App& root) {
   std::vector<std::string> names;
@@ -52,6 +93,10 @@ std::string suggest(std::string_view given, const std::vector<std::string>& name
 }
 
 std::string needed_and_found(const std::string& message) {
+  constexpr std::string_view kNeeded = " is required";
+  if (message.ends_with(kNeeded)) {
+    return message.substr(0, message.size() - kNeeded.size()) + ": needed a value, found none";
+  }
   constexpr std::string_view kUnread = "Could not convert: ", kReceived = " required but received ",
                              kMissing = " missing", kRequired = " required ", kMost = ": At Most ",
                              kLeast = ": At least ";

@@ -6,7 +6,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace heed::cli {
 
@@ -14,6 +15,13 @@ namespace heed::cli {
 /// An escaped argument is left alone by it; keep_brackets() lets every option undo the escape.
 std::string escape_brackets(const std::string& argument);
 void keep_brackets(CLI::App& root);
+
+/// An option whose value is a list with commas between, of texts, ids or numbers: "A,B". Each time
+/// that it is given it takes one argument, where CLI11's own lists take all that follow, the texts
+/// of the command too. An empty list is refused unless it means something.
+template <class T>
+CLI::Option* add_list_option(CLI::App& command, const std::string& name, std::vector<T>& values,
+                             const std::string& text, bool may_be_empty = false);
 
 /// Names of the commands below root; of the options of a command ("--threads").
 std::vector<std::string> command_names(const CLI::App& root);

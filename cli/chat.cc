@@ -251,7 +251,7 @@ void add_chat(CLI::App& root, Context& context) {
            "too. What the model has read of earlier turns is not read again.",
        .example = "heed chat --model HuggingFaceTB/SmolLM2-135M-Instruct"},
       [&context, options] { ChatCommand(context, *options).run(); });
-  add_model_option(command, context);
+  add_model_option(command, context, /*takes_usual=*/false);
   command.add_option("--system", options->system, "Tell the model how to behave.")
       ->type_name("TEXT");
   command
@@ -268,7 +268,7 @@ void add_chat(CLI::App& root, Context& context) {
                   "leaving out the oldest tokens but the first four.")
       ->check(CLI::IsMember({"forget", "stop", "slide"}));
   add_session_options(command, options->session);
-  add_generation_options(command, context, options->generation);
+  add_generation_options(command, context, options->generation, kLongAnswer);
 }
 
 }  // namespace heed::cli

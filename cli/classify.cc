@@ -101,7 +101,8 @@ void classify(const Context& context, const Options& options) {
                    seconds.any() ? std::vector<std::string>{"text", "text_pair", "label", "score"}
                                  : std::vector<std::string>{"text", "label", "score"});
   TextSource source(options.inputs);
-  ClassifyOptions how{.batch = context.batch};
+  RunNotes notes;
+  ClassifyOptions how{.batch = context.batch, .notes = &notes};
   if (!options.function.empty()) how.function = score_function_from_name(options.function);
   const Classifier classifier = Classifier::load(context.model);
   const size_t classes = classifier.labels().size();
@@ -132,6 +133,7 @@ void classify(const Context& context, const Options& options) {
                }
              }
            });
+  notes.finish("classify");
   file.commit();
 }
 
@@ -159,7 +161,7 @@ void add_classify(CLI::App& root, Context& context) {
                   "Which field of a .jsonl or .csv file is the second text.")
       ->type_name("NAME")
       ->excludes(pair);
-  add_model_option(command, context);
+  add_model_option(command, context, /*takes_usual=*/false);
   add_batch_option(command, context);
   command.add_option("--top-k", options->top, "Print the N likeliest classes; 0 prints all.")
       ->type_name("N")

@@ -59,15 +59,18 @@ CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
   return command;
 }
 
-void add_model_option(CLI::App& command, Context& context) {
+void add_model_option(CLI::App& command, Context& context, bool takes_usual) {
   const char* chosen = std::getenv("HEED_MODEL");
-  context.model = chosen != nullptr && *chosen != '\0' ? chosen : kDefaultModel;
-  command
-      .add_option(
-          "--model", context.model,
-          "A model's name in the hub's cache, its folder, or a GGUF file. HEED_MODEL sets the "
-          "default.")
-      ->type_name("NAME|FOLDER|FILE.gguf");
+  const bool is_chosen = chosen != nullptr && *chosen != '\0';
+  context.model = is_chosen ? chosen : kDefaultModel;
+  CLI::Option* model =
+      command
+          .add_option(
+              "--model", context.model,
+              "A model's name in the hub's cache, its folder, or a GGUF file. HEED_MODEL sets the "
+              "default.")
+          ->type_name("NAME|FOLDER|FILE.gguf");
+  if (!is_chosen && !takes_usual) model->required()->default_str("");
 }
 
 void add_batch_option(CLI::App& command, Context& context) {

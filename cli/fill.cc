@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
@@ -77,7 +78,9 @@ void fill(const Context& context, const Options& options) {
   ResultsFile file(options.save, {"text", "mask", "score", "token", "token_str", "sequence"});
   TextSource source(options.inputs);
   const MaskFiller filler = MaskFiller::load(context.model);
-  FillOptions how{.top_k = options.top, .targets = options.targets, .batch = context.batch};
+  RunNotes notes;
+  FillOptions how{
+      .top_k = options.top, .targets = options.targets, .batch = context.batch, .notes = &notes};
   in_parts(context, "filling", source,
            [&](std::span<const std::string> part, const Progress& progress) {
              how.progress = progress;
@@ -93,6 +96,7 @@ void fill(const Context& context, const Options& options) {
                }
              }
            });
+  notes.finish("fill");
   file.commit();
 }
 
@@ -111,18 +115,15 @@ void add_fill(CLI::App& root, Context& context) {
        .example = "heed fill \"The capital of France is [MASK].\" --model bert-base-uncased"},
       [&context, options] { fill(context, *options); });
   add_text_inputs(command, options->inputs);
-  add_model_option(command, context);
+  add_model_option(command, context, /*takes_usual=*/false);
   add_batch_option(command, context);
   command.add_option("--top-k", options->top, "Print the N likeliest words of each mask.")
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
-  command
-      .add_option("--targets", options->targets,
+  add_list_option(command, "--targets", options->targets,
                   "Rank these words alone, by commas; their scores stay shares of all words.")
-      ->type_name("WORDS")
-      ->delimiter(',')
-      ->default_str("");
+      ->type_name("WORDS");
   command
       .add_option("--save", options->save, "Write the words to F (.jsonl, .json or .csv) instead.")
       ->type_name("F");

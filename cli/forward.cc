@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/dtype_option.h"
@@ -209,16 +210,15 @@ void add_forward(CLI::App& root, Context& context) {
                   "Where shorter rows are padded; it changes no value.")
       ->check(CLI::IsMember({"left", "right"}))
       ->capture_default_str();
-  command
-      .add_option("--want", options->want,
+  add_list_option(command, "--want", options->want,
                   "What to compute: last_hidden_state, hidden_states, attentions, "
                   "pooler_output, logits of a causal language model, and what a task's head "
                   "gives (logits, start_logits, end_logits ...); of an encoder-decoder "
                   "encoder_last_hidden_state, encoder_hidden_states, encoder_attentions, and with "
                   "--decoder-ids last_hidden_state, logits, decoder_hidden_states, "
                   "decoder_attentions, cross_attentions; by commas.")
-      ->delimiter(',')
-      ->capture_default_str();
+      ->type_name("NAMES")
+      ->default_str("last_hidden_state");
   add_load_options(command, options->load);
   command.add_flag("--truncate", options->truncate,
                    "Cut what is longer than the model's positions.");

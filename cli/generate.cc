@@ -258,7 +258,7 @@ void add_generate(CLI::App& root, Context& context) {
                   "--top-k 40 --seed 1"},
       [&context, options] { GenerateCommand(context, *options).run(); });
   add_text_inputs(command, options->inputs);
-  add_model_option(command, context);
+  add_model_option(command, context, /*takes_usual=*/false);
   command
       .add_option("--ids", options->ids,
                   "Read token ids from F, a JSON list of lists, instead of texts.")
@@ -275,7 +275,8 @@ void add_generate(CLI::App& root, Context& context) {
                   "place.")
       ->type_name("N")
       ->default_str("")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))
+      ->needs(command.get_option("--json"));
   command
       .add_option("--context-end", options->context_end,
                   "Where the model's positions end: stop, or slide, leaving out the oldest tokens "

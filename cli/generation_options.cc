@@ -1,12 +1,15 @@
 #include "cli/generation_options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <utility>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/dtype_option.h"
 #include "heed/base/error.h"
@@ -24,9 +27,12 @@ class Adder {
   CLI::Option* operator()(const char* name, T& value, const char* type, const char* text) {
     return command_.add_option(name, value, text)->type_name(type)->default_str("")->group(group_);
   }
-  /// Several values with commas between them.
+  template <class T>
+  CLI::Option* list(const char* name, std::vector<T>& value, const char* type, const char* text) {
+    return add_list_option(command_, name, value, text)->type_name(type)->group(group_);
+  }
   CLI::Option* ids(const char* name, std::vector<int32_t>& value, const char* text) {
-    return (*this)(name, value, "IDS", text)->delimiter(',');
+    return list(name, value, "IDS", text);
   }
   /// A text each time that the option is given, whatever it holds.
   CLI::Option* texts(const char* name, std::vector<std::string>& value, const char* type,
@@ -51,10 +57,13 @@ class Adder {
   const char* group_;
 };
 
-void add_length(CLI::App& command, GenerationArguments& arguments) {
+void add_length(CLI::App& command, GenerationArguments& arguments, int64_t new_tokens) {
   Adder add(command, "How long a text gets");
-  add("--max-new-tokens", arguments.max_new_tokens, "N",
-      "Write at most N tokens, and no more than the model has positions for (default: 100).");
+  const std::string most = fmt::format(
+      "Write at most N tokens, and no more than the model has positions for (default: what the "
+      "checkpoint says, or {}).",
+      new_tokens);
+  add("--max-new-tokens", arguments.max_new_tokens, "N", most.c_str());
   add("--min-new-tokens", arguments.min_new_tokens, "N", "Do not end before N tokens.");
   add("--min-length", arguments.min_length, "N",
       "Do not end before prompt and text have N tokens together.");
@@ -64,10 +73,8 @@ void add_length(CLI::App& command, GenerationArguments& arguments) {
           "End a text with one of these tokens instead of what the checkpoint says.");
   add.ids("--forced-eos-token-id", arguments.forced_eos_token_id,
           "Take one of these as the last token there is room for.");
-  add("--exponential-decay-length-penalty", arguments.exponential_decay_length_penalty, "N,X",
-      "After N new tokens make the end likelier, by |logit| (X^n - 1) after n more.")
-      ->delimiter(',')
-      ->expected(2);
+  add.list("--exponential-decay-length-penalty", arguments.exponential_decay_length_penalty, "N,X",
+           "After N new tokens make the end likelier, by |logit| (X^n - 1) after n more.");
 }
 
 void add_choice(CLI::App& command, GenerationArguments& arguments) {
@@ -145,20 +152,21 @@ SequenceBias parse_bias(const std::string& text) {
   if (!has_bias || read_id.ec != std::errc() || read_id.ptr != middle || id < 0 ||
       read_bias.ec != std::errc() || read_bias.ptr != end) {
     throw Error(ErrorCode::invalid_argument,
-                "generate: --logit-bias needed ID=NUMBER, found " + in_quotes(text));
+                "--logit-bias: needed ID=NUMBER, found " + in_quotes(text));
   }
   return {{id}, bias};
 }
 
-LengthDecay length_decay(double start, double factor) {
+LengthDecay length_decay(const std::vector<double>& numbers) {
   constexpr double kMost = std::numeric_limits<int32_t>::max();
-  if (!(start >= 0 && start <= kMost) || start != std::floor(start)) {
+  if (numbers.size() != 2 || !(numbers[0] >= 0 && numbers[0] <= kMost) ||
+      numbers[0] != std::floor(numbers[0])) {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("generate: --exponential-decay-length-penalty needed a number of "
-                            "tokens before the comma, found {}",
-                            start));
+                fmt::format("--exponential-decay-length-penalty: needed a number of tokens and a "
+                            "factor, N,X, found {}",
+                            fmt::join(numbers, ",")));
   }
-  return {static_cast<int64_t>(start), factor};
+  return {static_cast<int64_t>(numbers[0]), numbers[1]};
 }
 
 /// As a text's beginning has it and as it stands after a space.
@@ -168,7 +176,7 @@ std::vector<std::vector<int32_t>> cut_words(const std::vector<std::string>& word
   for (const std::string& word : words) {
     if (tokenizer == nullptr) {
       throw Error(ErrorCode::unsupported,
-                  "generate: --bad-words need a tokenizer, which the model's folder does not have");
+                  "--bad-words: needed a tokenizer, found none in the model's folder");
     }
     for (const std::string& form : {word, " " + word}) {
       std::vector<int32_t> ids = tokenizer->encode(form, {.add_special = false}).ids;
@@ -220,7 +228,7 @@ void set_rules(const GenerationArguments& arguments, const Tokenizer* tokenizer,
   set(rules.forced_bos_token_id, arguments.forced_bos_token_id);
   set(rules.forced_eos_token_id, arguments.forced_eos_token_id);
   if (const auto& decay = arguments.exponential_decay_length_penalty; !decay.empty()) {
-    rules.exponential_decay_length_penalty = length_decay(decay[0], decay[1]);
+    rules.exponential_decay_length_penalty = length_decay(decay);
   }
   if (arguments.renormalize_logits) rules.renormalize_logits = true;
   for (const std::string& text : arguments.logit_bias) {
@@ -228,6 +236,19 @@ void set_rules(const GenerationArguments& arguments, const Tokenizer* tokenizer,
   }
   for (auto& word : cut_words(arguments.bad_words, tokenizer)) {
     rules.bad_words_ids.push_back(std::move(word));
+  }
+}
+
+/// What says something of beams alone would change nothing without them.
+void need_beams(const GenerationArguments& arguments, int64_t beams) {
+  if (beams > 1) return;
+  for (const auto& [name, given] :
+       {std::pair("--length-penalty", arguments.length_penalty.has_value()),
+        std::pair("--early-stopping", !arguments.early_stopping.empty()),
+        std::pair("--renormalize-logits", arguments.renormalize_logits)}) {
+    if (!given) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: needed more than one beam (--beams N), found {}", name, beams));
   }
 }
 
@@ -248,8 +269,9 @@ CachedStepperOptions stepper_options(const SessionArguments& arguments, ContextE
   return options;
 }
 
-void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments) {
-  add_length(command, arguments);
+void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments,
+                            int64_t new_tokens) {
+  add_length(command, arguments, new_tokens);
   add_choice(command, arguments);
   add_rules(command, arguments);
   add_beams(command, arguments);
@@ -270,6 +292,7 @@ GenerateOptions generation_options(const Context& context, const GenerationArgum
   const bool draws = options.sampling.temperature > 0;
   if (draws && defaults.sampling.temperature == 0) options.beams = 1;
   set(options.beams, arguments.beams);
+  need_beams(arguments, options.beams);
   set(options.length_penalty, arguments.length_penalty);
   set(options.stop, arguments.stop);
   set(options.end_ids, arguments.eos_token_id);

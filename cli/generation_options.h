@@ -43,7 +43,9 @@ struct SessionArguments {
 void add_session_options(CLI::App& command, SessionArguments& arguments);
 CachedStepperOptions stepper_options(const SessionArguments& arguments, ContextEnd at_end);
 
-void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments);
+/// new_tokens: how many are written at most where neither arguments nor checkpoint say it.
+void add_generation_options(CLI::App& command, Context& context, GenerationArguments& arguments,
+                            int64_t new_tokens = GenerateOptions().max_new_tokens);
 
 /// The checkpoint's choices with the arguments over them, and the seed that the context has. The
 /// tokenizer cuts bad words; it may be null where there are none. Error invalid_argument names an

@@ -98,7 +98,7 @@ class PairTexts : public LookTexts {
 
   PairText pair_of(size_t index) const {
     const std::string& source = sources_[index].text;
-    translator_.check_source(translator_.encode(source), place_of(sources_[index]));
+    translator_.check_source(translator_.encode(source), "look: " + place_of(sources_[index]));
     return pair_text(translator_, "", source, target_of(index), arguments.pieces);
   }
   Look look_of(const PairText& pair, LookOptions options) const {

@@ -95,7 +95,10 @@ std::string parse_message(const CLI::App& root, const CLI::ParseError& error,
            suggest(arguments.front(), command_names(root)) + "; heed --help lists them";
   }
   std::string message = needed_and_found(error.what());
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !chosen.empty()) {
+  // what is missing is found first, and may be so because of a name that is wrong
+  const bool may_have_extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
+                              dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (may_have_extra && !chosen.empty()) {
     const std::vector<std::string> extra = chosen.front()->remaining();
     if (!extra.empty() && extra.front().front() == '-') {
       message = "there is no option " + in_quotes(extra.front()) +

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
@@ -96,10 +97,12 @@ void find_names(const Context& context, const Options& options) {
     to.page_file.emplace(options.save);
   }
   TextSource source(options.inputs);
+  RunNotes notes;
   NameOptions how{.aggregation = aggregation_from_name(options.aggregation),
                   .stride = options.stride,
                   .ignore = options.ignore,
-                  .batch = context.batch};
+                  .batch = context.batch,
+                  .notes = &notes};
   const NameFinder finder = NameFinder::load(context.model);
   in_parts(context, "reading", source,
            [&](std::span<const std::string> part, const Progress& progress) {
@@ -110,6 +113,7 @@ void find_names(const Context& context, const Options& options) {
                write_names(context, options, part[i], found[i], to);
              }
            });
+  notes.finish("ner");
   to.file.commit();
   if (to.page) {
     to.page_file->write(std::move(*to.page).finish());
@@ -132,7 +136,7 @@ void add_ner(CLI::App& root, Context& context) {
        .example = "heed ner \"I saw the Empire State Building.\" --model wnut"},
       [&context, options] { find_names(context, *options); });
   add_text_inputs(command, options->inputs);
-  add_model_option(command, context);
+  add_model_option(command, context, /*takes_usual=*/false);
   add_batch_option(command, context);
   command
       .add_option(
@@ -146,10 +150,10 @@ void add_ner(CLI::App& root, Context& context) {
                   "beginning.")
       ->type_name("N")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
-  command.add_option("--ignore-labels", options->ignore, "Kinds and tags to leave out, by commas.")
+  add_list_option(command, "--ignore-labels", options->ignore,
+                  "Kinds and tags to leave out, by commas.", /*may_be_empty=*/true)
       ->type_name("NAMES")
-      ->delimiter(',')
-      ->capture_default_str();
+      ->default_str("O");
   command
       .add_option("--save", options->save,
                   "Write the names to F (.jsonl, .json or .csv), or the texts with their names "

@@ -200,7 +200,7 @@ void add_score(CLI::App& root, Context& context) {
                   "out/shakespeare"},
       [&context, options] { run(context, *options); });
   add_text_inputs(command, options->inputs);
-  add_model_option(command, context);
+  add_model_option(command, context, /*takes_usual=*/false);
   add_load_options(command, options->load);
   command
       .add_option("--ids", options->ids,

@@ -23,6 +23,7 @@
 #include "heed/search/index.h"
 #include "heed/search/index_model.h"
 #include "heed/search/index_writer.h"
+#include "heed/tasks/notes.h"
 
 namespace heed::cli {
 namespace {
@@ -237,17 +238,21 @@ void query(const Context& context, const Options& options) {
     clear_progress();
     printer.print(text, hits, shown);
   };
+  RunNotes notes;
   in_parts(context, "searching", source,
            [&](std::span<const std::string> texts, const Progress& progress) {
              const Embeddings embeddings = embedder(
                  texts,
                  {.batch = context.batch, .progress = progress, .prompt = embedder.query_prompt()});
+             notes.count(std::ssize(texts), std::ranges::count(embeddings.truncated, true),
+                         embedder.max_tokens());
              const auto vectors = embeddings.vectors.span<float>();
              for (size_t i = 0; i < texts.size(); ++i) {
                check_cancelled();
                show(texts[i], vectors.subspan(i * width, width));
              }
            });
+  notes.finish("search query");
 }
 
 void search(const Context& context, const Options& options) {

@@ -14,6 +14,7 @@
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/search/index_model.h"
+#include "heed/tasks/notes.h"
 
 namespace heed::cli {
 namespace {
@@ -55,6 +56,11 @@ std::vector<Other> ranked(const Tensor& vectors, int64_t top) {
               fmt::format("similar: needed {}, found {}", needed, found));
 }
 
+void note_cuts(RunNotes& notes, const Embeddings& embeddings, const Embedder& embedder) {
+  notes.count(std::ssize(embeddings.truncated), std::ranges::count(embeddings.truncated, true),
+              embedder.max_tokens());
+}
+
 void compare_with_first(const Context& context, const Options& options) {
   const std::vector<std::string> texts = read_texts(options.inputs);
   if (texts.size() < 2) refuse("at least two texts", std::ssize(texts));
@@ -64,6 +70,9 @@ void compare_with_first(const Context& context, const Options& options) {
     ProgressBar bar(context, "comparing", "texts");
     embeddings = embedder(texts, {.batch = context.batch, .progress = bar.callback()});
   }
+  RunNotes notes;
+  note_cuts(notes, embeddings, embedder);
+  notes.finish("similar");
   for (const Other& near : ranked(embeddings.vectors, options.top)) {
     const std::string& other = texts[near.place];
     if (!context.json) {
@@ -88,6 +97,7 @@ void compare_pairs(const Context& context, const Options& options) {
   const Embedder embedder = load_index_embedder(context.model);
   std::vector<std::string> waiting;  // the last one's second text may not be there yet
   int64_t count = 0;
+  RunNotes notes;
   in_parts(context, "comparing", source,
            [&](std::span<const std::string> texts, const Progress& progress) {
              count += std::ssize(texts);
@@ -95,14 +105,16 @@ void compare_pairs(const Context& context, const Options& options) {
              const std::vector<std::string> last(waiting.end() - std::ssize(waiting) % 2,
                                                  waiting.end());
              waiting.resize(waiting.size() - last.size());
-             const Tensor vectors =
-                 embedder(waiting, {.batch = context.batch, .progress = progress}).vectors;
+             const Embeddings embeddings =
+                 embedder(waiting, {.batch = context.batch, .progress = progress});
+             note_cuts(notes, embeddings, embedder);
              clear_progress();
              for (size_t i = 0; i < waiting.size(); i += 2) {
-               show_pair(context, waiting[i], waiting[i + 1], cosine(vectors, i, i + 1));
+               show_pair(context, waiting[i], waiting[i + 1], cosine(embeddings.vectors, i, i + 1));
              }
              waiting = last;
            });
+  notes.finish("similar");
   if (!waiting.empty()) refuse(kNeeded, count);
 }
 

@@ -115,7 +115,7 @@ void add_summarize(CLI::App& root, Context& context) {
                   "each other.",
        .example = "heed summarize --file article.txt --whole --model facebook/bart-large-cnn"},
       [&context, options] { run(context, *options); });
-  add_text_to_text_options(command, context, options->shared);
+  add_text_to_text_options(command, context, options->shared, Summarizer::kNewTokens);
   add_whole_option(command, options->whole);
   constexpr const char* kGroup = "Long texts";
   command

@@ -9,9 +9,10 @@
 
 namespace heed::cli {
 
-void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArguments& arguments) {
+void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArguments& arguments,
+                              int64_t new_tokens) {
   add_text_inputs(command, arguments.inputs);
-  add_model_option(command, context);
+  add_model_option(command, context, /*takes_usual=*/false);
   add_load_options(command, arguments.load);
   command
       .add_option(
@@ -26,7 +27,7 @@ void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArg
       ->type_name("TEXT")
       ->default_str("");
   add_align_options(command, arguments.align);
-  add_generation_options(command, context, arguments.generation);
+  add_generation_options(command, context, arguments.generation, new_tokens);
   add_batch_option(command, context);
 }
 

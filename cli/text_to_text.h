@@ -22,7 +22,8 @@ struct TextToTextArguments {
 };
 
 /// Texts, model, --dtype, --prefix, --target-prefix, --align and all that generation takes.
-void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArguments& arguments);
+void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArguments& arguments,
+                              int64_t new_tokens);
 
 /// How texts are written: the checkpoint's choices with the arguments over them.
 GenerateOptions text_to_text_options(const Context& context, const TextToTextArguments& arguments,

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
@@ -37,7 +38,7 @@ struct Options {
   std::vector<std::string> files;
   std::optional<std::string> field;
   std::string kind = "bpe";
-  std::string output = "tokenizer.json";
+  std::string save = "tokenizer.json";
   std::vector<std::string> special;
   std::string unknown;
   int64_t vocab = 8192;
@@ -59,11 +60,17 @@ TokenizerTraining training_of(const Options& options) {
   return training;
 }
 
-/// The file to write: a folder gets a tokenizer.json.
+/// The file to write: a folder gets a tokenizer.json. A model's own stays: its ids are the model's.
 fs::path output_of(const Options& options) {
   std::error_code ignored;
-  const fs::path path = options.output;
-  return fs::is_directory(path, ignored) ? path / "tokenizer.json" : path;
+  const fs::path path = options.save;
+  const fs::path file = fs::is_directory(path, ignored) ? path / "tokenizer.json" : path;
+  if (fs::exists(file, ignored) && fs::exists(file.parent_path() / "config.json", ignored)) {
+    throw Error(ErrorCode::invalid_argument,
+                "tokenizer: --save needed a file that belongs to no model, found " +
+                    in_quotes(file.string()) + " beside a config.json; save it elsewhere");
+  }
+  return file;
 }
 
 /// Lines with their ends, since a model learns those too.
@@ -161,7 +168,7 @@ void add_tokenizer(CLI::App& root, Context& context) {
            "byte-level as GPT-2's: it knows every text. wordpiece is cased unless --lowercase "
            "is given. unigram is T5's: the likeliest of all ways to cut. characters gives every "
            "character an id, by code point.",
-       .example = "heed tokenizer train input.txt --kind bpe --vocab 4096 -o tokenizer.json"},
+       .example = "heed tokenizer train input.txt --kind bpe --vocab 4096 --save tokenizer.json"},
       [&context, options] { train(context, *options); });
   command.add_option("ACTION", options->action, "What to do.")
       ->required()
@@ -185,12 +192,9 @@ void add_tokenizer(CLI::App& root, Context& context) {
       ->type_name("N")
       ->default_str("")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
-  command
-      .add_option("--special", options->special,
+  add_list_option(command, "--special", options->special,
                   "Special tokens, which get the first ids; without it bpe has <|endoftext|> and "
                   "wordpiece [PAD] [UNK] [CLS] [SEP] [MASK] and unigram <pad> </s> <unk>.")
-      ->delimiter(',')
-      ->default_str("")
       ->type_name("TOKEN,...");
   command.add_flag("--no-special", options->no_special, "No special tokens.");
   command
@@ -200,7 +204,7 @@ void add_tokenizer(CLI::App& root, Context& context) {
           "characters keeps every character.")
       ->type_name("TOKEN");
   command.add_flag("--lowercase", options->lowercase, "Read texts in lower case.");
-  command.add_option("-o,--output", options->output, "File or folder to write.")->type_name("F");
+  command.add_option("--save", options->save, "File or folder to write.")->type_name("F");
 }
 
 }  // namespace heed::cli

@@ -30,7 +30,7 @@ Readable readable_of(const Translator& translator, const std::string& prefix,
     for (const std::string& text : texts) {
       std::vector<int32_t> ids = translator.encode(prefix + text);
       const int64_t number = before + std::ssize(readable.sources) + 1;
-      translator.check_source(ids, "text " + std::to_string(number));
+      translator.check_source(ids, "translate: text " + std::to_string(number));
       readable.sources.push_back(std::move(ids));
     }
   } catch (const Error&) {
@@ -89,7 +89,7 @@ void add_translate(CLI::App& root, Context& context) {
                   "tokens' log-probabilities over their number to the power of --length-penalty.",
        .example = "heed translate \"A small house.\" --model out/english-german"},
       [&context, arguments] { run(context, *arguments); });
-  add_text_to_text_options(command, context, *arguments);
+  add_text_to_text_options(command, context, *arguments, GenerateOptions().max_new_tokens);
 }
 
 }  // namespace heed::cli

@@ -114,6 +114,7 @@
 #include "heed/tasks/forward.h"
 #include "heed/tasks/forward_pair.h"
 #include "heed/tasks/names.h"
+#include "heed/tasks/notes.h"
 #include "heed/tasks/pooling.h"
 #include "heed/tasks/summarize.h"
 #include "heed/tensor/block_matrix.h"

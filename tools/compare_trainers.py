@@ -146,7 +146,7 @@ def compare(options, file, kind, vocab, lowercase, folder):
     library_seconds = time.perf_counter() - start
     path = folder / "tokenizer.json"
     command = [options.heed, "tokenizer", "train", file, "--kind", kind, "--vocab", str(vocab),
-               "-o", path, "--quiet"]
+               "--save", path, "--quiet"]
     start = time.perf_counter()
     subprocess.run(command + (["--lowercase"] if lowercase else []), check=True,
                    stdout=subprocess.DEVNULL)

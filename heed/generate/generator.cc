@@ -264,7 +264,7 @@ std::vector<int32_t> Generated::target_ids() const {
 const std::shared_ptr<const Tokenizer>& Generator::tokenizer() const {
   if (tokenizer_ == nullptr) {
     throw Error(ErrorCode::unsupported,
-                "generate: the model's folder has no tokenizer files, so that it takes ids alone");
+                "model: its folder has no tokenizer files, so that it takes ids alone");
   }
   return tokenizer_;
 }
@@ -368,10 +368,11 @@ const Tokenizer& Translator::of_targets() const {
 
 void Translator::check_source(const std::vector<int32_t>& ids, const std::string& name) const {
   const int64_t most = model_->facts().max_tokens;
-  if (ids.empty()) refuse(fmt::format("{} must have at least one token but has none", name));
-  if (std::ssize(ids) <= most) return;
-  refuse(fmt::format("{} has {} tokens, but the model reads at most {}; cut it", name, ids.size(),
-                     most));
+  if (!ids.empty() && std::ssize(ids) <= most) return;
+  throw Error(ErrorCode::invalid_argument,
+              ids.empty() ? name + " must have at least one token but has none"
+                          : fmt::format("{} has {} tokens, but the model reads at most {}; cut it",
+                                        name, ids.size(), most));
 }
 
 Encoding Translator::encoded(const Tokenizer& tokenizer, std::string_view text) const {
@@ -400,7 +401,7 @@ std::vector<Generated> Translator::batch(const std::vector<std::vector<int32_t>>
                         : std::max<size_t>(1, sources.size());
   if (sources.empty()) refuse("needed at least one source, found none");
   for (size_t i = 0; i < sources.size(); ++i) {
-    check_source(sources[i], fmt::format("source {} of {}", i + 1, sources.size()));
+    check_source(sources[i], fmt::format("generate: source {} of {}", i + 1, sources.size()));
   }
   const std::vector<int32_t> prompt = prompt_of(*special_.decoder_start, options);
   std::vector<Generated> all;

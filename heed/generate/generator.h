@@ -145,8 +145,8 @@ class Translator : public Generator {
   /// The beginning of such a text for GenerateOptions::target_prefix: the same without what stands
   /// around it.
   std::vector<int32_t> encode_target_prefix(std::string_view prefix) const;
-  /// Error invalid_argument, which calls the source `name`, for ids that the model cannot read:
-  /// none, or more than its positions.
+  /// Error invalid_argument, which begins with the source's `name` ("translate: text 3"), for ids
+  /// that the model cannot read: none, or more than its positions.
   void check_source(const std::vector<int32_t>& ids, const std::string& name) const;
   /// prompt_ids of what is given back are the source's. Errors as check_source() of every source,
   /// before any is read, and as EncoderDecoder::encode() too.

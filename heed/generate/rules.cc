@@ -13,6 +13,8 @@
 namespace heed {
 namespace {
 
+constexpr const char* kBias = "logit-bias (sequence_bias)";  // the option's name and the file's
+
 [[noreturn]] void refuse(const char* name, const char* needed, double found) {
   throw Error(ErrorCode::invalid_argument,
               fmt::format("generate: {} must be {} but is {}", name, needed, found));
@@ -159,9 +161,9 @@ void check_rules(const ScoreRules& rules) {
     }
   }
   for (const SequenceBias& one : rules.sequence_bias) {
-    if (one.ids.empty()) refuse("sequence-bias", "of at least one token", 0);
+    if (one.ids.empty()) refuse(kBias, "of at least one token", 0);
     if (std::isnan(one.bias) || one.bias == INFINITY) {
-      refuse("sequence-bias", "a number or -inf", one.bias);
+      refuse(kBias, "a number or -inf", one.bias);
     }
   }
   for (const std::vector<int32_t>& word : rules.bad_words_ids) {
@@ -173,7 +175,7 @@ void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRul
   Scores scores(scores_, text);
   const auto length = std::ssize(text.ids);
   for (const SequenceBias& one : rules.sequence_bias) {
-    if (scores.about_to_finish(one.ids)) scores.add("sequence-bias", one.ids.back(), one.bias);
+    if (scores.about_to_finish(one.ids)) scores.add(kBias, one.ids.back(), one.bias);
   }
   if (rules.encoder_repetition_penalty != 1) {
     scores.penalize(text.source, 1 / rules.encoder_repetition_penalty);

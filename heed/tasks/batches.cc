@@ -7,7 +7,6 @@
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
-#include "heed/base/log.h"
 #include "heed/base/message.h"
 #include "heed/base/parallel.h"
 
@@ -41,7 +40,7 @@ void need_tokens(const std::vector<int32_t>& ids, std::string_view text,
 namespace {
 
 std::vector<Encoding> encode_each(std::span<const std::string> texts, int64_t max_tokens,
-                                  std::string_view operation,
+                                  std::string_view operation, RunNotes* notes,
                                   const std::function<Encoding(size_t i)>& encode) {
   constexpr int64_t kTextsAtOnce = 1024;  // between two looks at the cancel flag
   const auto count = std::ssize(texts);
@@ -54,32 +53,32 @@ std::vector<Encoding> encode_each(std::span<const std::string> texts, int64_t ma
     });
   }
   for (size_t i = 0; i < texts.size(); ++i) need_tokens(encodings[i].ids, texts[i], operation);
-  if (const auto cut = std::ranges::count(encodings, true, &Encoding::truncated); cut > 0) {
-    log(LogLevel::warning, fmt::format("{}: {} of {} texts were longer than the {} tokens that the "
-                                       "model reads and were cut",
-                                       operation, cut, count, max_tokens));
-  }
+  RunNotes own;
+  (notes != nullptr ? notes : &own)
+      ->count(count, std::ranges::count(encodings, true, &Encoding::truncated), max_tokens);
+  own.finish(operation);
   return encodings;
 }
 
 }  // namespace
 
 std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
-                                   int64_t max_tokens, std::string_view operation) {
-  return encode_each(texts, max_tokens, operation, [&](size_t i) {
+                                   int64_t max_tokens, std::string_view operation,
+                                   RunNotes* notes) {
+  return encode_each(texts, max_tokens, operation, notes, [&](size_t i) {
     return tokenizer.encode(texts[i], {.max_tokens = max_tokens});
   });
 }
 
 std::vector<Encoding> encode_pairs(const Tokenizer& tokenizer, std::span<const std::string> texts,
                                    std::span<const std::string> seconds, int64_t max_tokens,
-                                   std::string_view operation) {
+                                   std::string_view operation, RunNotes* notes) {
   if (texts.size() != seconds.size()) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{}: needs a second text for each of {} texts, found {}", operation,
                             texts.size(), seconds.size()));
   }
-  return encode_each(texts, max_tokens, operation, [&](size_t i) {
+  return encode_each(texts, max_tokens, operation, notes, [&](size_t i) {
     return tokenizer.encode_pair(texts[i], seconds[i], {.max_tokens = max_tokens});
   });
 }

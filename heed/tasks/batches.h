@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "heed/models/encoder.h"
+#include "heed/tasks/notes.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed {
@@ -26,16 +27,16 @@ void in_batches(std::span<const int64_t> lengths, int64_t batch,
 void need_tokens(const std::vector<int32_t>& ids, std::string_view text,
                  std::string_view operation);
 
-/// Each text's tokens, cut to max_tokens, on all threads; the log is told, as the operation's, of
-/// texts that were cut. Errors cancelled; as need_tokens.
+/// Each text's tokens, cut to max_tokens, on all threads. Of texts that were cut the notes are
+/// told, or, where there are none, the log, as the operation's. Errors cancelled; as need_tokens.
 std::vector<Encoding> encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
-                                   int64_t max_tokens, std::string_view operation);
+                                   int64_t max_tokens, std::string_view operation, RunNotes* notes);
 
 /// The same of pairs of texts, of which the longer one is cut first. Error invalid_argument for
 /// numbers of texts that differ.
 std::vector<Encoding> encode_pairs(const Tokenizer& tokenizer, std::span<const std::string> texts,
                                    std::span<const std::string> seconds, int64_t max_tokens,
-                                   std::string_view operation);
+                                   std::string_view operation, RunNotes* notes);
 
 /// A tokenised text's tokens in each row, for in_batches.
 std::vector<int64_t> lengths_of(std::span<const Encoding> encodings);

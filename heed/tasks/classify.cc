@@ -8,7 +8,6 @@
 #include <cmath>
 
 #include "heed/base/error.h"
-#include "heed/base/log.h"
 #include "heed/io/hub.h"
 #include "heed/models/heads.h"
 #include "heed/tasks/batches.h"
@@ -71,14 +70,15 @@ Classifier Classifier::load(std::string_view name_or_path) {
 std::vector<std::vector<ClassScore>> Classifier::operator()(std::span<const std::string> texts,
                                                             const ClassifyOptions& options) const {
   const int64_t most = model_->encoder().facts().max_tokens;
-  return classes_of(encode_texts(*tokenizer_, texts, most, "classify"), options);
+  return classes_of(encode_texts(*tokenizer_, texts, most, "classify", options.notes), options);
 }
 
 std::vector<std::vector<ClassScore>> Classifier::pairs(std::span<const std::string> texts,
                                                        std::span<const std::string> seconds,
                                                        const ClassifyOptions& options) const {
   const int64_t most = model_->encoder().facts().max_tokens;
-  return classes_of(encode_pairs(*tokenizer_, texts, seconds, most, "classify"), options);
+  return classes_of(encode_pairs(*tokenizer_, texts, seconds, most, "classify", options.notes),
+                    options);
 }
 
 std::vector<std::vector<ClassScore>> Classifier::classes_of(std::span<const Encoding> encodings,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "heed/base/progress.h"
+#include "heed/tasks/notes.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed {
@@ -31,6 +32,7 @@ struct ClassifyOptions {
   std::optional<ScoreFunction> function = {};
   int64_t batch = 32;  // texts computed at once
   Progress progress = {};
+  RunNotes* notes = nullptr;  // of several calls; without it each tells the log by itself
 };
 
 /// Which class a text belongs to: tokenizer and a model of transformers'

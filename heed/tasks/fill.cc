@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "heed/base/error.h"
-#include "heed/base/log.h"
 #include "heed/base/message.h"
 #include "heed/io/hub.h"
 #include "heed/models/heads.h"
@@ -41,9 +40,11 @@ MaskFiller MaskFiller::load(std::string_view name_or_path) {
   return filler;
 }
 
-std::vector<int32_t> MaskFiller::target_ids(const std::vector<std::string>& targets) const {
+std::vector<int32_t> MaskFiller::target_ids(const FillOptions& options) const {
+  RunNotes own;
+  RunNotes& notes = options.notes != nullptr ? *options.notes : own;
   std::vector<int32_t> ids;
-  for (const std::string& target : targets) {
+  for (const std::string& target : options.targets) {
     auto id = tokenizer_->id_of(target);
     if (!id) {
       const Encoding pieces = tokenizer_->encode(target, {.add_special = false, .max_tokens = 1});
@@ -52,8 +53,8 @@ std::vector<int32_t> MaskFiller::target_ids(const std::vector<std::string>& targ
                     fmt::format("fill: the target {} has no token", in_quotes(target)));
       }
       id = pieces.ids[0];
-      log(LogLevel::warning, fmt::format("fill: the target {} is no token; {} stands for it",
-                                         in_quotes(target), in_quotes(pieces.tokens[0])));
+      notes.tell_once(fmt::format("fill: the target {} is no token; {} stands for it",
+                                  in_quotes(target), in_quotes(pieces.tokens[0])));
     }
     // a tokenizer may have more pieces than the model that stands beside it
     if (*id >= model_->output().weight.size(0)) {
@@ -104,10 +105,10 @@ void MaskFiller::write_sequences(const Encoding& encoding, size_t place, bool si
 
 std::vector<std::vector<std::vector<Filling>>> MaskFiller::operator()(
     std::span<const std::string> texts, const FillOptions& options) const {
-  const std::vector<int32_t> targets = target_ids(options.targets);
+  const std::vector<int32_t> targets = target_ids(options);
   const EncoderFacts& facts = model_->encoder().facts();
   const std::vector<Encoding> encodings =
-      encode_texts(*tokenizer_, texts, facts.max_tokens, "fill");
+      encode_texts(*tokenizer_, texts, facts.max_tokens, "fill", options.notes);
   std::vector<std::vector<size_t>> places;
   for (size_t i = 0; i < texts.size(); ++i) {
     places.push_back(places_of(encodings[i].ids, mask_));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "heed/base/progress.h"
+#include "heed/tasks/notes.h"
 #include "heed/text/tokenizer.h"
 
 namespace heed {
@@ -28,6 +29,7 @@ struct FillOptions {
                                      // for its first one, which the log is told
   int64_t batch = 32;                // texts computed at once
   Progress progress = {};            // in texts
+  RunNotes* notes = nullptr;         // of several calls; without it each tells the log by itself
 };
 
 /// The words that a masked language model puts in the places of its mask ("[MASK]", "<mask>"):
@@ -49,7 +51,7 @@ class MaskFiller {
   const std::string& mask() const { return tokenizer_->token_of(mask_); }
 
  private:
-  std::vector<int32_t> target_ids(const std::vector<std::string>& targets) const;
+  std::vector<int32_t> target_ids(const FillOptions& options) const;
   std::vector<Filling> best_of(std::span<const float> logits, const std::vector<int32_t>& targets,
                                int64_t top_k) const;
   void write_sequences(const Encoding& encoding, size_t place, bool single,

@@ -236,7 +236,7 @@ std::vector<std::vector<Encoding>> NameFinder::windows_of(std::span<const std::s
     }
     return windows;
   }
-  for (Encoding& encoding : encode_texts(*tokenizer_, texts, most, "ner")) {
+  for (Encoding& encoding : encode_texts(*tokenizer_, texts, most, "ner", options.notes)) {
     windows.push_back({std::move(encoding)});
   }
   return windows;

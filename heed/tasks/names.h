@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "heed/base/progress.h"
+#include "heed/tasks/notes.h"
 #include "heed/tensor/tensor.h"
 #include "heed/text/tokenizer.h"
 
@@ -45,6 +46,7 @@ struct NameOptions {
   std::vector<std::string> ignore = {"O"};  // kinds and tags that are no names
   int64_t batch = 32;                       // windows computed at once
   Progress progress = {};                   // in windows
+  RunNotes* notes = nullptr;  // of several calls; without it each tells the log by itself
 };
 
 /// Named entities in texts: tokenizer and a model of transformers' ...ForTokenClassification kind,

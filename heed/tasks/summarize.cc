@@ -129,7 +129,7 @@ Generated joined(const std::vector<SummaryPart>& parts) {
 
 Summarizer Summarizer::load(const std::filesystem::path& folder, const LoadOptions& options) {
   // what the pipeline takes where the checkpoint says nothing
-  const GenerateOptions base{.max_new_tokens = 256, .beams = 4};
+  const GenerateOptions base{.max_new_tokens = kNewTokens, .beams = 4};
   Summarizer summarizer;
   summarizer.translator_ = Translator::load(folder, options, base, "summarization");
   const int64_t most = summarizer.translator_.model().facts().max_tokens;

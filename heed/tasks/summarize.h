@@ -43,6 +43,9 @@ struct Summary {
 /// SummarizationPipeline runs it, and for long texts in windows. Safe to use from many threads.
 class Summarizer {
  public:
+  static constexpr int64_t kNewTokens =
+      256;  // of a part at most, where the checkpoint says nothing
+
   /// Errors as Translator::load(); its task is "summarization".
   static Summarizer load(const std::filesystem::path& folder, const LoadOptions& options = {});
 

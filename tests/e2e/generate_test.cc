@@ -16,12 +16,22 @@ TEST(Generate, WritesWhatTransformersWritesFromIds) {
     write_file(folder / "ids.json", Json::array({one["prompt"]}).dump());
     std::string end;
     for (const Json& id : one["end"]) end += (end.empty() ? "" : ",") + id.dump();
-    const auto lines = json_lines(run_on(
-        model,
-        {"generate", "--json", "--ids", (folder / "ids.json").string(), "--eos-token-id", end,
-         "--max-new-tokens", one["max_new_tokens"].dump(), "--beams", one["beams"].dump(),
-         "--length-penalty", one["length_penalty"].dump(), "--early-stopping",
-         early.is_string() ? "never" : (early.get<bool>() ? "on" : "off")}));
+    std::vector<std::string> arguments = {"generate",
+                                          "--json",
+                                          "--ids",
+                                          (folder / "ids.json").string(),
+                                          "--eos-token-id",
+                                          end,
+                                          "--max-new-tokens",
+                                          one["max_new_tokens"].dump(),
+                                          "--beams",
+                                          one["beams"].dump()};
+    if (one["beams"] > 1) {
+      arguments.insert(arguments.end(),
+                       {"--length-penalty", one["length_penalty"].dump(), "--early-stopping",
+                        early.is_string() ? "never" : (early.get<bool>() ? "on" : "off")});
+    }
+    const auto lines = json_lines(run_on(model, arguments));
     ASSERT_EQ(lines.size(), 1u);
     EXPECT_EQ(lines[0]["ids"], one["ids"]) << one;
     EXPECT_EQ(lines[0]["timing"]["new_tokens"], one["ids"].size());
@@ -297,7 +307,20 @@ TEST(Generate, FaultsAreOneLine) {
   expect_fault(run_on(model, {"generate", "a", "--top-p", "0.5", "--temperature", "0"}),
                "nothing to choose from");
   expect_fault(run_on(model, {"generate", "a", "--logit-bias", "3"}), "ID=NUMBER");
-  for (const char* wrong : {"1.5,2", "-1,2", "3,0"}) {
+  expect_fault(run_on(model, {"generate", "a", "--logit-bias", "9999=1"}),
+               "logit-bias (sequence_bias) has the token 9999");
+  expect_fault(run_on(model, {"generate", "a", "--suppress-tokens", ","}),
+               "--suppress-tokens: needed values with commas between, found ','");
+  expect_fault(run_on(model, {"generate", "a", "--suppress-tokens", "1,b"}),
+               "--suppress-tokens: needed a number, found 'b'");
+  expect_fault(run_on(model, {"generate", "a", "--logprobs", "2"}), "--logprobs requires --json");
+  for (const std::vector<std::string>& alone : std::vector<std::vector<std::string>>{
+           {"--length-penalty", "2"}, {"--early-stopping", "on"}, {"--renormalize-logits"}}) {
+    std::vector<std::string> arguments = {"generate", "a"};
+    arguments.insert(arguments.end(), alone.begin(), alone.end());
+    expect_fault(run_on(model, arguments), alone[0] + ": needed more than one beam");
+  }
+  for (const char* wrong : {"1.5,2", "-1,2", "3,0", "3", "3,1,2"}) {
     expect_fault(run_on(model, {"generate", "a", "--exponential-decay-length-penalty", wrong}),
                  "exponential-decay-length-penalty");
   }
@@ -325,7 +348,7 @@ TEST(Translate, GivesALineForEachTextAndItsScore) {
   const auto greedy = json_lines(run_on(model, {"translate", "ab c", "--json", "--beams", "1"}));
   EXPECT_EQ(greedy.size(), 1u);
   expect_fault(run_on(model, {"translate", std::string(24, 'a')}),
-               "text 1 has 25 tokens, but the model reads at most 24");
+               "heed: translate: text 1 has 25 tokens, but the model reads at most 24");
 }
 
 TEST(Translate, NamesTheTextThatIsTooLongAfterThoseBeforeIt) {

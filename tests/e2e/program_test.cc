@@ -56,12 +56,24 @@ TEST(Program, UsersFaultsAreOneLineAndStatus2) {
   expect_one_line(run_heed({}), 2, "no command");
   expect_one_line(run_heed({"completion"}), 2, "did you mean completions?");
   expect_one_line(run_heed({"--nonsense"}), 2, "--help");
-  expect_one_line(run_heed({"completions"}), 2, "SHELL is required");
+  expect_one_line(run_heed({"completions"}), 2, "SHELL: needed a value, found none");
   expect_one_line(run_heed({"completions", "tcsh"}), 2, "bash,zsh,fish");
   expect_one_line(run_heed({"completions", "bash", "zsh"}), 2, "one argument too many");
   for (const std::string& name : commands()) {
     expect_one_line(run_heed({name, "--nonsense"}), 2, "heed " + name + " --help");
   }
+}
+
+TEST(Program, TasksNeedAModelOfTheirKind) {
+  Invocation how;
+  how.environment = {{"HEED_MODEL", ""}};
+  for (const char* name : {"answer", "chat", "classify", "fill", "generate", "ner", "score",
+                           "summarize", "translate"}) {
+    expect_one_line(run_heed({name}, how), 2, "--model: needed a value, found none");
+    expect_one_line(run_heed({name, "--modle", "x"}, how), 2, "did you mean --model?");
+  }
+  how.environment["HEED_MODEL"] = "/absent";
+  expect_one_line(run_heed({"classify", "a"}, how), 2, "/absent");
 }
 
 TEST(Program, NumbersOfValuesAndValuesAreToldAsNeededAndFound) {

@@ -218,6 +218,11 @@ TEST_F(Search, SimilarTextsComeNearestFirst) {
   EXPECT_NEAR(pairs[0]["score"].get<double>(), 1, 1e-6);
   EXPECT_LT(pairs[1]["score"].get<double>(), 1);
   EXPECT_FALSE(pairs[1].contains("corpus_id"));
+  std::string long_text;
+  for (int word = 0; word < 2000; ++word) long_text += "a ";
+  constexpr const char* kCut = "1 of 2 texts were longer than the";
+  EXPECT_NE(similar({"a", long_text}).err.find(kCut), std::string::npos);
+  EXPECT_NE(similar({"a", long_text, "--pairs"}).err.find(kCut), std::string::npos);
   expect_fault(similar({"a"}), "at least two texts, found 1");
   expect_fault(similar({"a", "b", "c", "--pairs"}), "two texts a pair, found 3");
   expect_fault(run_heed({"similar", "a", "b", "--model", (golden_folder() / "t5_relu").string()}),

@@ -192,6 +192,29 @@ TEST(Tasks, ALongTextIsReadWholeWithAStride) {
   EXPECT_GT(last(whole), 650);
 }
 
+TEST(Tasks, ARunTellsOnceOfWhatWasCutAndOfTargets) {
+  const TemporaryFolder folder;
+  std::string texts, masks;
+  for (int i = 0; i < 20; ++i) {  // eight a part
+    for (int word = 0; word < (i % 2 == 0 ? 50 : 3); ++word) texts += "a ";
+    texts += "b\n";
+    masks += "a [MASK]\n";
+  }
+  const std::string in = write_file(folder / "in.txt", texts);
+  const auto run = [&](const char* task, const char* name, std::vector<std::string> more) {
+    more.insert(more.begin(), {task, "--batch", "1", "--model", model(name), "--file"});
+    const Result got = run_heed(more);
+    EXPECT_EQ(got.status, 0) << got.err;
+    EXPECT_EQ(std::ranges::count(got.err, '\n'), 1) << got.err;
+    return got.err;
+  };
+  constexpr const char* kCut = "10 of 20 texts were longer than the 37 tokens";
+  EXPECT_NE(run("classify", "encoder_bert_classify", {in}).find(kCut), std::string::npos);
+  EXPECT_NE(run("ner", "encoder_bert_tag", {in}).find(kCut), std::string::npos);
+  run("fill", "encoder_bert_fill",
+      {write_file(folder / "masks.txt", masks), "--targets", "badfig"});
+}
+
 TEST(Tasks, WordsAreFilledIn) {
   const auto run = [&](std::vector<std::string> more) {
     more.insert(more.begin(), {"fill", "--model", model("encoder_bert_fill")});
@@ -204,7 +227,7 @@ TEST(Tasks, WordsAreFilledIn) {
   EXPECT_TRUE(lines[0]["fillings"][0].contains("token_str"));
   EXPECT_EQ(lines[1]["fillings"].size(), 2u);
   EXPECT_EQ(lines[1]["fillings"][1].size(), 3u);
-  const auto few = lines_in(run({"a [MASK]", "--targets", "bad,fig", "--json"}).out);
+  const auto few = lines_in(run({"--json", "--targets", "bad,fig", "a [MASK]"}).out);
   EXPECT_EQ(few[0]["fillings"].size(), 2u);
   expect_fault(run({"bad"}), "[MASK]");
   expect_fault(run_heed({"fill", "a", "--model", model("encoder_bert_tag")}), "ForMaskedLM");

@@ -125,7 +125,7 @@ TEST_F(Texts, AFieldOfWhatHasNoneIsRefused) {
   const Result whole =
       run_heed({"summarize", "--whole", "--file", plain, "--field", "text", "--model", "nowhere"});
   EXPECT_NE(whole.err.find("no --field"), std::string::npos) << whole.err;
-  const Result learnt = run_heed({"tokenizer", "train", plain, "--field", "text", "-o",
+  const Result learnt = run_heed({"tokenizer", "train", plain, "--field", "text", "--save",
                                   (folder_ / "tokenizer.json").string()});
   EXPECT_EQ(learnt.status, 2);
   EXPECT_NE(learnt.err.find("--field: needs a file with fields"), std::string::npos) << learnt.err;

@@ -15,7 +15,7 @@ class TokenizerTrain : public ::testing::Test {
 
   Result train(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"tokenizer", "train"});
-    arguments.insert(arguments.end(), {"-o", (folder_ / "tokenizer.json").string()});
+    arguments.insert(arguments.end(), {"--save", (folder_ / "tokenizer.json").string()});
     return run_heed(arguments);
   }
   std::string text_file() const { return (folder_ / "a.txt").string(); }
@@ -64,7 +64,7 @@ TEST_F(TokenizerTrain, TakesFieldsAndStandardInput) {
   Invocation how;
   how.input = "xyx";
   const Result piped = run_heed({"tokenizer", "train", "-", "--kind", "characters", "--special",
-                                 "<s>,</s>", "-o", folder_.path().string()},
+                                 "<s>,</s>", "--save", folder_.path().string()},
                                 how);
   EXPECT_EQ(piped.status, 0) << piped.err;
   EXPECT_EQ(read_json(folder_ / "tokenizer.json")["model"]["vocab"],
@@ -83,6 +83,24 @@ TEST_F(TokenizerTrain, SaysWhatIsWrongAndWritesNothing) {
   refused({(folder_ / "absent.txt").string()}, "absent.txt");
   refused({}, "FILE");
   refused({text_file(), "--special", "<s>", "--no-special"}, "contradict");
+  refused({"--special", ",", text_file()}, "--special: needed values with commas between");
+}
+
+TEST_F(TokenizerTrain, AListTakesNoTextsBehindIt) {
+  EXPECT_EQ(train({"--kind", "characters", "--special", "<s>,</s>", text_file()}).status, 0);
+  const Json vocab = read_json(folder_ / "tokenizer.json")["model"]["vocab"];
+  EXPECT_EQ(vocab["</s>"], 1);
+  EXPECT_EQ(vocab.size(), 13u);
+}
+
+TEST_F(TokenizerTrain, AModelsTokenizerStays) {
+  write_file(folder_ / "config.json", "{}");
+  EXPECT_EQ(train({text_file(), "--vocab", "270"}).status, 0) << "there was none";
+  const std::string before = read_file(folder_ / "tokenizer.json");
+  const Result again = train({text_file(), "--kind", "characters"});
+  EXPECT_EQ(again.status, 2);
+  EXPECT_NE(again.err.find("belongs to no model"), std::string::npos) << again.err;
+  EXPECT_EQ(read_file(folder_ / "tokenizer.json"), before);
 }
 
 }  // namespace

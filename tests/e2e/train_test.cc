@@ -90,7 +90,7 @@ double share_left(const std::string& out) {
 
 TEST_F(Train, ALlamaLearnsOn) {
   std::filesystem::copy(golden_folder() / "llama_plain", folder_ / "llama");
-  ASSERT_EQ(run_heed({"tokenizer", "train", path("text.txt"), "--kind", "characters", "--output",
+  ASSERT_EQ(run_heed({"tokenizer", "train", path("text.txt"), "--kind", "characters", "--save",
                       path("llama")})
                 .status,
             0);
