@@ -14,6 +14,7 @@
 #include "cli/dtype_option.h"
 #include "cli/id_rows.h"
 #include "cli/json_out.h"
+#include "cli/language_options.h"
 #include "cli/progress.h"
 #include "cli/terminal.h"
 #include "cli/texts.h"
@@ -31,6 +32,7 @@ struct Options {
   bool whole = false;
   std::vector<std::string> sources, targets;
   std::string source_ids, target_ids;
+  LanguageArguments languages;
   LoadArguments load;
   std::optional<int64_t> context, stride;
 };
@@ -114,8 +116,8 @@ void run_pairs(const Context& context, const Options& options) {
                             "read as a whole: leave it out",
                             options.context ? "--context" : "--stride"));
   }
-  const Translator translator =
-      Translator::load(find_model(context.model), load_options(options.load));
+  const Translator translator = in_languages(
+      Translator::load(find_model(context.model), load_options(options.load)), options.languages);
   const auto sources = side_ids(options.source_ids, options.sources, translator, false);
   const auto targets = side_ids(options.target_ids, options.targets, translator, true);
   if (sources.size() != targets.size()) {
@@ -148,6 +150,10 @@ void run(const Context& context, const Options& options) {
   if (!options.sources.empty() || !options.targets.empty() || !options.source_ids.empty() ||
       !options.target_ids.empty()) {
     return run_pairs(context, options);
+  }
+  if (!options.languages.source.empty() || !options.languages.target.empty()) {
+    throw Error(ErrorCode::invalid_argument,
+                "score: --src-lang and --tgt-lang are of --source and --target; leave them out");
   }
   std::vector<Scored> inputs = read_inputs(options);
   const TextGenerator generator =
@@ -228,6 +234,7 @@ void add_score(CLI::App& root, Context& context) {
       .add_option("--target-ids", options->target_ids,
                   "Read the targets' token ids, each with its end token.")
       ->type_name("F.json");
+  add_language_options(command, options->languages);
   add_whole_option(command, options->whole);
   command
       .add_option("--context", options->context,

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/commands.h"
+#include "cli/language_options.h"
 #include "cli/progress.h"
 #include "cli/text_to_text.h"
 #include "heed/base/cancel.h"
@@ -39,11 +40,17 @@ Readable readable_of(const Translator& translator, const std::string& prefix,
   return readable;
 }
 
-void run(const Context& context, const TextToTextArguments& arguments) {
+struct Options {
+  TextToTextArguments shared;
+  LanguageArguments languages;
+};
+
+void run(const Context& context, const Options& options) {
+  const TextToTextArguments& arguments = options.shared;
   TextSource source(arguments.inputs);
   const auto start = std::chrono::steady_clock::now();
-  const Translator translator =
-      Translator::load(find_model(context.model), load_options(arguments.load));
+  const Translator translator = in_languages(
+      Translator::load(find_model(context.model), load_options(arguments.load)), options.languages);
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
   const GenerateOptions choices = text_to_text_options(context, arguments, translator);
   const std::string prefix = arguments.prefix.value_or(translator.prefix());
@@ -80,7 +87,7 @@ void run(const Context& context, const TextToTextArguments& arguments) {
 }  // namespace
 
 void add_translate(CLI::App& root, Context& context) {
-  const auto arguments = std::make_shared<TextToTextArguments>();
+  const auto options = std::make_shared<Options>();
   CLI::App& command = add_command(
       root, context,
       {.name = "translate",
@@ -88,8 +95,9 @@ void add_translate(CLI::App& root, Context& context) {
        .details = "Prints a line for each text, a sentence as a rule. score is the sum of the "
                   "tokens' log-probabilities over their number to the power of --length-penalty.",
        .example = "heed translate \"A small house.\" --model out/english-german"},
-      [&context, arguments] { run(context, *arguments); });
-  add_text_to_text_options(command, context, *arguments, GenerateOptions().max_new_tokens);
+      [&context, options] { run(context, *options); });
+  add_text_to_text_options(command, context, options->shared, GenerateOptions().max_new_tokens);
+  add_language_options(command, options->languages);
 }
 
 }  // namespace heed::cli

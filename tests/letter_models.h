@@ -65,6 +65,26 @@ inline Json letter_tokenizer(int first_special, const std::vector<std::string>& 
             {"merges", Json::array()}}}};
 }
 
+/// The letters of an mBART that knows en_XX (3) and de_DE (4). `around` is what stands around a
+/// text:
+/// {"A", "</s>", "en_XX"}.
+inline Json language_tokenizer(const std::vector<std::string>& around) {
+  const std::vector<std::string> specials = {"<s>", "<pad>", "</s>", "en_XX", "de_DE"};
+  Json tokenizer = letter_tokenizer(0, specials), steps = Json::array(), tokens = Json::object();
+  for (const std::string& name : around) {
+    steps.push_back({{name == "A" ? "Sequence" : "SpecialToken", {{"id", name}, {"type_id", 0}}}});
+  }
+  for (size_t id = 0; id < specials.size(); ++id) {
+    tokens[specials[id]] = {
+        {"id", specials[id]}, {"ids", Json::array({id})}, {"tokens", Json::array({specials[id]})}};
+  }
+  tokenizer["post_processor"] = {{"type", "TemplateProcessing"},
+                                 {"single", steps},
+                                 {"pair", steps},
+                                 {"special_tokens", tokens}};
+  return tokenizer;
+}
+
 /// tests/golden/NAME ("gpt2_3x8", "transformer_2x6") with a tokenizer.json, in a new folder.
 class LetterModel {
  public:

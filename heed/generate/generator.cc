@@ -9,6 +9,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/generate/generation_config.h"
+#include "heed/generate/languages.h"
 #include "heed/generate/narrator.h"
 #include "heed/models/model_files.h"
 #include "heed/text/sentence_piece.h"
@@ -346,16 +347,30 @@ Translator Translator::load(const std::filesystem::path& folder, const LoadOptio
   return translator;
 }
 
+Translator Translator::with_languages(std::string_view source, std::string_view target) const {
+  const LanguagePlace place = language_place(*tokenizer());
+  Translator changed = *this;
+  if (!source.empty()) changed.source_language_ = language_id(*tokenizer(), source);
+  if (target.empty()) return changed;
+  changed.target_language_ = language_id(*tokenizer(), target);
+  if (place.first) {
+    changed.defaults_.rules.forced_bos_token_id = changed.target_language_;
+  } else {
+    changed.special_.decoder_start = changed.target_language_;
+  }
+  return changed;
+}
+
 std::vector<int32_t> Translator::encode(std::string_view source) const {
   return encoding(source).ids;
 }
 
 Encoding Translator::encoding(std::string_view source) const {
-  return encoded(*tokenizer(), source);
+  return encoded(*tokenizer(), source, source_language_);
 }
 
 std::vector<int32_t> Translator::encode_target(std::string_view target) const {
-  return encoded(of_targets(), target).ids;
+  return encoded(of_targets(), target, target_language_).ids;
 }
 
 std::vector<int32_t> Translator::encode_target_prefix(std::string_view prefix) const {
@@ -375,10 +390,12 @@ void Translator::check_source(const std::vector<int32_t>& ids, const std::string
                                         name, ids.size(), most));
 }
 
-Encoding Translator::encoded(const Tokenizer& tokenizer, std::string_view text) const {
+Encoding Translator::encoded(const Tokenizer& tokenizer, std::string_view text,
+                             std::optional<int32_t> language) const {
   Encoding plain = tokenizer.encode(text, {.add_special = false});
   if (!model_->facts().plain_sources) {
     Encoding whole = tokenizer.encode(text);
+    if (language) set_language(whole, *language, tokenizer);
     if (whole.ids != plain.ids) return whole;
   }
   const std::vector<int32_t> ended = special_.as_source(plain.ids);

@@ -130,6 +130,13 @@ class Translator : public Generator {
   static Translator load(const std::filesystem::path& folder, const LoadOptions& options = {},
                          const GenerateOptions& base = {.beams = 4}, std::string_view task = {});
 
+  /// The same for texts of one language and into another, by the tokens that mBART's tokenizers
+  /// have for them ("en_XX"), as src_lang and tgt_lang of transformers' are; "" leaves what the
+  /// checkpoint says. What is written begins with the target's language (mBART-50), or after it
+  /// (mBART). Errors unsupported for a tokenizer that puts no language beside a text,
+  /// invalid_argument for a language that it does not have.
+  Translator with_languages(std::string_view source, std::string_view target) const;
+
   const EncoderDecoder& model() const { return *model_; }
   /// What the checkpoint says that sources begin with (T5's "summarize: "), which encode() does not
   /// add.
@@ -140,7 +147,8 @@ class Translator : public Generator {
   /// The same with the places that tokens have in the text.
   Encoding encoding(std::string_view source) const;
   /// A text as the model would write it, with its end: as encode(), but that a Marian's target.spm
-  /// cuts it. Of models that write a language's token (mBART) the source's stands there.
+  /// cuts it. Of models that write a language's token (mBART) with_languages()'s target stands
+  /// there, else the source's.
   std::vector<int32_t> encode_target(std::string_view target) const;
   /// The beginning of such a text for GenerateOptions::target_prefix: the same without what stands
   /// around it.
@@ -156,12 +164,14 @@ class Translator : public Generator {
                                const GenerateOptions& options, const KvCacheOptions& cache) const;
 
  private:
-  Encoding encoded(const Tokenizer& tokenizer, std::string_view text) const;
+  Encoding encoded(const Tokenizer& tokenizer, std::string_view text,
+                   std::optional<int32_t> language) const;
   const Tokenizer& of_targets() const;
 
   std::shared_ptr<const EncoderDecoder> model_;
   std::shared_ptr<const Tokenizer> target_tokenizer_;  // null: tokenizer()
   std::string prefix_;
+  std::optional<int32_t> source_language_, target_language_;  // instead of the tokenizer's
 };
 
 }  // namespace heed

@@ -402,6 +402,26 @@ TEST(Translate, ATargetPrefixIsWhereTheOutputGoesOn) {
                "leaves no room");
 }
 
+TEST(Translate, TakesLanguagesByName) {
+  const LetterModel model("mbart");
+  write_file(model.path() / "tokenizer.json", language_tokenizer({"A", "</s>", "en_XX"}).dump());
+  const auto write = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"translate", "ab", "--json", "--max-new-tokens", "4"});
+    return json_lines(run_on(model, more))[0];
+  };
+  const Json plain = write({});
+  EXPECT_EQ(write({"--src-lang", "en_XX", "--tgt-lang", "en_XX"})["score"], plain["score"]);
+  EXPECT_NE(write({"--src-lang", "de_DE"})["score"], plain["score"]);
+  EXPECT_NE(write({"--tgt-lang", "de_DE"})["score"], plain["score"]);
+  const auto scored = json_lines(
+      run_on(model, {"score", "--source", "a", "--target", "b", "--tgt-lang", "de_DE", "--json"}));
+  EXPECT_EQ(scored[0]["ids"].back(), 4);
+  expect_fault(run_on(model, {"translate", "ab", "--src-lang", "German"}), "en_XX, de_DE");
+  expect_fault(run_on(model, {"score", "ab", "--src-lang", "de_DE"}), "leave them out");
+  const LetterModel without("transformer_2x6");
+  expect_fault(run_on(without, {"translate", "ab", "--tgt-lang", "de_DE"}), "puts a language");
+}
+
 TEST(Translate, NeedsToKnowHowATranslationBegins) {
   const LetterModel model("transformer_2x6");
   Json config = read_json(model.path() / "config.json");

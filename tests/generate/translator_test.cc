@@ -165,6 +165,47 @@ TEST(Translator, AMariansTargetsAreCutByTargetSpm) {
   EXPECT_EQ(target.back(), 0);
 }
 
+/// An mBART's translator whose tokenizer puts that around a text.
+Translator with_tokens(const std::vector<std::string>& around, int32_t decoder_start) {
+  const testing::ChangedGolden folder("mbart", [](Json&) {});
+  write_file(folder.path() / "tokenizer.json", testing::language_tokenizer(around).dump());
+  write_file(folder.path() / "generation_config.json",
+             fmt::format(R"({{"decoder_start_token_id": {}, "eos_token_id": 2}})", decoder_start));
+  return Translator::load(folder.path());
+}
+
+TEST(Translator, LanguagesStandWhereTheModelReadsAndBeginsThem) {
+  const Translator mbart = with_tokens({"A", "</s>", "en_XX"}, 3);
+  EXPECT_EQ(mbart.encode("ab"), (Ids{6, 7, 2, 3}));
+  const Translator german = mbart.with_languages("", "de_DE"),
+                   from_german = mbart.with_languages("de_DE", "");
+  EXPECT_EQ(german.encode("ab"), mbart.encode("ab"));
+  EXPECT_EQ(german.encode_target("ab"), (Ids{6, 7, 2, 4}));
+  EXPECT_EQ(from_german.encode("ab"), (Ids{6, 7, 2, 4}));
+  EXPECT_EQ(from_german.encoding("ab").tokens.back(), "de_DE");
+  const GenerateOptions how{.max_new_tokens = 6};
+  EXPECT_EQ(german("ab", how).ids, with_tokens({"A", "</s>", "en_XX"}, 4)("ab", how).ids);
+  EXPECT_NE(german("ab", how).logprobs, mbart("ab", how).logprobs);
+
+  const Translator mbart50 =
+      with_tokens({"en_XX", "A", "</s>"}, 2).with_languages("de_DE", "en_XX");
+  EXPECT_EQ(mbart50.encode("ab"), (Ids{4, 6, 7, 2}));
+  EXPECT_EQ(mbart50.special().decoder_start, 2);
+  EXPECT_EQ(mbart50("ab", mbart50.defaults()).ids.front(), 3);
+}
+
+TEST(Translator, LanguagesThatAreNotThereAreNamed) {
+  expect_error(ErrorCode::invalid_argument, {"en_XX, de_DE", "'fr_XX'"}, [] {
+    with_tokens({"A", "</s>", "en_XX"}, 3).with_languages("fr_XX", "");
+  });
+  expect_error(ErrorCode::invalid_argument, {"'</s>'"}, [] {
+    with_tokens({"A", "</s>", "en_XX"}, 3).with_languages("", "</s>");
+  });
+  expect_error(ErrorCode::unsupported, {"puts a language"}, [] {
+    with_tokens({"A", "</s>"}, 3).with_languages("de_DE", "");
+  });
+}
+
 TEST(Translator, TextsAreRefusedWithoutATokenizer) {
   const Translator translator = Translator::load(golden_folder() / "bart");
   EXPECT_FALSE(translator.has_tokenizer());
