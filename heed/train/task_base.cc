@@ -26,9 +26,11 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kTextsAtOnce = 1024;  // between two looks at the cancel flag
 
-/// What transformers asks for beside a tokenizer.json, or it takes the model's usual class.
-Json config_for(const Tokenizer& tokenizer) {
+/// What transformers asks for beside a tokenizer.json, or it takes the model's usual class, and
+/// cuts nothing where it is asked to.
+Json config_for(const Tokenizer& tokenizer, const TrainConfig& settings) {
   Json config = {{"tokenizer_class", "PreTrainedTokenizerFast"}};
+  if (settings.model.empty()) config["model_max_length"] = settings.block;  // its positions
   constexpr std::array<std::pair<const char*, const char*>, 9> kRoles = {
       {{"pad_token", "[PAD]"},
        {"pad_token", "<pad>"},
@@ -104,7 +106,7 @@ TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraini
   const std::string content = trainer.train();
   TaskTokenizer made{.tokenizer = tokenizer_from_json(content, "tokenizer.json"), .files = {}};
   made.files["tokenizer.json"] = content;
-  made.files["tokenizer_config.json"] = config_for(*made.tokenizer).dump(2) + "\n";
+  made.files["tokenizer_config.json"] = config_for(*made.tokenizer, settings).dump(2) + "\n";
   return made;
 }
 

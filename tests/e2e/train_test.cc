@@ -119,6 +119,8 @@ TEST_F(Train, ALanguageModelLearnsAndWritesText) {
                            "metrics.csv", "loss.png", "train.yaml"}) {
     EXPECT_TRUE(std::filesystem::exists(folder_ / "lm" / name)) << name;
   }
+  EXPECT_EQ(read_json(folder_ / "lm" / "tokenizer_config.json")["model_max_length"],
+            read_json(folder_ / "lm" / "config.json")["n_positions"]);
   const Result text = run_heed({"generate", "the ", "--model", path("lm"), "--max-new-tokens", "8",
                                 "--temperature", "0", "--json"});
   EXPECT_EQ(text.status, 0) << text.err;
