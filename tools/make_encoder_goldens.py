@@ -195,7 +195,8 @@ def bpe_tokenizer():
 
 def unigram_tokenizer():
     special = ["<s>", "<pad>", "</s>", "<unk>"]
-    pieces = ["\u2581", *LETTERS, ".", ",", "-", "?", "\u2581bad", "\u2581a", "ed", "ice", "\u2581fig", "\u2581jade", "ch", "\u2581c", "ab"]
+    pieces = ["\u2581", *LETTERS, ".", ",", "-", "?", "\u2581bad", "\u2581a", "ed", "ice", "\u2581fig", "\u2581jade", "ch",
+              "\u2581c", "ab"]
     vocab = [(name, 0.0) for name in special] + [(piece, -3 - 0.11 * i + len(piece)) for i, piece in enumerate(pieces)]
     tokenizer = Tokenizer(models.Unigram([*vocab, ("<mask>", 0.0)], unk_id=3))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
@@ -209,9 +210,9 @@ def unigram_tokenizer():
 def tokenizer_of(family, **options):
     if family in ROBERTAS:
         return transformers.PreTrainedTokenizerFast(
-            tokenizer_object=bpe_tokenizer() if family == "roberta" else unigram_tokenizer(), unk_token="<unk>", cls_token="<s>", sep_token="</s>", bos_token="<s>",
-            eos_token="</s>", pad_token="<pad>", mask_token=AddedToken("<mask>", lstrip=True),
-            model_input_names=["input_ids", "attention_mask"], **options)
+            tokenizer_object=bpe_tokenizer() if family == "roberta" else unigram_tokenizer(), unk_token="<unk>",
+            cls_token="<s>", sep_token="</s>", bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+            mask_token=AddedToken("<mask>", lstrip=True), model_input_names=["input_ids", "attention_mask"], **options)
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=word_piece_tokenizer(), unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
         pad_token="[PAD]", mask_token="[MASK]", model_input_names=["input_ids", "token_type_ids", "attention_mask"],

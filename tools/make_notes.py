@@ -14,7 +14,8 @@ import json
 import pathlib
 import random
 
-TOWNS = ["Arden", "Bramley", "Corby", "Dunmore", "Elston", "Farley", "Garston", "Holt", "Irby", "Kelso", "Lydford", "Marlow"]
+TOWNS = ["Arden", "Bramley", "Corby", "Dunmore", "Elston", "Farley", "Garston", "Holt", "Irby", "Kelso", "Lydford",
+         "Marlow"]
 PLACES = ["library", "bridge", "school", "market hall", "swimming pool", "museum", "railway station", "park"]
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 COUNTS = ["forty", "sixty", "ninety", "two hundred", "three hundred", "five hundred"]
