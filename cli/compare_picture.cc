@@ -73,7 +73,7 @@ HeatMap apart_by_token(const Comparison& compared) {
   const Tensor& apart = compared.apart.rows;
   const bool all = compared.heads.empty();
   HeatMap map;
-  map.title = all ? "Where each token looks, mean of the heads" : "Where each token looks";
+  map.title = all ? "Each token, mean of the heads" : "Each token";
   map.values = Tensor::zeros({apart.size(0), apart.size(2)});
   for (int64_t layer = 0; layer < apart.size(0); ++layer) {
     for (int64_t head = 0; head < apart.size(1); ++head) {
@@ -95,7 +95,7 @@ Picture comparison_picture(const Comparison& compared, const HeatMap& by_token) 
   Picture picture{
       .title = fmt::format("How far attention parts between two {} (Jensen-Shannon, nats)",
                            compared.what),
-      .caption = fmt::format("{}. 1: {} 2: {} 0 is the same, {:.3f} shares no token.",
+      .caption = fmt::format("{}; 1: {}; 2: {}. 0 is the same, {:.3f} shares no token.",
                              compared.same, compared.names[0], compared.names[1], 0.693),
       .maps = {}};
   if (compared.heads.empty()) picture.maps.push_back(by_head(compared.apart.rows));
@@ -120,7 +120,6 @@ HeatMap difference_map(const Comparison& compared, HeadPlace at) {
     }
   }
   map.lowest = -most;
-  map.highest = most;
   const Look& a = compared.a;
   map.row_labels = bin_labels(pooled.row_edges, a.encoding, compared.b.encoding);
   map.column_labels = bin_labels(pooled.key_edges, a.key_encoding(), compared.b.key_encoding());

@@ -21,6 +21,9 @@ constexpr size_t kShown = 5;
   throw Error(ErrorCode::invalid_argument, "look: " + text);
 }
 
+/// A text in a sentence about it, whatever sign it ends with.
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
 void expect_texts(const LookTexts& texts, size_t count, const char* option) {
   if (texts.count() == count) return;
   refuse(fmt::format("{} needed {}, found {}", option, count == 1 ? "one text" : "two texts",
@@ -41,7 +44,7 @@ Comparison of_texts(const LookTexts& texts) {
                  .b = texts.look_at(1, {.runs = true}),
                  .heads = {},
                  .apart = {}};
-  out.names = {look_title(out.a), look_title(out.b)};
+  out.names = {quoted(look_title(out.a)), quoted(look_title(out.b))};
   out.apart = diverging(out.a, out.b, map_of(texts.arguments));
   return out;
 }
@@ -53,7 +56,7 @@ Comparison of_models(const LookTexts& texts) {
   const std::unique_ptr<LookTexts> others = texts.by_model(context);
   Comparison out{.what = "models",
                  .same = {},
-                 .names = {texts.model_name + ".", others->model_name + "."},
+                 .names = {texts.model_name, others->model_name},
                  .a = texts.look_at(0, {.runs = true}),
                  .b = others->look_at(0, {.runs = true}),
                  .heads = {},
@@ -65,7 +68,7 @@ Comparison of_models(const LookTexts& texts) {
                     "others of {}",
                     out.a.tokens(), texts.model_name, out.b.tokens(), others->model_name));
   }
-  out.same = look_title(out.a);
+  out.same = quoted(look_title(out.a));
   out.apart = diverging(out.a, out.b, map_of(texts.arguments));
   return out;
 }
@@ -94,7 +97,7 @@ Comparison of_heads(const LookTexts& texts) {
                     in_quotes(arguments.layer), in_quotes(arguments.head)));
   }
   const HeadPlace a{*layer, *head}, b = parse_place(arguments.with_head, texts.facts());
-  const auto name = [](HeadPlace at) { return fmt::format("L{} H{}.", at.layer, at.head); };
+  const auto name = [](HeadPlace at) { return fmt::format("L{} H{}", at.layer, at.head); };
   Comparison out{.what = "heads",
                  .same = {},
                  .names = {name(a), name(b)},
@@ -103,7 +106,7 @@ Comparison of_heads(const LookTexts& texts) {
                  .heads = {a, b},
                  .apart = {}};
   out.b = out.a;
-  out.same = fmt::format("{}: {}", texts.model_name, look_title(out.a));
+  out.same = fmt::format("{}: {}", texts.model_name, quoted(look_title(out.a)));
   out.apart = diverging(out.a, a, b, map_of(arguments));
   return out;
 }
@@ -226,6 +229,7 @@ void print_comparison(const LookTexts& texts) {
   }
   if (arguments.picture.save.empty()) return;
   picture.maps.push_back(difference_map(compared, most[0].at));
+  picture.caption += " Red: 2 gives more; blue: 1 does.";
   save_if_asked(arguments.picture, picture, comparison_arrays(compared.apart));
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 namespace heed {
 namespace {
@@ -48,17 +49,38 @@ double decode(uint8_t channel) {
 
 // The map as a path through OKLab, dark to light (lightness, chroma, hue): ink over plum, coral and
 // sand to paper. Chosen so that both ends nearly vanish into a page of their theme.
-const std::array<Lab, 7>& path() {
-  static const std::array<Lab, 7> points = {
+const std::vector<Lab>& heat_path() {
+  static const std::vector<Lab> points = {
       from_polar(0.190, 0.045, 285), from_polar(0.340, 0.130, 300), from_polar(0.480, 0.180, 340),
       from_polar(0.620, 0.190, 15),  from_polar(0.760, 0.150, 50),  from_polar(0.880, 0.080, 75),
       from_polar(0.975, 0.012, 85)};
   return points;
 }
 
+// From 0, which nearly vanishes into the page, to the last red or blue: the same lightness at the
+// same distance from 0, and ends that nobody takes for each other.
+std::vector<Lab> signed_path(bool positive, Theme theme) {
+  const bool dark = theme == Theme::dark;
+  const std::array<double, 6> lightness =
+      dark ? std::array{0.200, 0.340, 0.480, 0.620, 0.750, 0.870}
+           : std::array{0.975, 0.870, 0.750, 0.620, 0.490, 0.370};
+  constexpr std::array kRed = {0.075, 0.125, 0.165, 0.160, 0.130};  // chroma
+  constexpr std::array kBlue = {0.060, 0.100, 0.130, 0.140, 0.120};
+  std::vector<Lab> points{dark ? from_polar(lightness[0], 0.012, 285)
+                               : from_polar(lightness[0], 0.008, 85)};
+  for (size_t i = 1; i < lightness.size(); ++i) {
+    // the lightest and the darkest hold less colour, in either theme
+    const size_t depth = dark ? lightness.size() - 1 - i : i - 1;
+    points.push_back(
+        positive
+            ? from_polar(lightness[i], kRed[depth], 62.0 - 10.0 * static_cast<double>(depth))
+            : from_polar(lightness[i], kBlue[depth], 218.0 + 11.0 * static_cast<double>(depth)));
+  }
+  return points;
+}
+
 // Catmull-Rom spline through the path, the ends mirrored.
-Lab along_path(double t) {
-  const auto& p = path();
+Lab along_path(const std::vector<Lab>& p, double t) {
   const size_t last = p.size() - 1;
   const double x = t * static_cast<double>(last);
   const size_t i = std::min(static_cast<size_t>(x), last - 1);
@@ -70,36 +92,54 @@ Lab along_path(double t) {
                 f * f * f * (3 * p[i] + -1 * before + -3 * p[i + 1] + after));
 }
 
-constexpr int kSteps = 256;
-
 // Colours at equal distances along the path, so that equal steps in value look equal.
-std::array<Rgb, kSteps> make_table() {
+std::vector<Rgb> make_table(const std::vector<Lab>& path, int steps) {
   constexpr int kFine = 4096;
   std::array<double, kFine + 1> length{};
-  Lab previous = along_path(0);
+  Lab previous = along_path(path, 0);
   for (int i = 1; i <= kFine; ++i) {
-    const Lab here = along_path(static_cast<double>(i) / kFine);
+    const Lab here = along_path(path, static_cast<double>(i) / kFine);
     length[static_cast<size_t>(i)] = length[static_cast<size_t>(i) - 1] + distance(previous, here);
     previous = here;
   }
-  std::array<Rgb, kSteps> table;
-  for (int i = 0; i < kSteps; ++i) {
-    const double wanted = length.back() * i / (kSteps - 1);
+  std::vector<Rgb> table;
+  for (int i = 0; i < steps; ++i) {
+    const double wanted = length.back() * i / (steps - 1);
     const auto at = std::lower_bound(length.begin(), length.end(), wanted) - length.begin();
-    const auto c = to_linear(along_path(static_cast<double>(at) / kFine));
-    table[static_cast<size_t>(i)] = {encode(c[0]), encode(c[1]), encode(c[2])};
+    const auto c = to_linear(along_path(path, static_cast<double>(at) / kFine));
+    table.push_back({encode(c[0]), encode(c[1]), encode(c[2])});
   }
   return table;
+}
+
+// The entry of a table from 0 to 1.
+Rgb pick(const std::vector<Rgb>& table, float value) {
+  const float last = static_cast<float>(table.size() - 1);
+  return table[static_cast<size_t>(std::lround(std::clamp(value, 0.0f, 1.0f) * last))];
 }
 
 }  // namespace
 
 Rgb heat_color(float value, Theme theme) {
-  static const std::array<Rgb, kSteps> table = make_table();
+  static const std::vector<Rgb> table = make_table(heat_path(), 256);
   if (std::isnan(value)) return missing_color(theme);
-  const float up = std::clamp(value, 0.0f, 1.0f);
-  const float lightness = theme == Theme::dark ? up : 1.0f - up;
-  return table[static_cast<size_t>(std::lround(lightness * (kSteps - 1)))];
+  return pick(table, theme == Theme::dark ? value : 1.0f - value);
+}
+
+Rgb signed_color(float value, Theme theme) {
+  const auto arm = [](bool positive, Theme of) {
+    return make_table(signed_path(positive, of), kSignedSteps + 1);
+  };
+  static const std::array<std::vector<Rgb>, 4> tables = {
+      arm(false, Theme::light), arm(true, Theme::light), arm(false, Theme::dark),
+      arm(true, Theme::dark)};
+  if (std::isnan(value)) return missing_color(theme);
+  return pick(tables[(theme == Theme::dark ? 2 : 0) + (value > 0 ? 1 : 0)], std::abs(value));
+}
+
+Rgb heat_color(float value, const ValueRange& range, Theme theme) {
+  if (range.has_signs()) return signed_color(value / range.highest, theme);
+  return heat_color((value - range.lowest) / (range.highest - range.lowest), theme);
 }
 
 Rgb missing_color(Theme theme) {

@@ -17,6 +17,12 @@ struct Rgb {
 /// monotonic and equal steps in value are equal steps in colour: darker is higher in the light
 /// theme, lighter is higher in the dark one.
 Rgb heat_color(float value, Theme theme);
+/// Colour of a value scaled to [-1, 1] (clamped; NaN gives missing_color): blue below 0, red above,
+/// and 0 as what vanishes into the page. Lightness depends on the distance from 0 alone.
+Rgb signed_color(float value, Theme theme);
+constexpr int kSignedSteps = 127;  // colours on either side of 0
+/// Colour of a value in a map's range: signed_color where the range has both signs.
+Rgb heat_color(float value, const ValueRange& range, Theme theme);
 /// What stands for a value that is not a number: a grey that no value has.
 Rgb missing_color(Theme theme);
 /// OKLab lightness in [0, 1] (Ottosson 2020).

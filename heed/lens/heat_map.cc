@@ -47,6 +47,10 @@ ValueRange value_range(const HeatMap& map) {
     highest = std::max(highest, value);
   }
   ValueRange range{map.lowest.value_or(lowest), map.highest.value_or(highest)};
+  if (range.has_signs()) {
+    range.highest = std::max(range.highest, -range.lowest);
+    range.lowest = -range.highest;
+  }
   if (!(range.highest > range.lowest)) range.highest = range.lowest + 1;
   return range;
 }
@@ -69,7 +73,8 @@ Shrunk shrink(const Tensor& values, int64_t most_rows, int64_t most_columns) {
   for (int64_t r = 0; r < values.size(0); ++r) {
     for (int64_t c = 0; c < values.size(1); ++c) {
       float& block = out.values.at({r / out.row_factor, c / out.column_factor});
-      block = std::fmax(block, values.at({r, c}));
+      const float value = values.at({r, c});
+      if (std::isnan(block) || std::abs(value) > std::abs(block)) block = value;
     }
   }
   return out;

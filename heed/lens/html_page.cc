@@ -62,8 +62,9 @@ canvas { max-width: none; }
 <script>
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
-const table = "@COLORS@".match(/.{6}/g);  // dark to light
-const colors = table.map(c => [0, 2, 4].map(i => parseInt(c.slice(i, i + 2), 16)));
+const colorsOf = table => table.match(/.{6}/g).map(c => [0, 2, 4].map(i => parseInt(c.slice(i, i + 2), 16)));
+const colors = colorsOf("@COLORS@");  // dark to light
+const signed = { light: colorsOf("@SIGNED_LIGHT@"), dark: colorsOf("@SIGNED_DARK@") };  // from the lowest on
 const $ = id => document.getElementById(id);
 const root = document.documentElement;
 const dark = () => root.dataset.theme === "dark";
@@ -82,10 +83,12 @@ function values(map) {
 function rgb(map, v) {
   if (Number.isNaN(v)) return dark() ? [58, 58, 62] : [214, 214, 218];
   const t = Math.min(1, Math.max(0, (v - map.lowest) / (map.highest - map.lowest)));
+  if (map.lowest < 0) { const table = signed[dark() ? "dark" : "light"]; return table[Math.round(t * (table.length - 1))]; }
   return colors[Math.round((dark() ? t : 1 - t) * 255)];
 }
 const ink = c => 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 140 ? "#181620" : "#faf8f4";
 const number = v => Number.isNaN(v) ? "-" : Math.abs(v) >= 1000 ? v.toFixed(0) : Math.abs(v) < 0.00095 && v ? v.toPrecision(2) : v.toFixed(3);
+const strength = v => Math.abs(v);  // a difference counts by how far it is from 0
 const word = (labels, i) => labels.length ? labels[i] : String(i);
 
 function picture(map) {  // one pixel a cell
@@ -167,12 +170,12 @@ function say() {
   $("say").replaceChildren(bold(row), " → ", bold(word(map.columns, c)), ": ",
     ...(map.cells ? [bold(map.cells[r * map.columnCount + c]), " "] : []), number(v[r * map.columnCount + c]));
   const order = Array.from({ length: map.columnCount }, (_, j) => j).filter(j => !Number.isNaN(v[r * map.columnCount + j]))
-    .sort((a, b) => v[r * map.columnCount + b] - v[r * map.columnCount + a]).slice(0, 8);
+    .sort((a, b) => strength(v[r * map.columnCount + b]) - strength(v[r * map.columnCount + a])).slice(0, 8);
   $("top").replaceChildren(...order.map(j => {
     const value = v[r * map.columnCount + j], li = document.createElement("li"), name = document.createElement("span");
     const bar = document.createElement("i"), out = document.createElement("output");
     name.textContent = word(map.columns, j) + (map.cells ? ": " + map.cells[r * map.columnCount + j] : ""); out.textContent = number(value);
-    bar.style.width = 90 * Math.min(1, Math.max(0, (value - map.lowest) / (map.highest - map.lowest))) + "px";
+    bar.style.width = 90 * Math.min(1, strength(value) / map.highest) + "px";
     li.append(name, bar, out); return li;
   }));
 }
@@ -185,12 +188,12 @@ function show(index) {
   if (!map) return;
   if (cell && (map.rowCount !== before.rowCount || map.columnCount !== before.columnCount)) cell = null;
   if (!cell && map.marked.length && map.columnCount) {
-    const r = map.marked[0], row = Array.from(values(map).subarray(r * map.columnCount, (r + 1) * map.columnCount), x => x || 0);
+    const r = map.marked[0], row = Array.from(values(map).subarray(r * map.columnCount, (r + 1) * map.columnCount), x => strength(x) || 0);
     cell = [r, row.indexOf(Math.max(...row))];
   }
   $("name").textContent = map.title;
   $("map").setAttribute("aria-label", "Heat map " + map.title + ", " + map.rowCount + " by " + map.columnCount);
-  $("low").textContent = number(map.lowest); $("high").textContent = number(map.highest);
+  $("low").textContent = number(map.lowest); $("high").textContent = number(map.highest) + (map.lowest < 0 ? ", 0 in the middle" : "");
   const g = $("bar").getContext("2d");
   for (let i = 0; i < 150; i++) { g.fillStyle = "rgb(" + rgb(map, map.lowest + (map.highest - map.lowest) * i / 149) + ")"; g.fillRect(i, 0, 1, 1); }
   for (const b of document.querySelectorAll("#grid button")) b.setAttribute("aria-pressed", b.dataset.map === String(at));

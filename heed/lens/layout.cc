@@ -1,5 +1,7 @@
 #include "heed/lens/layout.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -78,6 +80,19 @@ class Measuring {
     }
   }
 
+  // Of many maps none has a legend: without one in common each says its range itself.
+  bool titles_have_ranges() const { return many_ && !out_.shared_legend; }
+
+  std::string title_of(const Panel& panel, double room) const {
+    const Measure width = measure(out_.title_size, true);
+    std::string range;
+    if (titles_have_ranges()) {
+      range = fmt::format("{}{:.3g} to {:.3g}", panel.map->title.empty() ? "" : ", ",
+                          panel.range.lowest, panel.range.highest);
+    }
+    return shorten(clean_label(panel.map->title), room - width(range), width) + range;
+  }
+
   void choose_cells() {
     const double width =
         columns_ == 1 ? kOneMap : kPageWidth / static_cast<double>(columns_) - (many_ ? 10 : 110);
@@ -154,7 +169,7 @@ class Measuring {
       panel.x = kMargin + left + static_cast<double>(column) * slot;
       panel.title_y = y + out_.title_size;
       panel.y = y + (has_titles() ? line : 0) + (own_above ? above : 0);
-      panel.title_width = map_width + (many_ ? 0 : after);
+      panel.title = title_of(panel, map_width + (many_ ? 0 : after));
       panel.legend = legends;
       if (!writes_rows(column)) panel.row_labels.clear();
       if (!own_above) panel.column_labels.clear();
@@ -168,7 +183,8 @@ class Measuring {
   }
 
   bool has_titles() const {
-    return std::any_of(picture_.maps.begin(), picture_.maps.end(),
+    return titles_have_ranges() ||
+           std::any_of(picture_.maps.begin(), picture_.maps.end(),
                        [](const HeatMap& map) { return !map.title.empty(); });
   }
 
@@ -202,9 +218,6 @@ class Measuring {
     if (factor_ > 1) {
       add("Each square is the largest of up to " + std::to_string(factor_) + " x " +
           std::to_string(factor_) + " values.");
-    }
-    if (many_ && !out_.shared_legend) {
-      add("Colours run from each map's own lowest to its highest value.");
     }
     return text;
   }

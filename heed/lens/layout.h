@@ -7,7 +7,7 @@
 
 namespace heed {
 
-/// A map made smaller for a medium of few pixels: each value is the largest of a block.
+/// A map made smaller for a medium of few pixels: each value is the one furthest from 0 of a block.
 struct Shrunk {
   Tensor values;  // [ceil(R / row_factor), ceil(C / column_factor)] f32
   int64_t row_factor = 1;
@@ -25,14 +25,14 @@ enum class Slant { flat, rising, upright };  // 0, 45 and 90 degrees
 /// Where one map's cells lie on the page, in points, and what is written around them.
 struct Panel {
   const HeatMap* map = nullptr;
+  std::string title;
   Tensor values;                           // as drawn
   std::vector<std::string> row_labels;     // empty: not written here
   std::vector<std::string> column_labels;  // empty: not written here
   ValueRange range;
   double x = 0;  // of the cells' upper left corner
   double y = 0;
-  double title_y = 0;  // base line
-  double title_width = 0;
+  double title_y = 0;   // base line
   bool legend = false;  // right of the cells
 };
 

@@ -39,15 +39,8 @@ class Painter {
   }
 
  private:
-  static float scaled(float value, const ValueRange& range) {
-    return (value - range.lowest) / (range.highest - range.lowest);
-  }
-
   void draw(const Panel& panel) {
-    const std::string title = shorten(
-        clean_label(panel.map->title), panel.title_width,
-        [this](std::string_view text) { return text_width(text, layout_.title_size, true); });
-    canvas_.text(panel.x, panel.title_y, title,
+    canvas_.text(panel.x, panel.title_y, panel.title,
                  {.size = layout_.title_size, .color = colors_.ink, .bold = true});
     if (layout_.cell >= kCellsAsShapes) {
       cells(panel);
@@ -85,7 +78,7 @@ class Painter {
     for (int64_t r = 0; r < panel.values.size(0); ++r) {
       for (int64_t c = 0; c < panel.values.size(1); ++c) {
         const float value = panel.values.at({r, c});
-        const Rgb fill = heat_color(scaled(value, panel.range), theme_);
+        const Rgb fill = heat_color(value, panel.range, theme_);
         const double x = panel.x + layout_.cell * static_cast<double>(c);
         const double y = panel.y + layout_.cell * static_cast<double>(r);
         const double side = layout_.cell - gap;
@@ -115,7 +108,7 @@ class Painter {
     std::vector<Rgb> pixels;
     pixels.reserve(static_cast<size_t>(panel.values.numel()));
     for (const float value : panel.values.span<const float>()) {
-      pixels.push_back(heat_color(scaled(value, panel.range), theme_));
+      pixels.push_back(heat_color(value, panel.range, theme_));
     }
     canvas_.image({panel.x, panel.y, layout_.cell * static_cast<double>(panel.values.size(1)),
                    layout_.cell * static_cast<double>(panel.values.size(0))},
@@ -190,7 +183,9 @@ class Painter {
     constexpr int kShades = 128;
     std::vector<Rgb> pixels;
     for (int i = 0; i < kShades; ++i) {
-      pixels.push_back(heat_color(1 - (static_cast<float>(i) + 0.5f) / kShades, theme_));
+      const float below = (static_cast<float>(i) + 0.5f) / kShades;
+      pixels.push_back(
+          heat_color(range.highest - below * (range.highest - range.lowest), range, theme_));
     }
     canvas_.image({x, y, kLegendBar, height}, kShades, 1, pixels);
     canvas_.outline({x, y, kLegendBar, height}, colors_.line, 0.75);

@@ -18,7 +18,7 @@ struct HeatMap {
   std::vector<std::string> cells;          // what each cell says, R C row by row, or empty
   std::string row_axis;                    // "looks (query)"
   std::string column_axis;                 // "looked at (key)"
-  std::optional<float> lowest;  // value of the first colour; absent: 0 (or the minimum if negative)
+  std::optional<float> lowest;   // value of the first colour; absent: the least, but at most 0
   std::optional<float> highest;  // value of the last colour; absent: the largest value
   // Of a pooled map, whose rows and columns are bins: n + 1 edges each; else empty.
   std::vector<int64_t> row_edges;
@@ -31,10 +31,11 @@ struct HeatMap {
 };
 
 /// The range of a map's colours: lowest and highest if given, else from the finite values. Never
-/// empty.
+/// empty. One that begins below 0 is as wide on both sides of it, and has colours of two signs.
 struct ValueRange {
   float lowest = 0;
   float highest = 1;
+  bool has_signs() const { return lowest < 0; }
   bool operator==(const ValueRange&) const = default;
 };
 ValueRange value_range(const HeatMap& map);

@@ -90,15 +90,18 @@ std::string inert(const std::string& json) {
   return out;
 }
 
-// Dark to light, six hexadecimal digits each.
-std::string color_table() {
+/// The colours of a range from its lowest value to its highest, six hexadecimal digits each.
+std::string color_table(const ValueRange& range, int steps, Theme theme) {
   std::string out;
-  for (int i = 0; i < 256; ++i) {
-    const Rgb c = heat_color(static_cast<float>(i) / 255, Theme::dark);
+  for (int i = 0; i <= steps; ++i) {
+    const float share = static_cast<float>(i) / static_cast<float>(steps);
+    const Rgb c = heat_color(range.lowest + share * (range.highest - range.lowest), range, theme);
     out += fmt::format("{:02x}{:02x}{:02x}", c.red, c.green, c.blue);
   }
   return out;
 }
+
+std::string signed_table(Theme theme) { return color_table({-1, 1}, 2 * kSignedSteps, theme); }
 
 }  // namespace
 
@@ -116,7 +119,9 @@ std::string picture_html(const Picture& picture, Theme theme) {
       {"@THEME@", theme == Theme::dark ? "dark" : "light"},
       {"@TITLE@", html_escaped(clean_label(picture.title))},
       {"@DATA@", inert(data.dump())},
-      {"@COLORS@", color_table()}};
+      {"@COLORS@", color_table({0, 1}, 255, Theme::dark)},
+      {"@SIGNED_LIGHT@", signed_table(Theme::light)},
+      {"@SIGNED_DARK@", signed_table(Theme::dark)}};
   std::string out;
   std::string_view rest = kHtmlPage;
   for (const auto& [mark, content] : fills) {

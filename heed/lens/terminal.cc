@@ -26,7 +26,8 @@ std::string mini_line(const Mini& mini, int64_t line, bool halves, const Termina
     } else if (row + 1 < rows) {
       out += paint.half_cells(mini.values.at({row, c}), mini.values.at({row + 1, c}), mini.range);
     } else {
-      out += paint.half_cells(mini.values.at({row, c}), mini.range.lowest, mini.range);
+      out +=
+          paint.half_cells(mini.values.at({row, c}), std::max(mini.range.lowest, 0.0f), mini.range);
     }
   }
   return out;

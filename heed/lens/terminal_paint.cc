@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "heed/lens/colors.h"
 #include "heed/lens/labels.h"
@@ -17,6 +18,8 @@ constexpr int kBackground = 48;
 constexpr const char* kReset = "\033[0m";
 constexpr std::string_view kBarOf[] = {" ", "░", "▒", "▓", "█"};
 constexpr std::string_view kAscii = " .:-=+*#%@";
+constexpr std::string_view kSignedBarOf[] = {"≣", "≡", "=", "-", " ", "░", "▒", "▓", "█"};
+constexpr std::string_view kSignedAscii = "Oo=- .+#@";
 
 std::string escape(Colors colors, int base, Rgb c) {
   return colors == Colors::truecolor
@@ -31,7 +34,7 @@ float scaled(float value, const ValueRange& range) {
 }  // namespace
 
 std::string TerminalPaint::color(int base, float value, const ValueRange& range) const {
-  return escape(style_.colors, base, heat_color(scaled(value, range), style_.theme));
+  return escape(style_.colors, base, heat_color(value, range, style_.theme));
 }
 
 std::string_view TerminalPaint::shade(float value, const ValueRange& range) const {
@@ -40,7 +43,10 @@ std::string_view TerminalPaint::shade(float value, const ValueRange& range) cons
   const auto level = [t](size_t levels) {
     return std::min(levels - 1, static_cast<size_t>(t * static_cast<float>(levels)));
   };
-  return style_.unicode ? kBarOf[level(std::size(kBarOf))] : kAscii.substr(level(kAscii.size()), 1);
+  const auto one = [&](std::span<const std::string_view> bars, std::string_view ascii) {
+    return style_.unicode ? bars[level(bars.size())] : ascii.substr(level(ascii.size()), 1);
+  };
+  return range.has_signs() ? one(kSignedBarOf, kSignedAscii) : one(kBarOf, kAscii);
 }
 
 std::string TerminalPaint::cell(float value, const ValueRange& range, int columns,
@@ -54,7 +60,7 @@ std::string TerminalPaint::cell(float value, const ValueRange& range, int column
   }
   std::string out = color(kBackground, value, range);
   if (!text.empty()) {
-    const Rgb ink = ink_on(heat_color(scaled(value, range), style_.theme));
+    const Rgb ink = ink_on(heat_color(value, range, style_.theme));
     out += escape(style_.colors, kForeground, ink);
   }
   return out + pad_center(text, columns, style_.unicode) + kReset;
@@ -73,13 +79,25 @@ std::string TerminalPaint::legend(const ValueRange& range, int columns) const {
   const std::string low = format_value(range.lowest, 2);
   const std::string high = format_value(range.highest, 2);
   const int room = columns - static_cast<int>(low.size() + high.size()) - 2;
-  const int steps = std::min(room, style_.colors != Colors::none ? 24 : style_.unicode ? 5 : 10);
-  if (steps < 2) return "";
-  std::string bar;
-  for (int i = 0; i < steps; ++i) {
-    bar += cell((static_cast<float>(i) + 0.5f) / static_cast<float>(steps), {0, 1}, 1);
+  const bool colors = style_.colors != Colors::none;
+  if (range.has_signs()) {
+    const int side = std::min((room - 3) / 2, colors ? 12 : 4);
+    if (side < 1) return "";
+    return faint(low) + " " + run(range.lowest, 0, range, side) + faint(" 0 ") +
+           run(0, range.highest, range, side) + " " + faint(high);
   }
-  return faint(low) + " " + bar + " " + faint(high);
+  const int steps = std::min(room, colors ? 24 : style_.unicode ? 5 : 10);
+  if (steps < 2) return "";
+  return faint(low) + " " + run(range.lowest, range.highest, range, steps) + " " + faint(high);
+}
+
+std::string TerminalPaint::run(float from, float to, const ValueRange& range, int steps) const {
+  std::string out;
+  for (int i = 0; i < steps; ++i) {
+    const float share = (static_cast<float>(i) + 0.5f) / static_cast<float>(steps);
+    out += cell(from + share * (to - from), range, 1);
+  }
+  return out;
 }
 
 void add_line(std::string& out, std::string_view line) {

@@ -24,7 +24,8 @@ class TerminalPaint {
 
   std::string bold(std::string_view text) const { return wrapped("\033[1m", text); }
   std::string faint(std::string_view text) const { return wrapped("\033[2m", text); }
-  /// Lowest value, the run of colours or shades, highest value; at most `columns` wide.
+  /// Lowest value, the run of colours or shades, highest value, and 0 between the shades of two
+  /// signs; at most `columns` wide.
   std::string legend(const ValueRange& range, int columns) const;
 
   const TerminalStyle& style() const { return style_; }
@@ -33,6 +34,8 @@ class TerminalPaint {
   std::string wrapped(const char* start, std::string_view text) const;
   std::string color(int base, float value, const ValueRange& range) const;
   std::string_view shade(float value, const ValueRange& range) const;
+  /// The cells of so many values from one to another.
+  std::string run(float from, float to, const ValueRange& range, int steps) const;
   TerminalStyle style_;
 };
 

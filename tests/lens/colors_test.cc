@@ -46,7 +46,41 @@ TEST(Colors, InkReadsOnEveryColour) {
   for (int i = 0; i < 256; ++i) {
     const Rgb color = heat_color(static_cast<float>(i) / 255, Theme::light);
     EXPECT_GT(std::fabs(lightness(ink_on(color)) - lightness(color)), 0.3) << i;
+    const Rgb of_sign = signed_color(static_cast<float>(i) / 127 - 1, Theme::light);
+    EXPECT_GT(std::fabs(lightness(ink_on(of_sign)) - lightness(of_sign)), 0.3) << i;
   }
+}
+
+TEST(Colors, SignsHaveColoursOfOneLightnessAtOneDistanceFromZero) {
+  for (const Theme theme : {Theme::light, Theme::dark}) {
+    const double outwards = theme == Theme::dark ? 1 : -1;
+    for (int i = 1; i <= kSignedSteps; ++i) {
+      const float here = static_cast<float>(i) / kSignedSteps;
+      const float nearer = static_cast<float>(i - 1) / kSignedSteps;
+      for (const float sign : {-1.0f, 1.0f}) {
+        EXPECT_GE(outwards * (lightness(signed_color(sign * here, theme)) -
+                              lightness(signed_color(sign * nearer, theme))),
+                  -0.004)  // a channel is a whole number
+            << i;
+      }
+      const Rgb below = signed_color(-here, theme), above = signed_color(here, theme);
+      EXPECT_NEAR(lightness(below), lightness(above), 0.06) << i;
+      if (i > 16) {
+        EXPECT_GT(below.blue, below.red) << i;
+        EXPECT_GT(above.red, above.blue) << i;
+      }
+    }
+    EXPECT_EQ(signed_color(-0.0f, theme), signed_color(0, theme));
+    EXPECT_EQ(signed_color(-9, theme), signed_color(-1, theme));
+    EXPECT_EQ(signed_color(NAN, theme), missing_color(theme));
+  }
+}
+
+TEST(Colors, ZeroIsInTheMiddleOfARangeOfTwoSigns) {
+  const ValueRange both{-0.5f, 0.5f};
+  EXPECT_EQ(heat_color(0, both, Theme::light), signed_color(0, Theme::light));
+  EXPECT_EQ(heat_color(-0.5f, both, Theme::light), signed_color(-1, Theme::light));
+  EXPECT_EQ(heat_color(0.25f, {0, 0.5f}, Theme::light), heat_color(0.5f, Theme::light));
 }
 
 TEST(Colors, TerminalColoursAreNear) {

@@ -1,5 +1,6 @@
 #include "heed/lens/picture.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -7,6 +8,7 @@
 
 #include "heed/base/file.h"
 #include "heed/io/npy.h"
+#include "heed/lens/colors.h"
 #include "heed/lens/layout.h"
 #include "tests/expect_error.h"
 #include "tests/lens/sample_picture.h"
@@ -56,6 +58,18 @@ TEST_F(Saved, SvgHoldsTextThatIsText) {
   EXPECT_NE(svg.find(">internationalisation</text>"), std::string::npos);
   EXPECT_NE(svg.find("&lt;b&gt;&amp;&lt;/b&gt;</text>"), std::string::npos);
   EXPECT_EQ(svg.find('\033'), std::string::npos);
+}
+
+TEST_F(Saved, DifferencesHaveZeroInTheMiddleOfTheirColours) {
+  const auto hex = [](Rgb c) { return fmt::format("{:02x}{:02x}{:02x}", c.red, c.green, c.blue); };
+  Picture picture;
+  picture.maps.push_back({.values = Tensor::from({-0.2f, 0, 0.4f}, {1, 3})});
+  const std::string svg = save(picture, "a.svg");
+  for (const float value : {-0.5f, 0.0f, 1.0f}) {
+    EXPECT_NE(svg.find(hex(signed_color(value, Theme::light))), std::string::npos) << value;
+  }
+  EXPECT_NE(svg.find(">0.0</text>"), std::string::npos);  // of the legend
+  EXPECT_NE(save(picture, "a.html").find(hex(signed_color(-1, Theme::dark))), std::string::npos);
 }
 
 TEST_F(Saved, PageNeedsNothingElseAndCannotBeBrokenByWords) {
@@ -165,12 +179,25 @@ TEST(Layout, ShrinkingKeepsTheLargest) {
   EXPECT_EQ(small.values.shape(), (Shape{1, 2}));
   EXPECT_EQ(small.values.at({0, 0}), 0.9f);
   EXPECT_EQ(small.values.at({0, 1}), 0.2f);
+  const Tensor signs = Tensor::from({0.1f, -0.9f, NAN, NAN}, {2, 2});
+  EXPECT_EQ(shrink(signs, 1, 1).values.at({0, 0}), -0.9f);
+}
+
+TEST(Layout, ManyMapsWithoutACommonLegendSayTheirRanges) {
+  Picture picture = sample_picture(7, 3, 3);
+  for (HeatMap& map : picture.maps) map.highest = 0.5f;
+  EXPECT_EQ(lay_out(picture).panels[1].title.find(" to "), std::string::npos);
+  picture.maps[1].title = "entropy";
+  picture.maps[1].highest = 1.987f;
+  EXPECT_NE(lay_out(picture).panels[1].title.find("0 to 1.99"), std::string::npos);
 }
 
 TEST(Layout, RangesComeFromFiniteValues) {
   HeatMap map;
   map.values = Tensor::from({-2, 5, -INFINITY, NAN}, {2, 2});
-  EXPECT_EQ(value_range(map), (ValueRange{-2, 5}));
+  EXPECT_EQ(value_range(map), (ValueRange{-5, 5}));  // 0 in the middle
+  map.values = Tensor::from({-2, 1}, {1, 2});
+  EXPECT_EQ(value_range(map), (ValueRange{-2, 2}));
   map.values = Tensor::from({0.5f, 0.25f}, {1, 2});
   EXPECT_EQ(value_range(map), (ValueRange{0, 0.5f}));
   map.values = Tensor::from({0, 0}, {1, 2});

@@ -85,6 +85,16 @@ TEST(Terminal, ShadesGrowWithTheWeight) {
       << draw_terminal(picture, {.unicode = false});
 }
 
+TEST(Terminal, SignsHaveShadesOfTheirOwn) {
+  Picture picture;
+  picture.maps.push_back(
+      {.values = Tensor::from({-1.0f, -0.3f, 0.0f, 0.3f, 1.0f}, {1, 5}), .row_labels = {"w"}});
+  const std::string plain = draw_terminal(picture, {.unicode = false});
+  EXPECT_NE(plain.find("w OOO---   ...@@@"), std::string::npos) << plain;
+  EXPECT_NE(plain.find("-1.00 Oo=- 0 .+#@ 1.00"), std::string::npos) << plain;
+  EXPECT_NE(draw_terminal(picture, {}).find("≣"), std::string::npos);
+}
+
 TEST(Terminal, MissingValuesAreSaid) {
   Picture picture;
   picture.maps.push_back(
