@@ -26,38 +26,39 @@ bool worth_splitting(const AttentionPlan& plan) {
 }
 
 /// The steps of attention_split over the threads.
-bool attend_by_keys(const kernels::AttentionSplit& split) {
+bool attend_by_keys(const kernels::AttentionSplit& split, const WorkerScratch& scratch) {
   const AttentionProblem& problem = split.problem;
-  const int64_t bytes = kernels::attention_scratch_bytes(problem.head_dim, problem.value_dim);
   constexpr int64_t kLine = 16;  // columns of v that no two threads should share
   const int64_t share = (problem.value_dim + num_threads() - 1) / num_threads();
   const int64_t columns = (share + kLine - 1) / kLine * kLine;
   const auto for_runs = [&](KeyRange range, int64_t size, const auto& body) {
-    parallel_for((range.end - range.begin + size - 1) / size, [&](int64_t i, int) {
+    parallel_for((range.end - range.begin + size - 1) / size, [&](int64_t i, int worker) {
       const int64_t begin = range.begin + i * size;
-      body(KeyRange{begin, std::min(begin + size, range.end)}, attention_scratch(bytes));
+      body(KeyRange{begin, std::min(begin + size, range.end)}, scratch.of(worker));
     });
   };
-  kernels::attention_split_start(split, attention_scratch(bytes));
+  kernels::attention_split_start(split, scratch.of(0));
   for (int64_t at = 0; at < problem.keys; at += kernels::kSplitKeys) {
     const KeyRange block{at, std::min(at + kernels::kSplitKeys, problem.keys)};
-    for_runs(block, kernels::kSplitRun, [&](KeyRange run, std::byte* scratch) {
-      kernels::attention_split_scores(split, run, scratch);
+    for_runs(block, kernels::kSplitRun, [&](KeyRange run, std::byte* own) {
+      kernels::attention_split_scores(split, run, own);
     });
-    for_runs(block, kernels::kSplitRun, [&](KeyRange run, std::byte* scratch) {
-      kernels::attention_split_weights(split, run, scratch);
+    for_runs(block, kernels::kSplitRun, [&](KeyRange run, std::byte* own) {
+      kernels::attention_split_weights(split, run, own);
     });
-    for_runs({0, problem.value_dim}, columns, [&](KeyRange some, std::byte* scratch) {
-      kernels::attention_split_values(split, block, some, scratch);
+    for_runs({0, problem.value_dim}, columns, [&](KeyRange some, std::byte* own) {
+      kernels::attention_split_values(split, block, some, own);
     });
-    kernels::attention_split_advance(split, block, attention_scratch(bytes));
+    kernels::attention_split_advance(split, block, scratch.of(0));
   }
-  return kernels::attention_split_finish(split, attention_scratch(bytes));
+  return kernels::attention_split_finish(split, scratch.of(0));
 }
 
 /// One block of queries after another, the keys of each shared by the threads.
 void attend_by_keys(const AttentionProblem& problem, int64_t batch) {
   const auto shared = Storage::allocate(kernels::attention_split_bytes(problem));
+  const WorkerScratch scratch(
+      kernels::attention_scratch_bytes(problem.head_dim, problem.value_dim));
   const int64_t size = kernels::attention_split_queries();
   for (int64_t row = 0; row < batch * problem.heads; ++row) {
     for (int64_t first = 0; first < problem.queries; first += size) {
@@ -68,16 +69,15 @@ void attend_by_keys(const AttentionProblem& problem, int64_t batch) {
                                     std::min(size, problem.queries - first),
                                     false,
                                     shared->data()};
-      if (attend_by_keys(split)) continue;
+      if (attend_by_keys(split, scratch)) continue;
       split.careful = true;
-      attend_by_keys(split);
+      attend_by_keys(split, scratch);
     }
   }
 }
 
-void attend(const AttentionPlan& plan) {
-  if (worth_splitting(plan)) return attend_by_keys(plan.parts()[0].problem, plan['B']);
-  if (plan.parts().empty()) return;
+/// Everything but what decode_parts does.
+void attend_blocks(const AttentionPlan& plan) {
   const WorkerScratch scratch(kernels::attention_scratch_bytes(plan['D'], plan['E']));
   for_attention_blocks(plan, queries_per_task(plan, plan.parts()[0].problem),
                        [&](const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
@@ -85,6 +85,12 @@ void attend(const AttentionPlan& plan) {
                          if (kernels::attention_decodes(problem)) return;
                          kernels::attention(problem, b, h, first, queries, scratch.of(worker));
                        });
+}
+
+void attend(const AttentionPlan& plan) {
+  if (worth_splitting(plan)) return attend_by_keys(plan.parts()[0].problem, plan['B']);
+  if (plan.parts().empty()) return;
+  attend_blocks(plan);
   decode_parts(plan);
 }
 

@@ -15,13 +15,13 @@ void decode(const AttentionProblem& problem, int64_t batch) {
       std::max<int64_t>((problem.keys + kernels::kAttentionSpan - 1) / kernels::kAttentionSpan, 1);
   const int64_t groups = batch * problem.kv_heads;
   const int64_t floats = kernels::attention_partial_floats(problem);
-  const int64_t bytes = kernels::attention_decode_scratch_bytes(problem);
+  const WorkerScratch scratch(kernels::attention_decode_scratch_bytes(problem));
   const Tensor partials = Tensor::empty({groups, spans, floats});
   float* data = partials.data<float>();
-  parallel_for(groups * spans, [&](int64_t task, int) {
+  parallel_for(groups * spans, [&](int64_t task, int worker) {
     const int64_t group = task / spans;
     kernels::attention_decode(problem, group / problem.kv_heads, group % problem.kv_heads,
-                              task % spans, data + task * floats, attention_scratch(bytes));
+                              task % spans, data + task * floats, scratch.of(worker));
   });
   parallel_for(groups, [&](int64_t group, int) {
     kernels::attention_merge(problem, group / problem.kv_heads, group % problem.kv_heads,

@@ -47,10 +47,9 @@ void for_parts(const AttentionPlan& plan, int64_t first, int64_t end, const Body
 }
 
 /// The weights of queries [first, first + queries) x keys of the whole, at most kAttentionQueries
-/// rows `pitch` apart.
+/// rows `pitch` apart. scratch: weights_scratch_bytes.
 void write_weights(const AttentionPlan& plan, int64_t b, int64_t h, int64_t first, int64_t queries,
-                   KeyRange keys, float* weights, int64_t pitch) {
-  const int64_t bytes = kernels::attention_scratch_bytes(plan['D'], plan['E']);
+                   KeyRange keys, float* weights, int64_t pitch, std::byte* scratch) {
   for_parts(plan, first, first + queries,
             [&](const AttentionPlan::Part& part, int64_t begin, int64_t end) {
               float* rows = weights + (part.first_query + begin - first) * pitch;
@@ -65,8 +64,12 @@ void write_weights(const AttentionPlan& plan, int64_t b, int64_t h, int64_t firs
               if (seen.begin >= seen.end) return;
               kernels::attention_weights(part.problem, b, h, begin, end - begin, seen,
                                          rows + part.first_key + seen.begin - keys.begin, pitch,
-                                         attention_scratch(bytes));
+                                         scratch);
             });
+}
+
+int64_t weights_scratch_bytes(const AttentionPlan& plan) {
+  return kernels::attention_scratch_bytes(plan['D'], plan['E']);
 }
 
 /// The keys of the whole that queries [first, end) may see.
@@ -98,12 +101,13 @@ Tensor tile(AttentionPlan& plan, const Tensor& lse, AttentionRange rows, Attenti
   const Tensor out = Tensor::empty({plan['B'], plan['H'], height, width});
   constexpr int64_t kRows = 32;  // of a task: a tile has few of them
   const int64_t blocks = (height + kRows - 1) / kRows;
-  parallel_for(plan['B'] * plan['H'] * blocks, [&](int64_t task, int) {
+  const WorkerScratch scratch(weights_scratch_bytes(plan));
+  parallel_for(plan['B'] * plan['H'] * blocks, [&](int64_t task, int worker) {
     const int64_t head = task / blocks;
     const int64_t first = task % blocks * kRows;
     write_weights(plan, head / plan['H'], head % plan['H'], rows.begin + first,
                   std::min(kRows, height - first), {keys.begin, keys.end},
-                  out.data<float>() + (head * height + first) * width, width);
+                  out.data<float>() + (head * height + first) * width, width, scratch.of(worker));
   });
   return out;
 }
@@ -115,11 +119,16 @@ class Comparison {
              const AttentionMapPool& map)
       : a_(a), b_(b), out_(out), map_(map) {}
 
-  void block(int64_t head, int64_t first, int64_t queries, AttentionMapPool::Share& share) const {
-    thread_local std::vector<float> weights;  // of both
-    weights.resize(2 * kAttentionQueries * kKeys);
-    float* a = weights.data();
-    float* b = a + kAttentionQueries * kKeys;
+  /// Of block(): the weights of both, and what writing them takes.
+  int64_t scratch_bytes() const {
+    return kWeightsBytes + std::max(weights_scratch_bytes(a_), weights_scratch_bytes(b_));
+  }
+
+  void block(int64_t head, int64_t first, int64_t queries, AttentionMapPool::Share& share,
+             std::byte* scratch) const {
+    auto* const a = reinterpret_cast<float*>(scratch);
+    float* const b = a + kAttentionQueries * kKeys;
+    scratch += kWeightsBytes;
     const int64_t row = head / a_['H'], h = head % a_['H'];
     const KeyRange of_a = seen_keys(a_, row, first, first + queries);
     const KeyRange of_b = seen_keys(b_, row, first, first + queries);
@@ -127,8 +136,8 @@ class Comparison {
     double sums[kAttentionQueries] = {};
     for (int64_t at = keys.begin; at < keys.end; at += kKeys) {
       const KeyRange chunk{at, std::min(at + kKeys, keys.end)};
-      write_weights(a_, row, h, first, queries, chunk, a, kKeys);
-      write_weights(b_, row, h, first, queries, chunk, b, kKeys);
+      write_weights(a_, row, h, first, queries, chunk, a, kKeys, scratch);
+      write_weights(b_, row, h, first, queries, chunk, b, kKeys, scratch);
       for (int64_t t = 0; t < queries; ++t) {
         kernels::jensen_shannon(a + t * kKeys, b + t * kKeys, chunk.end - at, &sums[t]);
         if (map_.on()) pool(a + t * kKeys, b + t * kKeys, first + t, chunk, share);
@@ -142,6 +151,8 @@ class Comparison {
 
  private:
   static constexpr int64_t kKeys = 512;  // both tiles stay in a core's cache
+  static constexpr auto kWeightsBytes =
+      2 * kAttentionQueries * kKeys * static_cast<int64_t>(sizeof(float));
 
   void pool(const float* a, const float* b, int64_t query, KeyRange chunk,
             AttentionMapPool::Share& share) const {
@@ -213,6 +224,7 @@ AttentionDivergence attention_divergence(const AttentionRun& a, const AttentionR
   const auto count = static_cast<int64_t>(runs.size());
   std::vector<AttentionMapPool::Share> shares(static_cast<size_t>(heads * count));
   const Comparison comparison(plan_a, plan_b, out.jensen_shannon, pool);
+  const WorkerScratch scratch(comparison.scratch_bytes());
   std::atomic<int64_t> done{0};
   parallel_for(heads * count, [&](int64_t task, int worker) {
     const QueryRun run = runs[static_cast<size_t>(task % count)];
@@ -221,7 +233,7 @@ AttentionDivergence attention_divergence(const AttentionRun& a, const AttentionR
     for (int64_t first = run.first; first < run.end; first += kAttentionQueries) {
       check_cancelled();
       const int64_t n = std::min(kAttentionQueries, run.end - first);
-      comparison.block(task / count, first, n, share);
+      comparison.block(task / count, first, n, share, scratch.of(worker));
     }
     const int64_t finished = done.fetch_add(1) + 1;
     if (progress && worker == 0) progress(finished, heads * count);

@@ -359,10 +359,4 @@ WorkerScratch::WorkerScratch(int64_t bytes) : bytes_((bytes + 63) / 64 * 64) {
   storage_ = kept;
 }
 
-std::byte* attention_scratch(int64_t bytes) {
-  thread_local std::shared_ptr<Storage> storage;
-  if (storage == nullptr || storage->bytes() < bytes) storage = Storage::allocate(bytes);
-  return storage->data();
-}
-
 }  // namespace heed

@@ -61,9 +61,10 @@ kernels::AttentionRows<std::byte> attention_rows(const char* name, const Tensor&
 /// once for all of them, but fewer when there would be too few tasks to go round.
 int64_t queries_per_task(const AttentionPlan& plan, const kernels::AttentionProblem& problem);
 
-/// Scratch for each worker of a call; the calling thread's, which grows to the largest need and
-/// stays. Taken before the tasks start: a thread that asked for its own would do so whenever it
-/// first gets a task, which in training may be many steps later.
+/// Scratch for each worker of a parallel_for, 64-byte aligned; the calling thread's, which grows to
+/// the largest need and stays. Taken before the tasks start: a thread that asked for its own would
+/// do so whenever it first gets a task, which in training may be many steps later. One at a time: a
+/// second one beside it asks the system.
 class WorkerScratch {
  public:
   explicit WorkerScratch(int64_t bytes);
@@ -73,10 +74,6 @@ class WorkerScratch {
   int64_t bytes_;
   std::shared_ptr<Storage> storage_;
 };
-
-/// This thread's scratch, for what training does not come by; it grows to the largest need and
-/// stays.
-std::byte* attention_scratch(int64_t bytes);
 
 /// body(problem, b, h, first, queries, worker) for blocks of at most `size` queries of every head,
 /// batch row and part, over the threads.

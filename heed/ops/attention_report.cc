@@ -159,14 +159,16 @@ class Reporter {
 
   void run() {
     const int64_t heads = plan_['B'] * plan_['H'];
+    const WorkerScratch scratch(scratch_bytes());
     std::vector<Task> tasks;
     const int64_t enough = adds_up() ? int64_t{4} * num_threads() : INT64_MAX;
     for (int64_t head = 0; head < heads; ++head) {
       add_tasks(head / plan_['H'], head % plan_['H'], tasks);
       // Only so many heads at once keep what their runs add up.
       if (static_cast<int64_t>(tasks.size()) < enough && head + 1 < heads) continue;
-      parallel_for(static_cast<int64_t>(tasks.size()),
-                   [&](int64_t i, int worker) { do_task(tasks[static_cast<size_t>(i)], worker); });
+      parallel_for(static_cast<int64_t>(tasks.size()), [&](int64_t i, int worker) {
+        do_task(tasks[static_cast<size_t>(i)], worker, scratch.of(worker));
+      });
       for (const Task& task : tasks) merge(task);
       tasks.clear();
     }
@@ -251,7 +253,17 @@ class Reporter {
     }
   }
 
-  void do_task(Task& task, int worker) {
+  /// Of the part that needs most.
+  int64_t scratch_bytes() const {
+    int64_t most = 0;
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      most = std::max(most,
+                      kernels::attention_report_scratch_bytes(plan_.parts()[i].problem, rows_[i]));
+    }
+    return kernels::attention_scratch_bytes(plan_['D'], plan_['E']) + most;
+  }
+
+  void do_task(Task& task, int worker, std::byte* scratch) {
     const AttentionPlan::Part& part = *task.part;
     AttentionProblem problem = part.problem;
     kernels::AttentionReport report = *task.rows;
@@ -277,15 +289,12 @@ class Reporter {
         report.received_top = task.received_top.data<int64_t>();
       }
     }
-    const int64_t bytes = kernels::attention_scratch_bytes(plan_['D'], plan_['E']) +
-                          kernels::attention_report_scratch_bytes(problem, report);
     for (int64_t first = task.run.first; first < task.run.end; first += task.block) {
       check_cancelled();
       const int64_t queries = std::min(task.block, task.run.end - first);
-      kernels::attention(problem, task.b, task.h, first, queries, attention_scratch(bytes));
+      kernels::attention(problem, task.b, task.h, first, queries, scratch);
       if (want_.received) {
-        kernels::attention_received(problem, task.b, task.h, first, queries,
-                                    attention_scratch(bytes));
+        kernels::attention_received(problem, task.b, task.h, first, queries, scratch);
       }
       const int64_t done = done_.fetch_add(1) + 1;
       if (want_.progress && worker == 0) want_.progress(done, blocks_);

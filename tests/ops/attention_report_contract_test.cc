@@ -7,6 +7,8 @@
 #include <numeric>
 
 #include "heed/base/cancel.h"
+#include "heed/base/memory.h"
+#include "heed/base/parallel.h"
 #include "heed/ops/attention_report.h"
 #include "tests/expect_error.h"
 #include "tests/kernels/every_isa.h"
@@ -361,6 +363,29 @@ TEST(AttentionReport, TellsHowFarItIsAndStopsWhenAsked) {
   request_cancel();
   expect_error(ErrorCode::cancelled, {}, [&] { attention_report(q, q, q, {}, want); });
   clear_cancel();
+}
+
+TEST(AttentionReport, CallsThatComeAgainAskForNoMemory) {
+  const int threads = num_threads();
+  const int64_t limit = set_cached_memory_limit(int64_t{1} << 28);
+  set_num_threads(3);
+  const Tensor q = random_tensor({1, 2, 300, 8}, 1);
+  const Tensor few = q.slice(2, 0, 3), one = q.slice(2, 0, 1);
+  const Tensor keys = random_tensor({1, 2, 5000, 8}, 2);
+  const auto all = [&] {
+    attention(one, keys, keys);  // whose kernels all have scratch of another size
+    attention(few.slice(1, 0, 1), keys.slice(1, 0, 1), keys.slice(1, 0, 1));
+    const Tensor lse = attention_report(q, q, q, {}, everything()).lse;
+    attention_tile(q, q, lse, {}, {0, 300}, {0, 300});
+    attention_divergence({q, q, lse}, {q, q, lse}, 2);
+    attention(q, q, q);
+  };
+  all();
+  const uint64_t before = allocated_so_far();
+  all();
+  EXPECT_EQ(allocated_so_far(), before);
+  set_num_threads(threads);
+  set_cached_memory_limit(limit);
 }
 
 TEST(AttentionReport, NamesAreReadAndGiven) {
