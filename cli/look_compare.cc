@@ -8,6 +8,7 @@
 #include "cli/compare_picture.h"
 #include "cli/json_out.h"
 #include "cli/look_session.h"
+#include "cli/progress.h"
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/lens/labels.h"
@@ -35,17 +36,30 @@ int64_t map_of(const LookArguments& arguments) {
   return arguments.picture.save.empty() ? 0 : kLongMap;
 }
 
+/// A text with what a comparison needs of it.
+Look looked(const LookTexts& texts, size_t index) {
+  ProgressBar bar(texts.context, "looking", "blocks");
+  return texts.look_at(index, {.runs = true, .progress = bar.callback()});
+}
+
+/// diverging() of these, with its bar.
+template <class... Of>
+Divergence divergence_of(const LookTexts& texts, const Of&... of) {
+  ProgressBar bar(texts.context, "comparing", "blocks");
+  return diverging(of..., map_of(texts.arguments), bar.callback());
+}
+
 Comparison of_texts(const LookTexts& texts) {
   expect_texts(texts, 2, "--compare");
   Comparison out{.what = "texts",
                  .same = texts.model_name,
                  .names = {},
-                 .a = texts.look_at(0, {.runs = true}),
-                 .b = texts.look_at(1, {.runs = true}),
+                 .a = looked(texts, 0),
+                 .b = looked(texts, 1),
                  .heads = {},
                  .apart = {}};
   out.names = {quoted(look_title(out.a)), quoted(look_title(out.b))};
-  out.apart = diverging(out.a, out.b, map_of(texts.arguments));
+  out.apart = divergence_of(texts, out.a, out.b);
   return out;
 }
 
@@ -57,8 +71,8 @@ Comparison of_models(const LookTexts& texts) {
   Comparison out{.what = "models",
                  .same = {},
                  .names = {texts.model_name, others->model_name},
-                 .a = texts.look_at(0, {.runs = true}),
-                 .b = others->look_at(0, {.runs = true}),
+                 .a = looked(texts, 0),
+                 .b = looked(*others, 0),
                  .heads = {},
                  .apart = {}};
   if (out.a.encoding.tokens != out.b.encoding.tokens ||
@@ -69,7 +83,7 @@ Comparison of_models(const LookTexts& texts) {
                     out.a.tokens(), texts.model_name, out.b.tokens(), others->model_name));
   }
   out.same = quoted(look_title(out.a));
-  out.apart = diverging(out.a, out.b, map_of(texts.arguments));
+  out.apart = divergence_of(texts, out.a, out.b);
   return out;
 }
 
@@ -101,13 +115,13 @@ Comparison of_heads(const LookTexts& texts) {
   Comparison out{.what = "heads",
                  .same = {},
                  .names = {name(a), name(b)},
-                 .a = texts.look_at(0, {.runs = true}),
+                 .a = looked(texts, 0),
                  .b = {},
                  .heads = {a, b},
                  .apart = {}};
   out.b = out.a;
   out.same = fmt::format("{}: {}", texts.model_name, quoted(look_title(out.a)));
-  out.apart = diverging(out.a, a, b, map_of(arguments));
+  out.apart = divergence_of(texts, out.a, a, b);
   return out;
 }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <numeric>
 
 #include "cli/json_out.h"
 #include "cli/look_json.h"
@@ -37,6 +39,8 @@ std::string head_name(const HeadTable& table, size_t index) {
   const auto at = static_cast<int64_t>(index);
   return fmt::format("L{} H{}", at / table.heads, at % table.heads);
 }
+
+constexpr std::ptrdiff_t kEnds = 3;  // heads with the most and with the least
 
 struct Column {
   const char* heading;
@@ -90,6 +94,24 @@ void print_table(const HeadStats& stats, const TerminalStyle& style) {
   }
 }
 
+/// "Entropy: most L3 H11 1.99, L0 H3 1.96; least L0 H2 0.00.": the heads at both ends.
+std::string ends_of(const HeadTable& table, std::string name, float HeadStatistics::*value) {
+  const auto of = [&](size_t head) { return table.statistics[head].*value; };
+  std::vector<size_t> order(table.statistics.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return of(a) > of(b); });
+  const auto shown = std::ssize(order) < 2 * kEnds ? std::ssize(order) / 2 : kEnds;
+  const auto listed = [&](auto begin) {
+    std::string text;
+    for (auto at = begin; at != begin + shown; ++at) {
+      text += fmt::format("{}{} {:.2f}", at == begin ? "" : ", ", head_name(table, *at), of(*at));
+    }
+    return text;
+  };
+  name[0] = static_cast<char>(std::toupper(name[0]));
+  return fmt::format("{}: most {}; least {}.", name, listed(order.begin()), listed(order.rbegin()));
+}
+
 void print_summary(const std::string& model, const HeadStats& stats, const TerminalStyle& style) {
   const HeadTable& table = stats.table;
   const auto wrapped = [&](const std::string& text) {
@@ -98,7 +120,15 @@ void print_summary(const std::string& model, const HeadStats& stats, const Termi
   wrapped(fmt::format("{}: {} layers x {} heads, counted from 0, over {} text{}{}", model,
                       table.layers, table.heads, stats.texts, stats.texts == 1 ? "" : "s",
                       stats.note.empty() ? "" : "; " + stats.note));
-  if (stats.cross) return print("\n");
+  const auto print_ends = [&] {
+    if (table.statistics.size() < 2) return print("\n");
+    for (const char* name : {"entropy", "distance", "sinks"}) {
+      if (stats.cross && std::string_view(name) == "distance") continue;  // of two texts, none
+      wrapped(ends_of(table, name, statistic_of(name).value));
+    }
+    print("\n");
+  };
+  if (stats.cross) return print_ends();
   std::string roles;
   for (const std::string_view role : kRoles) {
     const auto count =
@@ -107,7 +137,7 @@ void print_summary(const std::string& model, const HeadStats& stats, const Termi
     if (count > 0) roles += fmt::format("{}{} {}", roles.empty() ? "" : ", ", role, count);
   }
   wrapped("Roles: " + roles + ".");
-  print("\n");
+  print_ends();
 }
 
 OutJson table_json(const Context& context, const HeadStats& stats) {
@@ -139,8 +169,11 @@ void show_stats(const Context& context, const LookArguments& arguments, const He
   const HeadTable& table = stats.table;
   const std::string& chosen = arguments.board;
   Picture boards;
+  NamedTensors arrays;
   for (const StatisticName& one : statistic_names(stats.cross)) {
-    if (chosen.empty() || one.name == chosen) boards.maps.push_back(table.board(one));
+    if (!chosen.empty() && one.name != chosen) continue;
+    boards.maps.push_back(table.board(one));
+    arrays.emplace_back(one.name, boards.maps.back().values);
   }
   if (!chosen.empty()) boards.maps[0].title.clear();  // the page says it
   boards.columns = chosen.empty() ? 4 : 0;
@@ -156,7 +189,7 @@ void show_stats(const Context& context, const LookArguments& arguments, const He
   } else {
     print(draw_terminal(boards, style));
   }
-  save_if_asked(arguments.picture, boards);
+  save_if_asked(arguments.picture, boards, arrays);
 }
 
 }  // namespace heed::cli

@@ -35,8 +35,8 @@ void check(const Look& a, const Look& b) {
 
 /// A layer's rows go to rows[layer].
 void add_layer(Divergence& out, const AttentionRun& a, const AttentionRun& b, int64_t layer,
-               int64_t map) {
-  AttentionDivergence one = attention_divergence(a, b, map);
+               int64_t map, const Progress& progress) {
+  AttentionDivergence one = attention_divergence(a, b, map, progress);
   const Tensor rows = one.jensen_shannon.contiguous();
   std::ranges::copy(rows.span<const float>(), out.rows.select(0, layer).data<float>());
   if (map > 0) out.difference.push_back(std::move(one.difference));
@@ -67,19 +67,23 @@ AttentionRun head_of(const Look& look, HeadPlace at) {
 
 }  // namespace
 
-Divergence diverging(const Look& a, const Look& b, int64_t map) {
+Divergence diverging(const Look& a, const Look& b, int64_t map, const Progress& progress) {
   check(a, b);
   Divergence out{.rows = Tensor::empty({a.layers(), a.heads(), a.tokens()}), .difference = {}};
   for (int64_t layer = 0; layer < a.layers(); ++layer) {
     const auto at = static_cast<size_t>(layer);
-    add_layer(out, a.runs[at], b.runs[at], layer, map);
+    const auto of_all = [&](int64_t done, int64_t blocks) {
+      progress(layer * blocks + done, a.layers() * blocks);
+    };
+    add_layer(out, a.runs[at], b.runs[at], layer, map, progress ? Progress(of_all) : Progress());
   }
   return out;
 }
 
-Divergence diverging(const Look& look, HeadPlace a, HeadPlace b, int64_t map) {
+Divergence diverging(const Look& look, HeadPlace a, HeadPlace b, int64_t map,
+                     const Progress& progress) {
   Divergence out{.rows = Tensor::empty({1, 1, look.tokens()}), .difference = {}};
-  add_layer(out, head_of(look, a), head_of(look, b), 0, map);
+  add_layer(out, head_of(look, a), head_of(look, b), 0, map, progress);
   return out;
 }
 

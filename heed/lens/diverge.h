@@ -16,8 +16,8 @@ struct Divergence {
 
 /// Of every head. Both looks keep their runs and have as many layers, heads, tokens and keys; error
 /// invalid_argument says how many each has. map: rows and columns of the difference, at most; 0:
-/// none.
-Divergence diverging(const Look& a, const Look& b, int64_t map = 0);
+/// none. progress: blocks of queries done, of all.
+Divergence diverging(const Look& a, const Look& b, int64_t map = 0, const Progress& progress = {});
 
 struct HeadPlace {
   int64_t layer = 0;
@@ -25,6 +25,7 @@ struct HeadPlace {
 };
 /// Of two heads of a look that keeps its runs, as one layer of one head. Error invalid_argument for
 /// a layer or head that is not there.
-Divergence diverging(const Look& look, HeadPlace a, HeadPlace b, int64_t map = 0);
+Divergence diverging(const Look& look, HeadPlace a, HeadPlace b, int64_t map = 0,
+                     const Progress& progress = {});
 
 }  // namespace heed

@@ -95,10 +95,19 @@ TEST(LookMore, StatisticsAndBoards) {
   const Result table = run_heed({"look", kRiver, "--stats"});
   EXPECT_NE(table.out.find("L0 H2  previous"), std::string::npos) << table.out;
   EXPECT_NE(table.out.find("1.00 at -1"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("Entropy: most L3 H11 1.99,"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("least L0 H2 0.00,"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("Sinks: most "), std::string::npos) << table.out;
   const auto json = nlohmann::json::parse(run_heed({"look", kRiver, "--stats", "--json"}).out);
   EXPECT_EQ(json["heads"].size(), 72U);
   EXPECT_EQ(json["heads"][33]["role"], "duplicate");  // layer 2, head 9
   EXPECT_GT(json["heads"][33]["duplicate"], 0.5);
+  const TemporaryFolder saved;
+  EXPECT_EQ(run_heed({"look", kRiver, "--stats", "--save", saved / "heads.npz"}).status, 0);
+  const NamedTensors arrays = read_npz(saved / "heads.npz");
+  const auto entropy = std::ranges::find(arrays, "entropy", &NamedTensors::value_type::first);
+  ASSERT_NE(entropy, arrays.end());
+  EXPECT_EQ(entropy->second.shape(), (Shape{6, 12}));
   const Result board = run_heed({"look", kRiver, "--board", "sinks", "--numbers"});
   EXPECT_NE(board.out.find("H11"), std::string::npos) << board.out;
   fails({"look", kRiver, "--board", "entrpy"}, "did you mean entropy");

@@ -1,6 +1,6 @@
 // What heed attend takes beside q, k and v: texts of options, and arrays of any shape and dtype
 // where parameters are expected. Small q, k, v, and every option at once: an Error, or rows that
-// are a softmax.
+// are a softmax, with gradients and reports.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include <cmath>
@@ -10,6 +10,7 @@
 #include <string>
 
 #include "heed/base/error.h"
+#include "heed/ops/attention_backward.h"
 #include "heed/tasks/attend.h"
 
 namespace {
@@ -89,6 +90,24 @@ void attend(FuzzedDataProvider& data) {
     for (int64_t i = 0; i < s; ++i) sum += out.weights.data<float>()[row * s + i];
     expect(std::isnan(sum) || (sum >= 0 && sum <= 1.001F));
   }
+  attention_backward(q, k, k, options, out.y, out.lse, out.y,
+                     {.bias = !options.mask.additives().empty(),
+                      .alibi = options.alibi.defined(),
+                      .t5_table = options.relative.has_value(),
+                      .sinks = options.sinks.defined()});
+}
+
+/// What --report, --keys, --bins and --tile say of three queries and five keys.
+void report(FuzzedDataProvider& data) {
+  const Tensor q = any_rows(data, {1, 1, 3, 2});
+  const Tensor k = any_rows(data, {1, 1, 5, 2});
+  AttentionReportWant want = parse_attention_report(data.ConsumeRandomLengthString());
+  want.lists.push_back({.keys = parse_numbers("--keys", data.ConsumeRandomLengthString())});
+  want.bins = parse_numbers("--bins", data.ConsumeRandomLengthString());
+  const AttentionReport out = attention_report(q, k, k, {}, want);
+  for (const auto& [name, array] : named_arrays(out, want)) expect(array.defined());
+  const AttendTile tile = parse_tile(data.ConsumeRemainingBytesAsString());
+  attention_tile(q, k, out.lse, {}, tile.rows, tile.keys);
 }
 
 }  // namespace
@@ -102,7 +121,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
     } else if (kind == 1) {
       parse_tile(data.ConsumeRemainingBytesAsString());
     } else if (kind == 2) {
-      parse_attention_report(data.ConsumeRemainingBytesAsString());
+      report(data);
     } else {
       attend(data);
     }

@@ -102,7 +102,15 @@ TEST(LongText, DivergenceOfATextAndItselfIsNothing) {
   const RandomBert bert;
   const Look a = bert.look("a b c d e", {.runs = true});
   const Look b = bert.look("a b c d f", {.runs = true});
-  const Tensor same = diverging(a, a).rows, apart = diverging(a, b).rows;
+  int64_t last = 0, blocks = 0;
+  const Tensor same = diverging(a, a).rows,
+               apart = diverging(a, b, 0, [&](int64_t done, int64_t all) {
+                         EXPECT_GE(done, last);
+                         last = done;
+                         blocks = all;
+                       }).rows;
+  EXPECT_GE(last, 2);  // of each layer's heads
+  EXPECT_EQ(last, blocks);
   ASSERT_EQ(apart.shape(), (Shape{2, 2, 7}));
   for (const float value : same.span<float>()) EXPECT_NEAR(value, 0, 1e-6);
   float most = 0;
