@@ -301,5 +301,13 @@ TEST(AttentionBackwardLaw, WideSpreads) {
   }
 }
 
+TEST(AttentionBackwardLaw, AThreadsScratchIsWithinTwoMegabytes) {
+  on_every_isa([](Isa isa) {
+    if (isa == Isa::reference) return;  // whose sums are f64
+    const AttentionProblem long_one{.queries = 131072, .head_dim = 256, .value_dim = 256};
+    EXPECT_LE(attention_backward_scratch_bytes(long_one), 2 << 20) << to_string(isa);
+  });
+}
+
 }  // namespace
 }  // namespace heed::kernels

@@ -39,5 +39,10 @@ TEST(AttentionLaw, LongRowsAndWideSpreads) {
   }
 }
 
+TEST(AttentionLaw, AThreadsScratchIsWithinTwoMegabytes) {
+  on_every_isa(
+      [](Isa isa) { EXPECT_LE(attention_scratch_bytes(256, 256), 2 << 20) << to_string(isa); });
+}
+
 }  // namespace
 }  // namespace heed::kernels

@@ -103,12 +103,14 @@ int64_t attention_scratch_bytes(int64_t head_dim, int64_t value_dim) {
   constexpr int64_t kWidest = 32;                        // lanes of a tile with AVX-512
   constexpr int64_t kTiles = kMostAttentionQueries / 8;  // with NEON, the narrowest
   const int64_t sizes = head_dim + value_dim;
-  const int64_t floats = 2 * kAttentionChunk * kWidest +
-                         (kWidest + kAttentionChunk + kMostAttentionQueries) * sizes +
-                         kTiles * (2 * kWidest + 2 * 16) + 8 * 16;
-  const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
-  if (!multiplies_pairs(active_isa())) return bytes;
-  return bytes + attention_pairs_scratch_bytes(head_dim, value_dim);
+  constexpr auto kFloat = static_cast<int64_t>(sizeof(float));
+  const int64_t block =
+      2 * kAttentionChunk * kWidest + (kWidest + kAttentionChunk) * sizes + 8 * 16;
+  const int64_t tiles = kMostAttentionQueries * sizes + kTiles * (2 * kWidest + 2 * 16);
+  if (!multiplies_pairs(active_isa())) return (block + tiles) * kFloat;
+  // A call has tiles of one kind or the other.
+  return block * kFloat +
+         std::max(tiles * kFloat, attention_pairs_scratch_bytes(head_dim, value_dim));
 }
 
 int64_t attention_queries(const AttentionProblem& problem) {

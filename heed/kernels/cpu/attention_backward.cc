@@ -550,7 +550,8 @@ int64_t attention_backward_scratch_bytes(const AttentionProblem& problem) {
   const int64_t sizes = problem.head_dim + problem.value_dim;
   const int64_t tiled = kBackwardKeys * (3 * sizes + kBackwardQueries + 1);  // keys in every form
   const int64_t queries = kBackwardQueries * (sizes + kWidest + 1);
-  const int64_t diagonals = 2 * (problem.queries + kBackwardKeys + kWidest);  // the law's are f64
+  const int64_t diagonals = (problem.queries + kBackwardKeys + kWidest) *
+                            (active_isa() == Isa::reference ? 2 : 1);  // the law's are f64
   const int64_t rounding = 16 * (8 + 6 * kBackwardKeys / 8);
   return (tiled + queries + diagonals + rounding) * static_cast<int64_t>(sizeof(float));
 }
