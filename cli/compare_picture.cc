@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "heed/lens/board.h"
+#include "heed/lens/words.h"
 #include "heed/ops/reduce.h"
 
 namespace heed::cli {
@@ -13,10 +14,21 @@ namespace {
 
 constexpr int64_t kMostColumns = 64;  // of the map of tokens
 
-std::string token_name(const Encoding& a, const Encoding& b, int64_t token) {
-  const std::string& first = a.tokens[static_cast<size_t>(token)];
-  const std::string& second = b.tokens[static_cast<size_t>(token)];
-  return first == second ? first : first + "/" + second;
+std::vector<std::string> names_of(const Look& look) {
+  return token_names(look.encoding, look.text, look.second);
+}
+
+std::vector<std::string> key_names_of(const Look& look) {
+  return look.source ? token_names(look.source->encoding, look.source->text) : names_of(look);
+}
+
+/// "sat/lay" of tokens that differ.
+std::vector<std::string> both(std::vector<std::string> first,
+                              const std::vector<std::string>& second) {
+  for (size_t i = 0; i < first.size(); ++i) {
+    if (first[i] != second[i]) first[i] += "/" + second[i];
+  }
+  return first;
 }
 
 /// A long text's map with as many columns as a page has room for: the largest of each run of
@@ -52,11 +64,11 @@ HeatMap by_head(const Tensor& apart) {
 }
 
 /// Each bin of a pooled map: its token, or where it begins.
-std::vector<std::string> bin_labels(const Tensor& edges, const Encoding& a, const Encoding& b) {
+std::vector<std::string> bin_labels(const Tensor& edges, std::vector<std::string> tokens) {
+  if (edges.numel() - 1 == std::ssize(tokens)) return tokens;
   std::vector<std::string> labels;
-  const bool pooled = edges.numel() - 1 < std::ssize(a.tokens);
   for (int64_t i = 0; i + 1 < edges.numel(); ++i) {
-    labels.push_back(pooled ? fmt::format("{}", edges.at<int64_t>({i})) : token_name(a, b, i));
+    labels.push_back(fmt::format("{}", edges.at<int64_t>({i})));
   }
   return labels;
 }
@@ -83,9 +95,7 @@ HeatMap apart_by_token(const Comparison& compared) {
     }
     map.row_labels.push_back(all ? fmt::format("layer {}", layer) : "apart");
   }
-  for (int64_t t = 0; t < apart.size(2); ++t) {
-    map.column_labels.push_back(token_name(compared.a.encoding, compared.b.encoding, t));
-  }
+  map.column_labels = both(names_of(compared.a), names_of(compared.b));
   if (all) map.row_axis = "layer";
   map.column_axis = "token";
   return map;
@@ -120,9 +130,9 @@ HeatMap difference_map(const Comparison& compared, HeadPlace at) {
     }
   }
   map.lowest = -most;
-  const Look& a = compared.a;
-  map.row_labels = bin_labels(pooled.row_edges, a.encoding, compared.b.encoding);
-  map.column_labels = bin_labels(pooled.key_edges, a.key_encoding(), compared.b.key_encoding());
+  const Look &a = compared.a, &b = compared.b;
+  map.row_labels = bin_labels(pooled.row_edges, both(names_of(a), names_of(b)));
+  map.column_labels = bin_labels(pooled.key_edges, both(key_names_of(a), key_names_of(b)));
   const bool runs = sum.size(0) < a.tokens() || sum.size(1) < a.keys();
   map.row_axis = runs ? "looks (query tokens from)" : "looks (query)";
   map.column_axis = runs ? "looked at (key tokens from)" : "looked at (key)";

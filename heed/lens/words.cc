@@ -70,6 +70,24 @@ std::vector<Word> pieces_of(const Word& word) {
   return pieces;
 }
 
+/// What the texts write for a word's pieces.
+std::string_view said(const Encoding& encoding, const Word& word, std::string_view text,
+                      std::string_view second) {
+  const auto first = static_cast<size_t>(word.pieces.start);
+  const auto last = static_cast<size_t>(word.pieces.end) - 1;
+  return slice(word.text == 1 ? second : text, encoding.byte_offsets[first].start,
+               encoding.byte_offsets[last].end);
+}
+
+/// That, or the vocabulary's name where the texts write nothing.
+std::string name_of(const Encoding& encoding, const Word& word, std::string_view text,
+                    std::string_view second) {
+  const std::string_view written = said(encoding, word, text, second);
+  std::string name = word_label(written);
+  if (name.empty()) name = visible_token(written);
+  return name.empty() ? encoding.tokens[static_cast<size_t>(word.pieces.start)] : name;
+}
+
 bool continues(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
 /// Letters that are written without spaces between words, each a word or so.
@@ -101,6 +119,17 @@ Shape with_last(const Shape& shape, int64_t rows, int64_t columns) {
 
 }  // namespace
 
+std::vector<std::string> token_names(const Encoding& encoding, std::string_view text,
+                                     std::string_view second) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < encoding.ids.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    const Word token{"", {at, at + 1}, encoding.special[i], encoding.type_ids[i]};
+    names.push_back(token.special ? encoding.tokens[i] : name_of(encoding, token, text, second));
+  }
+  return names;
+}
+
 std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
                               std::string_view second) {
   std::vector<Word> words;
@@ -119,22 +148,15 @@ std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
     }
     open = special ? -1 : index;
   }
-  const auto said = [&](const Word& word) {
-    const auto first = static_cast<size_t>(word.pieces.start);
-    const auto last = static_cast<size_t>(word.pieces.end) - 1;
-    return slice(word.text == 1 ? second : text, encoding.byte_offsets[first].start,
-                 encoding.byte_offsets[last].end);
-  };
   std::vector<Word> named;
   for (Word& word : words) {
     if (word.special) {
       named.push_back(std::move(word));
       continue;
     }
-    for (Word& part : has_words_in_it(said(word)) ? pieces_of(word) : std::vector<Word>{word}) {
-      part.name = word_label(said(part));
-      if (part.name.empty()) part.name = visible_token(said(part));
-      if (part.name.empty()) part.name = encoding.tokens[static_cast<size_t>(part.pieces.start)];
+    const bool several = has_words_in_it(said(encoding, word, text, second));
+    for (Word& part : several ? pieces_of(word) : std::vector<Word>{word}) {
+      part.name = name_of(encoding, part, text, second);
       named.push_back(std::move(part));
     }
   }

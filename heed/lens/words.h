@@ -23,6 +23,9 @@ struct Word {
 /// spaces for one word (characters) each piece is a word.
 std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
                               std::string_view second = {});
+/// Each piece as the text writes it, without white space around it.
+std::vector<std::string> token_names(const Encoding& encoding, std::string_view text,
+                                     std::string_view second = {});
 /// Each piece as a word of its own, named as the vocabulary names it.
 std::vector<Word> single_pieces(const Encoding& encoding);
 

@@ -41,6 +41,15 @@ TEST(Words, PiecesOfAWordStandTogether) {
   EXPECT_EQ(single_pieces(sample())[2].name, "##ing");
 }
 
+TEST(Words, TokensAreNamedAsTheTextWritesThem) {
+  Encoding e = sample();
+  e.tokens[3] = "Ġwell";
+  EXPECT_EQ(token_names(e, "Playing well", "Well"),
+            (std::vector<std::string>{"[CLS]", "Play", "ing", "well", "[SEP]", "Well", "[SEP]"}));
+  e.byte_offsets[2] = {4, 4};
+  EXPECT_EQ(token_names(e, "Playing well", "Well")[2], "##ing");  // the text writes nothing for it
+}
+
 TEST(Words, ArePiecesWhereTheTokenizerKnowsNone) {
   Encoding e = sample();
   e.words = {-1, 0, 0, 0, -1, 0, -1};  // "Playing well" is one word
