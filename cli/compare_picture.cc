@@ -48,8 +48,7 @@ HeatMap narrowed(HeatMap map) {
     }
   }
   map.column_labels = std::move(labels);
-  map.column_axis = "tokens from";
-  map.title += ", the largest of each run of tokens";
+  map.column_axis = "tokens from; the largest of each run";
   return map;
 }
 

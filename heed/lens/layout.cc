@@ -16,6 +16,8 @@ using namespace page;
 
 constexpr double kLargestCell = 44;    // points
 constexpr double kSmallestCell = 0.5;  // one pixel of a PNG
+constexpr double kReadableCell = 8;    // below, maps of other sizes have cells of their own
+constexpr double kLeastSlot = 200;     // points across for these
 constexpr double kOneMap = 600;        // points a map alone may take
 constexpr double kPageWidth = 1320;    // points that several maps share
 constexpr double kSmallestLabel = 8;   // font size still read with ease
@@ -93,47 +95,68 @@ class Measuring {
     return shorten(clean_label(panel.map->title), room - width(range), width) + range;
   }
 
-  void choose_cells() {
+  /// The side that so many cells can have.
+  double fitting_cell(int64_t rows, int64_t columns) const {
     const double width =
         columns_ == 1 ? kOneMap : kPageWidth / static_cast<double>(columns_) - (many_ ? 10 : 110);
     const double largest = many_ ? 20 : kLargestCell;
-    const double fit = std::min(width / static_cast<double>(std::max<int64_t>(cells_, 1)),
-                                kOneMap / static_cast<double>(std::max<int64_t>(rows_, 1)));
-    out_.cell = std::clamp(std::floor(fit * 2) / 2, kSmallestCell, largest);
+    const double fit = std::min(width / static_cast<double>(std::max<int64_t>(columns, 1)),
+                                kOneMap / static_cast<double>(std::max<int64_t>(rows, 1)));
+    return std::clamp(std::floor(fit * 2) / 2, kSmallestCell, largest);
+  }
+
+  void choose_cells() {
+    common_cell_ = fitting_cell(rows_, cells_);
+    const bool own = !many_ && common_cell_ < kReadableCell;
+    for (Panel& panel : out_.panels) {
+      panel.cell = own ? fitting_cell(panel.values.size(0), panel.values.size(1)) : common_cell_;
+    }
+  }
+
+  /// What a panel's cells may take across.
+  double slot_width(const Panel& panel) const {
+    if (panel.cell != common_cell_) return std::max(panel.width(), kLeastSlot);
+    return common_cell_ * static_cast<double>(cells_);
   }
 
   void choose_labels() {
     out_.title_size = many_ ? 9 : 12;
-    out_.label_size = std::clamp(out_.cell * 0.6, kSmallestLabel, kLargestLabel);
-    out_.label_step =
-        static_cast<int64_t>(std::max(1.0, std::ceil(out_.label_size * 1.15 / out_.cell)));
-    const double room = out_.cell * static_cast<double>(out_.label_step);
-    double column_label = 0;
     for (Panel& panel : out_.panels) {
-      shorten_all(panel.row_labels, many_ ? 70 : 130, out_.label_size);
-      shorten_all(panel.column_labels, many_ ? 60 : 110, out_.label_size);
-      row_label_ = std::max(row_label_, widest(panel.row_labels, out_.label_size));
-      column_label = std::max(column_label, widest(panel.column_labels, out_.label_size));
+      panel.label_size = std::clamp(panel.cell * 0.6, kSmallestLabel, kLargestLabel);
+      panel.label_step =
+          static_cast<int64_t>(std::max(1.0, std::ceil(panel.label_size * 1.15 / panel.cell)));
+      shorten_all(panel.row_labels, many_ ? 70 : 130, panel.label_size);
+      shorten_all(panel.column_labels, many_ ? 60 : 110, panel.label_size);
+      row_label_ = std::max(row_label_, widest(panel.row_labels, panel.label_size));
       row_axis_ |= !panel.map->row_axis.empty() && !many_;
       column_axis_ |= !panel.map->column_axis.empty() && !many_;
     }
-    out_.slant = column_label <= room - 4                  ? Slant::flat
-                 : room >= out_.label_size * 1.4 && !many_ ? Slant::rising
-                                                           : Slant::upright;
+    for (Panel& panel : out_.panels) slant_labels(panel);
+  }
+
+  /// Panels with cells of one size have labels that stand alike.
+  void slant_labels(Panel& panel) {
+    double label = 0;
+    for (const Panel& other : out_.panels) {
+      if (other.cell != panel.cell) continue;
+      label = std::max(label, widest(other.column_labels, panel.label_size));
+    }
+    const double room = panel.cell * static_cast<double>(panel.label_step);
+    panel.slant = label <= room - 4                          ? Slant::flat
+                  : room >= panel.label_size * 1.4 && !many_ ? Slant::rising
+                                                             : Slant::upright;
+    if (label == 0) return;
     const double slope = std::sqrt(0.5);
-    column_space_ = out_.slant == Slant::flat     ? out_.label_size
-                    : out_.slant == Slant::rising ? column_label * slope + out_.label_size * slope
-                                                  : column_label;
-    if (column_label == 0) column_space_ = 0;
-    if (out_.slant != Slant::rising) return;
-    for (const Panel& panel : out_.panels) {
-      for (size_t i = 0; i < panel.column_labels.size(); ++i) {
-        if (static_cast<int64_t>(i) % out_.label_step != 0) continue;
-        const double from_right =
-            out_.cell * (static_cast<double>(cells_ - static_cast<int64_t>(i)) - 0.5);
-        const double reach = text_width(panel.column_labels[i], out_.label_size, false) * slope;
-        overhang_ = std::max(overhang_, reach + out_.label_size * slope - from_right);
-      }
+    column_space_ =
+        std::max(column_space_, panel.slant == Slant::flat     ? panel.label_size
+                                : panel.slant == Slant::rising ? (label + panel.label_size) * slope
+                                                               : label);
+    if (panel.slant != Slant::rising) return;
+    for (size_t i = 0; i < panel.column_labels.size(); ++i) {
+      if (static_cast<int64_t>(i) % panel.label_step != 0) continue;
+      const double from_right = slot_width(panel) - panel.cell * (static_cast<double>(i) + 0.5);
+      const double reach = text_width(panel.column_labels[i], panel.label_size, false) * slope;
+      overhang_ = std::max(overhang_, reach + panel.label_size * slope - from_right);
     }
   }
 
@@ -147,8 +170,6 @@ class Measuring {
     const double left = (row_label_ > 0 ? row_label_ + kLabelGap : 0) + (row_axis_ ? axis : 0);
     const double above =
         (column_space_ > 0 ? column_space_ + kLabelGap : 0) + (column_axis_ ? axis : 0);
-    const double map_width = out_.cell * static_cast<double>(cells_);
-    const double map_height = out_.cell * static_cast<double>(rows_);
     const bool legends = !out_.shared_legend && !many_;
     const double legend = kLegendGap + kLegendBar + kLegendNumbers;
     const double after = legends ? std::max(overhang_, legend) : overhang_;
@@ -157,26 +178,31 @@ class Measuring {
     const double top = kMargin + static_cast<double>(out_.title.size()) * kTitleLine +
                        (out_.title.empty() ? 0 : 8);
     const double line = out_.title_size + 6;
+    double x = 0;
     double y = top;
     double bottom = top;
     for (size_t i = 0; i < out_.panels.size(); ++i) {
       Panel& panel = out_.panels[i];
       const int64_t row = static_cast<int64_t>(i) / columns_;
       const int64_t column = static_cast<int64_t>(i) % columns_;
-      if (column == 0 && row > 0) y = bottom + gap;
+      if (column == 0) {
+        x = kMargin + left;
+        if (row > 0) y = bottom + gap;
+      }
       const bool own_above = writes_columns(row);
-      const double slot = map_width + (edge_only ? 0 : left + after) + gap;
-      panel.x = kMargin + left + static_cast<double>(column) * slot;
+      const double width = slot_width(panel);
+      panel.x = x;
+      x += width + (edge_only ? 0 : left + after) + gap;
       panel.title_y = y + out_.title_size;
       panel.y = y + (has_titles() ? line : 0) + (own_above ? above : 0);
-      panel.title = title_of(panel, map_width + (many_ ? 0 : after));
+      panel.title = title_of(panel, width + (many_ ? 0 : after));
       panel.legend = legends;
       if (!writes_rows(column)) panel.row_labels.clear();
       if (!own_above) panel.column_labels.clear();
-      bottom = std::max(
-          bottom, panel.y + (legends ? std::max(map_height, page::kLeastLegend) : map_height));
-      right_ = std::max(right_, panel.x + map_width + after);
-      maps_right_ = std::max(maps_right_, panel.x + map_width);
+      bottom =
+          std::max(bottom, panel.y + std::max(panel.height(), legends ? page::kLeastLegend : 0));
+      right_ = std::max(right_, panel.x + width + after);
+      maps_right_ = std::max(maps_right_, panel.x + width);
     }
     bottom_ = bottom;
     if (!out_.panels.empty()) out_.legend_y = out_.panels[0].y;
@@ -190,7 +216,7 @@ class Measuring {
 
   void title_wrapped() {
     const double estimate =
-        std::max(360.0, static_cast<double>(columns_ * cells_) * out_.cell + row_label_ + 60);
+        std::max(360.0, static_cast<double>(columns_ * cells_) * common_cell_ + row_label_ + 60);
     out_.title = wrap(clean_label(picture_.title), estimate, measure(kTitleSize, true));
   }
 
@@ -236,6 +262,7 @@ class Measuring {
   bool same_labels_ = true;
   bool row_axis_ = false;
   bool column_axis_ = false;
+  double common_cell_ = 0;
   double row_label_ = 0;
   double column_space_ = 0;
   double overhang_ = 0;

@@ -30,21 +30,25 @@ struct Panel {
   std::vector<std::string> row_labels;     // empty: not written here
   std::vector<std::string> column_labels;  // empty: not written here
   ValueRange range;
-  double x = 0;  // of the cells' upper left corner
-  double y = 0;
-  double title_y = 0;   // base line
-  bool legend = false;  // right of the cells
-};
-
-/// A page of heat maps, measured: sizes chosen so that a small map has room for its numbers, a long
-/// text's labels thin out, and a grid of many maps stays a page.
-struct Layout {
-  double width = 0;
-  double height = 0;
   double cell = 0;         // side of a cell
   double label_size = 0;   // font size
   int64_t label_step = 1;  // every so many-th label is written
   Slant slant = Slant::flat;
+  double x = 0;  // of the cells' upper left corner
+  double y = 0;
+  double title_y = 0;   // base line
+  bool legend = false;  // right of the cells
+
+  double width() const { return cell * static_cast<double>(values.size(1)); }
+  double height() const { return cell * static_cast<double>(values.size(0)); }
+};
+
+/// A page of heat maps, measured: sizes chosen so that a small map has room for its numbers, a long
+/// text's labels thin out, and a grid of many maps stays a page. Maps have cells of one size where
+/// these are not too small to read.
+struct Layout {
+  double width = 0;
+  double height = 0;
   double title_size = 0;  // of a map
   bool shared_legend = false;
   double legend_x = 0;

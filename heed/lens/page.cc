@@ -42,13 +42,12 @@ class Painter {
   void draw(const Panel& panel) {
     canvas_.text(panel.x, panel.title_y, panel.title,
                  {.size = layout_.title_size, .color = colors_.ink, .bold = true});
-    if (layout_.cell >= kCellsAsShapes) {
+    if (panel.cell >= kCellsAsShapes) {
       cells(panel);
     } else {
       cells_as_image(panel);
     }
-    const double width = layout_.cell * static_cast<double>(panel.values.size(1));
-    const double height = layout_.cell * static_cast<double>(panel.values.size(0));
+    const double width = panel.width(), height = panel.height();
     canvas_.outline({panel.x, panel.y, width, height}, colors_.line, 0.75);
     marks(panel, width);
     row_labels(panel);
@@ -70,7 +69,7 @@ class Painter {
   }
 
   void cells(const Panel& panel) {
-    const double gap = layout_.cell >= 10 ? 0.75 : layout_.cell >= 7 ? 0.5 : 0;
+    const double gap = panel.cell >= 10 ? 0.75 : panel.cell >= 7 ? 0.5 : 0;
     const double number = number_size(panel);
     // Hover texts weigh more than the squares themselves: not for a page of many maps.
     const bool tips =
@@ -79,13 +78,13 @@ class Painter {
       for (int64_t c = 0; c < panel.values.size(1); ++c) {
         const float value = panel.values.at({r, c});
         const Rgb fill = heat_color(value, panel.range, theme_);
-        const double x = panel.x + layout_.cell * static_cast<double>(c);
-        const double y = panel.y + layout_.cell * static_cast<double>(r);
-        const double side = layout_.cell - gap;
+        const double x = panel.x + panel.cell * static_cast<double>(c);
+        const double y = panel.y + panel.cell * static_cast<double>(r);
+        const double side = panel.cell - gap;
         canvas_.rectangle({x + gap / 2, y + gap / 2, side, side}, fill,
                           tips ? tip(panel, r, c) : std::string());
         if (number > 0) {
-          canvas_.text(x + layout_.cell / 2, y + layout_.cell / 2 + number * 0.36,
+          canvas_.text(x + panel.cell / 2, y + panel.cell / 2 + number * 0.36,
                        format_value(value, 2),
                        {.size = number, .color = ink_on(fill), .anchor = Anchor::middle});
         }
@@ -100,7 +99,7 @@ class Painter {
       widest = std::max(widest, text_width(format_value(value, 2), 10, false));
     }
     const double size =
-        std::min(layout_.cell * 0.32, widest > 0 ? 10 * (layout_.cell - 5) / widest : 0);
+        std::min(panel.cell * 0.32, widest > 0 ? 10 * (panel.cell - 5) / widest : 0);
     return size >= kSmallestNumber ? size : 0;
   }
 
@@ -110,9 +109,8 @@ class Painter {
     for (const float value : panel.values.span<const float>()) {
       pixels.push_back(heat_color(value, panel.range, theme_));
     }
-    canvas_.image({panel.x, panel.y, layout_.cell * static_cast<double>(panel.values.size(1)),
-                   layout_.cell * static_cast<double>(panel.values.size(0))},
-                  panel.values.size(0), panel.values.size(1), pixels);
+    canvas_.image({panel.x, panel.y, panel.width(), panel.height()}, panel.values.size(0),
+                  panel.values.size(1), pixels);
   }
 
   bool is_marked(const Panel& panel, int64_t row) const {
@@ -124,9 +122,8 @@ class Painter {
   void marks(const Panel& panel, double width) {
     for (int64_t r = 0; r < panel.values.size(0); ++r) {
       if (!is_marked(panel, r)) continue;
-      canvas_.outline(
-          {panel.x, panel.y + layout_.cell * static_cast<double>(r), width, layout_.cell},
-          colors_.mark, layout_.cell >= 10 ? 2 : 1);
+      canvas_.outline({panel.x, panel.y + panel.cell * static_cast<double>(r), width, panel.cell},
+                      colors_.mark, panel.cell >= 10 ? 2 : 1);
     }
   }
 
@@ -134,10 +131,10 @@ class Painter {
     for (size_t i = 0; i < panel.row_labels.size(); ++i) {
       const auto row = static_cast<int64_t>(i);
       const bool marked = is_marked(panel, row);
-      if (row % layout_.label_step != 0 && !marked) continue;
-      const double y = panel.y + layout_.cell * (static_cast<double>(i) + 0.5);
-      canvas_.text(panel.x - kLabelGap, y + layout_.label_size * 0.36, panel.row_labels[i],
-                   {.size = layout_.label_size,
+      if (row % panel.label_step != 0 && !marked) continue;
+      const double y = panel.y + panel.cell * (static_cast<double>(i) + 0.5);
+      canvas_.text(panel.x - kLabelGap, y + panel.label_size * 0.36, panel.row_labels[i],
+                   {.size = panel.label_size,
                     .color = marked ? colors_.mark : colors_.ink,
                     .anchor = Anchor::end,
                     .bold = marked});
@@ -147,15 +144,15 @@ class Painter {
   void column_labels(const Panel& panel) {
     const double y = panel.y - kLabelGap;
     for (size_t i = 0; i < panel.column_labels.size(); ++i) {
-      if (static_cast<int64_t>(i) % layout_.label_step != 0) continue;
-      const double x = panel.x + layout_.cell * (static_cast<double>(i) + 0.5);
-      TextStyle style{.size = layout_.label_size, .color = colors_.ink};
+      if (static_cast<int64_t>(i) % panel.label_step != 0) continue;
+      const double x = panel.x + panel.cell * (static_cast<double>(i) + 0.5);
+      TextStyle style{.size = panel.label_size, .color = colors_.ink};
       double shift = 0;  // from the cell's middle to where the base line must start
-      if (layout_.slant == Slant::flat) {
+      if (panel.slant == Slant::flat) {
         style.anchor = Anchor::middle;
       } else {
-        style.degrees = layout_.slant == Slant::rising ? 45 : 90;
-        shift = layout_.label_size * (layout_.slant == Slant::rising ? 0.2 : 0.36);
+        style.degrees = panel.slant == Slant::rising ? 45 : 90;
+        shift = panel.label_size * (panel.slant == Slant::rising ? 0.2 : 0.36);
       }
       canvas_.text(x + shift, y, panel.column_labels[i], style);
     }
@@ -172,7 +169,7 @@ class Painter {
       style.degrees = 90;
       double widest = 0;
       for (const std::string& label : panel.row_labels) {
-        widest = std::max(widest, text_width(label, layout_.label_size, false));
+        widest = std::max(widest, text_width(label, panel.label_size, false));
       }
       canvas_.text(panel.x - widest - kLabelGap - 6, panel.y + height / 2,
                    clean_label(panel.map->row_axis), style);

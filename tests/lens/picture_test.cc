@@ -166,11 +166,25 @@ TEST(Layout, LabelsOfNeighboursNeverOverlap) {
     for (const int maps : {1, 2, 24}) {
       const int64_t rows = std::min<int64_t>(size, maps == 1 ? 600 : 40);
       const Layout layout = lay_out(sample_picture(maps, rows, size));
-      EXPECT_GE(layout.cell * static_cast<double>(layout.label_step), layout.label_size) << size;
-      EXPECT_GE(layout.label_size, 8);
+      for (const Panel& panel : layout.panels) {
+        EXPECT_GE(panel.cell * static_cast<double>(panel.label_step), panel.label_size) << size;
+        EXPECT_GE(panel.label_size, 8);
+      }
       EXPECT_LT(layout.width, 3600);
     }
   }
+}
+
+TEST(Layout, ASmallMapBesideALargeOneStaysReadable) {
+  Picture picture = sample_picture(2, 256, 256);
+  picture.maps[0] = sample_picture(1, 2, 3).maps[0];
+  const Layout both = lay_out(picture);
+  EXPECT_GE(both.panels[0].cell, 20);
+  EXPECT_LT(both.panels[1].cell, 5);
+  EXPECT_GE(both.panels[1].x, both.panels[0].x + both.panels[0].width() + 100);
+  picture.maps[1] = sample_picture(1, 20, 20).maps[0];
+  const Layout alike = lay_out(picture);
+  EXPECT_EQ(alike.panels[0].cell, alike.panels[1].cell);  // as words of two texts
 }
 
 TEST(Layout, ShrinkingKeepsTheLargest) {
