@@ -112,6 +112,11 @@ Tensor tile(AttentionPlan& plan, const Tensor& lse, AttentionRange rows, Attenti
   return out;
 }
 
+AttentionPlan plan_of(const AttentionRun& run) {
+  if (run.pages.table.defined()) return AttentionPlan(run.q, run.pages, run.options);
+  return AttentionPlan(run.q, run.k, run.k, run.options);
+}
+
 /// What a block of queries of two runs differs by, tile by tile.
 class Comparison {
  public:
@@ -212,8 +217,8 @@ Tensor attention_tile(const Tensor& q, const KvPages& pages, const Tensor& lse,
 
 AttentionDivergence attention_divergence(const AttentionRun& a, const AttentionRun& b, int64_t map,
                                          const Progress& progress) {
-  AttentionPlan plan_a(a.q, a.k, a.k, a.options);
-  AttentionPlan plan_b(b.q, b.k, b.k, b.options);
+  AttentionPlan plan_a = plan_of(a);
+  AttentionPlan plan_b = plan_of(b);
   check_alike(plan_a, plan_b, map);
   read_lse(plan_a, a.lse);
   read_lse(plan_b, b.lse);

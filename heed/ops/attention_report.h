@@ -128,6 +128,7 @@ struct AttentionRun {
   Tensor k;    // [B, G, S, D]
   Tensor lse;  // [B, H, T]
   AttentionOptions options = {};
+  KvPages pages = {};  // with v, in place of k
 };
 
 struct AttentionDivergence {

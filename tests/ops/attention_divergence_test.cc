@@ -114,15 +114,15 @@ void expect_difference(const AttentionMap& map, const Tensor& a, const Tensor& b
 
 TEST(AttentionDivergence, AgreesWithTheWeightsOfBothRuns) {
   for (uint64_t seed = 1; seed <= 60 && !HasFailure(); ++seed) {
-    const AttentionCase a = random_attention_case(seed, {.work = 1 << 19, .pages = false});
+    const AttentionCase a = random_attention_case(seed, {.work = 1 << 19});
     if (a.k.size(3) == 0 || a.q.size(2) == 0) continue;
     AttentionCase b = a;  // another checkpoint: the same options, other numbers
     b.q = random_tensor(a.q.shape(), 5).to(a.q.dtype());
     kernels::on_every_isa([&](kernels::Isa) {
       const AttentionOutputs of_a = a.run({.lse = true, .weights = true});
       const AttentionOutputs of_b = b.run({.lse = true, .weights = true});
-      const AttentionDivergence out =
-          attention_divergence({a.q, a.k, of_a.lse, a.options}, {b.q, b.k, of_b.lse, b.options}, 9);
+      const AttentionDivergence out = attention_divergence(
+          {a.q, a.k, of_a.lse, a.options, a.pages}, {b.q, b.k, of_b.lse, b.options, b.pages}, 9);
       const double tolerance = std::max(tolerance_of(of_a.lse), tolerance_of(of_b.lse));
       const int64_t keys = a.k.size(2);
       for (int64_t row = 0; row < out.jensen_shannon.numel(); ++row) {
