@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -45,6 +46,22 @@ struct Options {
 };
 
 Tensor read_if_given(const std::string& file) { return file.empty() ? Tensor() : read_npy(file); }
+
+/// One file cannot hold what two options are to write.
+void check_files(const Options& options) {
+  std::map<std::string, const char*> written;
+  for (const auto& [option, file] :
+       {std::pair("--y", options.y), std::pair("--lse", options.lse),
+        std::pair("--weights", options.weights), std::pair("--scores", options.scores),
+        std::pair("--save", options.save), std::pair("--grads", options.grads)}) {
+    if (file.empty()) continue;
+    const auto [before, is_new] = written.emplace(file, option);
+    if (is_new) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{} and {}: needed a file each, found {} for both", before->second,
+                            option, in_quotes(file)));
+  }
+}
 
 AttendSettings read_settings(const Options& options) {
   AttendSettings settings{.scale = options.scale,
@@ -241,7 +258,10 @@ class Call {
   NamedTensors gradients_;
 };
 
-void run_attend(const Context& context, const Options& options) { Call(context, options).run(); }
+void run_attend(const Context& context, const Options& options) {
+  check_files(options);
+  Call(context, options).run();
+}
 
 void add_masks(CLI::App& command, Options& options) {
   constexpr const char* kGroup = "Which keys a query sees";
