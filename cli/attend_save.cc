@@ -133,7 +133,7 @@ void add_maps(const Tensor& values, const std::string& what, const std::vector<i
   for (int64_t b = 0; b < values.size(0); ++b) {
     for (int64_t h = 0; h < values.size(1); ++h) {
       const std::string row = values.size(0) > 1 ? fmt::format("batch row {}, ", b) : "";
-      picture.maps.push_back({.title = fmt::format("{}, {}head {}", what, row, h),
+      picture.maps.push_back({.title = fmt::format("{}head {}: {}", row, h, what),
                               .values = values.select(0, b).select(0, h),
                               .row_labels = labels_of(rows),
                               .column_labels = labels_of(columns),

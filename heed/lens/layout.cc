@@ -191,17 +191,19 @@ class Measuring {
       }
       const bool own_above = writes_columns(row);
       const double width = slot_width(panel);
+      const double slot = width + (edge_only ? 0 : left + after);
       panel.x = x;
-      x += width + (edge_only ? 0 : left + after) + gap;
+      x += slot + gap;
       panel.title_y = y + out_.title_size;
       panel.y = y + (has_titles() ? line : 0) + (own_above ? above : 0);
-      panel.title = title_of(panel, width + (many_ ? 0 : after));
+      panel.title = title_of(panel, many_ ? slot : width + after);
       panel.legend = legends;
       if (!writes_rows(column)) panel.row_labels.clear();
       if (!own_above) panel.column_labels.clear();
       bottom =
           std::max(bottom, panel.y + std::max(panel.height(), legends ? page::kLeastLegend : 0));
-      right_ = std::max(right_, panel.x + width + after);
+      right_ = std::max({right_, panel.x + width + after,
+                         panel.x + text_width(panel.title, out_.title_size, true)});
       maps_right_ = std::max(maps_right_, panel.x + width);
     }
     bottom_ = bottom;
