@@ -46,6 +46,7 @@ ValueRange value_range(const HeatMap& map) {
     lowest = std::min(lowest, value);
     highest = std::max(highest, value);
   }
+  if (-lowest < 1e-5f * highest) lowest = 0;  // rounding makes no sign
   ValueRange range{map.lowest.value_or(lowest), map.highest.value_or(highest)};
   if (range.has_signs()) {
     range.highest = std::max(range.highest, -range.lowest);

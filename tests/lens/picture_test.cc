@@ -212,6 +212,8 @@ TEST(Layout, RangesComeFromFiniteValues) {
   EXPECT_EQ(value_range(map), (ValueRange{-5, 5}));  // 0 in the middle
   map.values = Tensor::from({-2, 1}, {1, 2});
   EXPECT_EQ(value_range(map), (ValueRange{-2, 2}));
+  map.values = Tensor::from({-1e-7f, 0.5f}, {1, 2});  // of rounding
+  EXPECT_EQ(value_range(map), (ValueRange{0, 0.5f}));
   map.values = Tensor::from({0.5f, 0.25f}, {1, 2});
   EXPECT_EQ(value_range(map), (ValueRange{0, 0.5f}));
   map.values = Tensor::from({0, 0}, {1, 2});
