@@ -305,13 +305,16 @@ void AttentionPlan::set_distance(const AttentionOptions& options) {
   }
   for (int64_t h = 0; h < dims_['H']; ++h) {
     float* to = distance_.data() + h * pitch;
-    for (int64_t distance = first; distance <= last; ++distance, ++to) {
-      if (options.alibi.defined()) {
-        *to -= options.alibi.data<float>()[h] * static_cast<float>(std::abs(distance));
+    if (options.alibi.defined()) {
+      const float slope = options.alibi.data<float>()[h];
+      for (int64_t distance = first; distance <= last; ++distance) {
+        to[distance - first] -= slope * static_cast<float>(std::abs(distance));
       }
-      if (!rows.empty()) {
-        *to += rows[static_cast<size_t>(distance - first)][h * options.relative->table.stride(1)];
-      }
+    }
+    if (rows.empty()) continue;
+    const int64_t column = h * options.relative->table.stride(1);
+    for (int64_t distance = first; distance <= last; ++distance) {
+      to[distance - first] += rows[static_cast<size_t>(distance - first)][column];
     }
   }
   for (Part& part : parts_) part.problem.distance = {distance_.data(), pitch, first};
