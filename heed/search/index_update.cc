@@ -18,8 +18,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Passages that are embedded between two looks at the clock.
+/// Passages that are embedded together at most, which sorts them by length, and how long that may
+/// take: what is being embedded when a run is interrupted is lost.
 constexpr size_t kEmbeddedAtOnce = 256;
+constexpr double kEmbeddingSeconds = 2;
 constexpr std::chrono::seconds kCommitEvery{30};
 /// A file that changed a moment ago may change again without another time.
 constexpr int64_t kTooYoungNs = 2'000'000'000;
@@ -105,9 +107,13 @@ struct IndexWriter::Work {
   bool changed = false;     // of the manifest, without pieces
   bool committing = false;  // a commit that failed is not done twice
   Clock::time_point last_commit = Clock::now();
+  size_t fitting = 0;  // passages for which kEmbeddingSeconds are enough
 
+  /// One batch first, then as many passages as the speed of the last ones allows.
   size_t embedded_at_once() const {
-    return std::min(kEmbeddedAtOnce, static_cast<size_t>(options.commit_rows));
+    const auto batch = static_cast<size_t>(options.batch);
+    const auto most = std::min(kEmbeddedAtOnce, static_cast<size_t>(options.commit_rows));
+    return std::min(most, std::max(batch, fitting));
   }
   bool is_due() const {
     return static_cast<int64_t>(passages.size()) >= options.commit_rows ||
@@ -119,6 +125,7 @@ struct IndexWriter::Work {
 };
 
 void IndexWriter::embed_waiting(Work& work) {
+  const Clock::time_point begin = Clock::now();
   const auto progress = [&](int64_t done, int64_t) {
     work.tell(work.waiting[static_cast<size_t>(done - 1)].bytes);
   };
@@ -126,6 +133,9 @@ void IndexWriter::embed_waiting(Work& work) {
       work.embedder(work.waiting_texts, {.batch = work.options.batch,
                                          .progress = progress,
                                          .prompt = work.embedder.document_prompt()});
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  work.fitting = static_cast<size_t>(static_cast<double>(work.waiting.size()) * kEmbeddingSeconds /
+                                     std::max(seconds, 1e-3));
   const auto vectors = embeddings.vectors.span<float>();
   work.vectors.insert(work.vectors.end(), vectors.begin(), vectors.end());
   for (size_t i = 0; i < work.waiting.size(); ++i) {

@@ -159,6 +159,16 @@ TEST_F(Search, AnInterruptKeepsWhatWasDoneAndTheNextRunGoesOn) {
   expect_as_new();
 }
 
+TEST_F(Search, AnInterruptLosesTheBatchThatIsComputedAlone) {
+  IndexWriter writer(index(), settings());
+  const IndexingOptions options{.batch = 2, .progress = [](int64_t, int64_t) { request_cancel(); }};
+  expect_error(ErrorCode::cancelled, {}, [&] { writer.update({root()}, *embedder_, options); });
+  clear_cancel();
+  EXPECT_EQ(read_manifest(index()).passages(), 2);
+  writer.update({}, *embedder_);
+  expect_as_new();
+}
+
 TEST_F(Search, LinesAndFieldsAreTextsOfTheirOwn) {
   fs::remove_all(texts());
   fs::create_directories(texts());
