@@ -32,10 +32,8 @@ LookView choose_view(const LookArguments& arguments, const EncoderFacts& facts, 
   if (!arguments.head.empty()) {
     view.head = parse_pick(arguments.head, "--head", facts.heads);
   }
-  const bool every_layer = json || (!arguments.head.empty() && view.head.kind != Pick::Kind::mean);
-  view.layer = !arguments.layer.empty() ? parse_pick(arguments.layer, "--layer", facts.layers)
-               : every_layer            ? Pick::all()
-                                        : Pick::one(facts.layers - 1);
+  view.layer = shown_layers(arguments, view.head, facts.layers,
+                            json ? Pick::all() : Pick::one(facts.layers - 1));
   return view;
 }
 

@@ -131,7 +131,10 @@ class PairCommand {
         arguments_(texts.arguments),
         which_(texts.which),
         facts_(texts.facts()),
-        view_(view()) {}
+        view_(cross_view(facts_, arguments_.layer, arguments_.head)),
+        aligned_by_(alignment_choice(view_)) {
+    fit_view();
+  }
 
   void run() {
     if (arguments_.stats || !arguments_.board.empty()) return measure();
@@ -141,17 +144,18 @@ class PairCommand {
   }
 
  private:
-  LookView view() const {
-    LookView view = cross_view(facts_, arguments_.layer, arguments_.head);
+  /// Maps may show more than words are aligned by.
+  void fit_view() {
+    Pick usual = view_.layer;
     if (which_ != PairAttention::cross) {
-      if (arguments_.layer.empty()) view.layer = Pick::one(facts_.layers - 1);
-      view.title = which_ == PairAttention::encoder
-                       ? "Where each word looks"
-                       : "Where it looked as it wrote on from each word";
+      usual = Pick::one(facts_.layers - 1);
+      view_.title = which_ == PairAttention::encoder
+                        ? "Where each word looks"
+                        : "Where it looked as it wrote on from each word";
     }
-    view.sinks = arguments_.sink;
-    view.model = texts_.model_name;
-    return view;
+    view_.layer = shown_layers(arguments_, view_.head, facts_.layers, usual);
+    view_.sinks = arguments_.sink;
+    view_.model = texts_.model_name;
   }
 
   /// take(index, pair, look) of each text.
@@ -219,7 +223,7 @@ class PairCommand {
     out["source_tokens"] = pair.source.encoding.tokens;
     out["source_words"] = words_json(looks_[text].key_words(), looks_[text].key_sinks());
     out["alignment"] = OutJson::array();
-    add_links(out["alignment"], looks_[text], alignment_choice(view_));
+    add_links(out["alignment"], looks_[text], aligned_by_);
     return out;
   }
 
@@ -234,7 +238,7 @@ class PairCommand {
     for (size_t i = 0; i < looks_.size(); ++i) {
       print(summarize(looks_[i], looks_.size() > 1 ? i + 1 : 0, chosen(i),
                       same_.empty() ? 0 : same_[i], arguments_.sink, style));
-      if (looks_[i].source) print(alignment_lines(looks_[i], alignment_choice(view_), style));
+      if (looks_[i].source) print(alignment_lines(looks_[i], aligned_by_, style));
       print("\n");
     }
     Picture picture = look_picture(looks_, view_);
@@ -256,6 +260,7 @@ class PairCommand {
   PairAttention which_;
   const EncoderFacts& facts_;
   LookView view_;
+  AlignmentChoice aligned_by_;
   std::vector<Look> looks_;
   std::vector<Occurrence> chosen_;  // of each text, if a word was asked for
   std::vector<size_t> same_;        // how many such words its text has

@@ -67,6 +67,11 @@ Pick parse_pick(const std::string& text, const char* option, int64_t count) {
   return Pick::one(*index);
 }
 
+Pick shown_layers(const LookArguments& arguments, const Pick& head, int64_t layers, Pick usual) {
+  if (!arguments.layer.empty()) return parse_pick(arguments.layer, "--layer", layers);
+  return arguments.head.empty() || head.kind == Pick::Kind::mean ? usual : Pick::all();
+}
+
 LookTexts::LookTexts(const Context& context_, const LookArguments& arguments_)
     : context(context_), arguments(arguments_), model_name(short_name(context_.model)) {}
 

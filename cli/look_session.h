@@ -113,6 +113,9 @@ std::optional<int64_t> number_below(std::string_view text, int64_t count);
 
 /// "5", "mean" or "all" of `count` layers or heads. Error invalid_argument names the option.
 Pick parse_pick(const std::string& text, const char* option, int64_t count);
+/// The layers that maps show: those of --layer; without it all where --head asks for one head or
+/// for all, else `usual`. Error as parse_pick().
+Pick shown_layers(const LookArguments& arguments, const Pick& head, int64_t layers, Pick usual);
 
 /// Error invalid_argument for an option that what is shown in place of the summary does not take.
 void check_choices(const LookArguments& arguments);

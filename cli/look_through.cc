@@ -41,8 +41,7 @@ LookView view_of(const LookTexts& texts, const Shown& shown) {
   }
   LookView view{.sinks = arguments.sink, .model = texts.model_name, .title = shown.title};
   if (!arguments.head.empty()) view.head = parse_pick(arguments.head, "--head", facts.heads);
-  view.layer = arguments.layer.empty() ? Pick::one(facts.layers - 1)
-                                       : parse_pick(arguments.layer, "--layer", facts.layers);
+  view.layer = shown_layers(arguments, view.head, facts.layers, Pick::one(facts.layers - 1));
   if (shown.what != Show::norms && view.layer.kind == Pick::Kind::mean) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("look: --show {} needed --layer 0 to {} or all, found mean",

@@ -197,6 +197,8 @@ TEST(LookPair, PrintsAndSaves) {
     EXPECT_NE(result.out.find("Heads that look hardest"), std::string::npos) << result.out;
     EXPECT_GT(std::filesystem::file_size(file), 1000u);
   }
+  const Result every = run_on(model, {"look", "ab cd", "--target", "ef g", "--head", "all"});
+  EXPECT_NE(every.out.find("every layer and head"), std::string::npos) << every.out;
   const Result plain = run_on(model, {"look", "ab cd", "--target", "ef g"});
   EXPECT_NE(plain.out.find("cross-attention"), std::string::npos) << plain.out;
 }
