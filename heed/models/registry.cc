@@ -227,8 +227,6 @@ KnownModel known_model(const ConfigReader& config) {
 
 ModelKind model_kind(const fs::path& model) { return known_model(read_model_config(model)).kind; }
 
-std::vector<std::string> known_encoders() { return known(kAllEncoders); }
-
 std::shared_ptr<const Encoder> load_encoder(const fs::path& model, const LoadOptions& options) {
   return load(kAllEncoders, kAnEncoder, model, options);
 }
@@ -240,8 +238,6 @@ std::shared_ptr<const Encoder> make_encoder(const fs::path& config_json, const P
 std::shared_ptr<const Encoder> make_encoder(const ConfigReader& config, const Params& params) {
   return find(kAllEncoders, kAnEncoder, config)(config, params);
 }
-
-std::vector<std::string> known_causal_models() { return known(kAllCausalModels); }
 
 std::shared_ptr<const CausalModel> load_causal_model(const fs::path& model,
                                                      const LoadOptions& options) {
@@ -257,8 +253,6 @@ std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,
                                                      const Params& params) {
   return find(kAllCausalModels, kACausalModel, config)(config, params);
 }
-
-std::vector<std::string> known_encoder_decoders() { return known(kAllEncoderDecoders); }
 
 std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const fs::path& folder,
                                                            const LoadOptions& options) {

@@ -54,8 +54,6 @@ struct LoadOptions {
 /// What a folder's config.json, or a GGUF file, says the model is.
 ModelKind model_kind(const std::filesystem::path& model);
 
-/// The names that load_encoder knows.
-std::vector<std::string> known_encoders();
 /// Causal language models are encoders too.
 std::shared_ptr<const Encoder> load_encoder(const std::filesystem::path& model,
                                             const LoadOptions& options = {});
@@ -63,7 +61,6 @@ std::shared_ptr<const Encoder> make_encoder(const std::filesystem::path& config_
                                             const Params& params);
 std::shared_ptr<const Encoder> make_encoder(const ConfigReader& config, const Params& params);
 
-std::vector<std::string> known_causal_models();
 std::shared_ptr<const CausalModel> load_causal_model(const std::filesystem::path& model,
                                                      const LoadOptions& options = {});
 std::shared_ptr<const CausalModel> make_causal_model(const std::filesystem::path& config_json,
@@ -71,7 +68,6 @@ std::shared_ptr<const CausalModel> make_causal_model(const std::filesystem::path
 std::shared_ptr<const CausalModel> make_causal_model(const ConfigReader& config,
                                                      const Params& params);
 
-std::vector<std::string> known_encoder_decoders();
 std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const std::filesystem::path& folder,
                                                            const LoadOptions& options = {});
 std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const std::filesystem::path& config_json,
