@@ -159,9 +159,14 @@ void print_report(const Report& report) {
   line("sets", fmt::format("{} in use; this machine runs {}", to_string(kernels::active_isa()),
                            isa_names()));
   out += "\noperators\n";
+  size_t name_width = 0, source_width = 0;
   for (const kernels::KernelInfo& kernel : report.kernels) {
-    out += fmt::format("  {:<18} {:<11} {:<33} {}\n", kernel.op, to_string(kernel.isa),
-                       kernel.source, kernel.why);
+    name_width = std::max(name_width, std::string_view(kernel.op).size());
+    source_width = std::max(source_width, std::string_view(kernel.source).size());
+  }
+  for (const kernels::KernelInfo& kernel : report.kernels) {
+    out += fmt::format("  {:<{}} {:<11} {:<{}} {}\n", kernel.op, name_width, to_string(kernel.isa),
+                       kernel.source, source_width, kernel.why);
   }
   out += fmt::format("\nmodels in {}\n", hub_cache().string());
   for (const CachedModel& model : report.models) out += "  " + model.name + "\n";

@@ -1,6 +1,7 @@
 #include "cli/help.h"
 
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -41,11 +42,17 @@ std::string row(const std::string& name, const std::string& description) {
   return out + wrap(description, kColumn, kColumn) + "\n";
 }
 
-/// "N:INT in [0 - 9]" is N: error messages tell the range. "TEXT:{a,b}" is a|b.
+/// "N:INT in [0 - 9]" is N: error messages tell the range, whose type is in capitals. "TEXT:{a,b}"
+/// is a|b, and "r0:r1,c0:c1" is itself.
 std::string value_name(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
   const std::vector<std::string> offered = choices(option);
-  return offered.empty() ? type.substr(0, type.find(':')) : CLI::detail::join(offered, "|");
+  if (!offered.empty()) return CLI::detail::join(offered, "|");
+  const std::string type = option.get_type_name();
+  size_t colon = type.find(':');
+  while (colon != std::string::npos && std::islower(static_cast<unsigned char>(type[colon + 1]))) {
+    colon = type.find(':', colon + 1);
+  }
+  return type.substr(0, colon);
 }
 
 }  // namespace

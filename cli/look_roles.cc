@@ -57,9 +57,9 @@ std::vector<RelatedWords> read_pairs(const std::string& file, bool with_targets)
 
 void print_relation(const Relation& relation, const TerminalStyle& style) {
   for (const std::string& line :
-       wrap(fmt::format("{}: {} pairs; the best fixed place, {:+}, hits {:.2f}",
-                        clean_label(relation.name), relation.pairs, relation.offset,
-                        relation.baseline),
+       wrap(fmt::format("{}: {}; the best fixed place, {:+}, hits {:.2f}",
+                        clean_label(relation.name), counted(relation.pairs, "pair"),
+                        relation.offset, relation.baseline),
             style.width, display_width)) {
     print(line + "\n");
   }

@@ -11,6 +11,7 @@
 #include "cli/look_session.h"
 #include "cli/progress.h"
 #include "heed/base/cancel.h"
+#include "heed/base/message.h"
 #include "heed/lens/board.h"
 #include "heed/lens/labels.h"
 #include "heed/lens/probe.h"
@@ -117,8 +118,8 @@ void print_summary(const std::string& model, const HeadStats& stats, const Termi
   const auto wrapped = [&](const std::string& text) {
     for (const std::string& line : wrap(text, style.width, display_width)) print(line + "\n");
   };
-  wrapped(fmt::format("{}: {} layers x {} heads, counted from 0, over {} text{}{}", model,
-                      table.layers, table.heads, stats.texts, stats.texts == 1 ? "" : "s",
+  wrapped(fmt::format("{}: {} layers x {} heads, counted from 0, over {}{}", model, table.layers,
+                      table.heads, counted(static_cast<int64_t>(stats.texts), "text"),
                       stats.note.empty() ? "" : "; " + stats.note));
   const auto print_ends = [&] {
     if (table.statistics.size() < 2) return print("\n");
@@ -178,8 +179,9 @@ void show_stats(const Context& context, const LookArguments& arguments, const He
   if (!chosen.empty()) boards.maps[0].title.clear();  // the page says it
   boards.columns = chosen.empty() ? 4 : 0;
   boards.title = chosen.empty() ? "What every head does" : "Every head: " + chosen;
-  boards.caption = fmt::format("{}, {} text{}. Rows are layers, columns heads, counted from 0.",
-                               short_name(context.model), stats.texts, stats.texts == 1 ? "" : "s");
+  boards.caption =
+      fmt::format("{}, {}. Rows are layers, columns heads, counted from 0.",
+                  short_name(context.model), counted(static_cast<int64_t>(stats.texts), "text"));
   const TerminalStyle style = style_for_output(arguments.picture, context);
   if (context.json) {
     print_json(table_json(context, stats));

@@ -121,11 +121,12 @@ void show(const Context& context, const Options& options, const IndexingReport& 
   }
   if (!context.json) {
     print(fmt::format(
-        "{} files added, {} changed, {} as they were, {} gone, {} no texts{}; {} "
-        "passages embedded\n{} now holds {} passages of {} files\n",
-        report.added, report.changed, report.unchanged, report.removed, report.no_text,
-        report.unread > 0 ? fmt::format(", {} not read", report.unread) : "", report.passages,
-        printable(options.index), manifest.passages(), manifest.documents.size()));
+        "{} added, {} changed, {} as they were, {} gone, {} no texts{}; {} embedded\n"
+        "{} now holds {} of {}\n",
+        counted(report.added, "file"), report.changed, report.unchanged, report.removed,
+        report.no_text, report.unread > 0 ? fmt::format(", {} not read", report.unread) : "",
+        counted(report.passages, "passage"), printable(options.index),
+        counted(manifest.passages(), "passage"), counted(std::ssize(manifest.documents), "file")));
     return;
   }
   OutJson line = {{"index", options.index}, {"added", report.added}};
@@ -175,7 +176,7 @@ void remove(const Context& context, const Options& options) {
   if (context.json) {
     print_json({{"index", options.index}, {"removed", files}});
   } else {
-    print(fmt::format("{} files removed from {}\n", files, printable(options.index)));
+    print(fmt::format("{} removed from {}\n", counted(files, "file"), printable(options.index)));
   }
 }
 
@@ -210,8 +211,8 @@ void info(const Context& context, const Options& options, bool check) {
   print(fmt::format("model     {} ({}), vectors of {} numbers\n", printable(settings.model),
                     settings.fingerprint, settings.width));
   print(fmt::format(
-      "passages  {} of {} files{}; at most {} tokens, {} of them shared with the next\n",
-      manifest.passages(), manifest.documents.size(),
+      "passages  {} of {}{}; at most {} tokens, {} of them shared with the next\n",
+      manifest.passages(), counted(std::ssize(manifest.documents), "file"),
       unfinished > 0 ? fmt::format(" ({} not finished: heed search update)", unfinished) : "",
       settings.chunks.tokens, settings.chunks.overlap));
   print(fmt::format("segments  {} ({}), {} rows of what is gone\n", manifest.segments.size(),

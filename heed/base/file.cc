@@ -136,9 +136,10 @@ void AtomicFile::open_temporary(const std::filesystem::path& stem) {
   const std::filesystem::path folder = target_.parent_path();
   std::error_code error;
   if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
-    throw Error(ErrorCode::not_found, "cannot write " + target_.string() + ": needed the folder " +
-                                          folder.string() +
-                                          ", which does not exist; make it first");
+    const bool there = std::filesystem::exists(folder, error);
+    throw Error(ErrorCode::not_found,
+                "cannot write " + target_.string() + ": needed the folder " + folder.string() +
+                    (there ? ", which is a file" : ", which does not exist; make it first"));
   }
   errno = reason;
   fail("cannot write");

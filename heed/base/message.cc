@@ -103,6 +103,10 @@ std::vector<std::string> closest(std::string_view wanted,
   return result;
 }
 
+std::string counted(int64_t count, std::string_view thing) {
+  return std::to_string(count) + " " + std::string(thing) + (count == 1 ? "" : "s");
+}
+
 std::string human_bytes(int64_t bytes) {
   constexpr const char* kUnits[] = {"kB", "MB", "GB", "TB"};
   if (bytes < 1000) return std::to_string(bytes) + " bytes";

@@ -22,6 +22,9 @@ std::string listed(const std::vector<std::string>& items, size_t most = 12);
 std::vector<std::string> closest(std::string_view wanted,
                                  const std::vector<std::string>& candidates, size_t most = 3);
 
+/// "1 text", "2 texts".
+std::string counted(int64_t count, std::string_view thing);
+
 /// "12.3 MB" (powers of 1000, as disks and download pages count).
 std::string human_bytes(int64_t bytes);
 

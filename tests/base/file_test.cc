@@ -100,6 +100,8 @@ TEST(AtomicFile, PlacesThatCannotBeWritten) {
   expect_error(ErrorCode::not_found,
                {"cannot write", "needed the folder", "none, which does not exist"},
                [&] { write_file(folder / "none/a.txt", "x"); });
+  expect_error(ErrorCode::not_found, {"needed the folder /dev/null, which is a file"},
+               [&] { write_file("/dev/null/a.txt", "x"); });
   expect_error(ErrorCode::invalid_argument, {"needed a file name, found a folder"},
                [&] { write_file(folder.path(), "x"); });
   if (::geteuid() != 0) {  // root may write everywhere

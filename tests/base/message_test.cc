@@ -39,6 +39,12 @@ TEST(Message, ClosestPrefersWhatContainsThenFewestEdits) {
   EXPECT_TRUE(closest("quite another thing", names).empty());
 }
 
+TEST(Message, CountsHaveTheirNumber) {
+  EXPECT_EQ(counted(0, "text"), "0 texts");
+  EXPECT_EQ(counted(1, "text"), "1 text");
+  EXPECT_EQ(counted(2, "text"), "2 texts");
+}
+
 TEST(Message, BytesForPeople) {
   EXPECT_EQ(human_bytes(999), "999 bytes");
   EXPECT_EQ(human_bytes(1000), "1.0 kB");
