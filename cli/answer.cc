@@ -182,7 +182,7 @@ void add_answer(CLI::App& root, Context& context) {
       .add_option("--context-field", options->context_field,
                   "The field of --file that holds the text each question is asked of.")
       ->type_name("NAME");
-  add_model_option(command, context, /*takes_usual=*/false);
+  add_model_option(command, context, "A model that answers questions");
   add_batch_option(command, context);
   add_search_options(command, *options);
   command

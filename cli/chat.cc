@@ -251,7 +251,7 @@ void add_chat(CLI::App& root, Context& context) {
            "too. What the model has read of earlier turns is not read again.",
        .example = "heed chat --model HuggingFaceTB/SmolLM2-135M-Instruct"},
       [&context, options] { ChatCommand(context, *options).run(); });
-  add_model_option(command, context, /*takes_usual=*/false);
+  add_model_option(command, context, "A language model");
   command.add_option("--system", options->system, "Tell the model how to behave.")
       ->type_name("TEXT");
   command

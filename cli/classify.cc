@@ -161,7 +161,7 @@ void add_classify(CLI::App& root, Context& context) {
                   "Which field of a .jsonl or .csv file is the second text.")
       ->type_name("NAME")
       ->excludes(pair);
-  add_model_option(command, context, /*takes_usual=*/false);
+  add_model_option(command, context, "A classifier of texts");
   add_batch_option(command, context);
   command.add_option("--top-k", options->top, "Print the N likeliest classes; 0 prints all.")
       ->type_name("N")

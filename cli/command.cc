@@ -59,18 +59,18 @@ CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
   return command;
 }
 
-void add_model_option(CLI::App& command, Context& context, bool takes_usual) {
+void add_model_option(CLI::App& command, Context& context, const std::string& kind) {
   const char* chosen = std::getenv("HEED_MODEL");
-  const bool is_chosen = chosen != nullptr && *chosen != '\0';
-  context.model = is_chosen ? chosen : kDefaultModel;
+  const bool chooses = chosen != nullptr && *chosen != '\0';
+  context.model = chooses ? chosen : kDefaultModel;
   CLI::Option* model =
       command
-          .add_option(
-              "--model", context.model,
-              "A model's name in the hub's cache, its folder, or a GGUF file. HEED_MODEL sets the "
-              "default.")
+          .add_option("--model", context.model,
+                      (kind.empty() ? "A model's name" : kind + ": its name") +
+                          " in the hub's cache, its folder, or a GGUF file. HEED_MODEL sets the "
+                          "default.")
           ->type_name("NAME|FOLDER|FILE.gguf");
-  if (!is_chosen && !takes_usual) model->required()->default_str("");
+  if (!kind.empty() && !chooses) model->default_str("")->required();
 }
 
 void add_batch_option(CLI::App& command, Context& context) {

@@ -37,9 +37,9 @@ struct CommandText {
 CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
                       std::function<void()> run);
 
-/// --model NAME|FOLDER; default $HEED_MODEL, else all-MiniLM-L6-v2, which is an encoder of
-/// sentences: commands that need another kind of model have no default but $HEED_MODEL.
-void add_model_option(CLI::App& command, Context& context, bool takes_usual = true);
+/// --model NAME|FOLDER; default $HEED_MODEL, else all-MiniLM-L6-v2. Of a command that needs a model
+/// of another kind ("A classifier of texts") it is required where HEED_MODEL names none.
+void add_model_option(CLI::App& command, Context& context, const std::string& kind = {});
 /// --batch N, for commands that compute several inputs at once.
 void add_batch_option(CLI::App& command, Context& context);
 /// --seed N, for commands that draw random numbers.

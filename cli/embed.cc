@@ -6,14 +6,17 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
-#include "cli/texts.h"
+#include "cli/text_source.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/log.h"
@@ -122,17 +125,12 @@ class Result {
     }
   }
 
-  /// Says which texts were longer than the model reads.
-  void report_cuts(int64_t max_tokens) const {
-    constexpr size_t kMost = 8;
-    std::vector<std::string> cut;
+  /// Adds the numbers of the texts that were longer than the model reads; `before` came before.
+  void add_cuts(int64_t before, std::vector<std::string>& cut) const {
     for (size_t i = 0; i < size(); ++i) {
-      if (embeddings_.truncated[i]) cut.push_back(std::to_string(i + 1));
+      if (!embeddings_.truncated[i]) continue;
+      cut.push_back(std::to_string(before + static_cast<int64_t>(i) + 1));
     }
-    if (cut.empty()) return;
-    log(LogLevel::warning,
-        fmt::format("only the first {} tokens of text {} were read, which is this model's limit",
-                    max_tokens, listed(cut, kMost)));
   }
 
  private:
@@ -140,29 +138,70 @@ class Result {
   Embeddings embeddings_;
 };
 
+void report_cuts(const std::vector<std::string>& cut, int64_t max_tokens) {
+  constexpr size_t kMost = 8;
+  if (cut.empty()) return;
+  log(LogLevel::warning,
+      fmt::format("only the first {} tokens of text {} were read, which is this model's limit",
+                  max_tokens, listed(cut, kMost)));
+}
+
+EmbedOptions embed_options(const Context& context, const Options& options,
+                           const Progress& progress) {
+  return {.batch = context.batch,
+          .progress = progress,
+          .prompt = options.prompt,
+          .prompt_name = options.prompt_name};
+}
+
+/// Prints vectors while the next ones are computed, or their texts are not yet there.
+void print_in_parts(const Context& context, const Options& options, const Embedder& embedder,
+                    TextSource& source) {
+  std::vector<std::string> cut;
+  int64_t before = 0;
+  in_parts(context, "embedding", source,
+           [&](std::span<const std::string> texts, const Progress& progress) {
+             const Result part({texts.begin(), texts.end()},
+                               embedder(texts, embed_options(context, options, progress)));
+             clear_progress();
+             part.print_all(context.json);
+             part.add_cuts(before, cut);
+             before += std::ssize(texts);
+           });
+  report_cuts(cut, embedder.max_tokens());
+}
+
+void save_all(const Context& context, const Options& options, const Embedder& embedder,
+              TextSource& source) {
+  std::vector<std::string> texts;
+  for (auto more = source.next(INT64_MAX); !more.empty(); more = source.next(INT64_MAX)) {
+    std::ranges::move(more, std::back_inserter(texts));
+  }
+  Embeddings embeddings;
+  {
+    ProgressBar bar(context, "embedding", "texts");
+    embeddings = embedder(texts, embed_options(context, options, bar.callback()));
+  }
+  const Result result(std::move(texts), std::move(embeddings));
+  std::vector<std::string> cut;
+  result.add_cuts(0, cut);
+  report_cuts(cut, embedder.max_tokens());
+  if (context.json) result.print_all(true);
+  result.save(options.save);
+  log(LogLevel::info,
+      fmt::format("{} of {} numbers are in {}", counted(std::ssize(result), "vector"),
+                  embedder.width(), options.save));
+}
+
 void embed(const Context& context, const Options& options) {
   if (!options.save.empty()) check_ending(options.save);
-  std::vector<std::string> texts = read_texts(options.inputs);
+  TextSource source(options.inputs);
   EmbedderOptions changes;
   if (!options.pooling.empty()) changes.pooling = pooling_from_name(options.pooling);
   if (options.keep_length) changes.normalize = false;
   const Embedder embedder = Embedder::load(context.model, changes);
-  Embeddings embeddings;
-  {
-    ProgressBar bar(context, "embedding", "texts");
-    const EmbedOptions how{.batch = context.batch,
-                           .progress = bar.callback(),
-                           .prompt = options.prompt,
-                           .prompt_name = options.prompt_name};
-    embeddings = embedder(texts, how);
-  }
-  const Result result(std::move(texts), std::move(embeddings));
-  result.report_cuts(embedder.max_tokens());
-  if (options.save.empty() || context.json) result.print_all(context.json);
-  if (options.save.empty()) return;
-  result.save(options.save);
-  log(LogLevel::info, fmt::format("{} vectors of {} numbers are in {}", result.size(),
-                                  embedder.width(), options.save));
+  options.save.empty() ? print_in_parts(context, options, embedder, source)
+                       : save_all(context, options, embedder, source);
 }
 
 }  // namespace

@@ -115,7 +115,7 @@ void add_fill(CLI::App& root, Context& context) {
        .example = "heed fill \"The capital of France is [MASK].\" --model bert-base-uncased"},
       [&context, options] { fill(context, *options); });
   add_text_inputs(command, options->inputs);
-  add_model_option(command, context, /*takes_usual=*/false);
+  add_model_option(command, context, "A masked language model");
   add_batch_option(command, context);
   command.add_option("--top-k", options->top, "Print the N likeliest words of each mask.")
       ->type_name("N")

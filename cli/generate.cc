@@ -258,7 +258,7 @@ void add_generate(CLI::App& root, Context& context) {
                   "--top-k 40 --seed 1"},
       [&context, options] { GenerateCommand(context, *options).run(); });
   add_text_inputs(command, options->inputs);
-  add_model_option(command, context, /*takes_usual=*/false);
+  add_model_option(command, context, "A language model or encoder-decoder");
   command
       .add_option("--ids", options->ids,
                   "Read token ids from F, a JSON list of lists, instead of texts.")

@@ -136,7 +136,7 @@ void add_ner(CLI::App& root, Context& context) {
        .example = "heed ner \"I saw the Empire State Building.\" --model wnut"},
       [&context, options] { find_names(context, *options); });
   add_text_inputs(command, options->inputs);
-  add_model_option(command, context, /*takes_usual=*/false);
+  add_model_option(command, context, "A finder of names");
   add_batch_option(command, context);
   command
       .add_option(

@@ -206,7 +206,7 @@ void add_score(CLI::App& root, Context& context) {
                   "out/shakespeare"},
       [&context, options] { run(context, *options); });
   add_text_inputs(command, options->inputs);
-  add_model_option(command, context, /*takes_usual=*/false);
+  add_model_option(command, context, "A language model or encoder-decoder");
   add_load_options(command, options->load);
   command
       .add_option("--ids", options->ids,

@@ -55,7 +55,7 @@ std::vector<std::string> TextSource::next(int64_t most) {
   std::string line;
   while (std::ssize(some) < most && (some.empty() || reader_.ready())) {
     const LineReader::Ended ended = reader_.next(line);
-    if (ended == LineReader::Ended::interrupt) check_cancelled();
+    check_cancelled();
     if (ended == LineReader::Ended::input) break;
     some.emplace_back(given_++ == 0 ? without_byte_order_mark(line) : line);
   }

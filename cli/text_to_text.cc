@@ -12,7 +12,7 @@ namespace heed::cli {
 void add_text_to_text_options(CLI::App& command, Context& context, TextToTextArguments& arguments,
                               int64_t new_tokens) {
   add_text_inputs(command, arguments.inputs);
-  add_model_option(command, context, /*takes_usual=*/false);
+  add_model_option(command, context, "An encoder-decoder");
   add_load_options(command, arguments.load);
   command
       .add_option(

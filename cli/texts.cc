@@ -146,14 +146,13 @@ std::string read_standard_input() {
   std::string content;
   std::array<char, 1 << 16> buffer;
   while (true) {
+    check_cancelled();  // input may come without an end
     const ssize_t size = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (size > 0) {
       content.append(buffer.data(), static_cast<size_t>(size));
     } else if (size == 0) {
       return content;
-    } else if (errno == EINTR) {
-      check_cancelled();
-    } else {
+    } else if (errno != EINTR) {
       fail(ErrorCode::io_failure, "standard input",
            std::string("cannot read: ") + std::strerror(errno));
     }

@@ -5,13 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
-#include "cli/texts.h"
+#include "cli/progress.h"
+#include "cli/text_source.h"
+#include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/io/hub.h"
@@ -87,26 +90,37 @@ void print_decoded(const Tokenizer& tokenizer, const TokensOptions& options, boo
   print_json(out);
 }
 
+[[noreturn]] void refuse_odd(int64_t texts) {
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("--pair takes texts two by two, but there are {}", texts));
+}
+
 void run(const Context& context, const TokensOptions& options) {
   const auto tokenizer = Tokenizer::load(find_model(context.model));
   if (!options.decode.empty()) return print_decoded(*tokenizer, options, context.json);
-  const std::vector<std::string> texts = read_texts(options.inputs);
+  TextSource source(options.inputs);
   const size_t step = options.pair ? 2 : 1;
-  if (texts.size() % step != 0) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("--pair takes texts two by two, but there are {}", texts.size()));
-  }
-  for (size_t i = 0; i < texts.size(); i += step) {
-    const std::vector<std::string> row(texts.begin() + static_cast<std::ptrdiff_t>(i),
-                                       texts.begin() + static_cast<std::ptrdiff_t>(i + step));
-    const Encoding encoding =
-        options.pair ? tokenizer->encode_pair(row[0], row[1]) : tokenizer->encode(row[0]);
-    if (context.json) {
-      print_json(to_json(row, encoding));
-    } else {
-      print_table(row, encoding);
+  if (options.pair && source.total() % 2 != 0) refuse_odd(source.total());
+  std::vector<std::string> row;  // texts of one input
+  int64_t count = 0;
+  in_parts(context, "reading", source, [&](std::span<const std::string> texts, const Progress&) {
+    clear_progress();
+    for (const std::string& text : texts) {
+      check_cancelled();
+      ++count;
+      row.push_back(text);
+      if (row.size() < step) continue;
+      const Encoding encoding =
+          options.pair ? tokenizer->encode_pair(row[0], row[1]) : tokenizer->encode(row[0]);
+      if (context.json) {
+        print_json(to_json(row, encoding));
+      } else {
+        print_table(row, encoding);
+      }
+      row.clear();
     }
-  }
+  });
+  if (!row.empty()) refuse_odd(count);
 }
 
 }  // namespace

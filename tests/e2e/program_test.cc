@@ -52,6 +52,24 @@ TEST(Program, HelpOfEveryCommandHasUsageAndAnExample) {
   }
 }
 
+TEST(Program, AModelIsAskedForWhereTheDefaultCannotServe) {
+  for (const char* name : {"answer", "chat", "classify", "fill", "generate", "ner", "score",
+                           "summarize", "translate"}) {
+    const Result result = run_heed({name}, {.environment = {{"HEED_MODEL", ""}}});
+    expect_one_line(result, 2, "--model is required; heed " + std::string(name) + " --help");
+    EXPECT_EQ(run_heed({name, "--help"}, {.environment = {{"HEED_MODEL", ""}}})
+                  .out.find("all-MiniLM-L6-v2"),
+              std::string::npos)
+        << name;
+  }
+}
+
+TEST(Program, HelpNamesValuesWhole) {
+  EXPECT_NE(run_heed({"attend", "--help"}).out.find("--tile r0:r1,c0:c1 "), std::string::npos);
+  EXPECT_NE(run_heed({"embed", "--help"}).out.find("--threads N "), std::string::npos);
+  EXPECT_NE(run_heed({"ner", "--help"}).out.find("(default: O)"), std::string::npos);
+}
+
 TEST(Program, UsersFaultsAreOneLineAndStatus2) {
   expect_one_line(run_heed({}), 2, "no command");
   expect_one_line(run_heed({"completion"}), 2, "did you mean completions?");

@@ -147,6 +147,23 @@ TEST_F(Texts, FaultsNameThePlaceAndTheWayOut) {
   expect_fault({"--file", file("c.jsonl", "[1]\n")}, "a JSON object a line");
 }
 
+TEST_F(Texts, TokensOfALineComeBeforeTheNextOne) {
+  const Result result =
+      run_shell("coproc $HEED tokens - --json --model " + folder_.path().string() +
+                "; echo a >&${COPROC[1]}; read -t 20 line <&${COPROC[0]}; echo \"$line\"");
+  EXPECT_NE(result.out.find("\"text\":\"a\""), std::string::npos) << result.out << result.err;
+}
+
+TEST_F(Texts, InterruptedWhileInputComesWithoutAnEndIs130) {
+  Process program({"/bin/bash", "-c",
+                   "exec " + std::string(HEED_PROGRAM) + " tokens - --quiet --model " +
+                       folder_.path().string() + " > /dev/null < <(yes a)"},
+                  {});
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  kill(program.id(), SIGINT);
+  EXPECT_EQ(program.wait().status, 130);
+}
+
 TEST_F(Texts, InterruptedWhileReadingStandardInputIs130) {
   Process program({"/bin/bash", "-c",
                    "exec " + std::string(HEED_PROGRAM) + " tokens - --model " +
