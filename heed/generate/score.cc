@@ -44,6 +44,12 @@ void check_ids(const std::vector<int32_t>& ids, int64_t vocab) {
   }
 }
 
+/// A window of many tokens takes long: it ends at the next block where a stop is asked for.
+class StopsAtBlocks : public Observer {
+ public:
+  void hidden_state(int, const Tensor&) override { check_cancelled(); }
+};
+
 /// Log-probabilities of a text's ids, part by part.
 class Scorer {
  public:
@@ -54,6 +60,7 @@ class Scorer {
   void score(const Model& model, int64_t vocab, const Tensor& states, int64_t first) {
     const int64_t rows = std::clamp<int64_t>(kMostLogits / vocab, 1, 256);
     for (int64_t next = 0; next < states.size(0); next += rows) {
+      check_cancelled();
       const int64_t last = std::min(states.size(0), next + rows);
       take(model.logits(states.slice(0, next, last)), first + next);
     }
@@ -100,13 +107,13 @@ TextScore score_text(const CausalModel& model, const std::vector<int32_t>& ids,
   if (tokens == 0) refuse("needed a text of at least one token, found an empty one");
   check_ids(ids, model.facts().vocab);
   Scorer scorer(ids);
+  StopsAtBlocks stops;
   for (int64_t scored = 1; scored < tokens;) {
-    check_cancelled();
     const int64_t end = scored == 1 ? std::min(tokens, context) : std::min(tokens, scored + stride);
     const int64_t begin = std::max<int64_t>(0, end - context);
     const std::vector<int32_t> read(ids.begin() + begin, ids.begin() + end);
     const Tensor states =
-        model.hidden(Tensor::from(read, {1, end - begin})).select(0, 0);  // [T, C]
+        model.hidden(Tensor::from(read, {1, end - begin}), {.observer = &stops}).select(0, 0);
     // what stands before a token tells of it
     scorer.score(model, model.facts().vocab, states.slice(0, scored - 1 - begin, end - 1 - begin),
                  scored);
