@@ -27,6 +27,27 @@ std::vector<std::string> items_of(const std::string& list) {
   return items;
 }
 
+/// What an option's check found wrong: "--threads: Value X not in range 0 to 4096" or "SHELL: X not
+/// in {bash,zsh,fish}"; empty if the message is neither.
+std::string of_check(const std::string& message) {
+  constexpr std::string_view kValue = ": Value ", kRange = " not in range ", kOffered = " not in {";
+  const size_t colon = message.find(": ");
+  if (colon == message.npos) return "";
+  const auto told = [&](const std::string& needed, size_t begin, size_t end) {
+    return message.substr(0, colon) + ": needed " + needed + ", found " +
+           in_quotes(std::string_view(message).substr(begin, end - begin));
+  };
+  const size_t range = message.rfind(kRange);
+  if (range != message.npos && message.compare(colon, kValue.size(), kValue) == 0) {
+    return told(message.substr(range + kRange.size()), colon + kValue.size(), range);
+  }
+  const size_t offered = message.rfind(kOffered);
+  if (offered == message.npos || !message.ends_with('}')) return "";
+  const size_t begin = offered + kOffered.size();
+  const auto names = CLI::detail::split(message.substr(begin, message.size() - 1 - begin), ',');
+  return told("one of " + listed(names, names.size()), colon + 2, offered);
+}
+
 }  // namespace
 
 std::string escape_brackets(const std::string& argument) {
@@ -100,6 +121,7 @@ std::string needed_and_found(const std::string& message) {
   constexpr std::string_view kUnread = "Could not convert: ", kReceived = " required but received ",
                              kMissing = " missing", kRequired = " required ", kMost = ": At Most ",
                              kLeast = ": At least ";
+  if (const std::string told = of_check(message); !told.empty()) return told;
   const auto between = [&](size_t begin, size_t end) { return message.substr(begin, end - begin); };
   if (message.starts_with(kUnread)) {
     const size_t equals = message.find(" = ");

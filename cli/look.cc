@@ -255,11 +255,16 @@ void add_look(CLI::App& root, Context& context) {
       [&context, arguments] { run_look(context, *arguments); });
   add_text_inputs(command, arguments->inputs);
   add_model_option(command, context);
-  command.add_option("--word", arguments->word,
-                     "Follow this word: WORD is its first place in each text, WORD:2 its second.");
-  command.add_option("--layer", arguments->layer,
-                     "Draw this layer, mean or all (default: the last; all with --head).");
-  command.add_option("--head", arguments->head, "Draw this head, mean or all (default: mean).");
+  command
+      .add_option("--word", arguments->word,
+                  "Follow this word: WORD is its first place in each text, WORD:2 its second.")
+      ->type_name("WORD");
+  command
+      .add_option("--layer", arguments->layer,
+                  "Draw this layer, mean or all (default: the last; all with --head).")
+      ->type_name("N|mean|all");
+  command.add_option("--head", arguments->head, "Draw this head, mean or all (default: mean).")
+      ->type_name("N|mean|all");
   add_picture_options(command, arguments->picture,
                       "An .html page holds every layer and head unless some were chosen.");
   command.add_flag("--sink", arguments->sink,

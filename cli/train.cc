@@ -68,7 +68,8 @@ void add_setting(CLI::App& command, const TrainField& field, Options& options) {
       [&options, name](const std::vector<std::string>& values) { options.given[name] = values; },
       help);
   option->expected(1, list ? CLI::detail::expected_max_vector_size : 1);
-  option->type_name(std::holds_alternative<std::string TrainConfig::*>(field.member) ? "X" : "N");
+  const bool text = std::holds_alternative<std::string TrainConfig::*>(field.member);
+  option->type_name(list ? "NAME..." : text ? "X" : "N");
   if (!field.choices.empty()) {
     option->check(
         CLI::IsMember(std::vector<std::string>(field.choices.begin(), field.choices.end())));
