@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 
+#include "heed/base/html.h"
 #include "heed/base/message.h"
 #include "heed/lens/colors.h"
 
@@ -45,14 +46,6 @@ void walk(std::string_view text, const std::vector<Mark>& marks, const Plain& pl
   plain(part(text, at, std::ssize(text)));
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : c == '>' ? "&gt;" : std::string(1, c);
-  }
-  return out;
-}
-
 constexpr const char* kHead = R"(<!doctype html>
 <html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>{0}</title>
@@ -87,17 +80,17 @@ std::string marked_line(std::string_view text, const std::vector<Mark>& marks, C
   return line;
 }
 
-MarkedPage::MarkedPage(std::string_view title) : html_(fmt::format(kHead, escaped(title))) {}
+MarkedPage::MarkedPage(std::string_view title) : html_(fmt::format(kHead, html_escaped(title))) {}
 
 void MarkedPage::add(std::string_view text, const std::vector<Mark>& marks) {
   html_ += "<p>";
   walk(
-      text, marks, [&](std::string_view plain) { html_ += escaped(plain); },
+      text, marks, [&](std::string_view plain) { html_ += html_escaped(plain); },
       [&](std::string_view marked, const std::string& label) {
         const Rgb back = background_of(label);
         html_ +=
             fmt::format("<mark style=\"background:#{:02x}{:02x}{:02x}\">{}<small>{}</small></mark>",
-                        back.red, back.green, back.blue, escaped(marked), escaped(label));
+                        back.red, back.green, back.blue, html_escaped(marked), html_escaped(label));
       });
   html_ += "</p>\n";
 }

@@ -16,7 +16,7 @@ namespace {
 constexpr int kWidestRow = 14, kWidestCell = 12, kNarrowestCell = 6;  // terminal columns
 constexpr int kNumber = 5;                                            // with the space before it
 constexpr double kCellWidth = 62, kCellHeight = 17, kRowLabel = 78;   // points
-constexpr double kText = 9, kTitle = 14, kMargin = 18;
+constexpr double kText = 9, kTitle = 14, kTitleLine = 19, kMargin = 18;
 constexpr ValueRange kRange{0, 1};
 
 int widest(const std::vector<std::string>& labels, int most) {
@@ -44,9 +44,12 @@ class Page {
   Page(const TokenTable& table, Theme theme)
       : table_(table), theme_(theme), colors_(page_colors(theme)) {
     width_ = 2 * kMargin + kRowLabel + kCellWidth * static_cast<double>(table.values.size(1));
-    caption_ = wrap(table.caption, width_ - 2 * kMargin,
+    const double room = width_ - 2 * kMargin;
+    title_ = wrap(clean_label(table.title), room,
+                  [](std::string_view text) { return text_width(text, kTitle, true); });
+    caption_ = wrap(table.caption, room,
                     [](std::string_view text) { return text_width(text, kText, false); });
-    top_ = kMargin + kTitle + 14 + kCellHeight;
+    top_ = kMargin + kTitleLine * static_cast<double>(title_.size()) + 9 + kCellHeight;
     bottom_ = top_ + kCellHeight * static_cast<double>(table.values.size(0));
   }
 
@@ -57,15 +60,18 @@ class Page {
 
   void draw(Canvas& canvas) const {
     canvas.rectangle({0, 0, width(), height()}, colors_.page);
-    label(canvas, kMargin, kMargin + kTitle, width_ - 2 * kMargin, clean_label(table_.title),
-          {.size = kTitle, .color = colors_.ink, .bold = true});
+    double y = kMargin + kTitle;
+    for (const std::string& line : title_) {
+      canvas.text(kMargin, y, line, {.size = kTitle, .color = colors_.ink, .bold = true});
+      y += kTitleLine;
+    }
     for (int64_t c = 0; c < table_.values.size(1); ++c) {
       label(canvas, left(c) + kCellWidth / 2, top_ - 6, kCellWidth - 4,
             table_.column_labels[static_cast<size_t>(c)],
             {.size = kText, .color = colors_.ink, .anchor = Anchor::middle, .bold = true});
     }
     for (int64_t r = 0; r < table_.values.size(0); ++r) row(canvas, r);
-    double y = bottom_ + 12 + kText;
+    y = bottom_ + 12 + kText;
     for (const std::string& line : caption_) {
       canvas.text(kMargin, y, line, {.size = kText, .color = colors_.faint});
       y += 14;
@@ -109,6 +115,7 @@ class Page {
   double width_ = 0;
   double top_ = 0;
   double bottom_ = 0;
+  std::vector<std::string> title_;  // lines
   std::vector<std::string> caption_;
 };
 

@@ -138,6 +138,15 @@ TEST(TokenTable, FilesHaveItsWords) {
   }
 }
 
+TEST(TokenTable, ALongTitleIsWrappedNotCut) {
+  const testing::TemporaryFolder folder;
+  TokenTable table = two_by_three();
+  table.title = "What each layer would say next: a text of many words, which ends here";
+  save_token_table(table, folder.path() / "a.svg", Theme::light);
+  const std::string drawn = read_file(folder.path() / "a.svg");
+  EXPECT_NE(drawn.find("here</text>"), std::string::npos) << drawn;
+}
+
 TEST(LogitLens, OfADecoderIsOfWhatStandsBehindItsBlocks) {
   for (const std::string name : {"t5_relu", "mbart", "bart"}) {  // scaled, normed, neither
     const auto model = load_encoder_decoder(golden_folder() / name);
