@@ -25,6 +25,7 @@ constexpr size_t kMostFrames = 12;  // of a film: the first, the last and what l
 constexpr int64_t kProbeTokens = 12;
 constexpr const char* kFrame = "step-";  // begins the names of its files
 constexpr const char* kFrameEnding = ".json";
+constexpr const char* kFilm = "film.png";
 
 /// "2.5" is head 5 of layer 2.
 bool parse_head(const std::string& text, int64_t* layer, int64_t* head) {
@@ -151,6 +152,10 @@ void TrainWatch::begin(int64_t first_step, const TrainTask& task) {
                     settings_.task));
   }
   choose_heads(*task.encoder());
+  if (!is_folder(folder())) return;
+  remove_temporaries(folder(), [](std::string_view target) {
+    return target.starts_with(kFrame) || target == kFilm;
+  });
   for (const auto& [step, file] : frames_in(folder())) {
     if (step <= first_step) continue;
     fs::remove(file);
@@ -203,7 +208,7 @@ void TrainWatch::save_film() const {
       film.maps.push_back(std::move(map));
     }
   }
-  save_picture(film, folder() / "film.png", Theme::light);
+  save_picture(film, folder() / kFilm, Theme::light);
 }
 
 }  // namespace heed::cli

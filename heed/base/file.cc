@@ -204,6 +204,17 @@ std::string_view target_of_temporary(std::string_view name) {
   return name;
 }
 
+void remove_temporaries(const std::filesystem::path& folder,
+                        const std::function<bool(std::string_view target)>& ours) {
+  std::error_code ignored;
+  for (const std::filesystem::directory_entry& entry : entries_of(folder)) {
+    const std::string name = entry.path().filename().string();
+    const std::string_view target = target_of_temporary(name);
+    if (target.empty() || !ours(target) || !entry.is_regular_file(ignored)) continue;
+    std::filesystem::remove(entry.path(), ignored);
+  }
+}
+
 GrowingFile::GrowingFile(std::filesystem::path path, int64_t size) : path_(std::move(path)) {
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw_system("cannot write", path_, errno);

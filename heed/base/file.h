@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -69,6 +70,11 @@ class AtomicFile {
 /// Which file's temporary one has this name: "index.json" of "index.json.1234-1.tmp", which a
 /// killed process may have left. Empty for what AtomicFile does not call so.
 std::string_view target_of_temporary(std::string_view name);
+
+/// Removes from a folder the temporary files of targets that are `ours`: what a process that was
+/// killed has left half written. No other process may be writing these targets.
+void remove_temporaries(const std::filesystem::path& folder,
+                        const std::function<bool(std::string_view target)>& ours);
 
 /// A file that only grows: a log. What a process has appended is there when it is killed.
 class GrowingFile {

@@ -1,5 +1,6 @@
 #include "heed/train/checkpoint.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "step-";
 constexpr const char* kBest = "best";
+constexpr std::string_view kTemporary = ".tmp";
+constexpr std::string_view kOld = ".old";
 
 [[noreturn]] void fail(const std::string& what, int error) {
   throw Error(ErrorCode::io_failure, "checkpoint: " + what + ": " + std::strerror(error));
@@ -30,16 +33,37 @@ constexpr const char* kBest = "best";
 }
 
 std::string temporary_of(const std::string& name) {
-  return name + "." + std::to_string(::getpid()) + ".tmp";
+  return name + "." + std::to_string(::getpid()) + std::string(kTemporary);
 }
 
+std::string name_of(int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
+
 /// 1000 of "step-00001000"; -1 of any other name.
-int64_t step_of(const std::string& name) {
+int64_t step_of(std::string_view name) {
   if (!name.starts_with(kPrefix)) return -1;
   int64_t step = -1;
   const char* end = name.data() + name.size();
   const auto read = std::from_chars(name.data() + kPrefix.size(), end, step);
-  return read.ec == std::errc() && read.ptr == end ? step : -1;
+  const bool whole = read.ec == std::errc() && read.ptr == end;
+  return whole && name == name_of(step) ? step : -1;
+}
+
+/// Whether save() or mark_best() leaves such an entry when its process is killed: a folder that is
+/// half written or on its way out, or the link that would have become `best`.
+bool is_leftover(const fs::directory_entry& entry) {
+  const std::string file = entry.path().filename().string();
+  std::string_view name = file;
+  if (!name.ends_with(kTemporary)) return false;
+  name.remove_suffix(kTemporary.size());
+  const size_t point = name.find_last_not_of("0123456789");  // before the process's number
+  if (point == std::string_view::npos || point + 1 == name.size() || name[point] != '.') {
+    return false;
+  }
+  name = name.substr(0, point);
+  std::error_code ignored;
+  if (name == kBest) return entry.is_symlink(ignored);
+  if (name.ends_with(kOld)) name.remove_suffix(kOld.size());
+  return step_of(name) >= 0 && entry.symlink_status(ignored).type() == fs::file_type::directory;
 }
 
 void rename_to(const fs::path& from, const fs::path& to) {
@@ -48,7 +72,8 @@ void rename_to(const fs::path& from, const fs::path& to) {
 
 /// Moves a folder out of sight before its files go one by one.
 void remove_folder(const fs::path& folder) {
-  const fs::path gone = folder.parent_path() / temporary_of(folder.filename().string() + ".old");
+  const fs::path gone =
+      folder.parent_path() / temporary_of(folder.filename().string() + std::string(kOld));
   rename_to(folder, gone);
   fs::remove_all(gone);
 }
@@ -81,9 +106,7 @@ CheckpointFolder::CheckpointFolder(fs::path folder, int64_t keep)
 void CheckpointFolder::remove_leftovers() const {
   std::error_code ignored;
   for (const fs::directory_entry& entry : entries_of(folder_)) {
-    const std::string name = entry.path().filename().string();
-    const bool ours = name.starts_with(kPrefix) || name.starts_with(kBest);
-    if (ours && name.ends_with(".tmp")) fs::remove_all(entry.path(), ignored);
+    if (is_leftover(entry)) fs::remove_all(entry.path(), ignored);
   }
 }
 
@@ -140,17 +163,13 @@ std::vector<int64_t> CheckpointFolder::steps() const {
   std::vector<int64_t> found;
   for (const fs::directory_entry& entry : entries_of(folder_)) {
     const int64_t step = step_of(entry.path().filename().string());
-    if (step >= 0 && path_of(step) == entry.path()) found.push_back(step);
+    if (step >= 0) found.push_back(step);
   }
   std::sort(found.begin(), found.end());
   return found;
 }
 
-fs::path CheckpointFolder::path_of(int64_t step) const {
-  const std::string digits = std::to_string(step);
-  return folder_ / (std::string(kPrefix) +
-                    std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits);
-}
+fs::path CheckpointFolder::path_of(int64_t step) const { return folder_ / name_of(step); }
 
 std::optional<TrainingState> CheckpointFolder::load_newest() const {
   const std::vector<int64_t> all = steps();

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/paths.h"
+#include "heed/text/tokenizer_files.h"
 
 namespace heed {
 namespace {
@@ -13,12 +17,25 @@ namespace fs = std::filesystem;
 
 constexpr const char* kCheckpoints = "checkpoints";
 
-/// What a process that was killed left half written.
-void remove_leftovers(const fs::path& folder) {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : entries_of(folder)) {
-    const bool temporary = !target_of_temporary(entry.path().filename().string()).empty();
-    if (temporary && entry.is_regular_file(ignored)) fs::remove(entry.path(), ignored);
+/// Files that a run writes as a whole, beside the tokenizer's.
+constexpr std::array<std::string_view, 7> kFiles = {
+    "config.json",         "generation_config.json",    "train.yaml", "model.safetensors",
+    "adapter_config.json", "adapter_model.safetensors", "loss.png"};
+
+bool is_of_run(std::string_view name) {
+  return std::ranges::count(kFiles, name) + std::ranges::count(kTokenizerFiles, name) > 0;
+}
+
+/// A model that stands without a run's checkpoints may be anybody's: no result replaces it.
+void check_no_model(const fs::path& folder) {
+  const fs::path checkpoints = folder / kCheckpoints;
+  if (is_folder(checkpoints) && !entries_of(checkpoints).empty()) return;
+  for (const char* weights : {"model.safetensors", "adapter_model.safetensors"}) {
+    if (!is_there(folder / weights)) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("train: {} holds {} and no checkpoints of a run; the result would "
+                            "replace it; name another folder with --out",
+                            folder.string(), weights));
   }
 }
 
@@ -27,6 +44,7 @@ fs::path prepared(const TrainConfig& settings) {
     throw Error(ErrorCode::invalid_argument,
                 "train: needed a folder for the result; --out names one");
   }
+  check_no_model(settings.out);
   make_folder(settings.out);
   return settings.out;
 }
@@ -36,7 +54,7 @@ fs::path prepared(const TrainConfig& settings) {
 RunFolder::RunFolder(const TrainConfig& settings, bool resume)
     : path_(prepared(settings)),
       checkpoints_(std::make_unique<CheckpointFolder>(path_ / kCheckpoints, settings.keep)) {
-  remove_leftovers(path_);  // no other process writes here: checkpoints_ holds the lock
+  remove_temporaries(path_, is_of_run);  // no other run writes here: checkpoints_ holds the lock
   if (resume || checkpoints_->steps().empty()) return;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("train: {} holds a run already; --resume goes on with it, another --out "

@@ -54,6 +54,19 @@ TEST(AtomicFile, TemporaryNamesTellTheTarget) {
   }
 }
 
+TEST(AtomicFile, TemporariesOfOwnTargetsAreRemoved) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a.txt", "a.txt.12-1.tmp", "a.txt.tmp", "b.txt.12-1.tmp"}) {
+    write_file(folder / name, "content");
+  }
+  fs::create_directory(folder / "a.txt.13-1.tmp");
+  remove_temporaries(folder.path(), [](std::string_view target) { return target == "a.txt"; });
+  for (const char* stays : {"a.txt", "a.txt.tmp", "b.txt.12-1.tmp", "a.txt.13-1.tmp"}) {
+    EXPECT_TRUE(fs::exists(folder / stays)) << stays;
+  }
+  EXPECT_FALSE(fs::exists(folder / "a.txt.12-1.tmp"));
+}
+
 TEST(AtomicFile, ReplacesOnCommitOnly) {
   const TemporaryFolder folder;
   const fs::path path = folder / "a.txt";

@@ -166,6 +166,20 @@ TEST_F(Train, AResumedRunsMetricsAreThoseOfTheWhole) {
   EXPECT_EQ(losses("parts"), losses("whole"));
 }
 
+TEST_F(Train, AModelThatIsThereIsNotReplaced) {
+  ASSERT_EQ(run_heed(language_model("run", "2")).status, 0);
+  std::filesystem::remove_all(folder_ / "run" / "checkpoints");
+  const std::string before = read_file(folder_ / "run" / "model.safetensors");
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--resume"}}) {
+    const Result got = run_heed(with(language_model("run", "2"), more));
+    EXPECT_EQ(got.status, 2);
+    EXPECT_NE(got.err.find("holds model.safetensors and no checkpoints"), std::string::npos)
+        << got.err;
+  }
+  EXPECT_EQ(read_file(folder_ / "run" / "model.safetensors"), before);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "checkpoints"));
+}
+
 TEST_F(Train, AnotherLengthOfARunWhoseRatesFallIsTold) {
   const auto falling = [&](const char* steps) {
     std::vector<std::string> arguments = language_model("falls", steps);
@@ -317,11 +331,13 @@ TEST_F(Train, AFilmShowsTheWholeOfAResumedRun) {
   ASSERT_EQ(run_heed(with(language_model("seen", "5"), watch)).status, 0);
   const std::filesystem::path folder = folder_ / "seen" / "watch";
   write_file(folder / "step-00000099.json", "{}");  // of a run that went further, then was killed
+  write_file(folder / "step-00000100.png.12-1.tmp", "torn");
   const Result rest = run_heed(with(with(language_model("seen", "15"), watch), {"--resume"}));
   ASSERT_EQ(rest.status, 0) << rest.err;
   ASSERT_EQ(run_heed(with(language_model("whole", "15"), watch)).status, 0);
   EXPECT_EQ(read_file(folder / "film.png"), read_file(folder_ / "whole" / "watch" / "film.png"));
   EXPECT_FALSE(std::filesystem::exists(folder / "step-00000099.json"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "step-00000100.png.12-1.tmp"));
   const Result wrong = run_heed(with(language_model("seen", "20"),
                                      {"--resume", "--watch-every", "5", "--watch-heads", "7.0"}));
   EXPECT_EQ(wrong.status, 2);

@@ -155,6 +155,34 @@ TEST(Checkpoint, RefusesWhatIsTornOrOfSomethingElse) {
                [&] { load_checkpoint(folder / "nowhere"); });
 }
 
+TEST(Checkpoint, RemovesWhatAKillLeavesAndNothingElse) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> others{"best.12.tmp",
+                                        "best.notes.tmp",
+                                        "step-00000001",
+                                        "step-00000001.12.tmp.gz",
+                                        "step-00000001.mine.tmp",
+                                        "step-00000001.tmp",
+                                        "step-00000002.12.tmp",
+                                        "step-1.12.tmp",
+                                        "step-notes.12.tmp"};
+  for (const std::string& name : others) {
+    if (name == "best.12.tmp" || name == "step-00000002.12.tmp") {  // files: it makes no such
+      write_file(folder / name, "mine");
+      continue;
+    }
+    fs::create_directory(folder / name);
+    write_file(folder / name / "notes.txt", "mine");
+  }
+  for (const char* name : {"step-00000003.12.tmp", "step-00000003.old.12.tmp"}) {
+    fs::create_directory(folder / name);
+    write_file(folder / name / "model.safetensors", "torn");
+  }
+  fs::create_directory_symlink("step-00000001", folder / "best.13.tmp");
+  const CheckpointFolder checkpoints(folder.path());
+  EXPECT_EQ(names_in(folder.path()), others);
+}
+
 TEST(Checkpoint, OneProcessWritesAtATime) {
   const TemporaryFolder folder;
   CheckpointFolder checkpoints(folder.path());
