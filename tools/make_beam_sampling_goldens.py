@@ -16,6 +16,7 @@ import random
 import torch
 import transformers
 from make_generation_goldens import CHOICES, philox
+from make_generation_goldens import Draws as TextDraws
 from make_goldens import GOLDEN, SEED, VERSIONS
 from make_seq2seq_goldens import CLASSES, MODELS, write
 
@@ -74,8 +75,8 @@ def write_on(model, prompt, options):
 
 
 def drawn(model, source, options, seed, translates):
-    """Texts and scores, and the draws that made them."""
-    draws = Draws(seed, options["num_beams"])
+    """Texts and scores, and the draws that made them: beams, or the tokens of one text."""
+    draws = Draws(seed, options["num_beams"]) if options["num_beams"] > 1 else TextDraws(seed)
     multinomial, torch.multinomial = torch.multinomial, draws
     try:
         texts, scores = (write if translates else write_on)(model, source, options)
