@@ -20,7 +20,7 @@ namespace {
 LinearWeights conv1d(const Params& params, int64_t inputs, int64_t outputs) {
   const Tensor bias = params.tensor("bias", {outputs});
   if (auto blocks = params.blocks("weight", outputs, inputs)) return {std::move(*blocks), bias};
-  return {params.tensor("weight", {inputs, outputs}).transpose(0, 1), bias};
+  return {params.tensor("weight", {inputs, outputs}).transpose(0, 1), bias, params.in_place()};
 }
 
 AttentionWeights attention_weights(const Params& params, int64_t width) {

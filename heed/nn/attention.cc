@@ -44,6 +44,7 @@ AttentionWeights AttentionWeights::from_torch(const Params& params, const TorchN
     const Tensor packed = params.tensor("in_proj_bias", {3 * width});
     for (int i = 0; i < 3; ++i) parts[i]->bias = packed.slice(0, i * width, (i + 1) * width);
   }
+  for (LinearWeights* part : parts) part->in_place = params.in_place();
   weights.output = LinearWeights(params / "out_proj", width, width, names.bias);
   if (params.contains("bias_k")) {
     weights.extra_key = params.tensor("bias_k", {1, 1, width}).reshape({width});

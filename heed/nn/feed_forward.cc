@@ -6,8 +6,8 @@
 namespace heed {
 
 Tensor FeedForward::operator()(const Tensor& x, const Run& run) const {
-  if (widen_.trained() && narrow_.trained()) {
-    const LinearWeights first = widen_.trained_weights(), second = narrow_.trained_weights();
+  if (widen_.in_place() && narrow_.in_place()) {
+    const LinearWeights first = widen_.weights_in_place(), second = narrow_.weights_in_place();
     const int64_t per_row = numbers_per_row(x) / x.size(-1) * first.weight.size(0);
     return feed_forward(x, {first.weight, first.bias, second.weight, second.bias}, activation_,
                         run.dropout(&DropoutRates::feed_forward, per_row));

@@ -15,10 +15,11 @@ struct LinearWeights {
   Tensor weight;                      // absent where blocks stand for it
   Tensor bias;                        // may be absent
   std::optional<BlockMatrix> blocks;  // the matrix as it is stored, to be multiplied so
+  bool in_place = false;              // read where it lies (Params::in_place)
 
   LinearWeights() = default;
-  LinearWeights(Tensor weight_, Tensor bias_)
-      : weight(std::move(weight_)), bias(std::move(bias_)) {}
+  LinearWeights(Tensor weight_, Tensor bias_, bool in_place_ = false)
+      : weight(std::move(weight_)), bias(std::move(bias_)), in_place(in_place_) {}
   LinearWeights(BlockMatrix weight_, Tensor bias_)
       : bias(std::move(bias_)), blocks(std::move(weight_)) {}
   LinearWeights(const Params& params, int64_t inputs, int64_t outputs, bool with_bias = true);
@@ -29,9 +30,10 @@ struct LinearWeights {
   LinearWeights slice(int64_t begin, int64_t end) const;
 };
 
-/// y = activation(x W^T + b), equal to nn.Linear; x [..., K] -> [..., N]. Weights that are traced
-/// (trained) are kept as they are and get their gradients, those in blocks are multiplied in that
-/// form, others are packed once; a gradient passes on to x either way.
+/// y = activation(x W^T + b), equal to nn.Linear; x [..., K] -> [..., N]. Weights that are trained,
+/// or stand beside such (Params::in_place), are read where they lie, and the trained ones get their
+/// gradients; those in blocks are multiplied in that form, others are packed once. A gradient
+/// passes on to x each way.
 class Linear {
  public:
   Linear() = default;
@@ -42,12 +44,12 @@ class Linear {
   static Linear stacked(const std::vector<LinearWeights>& parts) { return Linear(parts); }
 
   Tensor operator()(const Tensor& x, Activation activation = Activation::none) const {
-    if (trained()) return linear(x, weights_, biases_, activation);
+    if (in_place()) return linear(x, weights_, biases_, activation);
     return blocks_.outputs() > 0 ? blocks_(x, activation) : product_(x, activation);
   }
-  bool trained() const { return !weights_.empty(); }
-  /// Of a trained layer that is not stacked.
-  LinearWeights trained_weights() const { return {weights_.at(0), biases_.at(0)}; }
+  bool in_place() const { return !weights_.empty(); }
+  /// Of a layer in place that is not stacked.
+  LinearWeights weights_in_place() const { return {weights_.at(0), biases_.at(0)}; }
 
  private:
   explicit Linear(const std::vector<LinearWeights>& parts);
@@ -55,7 +57,7 @@ class Linear {
   // one of these
   PackedLinear product_;
   BlockLinear blocks_;
-  std::vector<Tensor> weights_, biases_;  // of a trained layer
+  std::vector<Tensor> weights_, biases_;  // in place
 };
 
 }  // namespace heed

@@ -97,6 +97,7 @@ class ParameterStore::Leaves : public Params::Source {
     return names;
   }
   std::string describe() const override { return "the parameters"; }
+  bool in_place() const override { return true; }
 
   /// The one that is there if two threads make the same.
   Tensor keep(const std::string& name, const Tensor& values) const {

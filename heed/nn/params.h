@@ -31,6 +31,9 @@ class Params {
     virtual std::vector<std::string> names() const = 0;
     /// What messages call it: a path, "a map".
     virtual std::string describe() const = 0;
+    /// Whether products read the tensors where they lie, since others write to them or a model is
+    /// made of them often (parameters in training); else they read copies that are packed once.
+    virtual bool in_place() const { return false; }
     /// The tensor's data were copied: memory that only caches a file may go.
     virtual void release(const std::string& /*name*/) const {}
   };
@@ -57,6 +60,8 @@ class Params {
   /// otherwise. Error corrupt_data as above. Its memory is kept by release().
   std::optional<BlockMatrix> blocks(std::string_view name, int64_t rows, int64_t columns) const;
   bool contains(std::string_view name) const;
+  /// The source's.
+  bool in_place() const { return source()->in_place(); }
   const std::string& prefix() const { return prefix_; }
 
   /// Says that the weights asked for under this path were copied (packed), so that the pages of

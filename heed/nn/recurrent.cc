@@ -45,10 +45,13 @@ RecurrentLayer::RecurrentLayer(const Params& params, RecurrentCell cell, const S
   const int64_t columns = sizes.inputs + sizes.context;
   const auto named = [&](const char* name) { return fmt::format("{}_l{}", name, sizes.layer); };
   const Tensor all = params.tensor(named("weight_ih"), {outputs, columns});
-  inputs_ = Linear({all.slice(1, 0, sizes.inputs), params.tensor(named("bias_ih"), {outputs})});
-  if (sizes.context > 0) context_ = Linear({all.slice(1, sizes.inputs, columns), Tensor()});
-  states_ = Linear({params.tensor(named("weight_hh"), {outputs, width_}),
-                    params.tensor(named("bias_hh"), {outputs})});
+  const auto product = [&](const Tensor& weight, const Tensor& bias) {
+    return Linear({weight, bias, params.in_place()});
+  };
+  inputs_ = product(all.slice(1, 0, sizes.inputs), params.tensor(named("bias_ih"), {outputs}));
+  if (sizes.context > 0) context_ = product(all.slice(1, sizes.inputs, columns), Tensor());
+  states_ = product(params.tensor(named("weight_hh"), {outputs, width_}),
+                    params.tensor(named("bias_hh"), {outputs}));
 }
 
 RecurrentState RecurrentLayer::start(int64_t batch) const {

@@ -29,10 +29,11 @@ void drop(const Dropout& dropout, const Tensor& x) {
 /// What backward needs.
 struct Step {
   Layer widen, narrow;
-  Tensor x;     // [..., C]
+  Tensor x;     // [..., C]; undefined where the first weight needs no gradient
   Tensor sums;  // [..., F]
   Activation activation;
   Dropout dropout;
+  Shape shape;  // of x
 
   void operator()(const Tensor& dy, Gradients& to) const {
     const Columns above = columns_of(dy);
@@ -50,7 +51,7 @@ struct Step {
     if (to.wants(kWidenBias)) to.add(kWidenBias, bias_gradient(widen, inner));
     if (to.wants(kWiden)) to.add(kWiden, weight_gradient(widen, inner, columns_of(x)));
     if (!to.wants(kX)) return;
-    const Tensor dx = Tensor::empty(x.shape());
+    const Tensor dx = Tensor::empty(shape);
     project_back(widen, inner, columns_of(dx));
     to.add(kX, dx);
   }
@@ -83,7 +84,8 @@ Tensor feed_forward(const Tensor& x, const FeedForwardWeights& weights, Activati
             .x = inputs[kX].detach(),
             .sums = sums,
             .activation = activation,
-            .dropout = dropout};
+            .dropout = dropout,
+            .shape = x.shape()};
   project(step.widen, columns_of(step.x), columns_of(sums), activation, hidden.data<float>());
   if (kept_apart && activation == Activation::none) {  // dropout alone
     std::copy_n(sums.data<float>(), sums.numel(), hidden.data<float>());
@@ -93,6 +95,7 @@ Tensor feed_forward(const Tensor& x, const FeedForwardWeights& weights, Activati
   const Tensor y = Tensor::empty(shape);
   project(step.narrow, columns_of(hidden), columns_of(y));
   if (!recorded) return y;
+  if (!weights.widen.traced()) step.x = Tensor();
   return record(y, inputs, std::move(step));
 }
 

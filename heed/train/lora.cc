@@ -75,6 +75,7 @@ class Lora::Source : public Params::Source {
   }
   std::vector<std::string> names() const override { return base_.names(); }
   std::string describe() const override { return "the adapted parameters"; }
+  bool in_place() const override { return true; }
 
   bool is_target(std::string_view name) const {
     const auto begins = [&](const std::string& start) { return name.starts_with(start); };

@@ -2,15 +2,19 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "heed/autograd/tape.h"
 #include "heed/models/registry.h"
 #include "heed/nn/parameter_store.h"
 #include "heed/ops/cross_entropy.h"
+#include "heed/ops/elementwise.h"
 #include "tests/golden.h"
 
 namespace heed {
 namespace {
 
+using testing::expect_same_bits;
 using testing::Golden;
 using testing::golden_folder;
 using testing::l2_distance;
@@ -27,16 +31,20 @@ struct Outcome {
   Tensor weight;
 };
 
-Outcome run(const std::filesystem::path& folder, const Params& params, const Golden& golden) {
+using Model = std::function<Outcome(const Golden& golden)>;
+
+Model make(const std::filesystem::path& folder, const Params& params) {
   const std::filesystem::path config = folder / "config.json";
   if (model_kind(folder) == ModelKind::causal) {
-    const auto model = make_causal_model(config, params);
-    return {model->hidden(golden["input_ids"]), model->output_weight()};
+    return [model = make_causal_model(config, params)](const Golden& golden) -> Outcome {
+      return {model->hidden(golden["input_ids"]), model->output_weight()};
+    };
   }
-  const auto model = make_encoder_decoder(config, params);
-  const Memory memory =
-      model->encode({.ids = golden["source"], .lengths = lengths_of(golden), .type_ids = {}});
-  return {model->decode(golden["target"], memory), model->output_weight()};
+  return [model = make_encoder_decoder(config, params)](const Golden& golden) -> Outcome {
+    const Memory memory =
+        model->encode({.ids = golden["source"], .lengths = lengths_of(golden), .type_ids = {}});
+    return {model->decode(golden["target"], memory), model->output_weight()};
+  };
 }
 
 class ModelGradients : public ::testing::TestWithParam<const char*> {};
@@ -46,7 +54,7 @@ TEST_P(ModelGradients, AreAsNearToExactOnesAsTorchs) {
   const std::filesystem::path folder = golden_folder() / name;
   const Golden golden(name + "/expected.safetensors");
   const ParameterStore store(Checkpoint::open(folder));
-  const Outcome outcome = run(folder, store.params(), golden);
+  const Outcome outcome = make(folder, store.params())(golden);
   backward(cross_entropy(outcome.states, outcome.weight, Tensor(), golden["targets"]));
 
   const Json errors = golden.metadata("errors");
@@ -59,6 +67,17 @@ TEST_P(ModelGradients, AreAsNearToExactOnesAsTorchs) {
     EXPECT_LE(l2_distance(found, expected) / l2_norm(expected), 2 * errors[key].get<double>())
         << key;
   }
+}
+
+TEST_P(ModelGradients, FrozenWeightsAreReadWhereTheyLie) {
+  const std::string name = std::string("gradients_") + GetParam();
+  const std::filesystem::path folder = golden_folder() / name;
+  const Golden golden(name + "/expected.safetensors");
+  const ParameterStore store(Checkpoint::open(folder),
+                             {.frozen = [](std::string_view) { return true; }});
+  const Model model = make(folder, store.params());
+  for (const auto& [key, weight] : store.tensors()) store.assign(key, scale(weight, 0.9F));
+  expect_same_bits(model(golden).states, make(folder, store.params())(golden).states, name);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ModelGradients,

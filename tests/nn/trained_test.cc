@@ -4,6 +4,7 @@
 #include "heed/nn/attention.h"
 #include "heed/nn/feed_forward.h"
 #include "heed/nn/linear.h"
+#include "heed/nn/parameter_store.h"
 #include "tests/golden.h"
 #include "tests/random_tensor.h"
 
@@ -19,8 +20,8 @@ using testing::random_tensor;
 TEST(TrainedLinear, ComputesThePackedProduct) {
   const LinearWeights weights(random_tensor({70, 50}, 1), random_tensor({70}, 2));
   const Linear trained({leaf(weights.weight), leaf(weights.bias)}), packed(weights);
-  EXPECT_TRUE(trained.trained());
-  EXPECT_FALSE(packed.trained());
+  EXPECT_TRUE(trained.in_place());
+  EXPECT_FALSE(packed.in_place());
   const Tensor x = random_tensor({3, 9, 50}, 3);
   expect_same_bits(trained(x, Activation::gelu), packed(x, Activation::gelu), "y");
 }
@@ -36,6 +37,34 @@ TEST(TrainedLinear, FrozenWeightsPassGradientsOn) {
     backward(Linear(weights)(frozen_x, activation), dy);
     expect_same_bits(gradient(frozen_x), gradient(x), "dx");
   }
+}
+
+TEST(TrainedLinear, FrozenWeightsOfAStoreAreReadWhereTheyLie) {
+  const ParameterStore store(std::map<std::string, Tensor>{{"weight", random_tensor({70, 50}, 1)},
+                                                           {"bias", random_tensor({70}, 2)}},
+                             {.frozen = [](std::string_view) { return true; }});
+  const Linear layer(store.params(), 50, 70);
+  EXPECT_TRUE(layer.in_place());
+  const LinearWeights written(random_tensor({70, 50}, 3), random_tensor({70}, 4));
+  store.assign("weight", written.weight);
+  store.assign("bias", written.bias);
+  const Tensor x = random_tensor({9, 50}, 5);
+  expect_same_bits(layer(x), Linear(written)(x), "y");
+}
+
+TEST(TrainedFeedForward, FrozenOnesPassGradientsOn) {
+  const LinearWeights first(random_tensor({130, 48}, 1), random_tensor({130}, 2), true);
+  const LinearWeights second(random_tensor({48, 130}, 3), random_tensor({48}, 4), true);
+  const FeedForward frozen{Linear(first), Linear(second), Activation::gelu};
+  const FeedForward packed(Linear({first.weight, first.bias}), Linear({second.weight, second.bias}),
+                           Activation::gelu);
+  const Tensor x = leaf(random_tensor({2, 9, 48}, 5)), same_x = leaf(x.detach());
+  const Tensor dy = random_tensor({2, 9, 48}, 6);
+  const Tensor y = frozen(x), same = packed(same_x);
+  expect_same_bits(y, same, "y");
+  backward(y, dy);
+  backward(same, dy);
+  expect_same_bits(gradient(x), gradient(same_x), "dx");
 }
 
 TEST(TrainedFeedForward, FrozenHalvesComputeTheSame) {

@@ -9,6 +9,7 @@
 #include "heed/base/parallel.h"
 #include "heed/tensor/storage.h"
 #include "heed/train/trainer.h"
+#include "tests/random_bert.h"
 #include "tests/support.h"
 
 namespace heed {
@@ -46,13 +47,15 @@ class StepMemory : public ::testing::TestWithParam<int> {
     TrainConfig config;
     for (const auto& [name, value] : fields) set_field(config, name, value);
     for (const auto& [name, value] : Fields{{"out", folder_ / "out"},
-                                            {"layers", "2"},
-                                            {"heads", "4"},
-                                            {"width", "64"},
                                             {"steps", "5"},
                                             {"validation_part", "0"},
                                             {"log_every", "1"}}) {
       set_field(config, name, value);
+    }
+    if (config.model.empty()) {
+      for (const auto& [name, value] : Fields{{"layers", "2"}, {"heads", "4"}, {"width", "64"}}) {
+        set_field(config, name, value);
+      }
     }
     Blocks blocks;
     const auto group = make_group();
@@ -64,8 +67,9 @@ class StepMemory : public ::testing::TestWithParam<int> {
     }
   }
 
- private:
   TemporaryFolder folder_;
+
+ private:
   int64_t limit_;
   int threads_;
 };
@@ -97,6 +101,19 @@ TEST_P(StepMemory, OfAClassifierOfTextsOfOneLength) {
   });
   expect_steps_in_kept_memory(
       {{"task", "classify"}, {"data", file("rows.csv", "text,label\n" + rows)}, {"batch", "16"}});
+}
+
+TEST_P(StepMemory, OfAdapters) {
+  std::filesystem::create_directory(folder_ / "bert");
+  testing::write_random_bert(folder_ / "bert", 32);
+  const std::string rows =
+      lines(80, [](int i) { return "a b c x" + std::to_string(30 + i % 4) + "," + "ab"[i % 2]; });
+  expect_steps_in_kept_memory({{"task", "classify"},
+                               {"data", file("rows.csv", "text,label\n" + rows)},
+                               {"model", folder_ / "bert"},
+                               {"lora_rank", "2"},
+                               {"block", "16"},
+                               {"batch", "16"}});
 }
 
 TEST_P(StepMemory, OfATranslator) {
