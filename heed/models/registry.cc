@@ -261,7 +261,11 @@ std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const fs::path& folde
 
 std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const fs::path& config_json,
                                                            const Params& params) {
-  const ConfigReader config = ConfigReader::open(config_json);
+  return make_encoder_decoder(ConfigReader::open(config_json), params);
+}
+
+std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const ConfigReader& config,
+                                                           const Params& params) {
   return find(kAllEncoderDecoders, kAnEncoderDecoder, config)(config, params);
 }
 

@@ -72,5 +72,7 @@ std::shared_ptr<const EncoderDecoder> load_encoder_decoder(const std::filesystem
                                                            const LoadOptions& options = {});
 std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const std::filesystem::path& config_json,
                                                            const Params& params);
+std::shared_ptr<const EncoderDecoder> make_encoder_decoder(const ConfigReader& config,
+                                                           const Params& params);
 
 }  // namespace heed

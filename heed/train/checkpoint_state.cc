@@ -146,7 +146,15 @@ TrainingState load_checkpoint(const fs::path& folder) {
 
 void check_same_run(const Json& now, const Json& saved, const std::string& where) {
   std::vector<std::string> differences;
-  compare(now, saved, "", differences);
+  Json rest_now = now, rest_saved = saved;
+  if (now.is_object() && saved.is_object()) {  // what config and so on follow from is told first
+    for (const char* name : {"settings", "data", "validation", "model"}) {
+      compare(now.value(name, Json()), saved.value(name, Json()), name, differences);
+      rest_now.erase(name);
+      rest_saved.erase(name);
+    }
+  }
+  compare(rest_now, rest_saved, "", differences);
   if (differences.empty()) return;
   throw Error(ErrorCode::invalid_argument,
               "resume: the run of " + where +

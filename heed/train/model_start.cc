@@ -9,6 +9,7 @@
 
 #include "heed/base/error.h"
 #include "heed/io/adapter.h"
+#include "heed/io/gguf.h"
 #include "heed/io/hub.h"
 #include "heed/io/safetensors.h"
 
@@ -31,6 +32,12 @@ void check_vocabulary(const Json& config, const Tokenizer& tokenizer,
 ModelStart from_checkpoint(const TrainConfig& settings, const Tokenizer& tokenizer) {
   ModelStart start;
   start.folder = find_model(settings.model);
+  if (is_gguf(start.folder)) {
+    throw Error(ErrorCode::unsupported,
+                fmt::format("train: needed a folder of safetensors to begin from, found the GGUF "
+                            "file {}; heed convert {} --save FOLDER --dtype f32 makes one",
+                            start.folder.string(), settings.model));
+  }
   start.config = read_json(model_file(start.folder, "config.json"));
   if (!start.config.is_object()) {
     throw Error(ErrorCode::corrupt_data,
@@ -155,6 +162,11 @@ bool is_gain(std::string_view name) {
 
 }  // namespace
 
+ConfigReader config_of(const ModelStart& start) {
+  return {start.config, start.from_checkpoint() ? (start.folder / "config.json").string()
+                                                : "config.json of the new model"};
+}
+
 ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer) {
   ModelStart start;
   if (settings.model.empty()) {
@@ -175,7 +187,7 @@ ModelStart start_encoder(const TrainConfig& settings, const Tokenizer& tokenizer
   } else {
     start = from_checkpoint(settings, tokenizer);
   }
-  const ConfigReader config(start.config, (start.folder / "config.json").string());
+  const ConfigReader config = config_of(start);
   start.head = head_names(task, config);
   start.config["model_type"] = known_model(config).model_type;  // old files have none
   start.config["architectures"] = {start.head.class_name};
@@ -237,7 +249,7 @@ int64_t longest_text(const TrainConfig& settings, const ModelStart& start) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   Json config = start.config;
   if (start.head.base == "roberta") {
-    const ConfigReader reader(config, (start.folder / "config.json").string());
+    const ConfigReader reader = config_of(start);
     config[kPositions] = reader.integer(kPositions, 1, kMost) -
                          reader.integer("pad_token_id", 0, kMost, /*fallback=*/1) - 1;
   }

@@ -25,6 +25,9 @@ struct ModelStart {
   bool from_checkpoint() const { return !folder.empty(); }
 };
 
+/// The result's config.json; messages name the file that it comes from.
+ConfigReader config_of(const ModelStart& start);
+
 /// A causal language model: GPT-2's sizes of the settings, or a checkpoint as it is.
 ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer);
 

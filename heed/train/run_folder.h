@@ -20,7 +20,6 @@ class RunFolder {
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path config_json() const { return path_ / "config.json"; }
   /// Of the process that writes.
   CheckpointFolder& checkpoints() const;
 

@@ -50,7 +50,7 @@ class TrainTask {
   virtual ~TrainTask() = default;
 
   /// Makes the model from weights: once, or anew at each step where adapters change them.
-  virtual void build(const std::filesystem::path& config_json, const Params& params) = 0;
+  virtual void build(const Params& params) = 0;
   /// How weights start that no checkpoint gives.
   virtual InitRule init_rule() const = 0;
   /// What the model begins from, and config.json of the result.

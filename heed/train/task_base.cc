@@ -103,7 +103,13 @@ TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraini
   if (settings.vocab > 0) usual.vocab = settings.vocab;
   TokenizerTrainer trainer(usual);
   texts(trainer);
-  const std::string content = trainer.train();
+  const std::string content = [&] {
+    try {
+      return trainer.train();
+    } catch (const Error& error) {
+      throw Error(error.code(), settings.data + ": " + error.what());
+    }
+  }();
   TaskTokenizer made{.tokenizer = tokenizer_from_json(content, "tokenizer.json"), .files = {}};
   made.files["tokenizer.json"] = content;
   made.files["tokenizer_config.json"] = config_for(*made.tokenizer, settings).dump(2) + "\n";

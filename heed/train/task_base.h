@@ -49,6 +49,7 @@ class TaskBase : public TrainTask {
   const TrainConfig& settings() const { return settings_; }
   void use(TaskTokenizer tokenizer) { tokenizer_ = std::move(tokenizer); }
   void begin_from(ModelStart start) { start_ = std::move(start); }
+  ConfigReader model_config() const { return config_of(start_); }
   /// Encodes rows 0 to count - 1 on all threads, each as `one` does. Error cancelled.
   std::vector<Encoding> encode(int64_t count, const std::function<Encoding(size_t row)>& one) const;
 

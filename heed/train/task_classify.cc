@@ -44,7 +44,7 @@ class ClassifyTask : public RowTask {
     set_rows(rows_of(train), rows_of(valid));
   }
 
-  void build(const std::filesystem::path& config_json, const Params& params) override {
+  void build(const Params& params) override {
     const HeadNames& head = start().head;
     if (!head.pooler.empty()) {
       // an encoder has a pooler if there are weights for it: they start anew where none came along
@@ -53,7 +53,7 @@ class ClassifyTask : public RowTask {
       pooler.tensor("weight", {width, width});
       pooler.tensor("bias", {width});
     }
-    const ConfigReader config = ConfigReader::open(config_json);
+    const ConfigReader config = model_config();
     model_ = std::make_unique<EncoderHead>(HeadTask::classify, make_encoder(config, params), config,
                                            params, labels_.size());
   }

@@ -39,9 +39,7 @@ class TextTask : public TaskBase {
     read_data();
   }
 
-  void build(const std::filesystem::path& config_json, const Params& params) override {
-    model_ = make_causal_model(config_json, params);
-  }
+  void build(const Params& params) override { model_ = make_causal_model(model_config(), params); }
 
   TrainBatch next(DataPosition& at) override {
     return as_batch(random_windows(train_, settings().batch, block_, settings().seed, at.batch++));

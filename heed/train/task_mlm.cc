@@ -69,8 +69,8 @@ class MaskedTask : public RowTask {
     if (can_evaluate()) check_validation();
   }
 
-  void build(const std::filesystem::path& config_json, const Params& params) override {
-    const ConfigReader config = ConfigReader::open(config_json);
+  void build(const Params& params) override {
+    const ConfigReader config = model_config();
     model_ =
         std::make_unique<EncoderHead>(HeadTask::fill, make_encoder(config, params), config, params);
   }

@@ -58,8 +58,8 @@ class NerTask : public RowTask {
     set_rows(rows_of(train), rows_of(valid));
   }
 
-  void build(const std::filesystem::path& config_json, const Params& params) override {
-    const ConfigReader config = ConfigReader::open(config_json);
+  void build(const Params& params) override {
+    const ConfigReader config = model_config();
     model_ = std::make_unique<EncoderHead>(HeadTask::tag, make_encoder(config, params), config,
                                            params, tags_.size());
   }

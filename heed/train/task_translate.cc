@@ -100,8 +100,8 @@ class TranslateTask : public RowTask {
              rows_of(valid, settings.validation.empty() ? settings.data : settings.validation));
   }
 
-  void build(const std::filesystem::path& config_json, const Params& params) override {
-    model_ = make_encoder_decoder(config_json, params);
+  void build(const Params& params) override {
+    model_ = make_encoder_decoder(model_config(), params);
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {

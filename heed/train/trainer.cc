@@ -54,7 +54,8 @@ bool is_better(const Evaluation& a, const Evaluation& b) {
   return a.score > b.score || (a.score == b.score && a.loss < b.loss);
 }
 
-/// The folder, once it is sure that the schedule can be served: nothing is written before that.
+/// The folder, once it is sure that model and schedule can be served: nothing is written before
+/// that.
 RunFolder open_folder(const TrainConfig& settings, const ScheduleOptions& schedule, bool resume,
                       bool writes, const ModelStart& start) {
   learning_rate(schedule, 0);
@@ -106,13 +107,13 @@ class Trainer {
         task_(together(group, [&] { return make_task(settings, bad_); })),
         total_(steps_of(settings, task_->batches_per_epoch())),
         schedule_(schedule_options(settings, total_, model_width(task_->start().config))),
-        folder_(together(group,
-                         [&] {
-                           return open_folder(settings, schedule_, resume, group.is_first(),
-                                              task_->start());
-                         })),
         weights_(together(
-            group, [&] { return TrainedWeights(settings, task_->start(), task_->init_rule()); })) {
+            group, [&] { return TrainedWeights(settings, task_->start(), task_->init_rule()); })),
+        folder_(together(group, [&] {
+          rebuild();
+          weights_.check();
+          return open_folder(settings, schedule_, resume, group.is_first(), task_->start());
+        })) {
     run_ = together(group, [&] { return identity(); });
     const std::optional<TrainingState> state = find_state(resume);
     together(group, [&] {
@@ -132,7 +133,7 @@ class Trainer {
   // the loop
   TrainEnd go_on();
   UpdateResult step();
-  void rebuild() { task_->build(folder_.config_json(), weights_.params()); }
+  void rebuild() { task_->build(weights_.params()); }
   // what happens between updates
   void report(const UpdateResult& result, double seconds);
   void leave_out(const UpdateResult& result);
@@ -157,10 +158,10 @@ class Trainer {
   std::unique_ptr<TrainTask> task_;
   int64_t total_ = 0;
   ScheduleOptions schedule_;
+  TrainedWeights weights_;
   RunFolder folder_;
   Json run_;  // identity() at the start: data that change or go afterwards were read
 
-  TrainedWeights weights_;
   std::unique_ptr<ShardedOptimizer> optimizer_;
   std::unique_ptr<Updater> update_;
   std::unique_ptr<MetricsWriter> metrics_;  // of process 0
@@ -202,8 +203,6 @@ std::optional<TrainingState> Trainer::find_state(bool resume) {
 }
 
 void Trainer::prepare(const std::optional<TrainingState>& state) {
-  rebuild();
-  weights_.check();
   optimizer_ = std::make_unique<ShardedOptimizer>(optimizer_options(settings_),
                                                   groups_of(settings_, weights_.trained()), group_);
   if (state) take_up(*state);

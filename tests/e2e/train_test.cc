@@ -222,7 +222,11 @@ TEST_F(Train, AChangedSettingIsRefused) {
   write_file(folder_ / "text.txt", small_text() + "more.\n");
   const Result data = run_heed(with(language_model("run", "10"), {"--resume"}));
   EXPECT_EQ(data.status, 2);
-  EXPECT_NE(data.err.find("data"), std::string::npos) << data.err;
+  EXPECT_NE(data.err.find("data.text.txt.bytes is "), std::string::npos) << data.err;
+  std::vector<std::string> other = classifier("run");
+  other.emplace_back("--resume");
+  const Result task = run_heed(other);  // of the many differences of config.json none comes first
+  EXPECT_NE(task.err.find("is another: settings."), std::string::npos) << task.err;
 }
 
 TEST_F(Train, AClassifierLearnsAndClassifies) {
@@ -423,6 +427,17 @@ TEST_F(Train, FaultsAreTold) {
            "--clip",      "0",          "--out",           path("wild")},
           "not finite");
   refused({"train", "lm", "--data", path("none.txt"), "--out", path("o")}, "none.txt");
+  write_file(folder_ / "empty.txt", "");
+  refused({"train", "lm", "--data", path("empty.txt"), "--out", path("o")},
+          "empty.txt: train a tokenizer: needed a text");
+  refused({"train", "lm", "--data", path("text.txt"), "--model", path("bert"), "--out",
+           path("unwritten")},
+          path("bert") + "/config.json has model_type");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "unwritten"));
+  write_file(folder_ / "model.gguf", "GGUF");
+  refused({"train", "lm", "--data", path("text.txt"), "--tokenizer", "characters", "--model",
+           path("model.gguf"), "--out", path("o")},
+          "heed convert " + path("model.gguf") + " --save FOLDER");
   refused(with(language_model("o", "2"), {"--watch", "the cat"}), "--watch-every");
   refused(with(language_model("o", "0"), {"--epochs", "1e300"}), "than can be counted");
   refused(language_model("text.txt/lm", "2"), "cannot make the folder");
