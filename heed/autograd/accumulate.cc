@@ -1,6 +1,7 @@
 #include "heed/autograd/accumulate.h"
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "heed/base/error.h"
@@ -37,12 +38,21 @@ void append(std::vector<Loop>& loops, const Loop& next) {
   }
 }
 
+/// As the target lies in memory, sums innermost in their order: heads whose rows stand side by side
+/// are one row then, in whatever order the dimensions are named.
+std::vector<Loop> loops_of(const Tensor& target, const Tensor& x) {
+  std::vector<Loop> all, loops;
+  for (int dim = 0; dim < target.rank(); ++dim) {
+    all.push_back({target.size(dim), target.stride(dim), x.stride(dim)});
+  }
+  std::ranges::stable_sort(all, std::ranges::greater{}, &Loop::target);
+  for (const Loop& loop : all) append(loops, loop);
+  return loops;
+}
+
 /// The innermost loop is the one whose target steps by 1, so that rows are added by vectors.
 Loops order(const Tensor& target, const Tensor& x) {
-  std::vector<Loop> loops;
-  for (int dim = 0; dim < target.rank(); ++dim) {
-    append(loops, {target.size(dim), target.stride(dim), x.stride(dim)});
-  }
+  std::vector<Loop> loops = loops_of(target, x);
   Loops result;
   auto inner = std::ranges::find_if(loops, [](const Loop& l) { return l.target == 1 && l.x == 1; });
   if (inner == loops.end() && !loops.empty()) inner = loops.end() - 1;

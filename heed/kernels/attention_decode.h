@@ -25,11 +25,19 @@ bool attention_decodes(const AttentionProblem& problem);
 /// score, the sum of exp(score - largest) and E sums of values.
 int64_t attention_partial_floats(const AttentionProblem& problem);
 
-/// Heads of kv head g in batch row b over span `span`. scratch: attention_decode_scratch_bytes,
-/// 64-byte aligned. Also keeps the scores that the problem wants.
-void attention_decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span,
-                      float* partial, std::byte* scratch);
-int64_t attention_decode_scratch_bytes(const AttentionProblem& problem);
+/// Some kv heads of batch row b over span `span`.
+struct DecodeTask {
+  int64_t b;
+  int64_t first, last;  // kv heads
+  int64_t span;
+  float* partials;  // of the first; the others' so many floats apart
+  int64_t apart;
+};
+
+/// Also keeps the scores that the problem wants. scratch: attention_decode_scratch_bytes, 64-byte
+/// aligned. A head's bits do not depend on those beside it.
+void attention_decode(const AttentionProblem& problem, const DecodeTask& task, std::byte* scratch);
+int64_t attention_decode_scratch_bytes(const AttentionProblem& problem, int64_t groups);
 
 /// Merges the partials of kv head g (attention_partial_floats apart, spans of them, in key order)
 /// and writes y, lse, weights and scores of its heads. partials: changed.

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -129,6 +130,33 @@ TEST_P(Decode, LongRowsGiveTheSameBitsAtAnyThreadCountAndInAnyBatch) {
   set_num_threads(before);
   const Tensor alone = attention(q.slice(0, 1, 2), k.slice(0, 1, 2), v.slice(0, 1, 2));
   expect_same_bits(y.slice(0, 1, 2), alone, "alone");
+}
+
+TEST_P(Decode, HeadsSideBySideHaveTheBitsOfHeadsApart) {
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    const Tensor q = random({2, 10, 1, 40}, 1, dtype);
+    const Tensor k = random({2, 4300, 5, 40}, 2, dtype), v = random({2, 4300, 5, 24}, 3, dtype);
+    // one head's values are not finite and hidden: it alone is computed again
+    const Tensor wrong = Tensor::full({1}, kInfinity).to(dtype);
+    std::memcpy(v.slice(1, 10, 11).select(2, 2).raw_data(), wrong.raw_data(),
+                static_cast<size_t>(size_of(dtype)));
+    const Tensor visible = Tensor::empty({4300}, DType::boolean);
+    for (int64_t s = 0; s < 4300; ++s) visible.data<bool>()[s] = s != 10;
+    const AttentionOptions options{.mask = Mask::boolean(visible) & Mask::padding({4299, 130})};
+    const AttentionWant want{.lse = true, .weights = true};
+    const auto apart = [](const Tensor& x) { return x.transpose(1, 2).contiguous(); };
+    const AttentionOutputs expected = attention_outputs(q, apart(k), apart(v), options, want);
+    const int before = num_threads();
+    for (const int threads : {1, 2, 7}) {
+      set_num_threads(threads);
+      const AttentionOutputs found =
+          attention_outputs(q, k.transpose(1, 2), v.transpose(1, 2), options, want);
+      expect_same_bits(found.y, expected.y, "y");
+      expect_same_bits(found.lse, expected.lse, "lse");
+      expect_same_bits(found.weights, expected.weights, "weights");
+    }
+    set_num_threads(before);
+  }
 }
 
 TEST_P(Decode, HiddenKeysHaveNoEffectWhateverTheyHold) {

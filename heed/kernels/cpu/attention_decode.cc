@@ -32,8 +32,10 @@ constexpr int kKeys = 4;  // whose scores are summed over the lanes together
 // Rows fetched ahead of use. Memory answers after some 10 rows' time; more than this and the rows
 // of keys and values push each other out of L1 (measured: 24 beats 32 and 64).
 constexpr int64_t kAhead = 24;
-constexpr int64_t kValues =
-    16;  // keys whose values stay in L1 while columns and heads go over them
+// Keys whose values stay in L1 while columns and heads go over them.
+constexpr int64_t kValues = 16;
+// Rows of keys fetched ahead where the kv heads of a row take turns; values are kValues ahead then.
+constexpr int64_t kSharedAhead = 8;
 
 // Rows go in pairs of vectors: two neighbouring bf16 share a word, of which a shift makes the first
 // an f32 and a mask the second, one instruction a vector instead of two.
@@ -57,14 +59,83 @@ struct Group {
   float* out;     // [heads][E rounded up], in places, relative to highest
   float* highest;
   float* total;
-  // [kAttentionChunk + kKeys + kAhead] each: where the chunk's rows lie, and what is read next.
+  // [kAttentionChunk + kKeys + kAhead] each: where the chunk's rows lie for the task's first kv
+  // head, and what is read next; and how much further on this one's lie.
   const std::byte** keys;
   const std::byte** values;
-  bool into_l2;  // where rows are fetched ahead to
+  int64_t key_offset;
+  int64_t value_offset;
+  int64_t keys_ahead;  // rows fetched ahead
+  int64_t values_ahead;
+  bool into_l2;  // where to
 
   int64_t head(int64_t i) const { return g * heads + i; }
   float* q_row(int64_t i) const { return q + i * rounded(problem.head_dim); }
   float* out_row(int64_t i) const { return out + i * rounded(problem.value_dim); }
+};
+
+/// The kv heads of a task and their scratch.
+struct Groups {
+  const AttentionProblem& problem;
+  int64_t b;
+  int64_t first, last;
+  int64_t heads;  // of each
+  float* own;     // a group's q, scores, out, highest and total after another's
+  const std::byte** keys;
+  const std::byte** values;
+  bool into_l2 = made_by_amd();
+
+  Groups(const AttentionProblem& problem_, const DecodeTask& task, float* scratch)
+      : problem(problem_),
+        b(task.b),
+        first(task.first),
+        last(task.last),
+        heads(problem.heads / problem.kv_heads) {
+    constexpr int64_t kFloats = sizeof(void*) / sizeof(float);
+    const int64_t rows = up((kAttentionChunk + kAhead + kKeys) * kFloats);
+    keys = reinterpret_cast<const std::byte**>(scratch);
+    values = reinterpret_cast<const std::byte**>(scratch + rows);
+    own = scratch + 2 * rows;
+  }
+
+  Group at(int64_t g) const {
+    const int64_t q = heads * rounded(problem.head_dim), out = heads * rounded(problem.value_dim);
+    const int64_t scores = up(heads * kAttentionChunk + kKeys);
+    float* mine = own + (g - first) * (q + scores + out + 2 * up(heads));
+    return {.problem = problem,
+            .b = b,
+            .g = g,
+            .heads = heads,
+            .q = mine,
+            .scores = mine + q,
+            .out = mine + q + scores,
+            .highest = mine + q + scores + out,
+            .total = mine + q + scores + out + up(heads),
+            .keys = keys,
+            .values = values,
+            .key_offset = (g - first) * problem.k.head * size_of(problem.k.element),
+            .value_offset = (g - first) * problem.v.head * size_of(problem.v.element),
+            .keys_ahead = last - first == 1 ? kAhead : kSharedAhead,
+            .values_ahead = last - first == 1 ? kAhead : kValues,
+            .into_l2 = into_l2};
+  }
+
+  template <class F>
+  HWY_INLINE void for_each(const F& f) const {
+    for (int64_t g = first; g < last; ++g) f(at(g));
+  }
+
+  /// One of them with its scratch.
+  Groups alone(int64_t g) const {
+    Groups one = *this;
+    one.own = at(g).q;
+    one.first = g;
+    one.last = g + 1;
+    return one;
+  }
+
+ private:
+  static constexpr int64_t up(int64_t n) { return (n + 15) / 16 * 16; }
 };
 
 struct Pair {
@@ -138,8 +209,13 @@ HWY_INLINE void store_sums(const Vector (&x)[kKeys], float* to) {
 
 /// scores[head][key] for kHeads heads from `first` on and kKeys keys.
 template <Element kElement, int kHeads>
-HWY_INLINE void score_keys(const Group& group, int64_t first, const std::byte* const* rows,
-                           float* scores) {
+HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key, float* scores) {
+  const std::byte* rows[kKeys];
+  const std::byte* next[kKeys];
+  for (int64_t s = 0; s < kKeys; ++s) {
+    rows[s] = group.keys[key + s] + group.key_offset;
+    next[s] = group.keys[key + s + group.keys_ahead] + group.key_offset;
+  }
   const bool fetch = first == 0;  // the other heads find them near
   const Floats f;
   Vector sums[kHeads][kKeys];
@@ -154,7 +230,7 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, const std::byte* c
     Pair keys[kKeys] = {};
     HEED_UNROLL
     for (int s = 0; s < kKeys; ++s) {
-      if (fetch) fetch_pair<kElement>(group, rows[s + kAhead], d);
+      if (fetch) fetch_pair<kElement>(group, next[s], d);
       keys[s] = load_pair<kElement>(rows[s], d, n);
     }
     HEED_UNROLL
@@ -255,10 +331,12 @@ HWY_INLINE void add_values(const Group& group, int64_t first, int64_t s, int64_t
   const float* weights = group.scores + first * kAttentionChunk;
   for (const int64_t end = s + n; s < end; ++s) {
     Pair values[kPairs] = {};
+    const std::byte* row = group.values[s] + group.value_offset;
+    const std::byte* next = group.values[s + group.values_ahead] + group.value_offset;
     HEED_UNROLL
     for (int i = 0; i < kPairs; ++i) {
-      if (fetch) fetch_pair<kElement>(group, group.values[s + kAhead], e + i * kPair);
-      values[i] = load_pair<kElement>(group.values[s], e + i * kPair, columns);
+      if (fetch) fetch_pair<kElement>(group, next, e + i * kPair);
+      values[i] = load_pair<kElement>(row, e + i * kPair, columns);
     }
     HEED_UNROLL
     for (int h = 0; h < kHeads; ++h) {
@@ -289,7 +367,7 @@ void add_values_carefully(const Group& group, int64_t i, int64_t n) {
     const float weight = group.scores[i * kAttentionChunk + s];
     if (weight == 0) continue;
     for_pairs(group.problem.value_dim, [&](int64_t e, int64_t columns) HWY_ATTR {
-      const Pair value = load_pair<kElement>(group.values[s], e, columns);
+      const Pair value = load_pair<kElement>(group.values[s] + group.value_offset, e, columns);
       float* to = out + e;
       hn::Store(hn::MulAdd(hn::Set(f, weight), value.a, hn::Load(f, to)), f, to);
       to += kLanes;
@@ -304,12 +382,12 @@ struct Reading {
   int64_t first, end;
 };
 
-/// Where the rows of `now` lie, then kKeys times the last, so that keys go in fours, then those of
-/// `next`, as many as will be fetched ahead.
-void find_rows(const Group& group, const Reading& now, const Reading& next,
+/// Where the rows of `now` lie for the first kv head, then kKeys times the last, so that keys go in
+/// fours, then those of `next`, as many as will be fetched ahead.
+void find_rows(const Groups& groups, const Reading& now, const Reading& next,
                const std::byte** rows) {
   const auto row = [&](const Reading& from, int64_t s) {
-    return group.problem.key_at(from.of, group.b, group.g, s);
+    return groups.problem.key_at(from.of, groups.b, groups.first, s);
   };
   for (int64_t s = now.first; s < now.end; ++s) *rows++ = row(now, s);
   const std::byte* last = rows[-1];
@@ -335,49 +413,45 @@ void add_block(const Group& group, int64_t s, int64_t n) {
   });
 }
 
-/// Keys [first, first + n), in a range that ends at `end`.
+/// Keys [first, first + n) of a span that ends at `end`. Heads take turns: where they lie side by
+/// side, memory is read from one end to the other.
 template <Element kElement>
-void attend_chunk(const Group& group, int64_t first, int64_t n, int64_t end, bool careful) {
-  const AttentionProblem& problem = group.problem;
+void attend_chunk(const Groups& groups, int64_t first, int64_t n, int64_t end, bool careful) {
+  const AttentionProblem& problem = groups.problem;
   const Reading values{problem.v, first, first + n};
-  find_rows(group, {problem.k, first, first + n}, values, group.keys);
+  find_rows(groups, {problem.k, first, first + n}, values, groups.keys);
   for (int64_t s = 0; s < n; s += kKeys) {
-    in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
-      score_keys<kElement, count()>(group, h, group.keys + s,
-                                    group.scores + h * kAttentionChunk + s);
+    groups.for_each([&](const Group& group) HWY_ATTR {
+      in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
+        score_keys<kElement, count()>(group, h, s, group.scores + h * kAttentionChunk + s);
+      });
     });
   }
-  for (int64_t i = 0; i < group.heads; ++i) soften(group, i, first, n);
-  find_rows(group, values, {problem.k, first + n, end}, group.values);
+  groups.for_each([&](const Group& group) {
+    for (int64_t i = 0; i < group.heads; ++i) soften(group, i, first, n);
+  });
+  find_rows(groups, values, {problem.k, first + n, end}, groups.values);
   if (careful) {
-    for (int64_t i = 0; i < group.heads; ++i) add_values_carefully<kElement>(group, i, n);
+    groups.for_each([&](const Group& group) {
+      for (int64_t i = 0; i < group.heads; ++i) add_values_carefully<kElement>(group, i, n);
+    });
     return;
   }
   for (int64_t s = 0; s < n; s += kValues) {
     const int64_t some = std::min(kValues, n - s);
-    add_block<kElement>(group, s, some);
+    groups.for_each([&](const Group& group) { add_block<kElement>(group, s, some); });
   }
 }
 
 bool all_finite(const Group& group) {
+  const Floats f;
   const int64_t n = group.heads * rounded(group.problem.value_dim);
-  return std::all_of(group.out, group.out + n, [](float x) { return std::isfinite(x); });
-}
-
-template <Element kElement>
-void attend_span(const Group& group, KeyRange span) {
-  for (const bool careful : {false, true}) {
-    std::fill_n(group.out, group.heads * rounded(group.problem.value_dim), 0.0F);
-    std::fill_n(group.highest, group.heads, kHidden);
-    std::fill_n(group.total, group.heads, 0.0F);
-    const int64_t grid = span.begin / kAttentionChunk * kAttentionChunk;
-    for (int64_t at = grid; at < span.end; at += kAttentionChunk) {
-      const int64_t begin = std::max(at, span.begin);
-      const int64_t n = std::min(at + kAttentionChunk, span.end) - begin;
-      if (n > 0) attend_chunk<kElement>(group, begin, n, span.end, careful);
-    }
-    if (all_finite(group)) return;
+  Vector wrong = hn::Zero(f);  // NaN from the first number on that is not finite
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const Vector x = hn::Load(f, group.out + i);
+    wrong = hn::Add(wrong, hn::Sub(x, x));
   }
+  return hn::AllTrue(f, hn::Eq(wrong, hn::Zero(f)));
 }
 
 void take_queries(const Group& group) {
@@ -391,51 +465,64 @@ void take_queries(const Group& group) {
   }
 }
 
-}  // namespace
+void begin_sums(const Group& group) {
+  std::fill_n(group.out, group.heads * rounded(group.problem.value_dim), 0.0F);
+  std::fill_n(group.highest, group.heads, kHidden);
+  std::fill_n(group.total, group.heads, 0.0F);
+}
 
-void decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span, float* partial,
-            std::byte* scratch) {
-  auto* floats = reinterpret_cast<float*>(scratch);
-  const auto take = [&](int64_t n) { return std::exchange(floats, floats + (n + 15) / 16 * 16); };
-  const auto take_rows = [&] {
-    constexpr int64_t kFloats = sizeof(void*) / sizeof(float);
-    return reinterpret_cast<const std::byte**>(take((kAttentionChunk + kAhead + kKeys) * kFloats));
-  };
-  const int64_t heads = problem.heads / problem.kv_heads;
-  const int64_t width = problem.value_dim;
-  const Group group{.problem = problem,
-                    .b = b,
-                    .g = g,
-                    .heads = heads,
-                    .q = take(heads * rounded(problem.head_dim)),
-                    .scores = take(heads * kAttentionChunk + kKeys),
-                    .out = take(heads * rounded(width)),
-                    .highest = take(heads),
-                    .total = take(heads),
-                    .keys = take_rows(),
-                    .values = take_rows(),
-                    .into_l2 = made_by_amd()};
-  take_queries(group);
-  const KeyRange visible = visible_keys(problem, b, 0);
-  const KeyRange keys{std::max(visible.begin, span * kAttentionSpan),
-                      std::min(visible.end, (span + 1) * kAttentionSpan)};
-  switch (problem.k.element) {
-    case Element::f32:
-      attend_span<Element::f32>(group, keys);
-      break;
-    case Element::bf16:
-      attend_span<Element::bf16>(group, keys);
-      break;
-    case Element::f16:
-      attend_span<Element::f16>(group, keys);
-      break;
+/// The sums of some kv heads' queries over a span of keys.
+template <Element kElement>
+void attend_span(const Groups& groups, KeyRange span, bool careful) {
+  groups.for_each([](const Group& group) { begin_sums(group); });
+  for (int64_t begin = span.begin; begin < span.end;) {
+    const int64_t end = std::min((begin / kAttentionChunk + 1) * kAttentionChunk, span.end);
+    attend_chunk<kElement>(groups, begin, end - begin, span.end, careful);
+    begin = end;
   }
-  for (int64_t i = 0; i < heads; ++i) {
+}
+
+template <Element kElement>
+void attend_groups(const Groups& groups, KeyRange span) {
+  attend_span<kElement>(groups, span, false);
+  groups.for_each([&](const Group& group) {
+    if (!all_finite(group)) attend_span<kElement>(groups.alone(group.g), span, true);
+  });
+}
+
+void write_partial(const Group& group, float* partial) {
+  const AttentionProblem& problem = group.problem;
+  for (int64_t i = 0; i < group.heads; ++i) {
     *partial++ = group.highest[i];
     *partial++ = group.total[i];
-    for (int64_t e = 0; e < width; ++e)
+    for (int64_t e = 0; e < problem.value_dim; ++e) {
       *partial++ = group.out_row(i)[place_of(problem.v.element, e)];
+    }
   }
+}
+
+}  // namespace
+
+void decode(const AttentionProblem& problem, const DecodeTask& task, std::byte* scratch) {
+  const Groups groups(problem, task, reinterpret_cast<float*>(scratch));
+  groups.for_each([](const Group& group) { take_queries(group); });
+  const KeyRange visible = visible_keys(problem, task.b, 0);
+  const KeyRange keys{std::max(visible.begin, task.span * kAttentionSpan),
+                      std::min(visible.end, (task.span + 1) * kAttentionSpan)};
+  switch (problem.k.element) {
+    case Element::f32:
+      attend_groups<Element::f32>(groups, keys);
+      break;
+    case Element::bf16:
+      attend_groups<Element::bf16>(groups, keys);
+      break;
+    case Element::f16:
+      attend_groups<Element::f16>(groups, keys);
+      break;
+  }
+  groups.for_each([&](const Group& group) {
+    write_partial(group, task.partials + (group.g - task.first) * task.apart);
+  });
 }
 
 /// Adds `more` to `sum`, both [highest, total, out[width]].
@@ -509,18 +596,18 @@ int64_t attention_partial_floats(const AttentionProblem& problem) {
   return problem.heads / problem.kv_heads * (problem.value_dim + 2);
 }
 
-int64_t attention_decode_scratch_bytes(const AttentionProblem& problem) {
+int64_t attention_decode_scratch_bytes(const AttentionProblem& problem, int64_t groups) {
   const int64_t heads = problem.heads / problem.kv_heads;
-  const int64_t floats =
+  const int64_t own =
       heads * (problem.head_dim + problem.value_dim + 2 * kSlack + kAttentionChunk + 2) +
-      6 * kSlack;
+      4 * kSlack;
+  const int64_t floats = groups * own + 4 * kSlack;
   constexpr int64_t kRows = 2 * (kAttentionChunk + 80);  // pointers, with what is fetched ahead
   return floats * static_cast<int64_t>(sizeof(float)) + kRows * static_cast<int64_t>(sizeof(void*));
 }
 
-void attention_decode(const AttentionProblem& problem, int64_t b, int64_t g, int64_t span,
-                      float* partial, std::byte* scratch) {
-  HEED_DISPATCH(decode)(problem, b, g, span, partial, scratch);
+void attention_decode(const AttentionProblem& problem, const DecodeTask& task, std::byte* scratch) {
+  HEED_DISPATCH(decode)(problem, task, scratch);
 }
 
 void attention_merge(const AttentionProblem& problem, int64_t b, int64_t g, float* partials,
