@@ -88,6 +88,7 @@ function rgb(map, v) {
 }
 const ink = c => 0.299 * c[0] + 0.587 * c[1] + 0.114 * c[2] > 140 ? "#181620" : "#faf8f4";
 const number = v => Number.isNaN(v) ? "-" : Math.abs(v) >= 1000 ? v.toFixed(0) : Math.abs(v) < 0.00095 && v ? v.toPrecision(2) : v.toFixed(3);
+const fixed = v => v.toFixed(2).replace(/^-(0\.00)$/, "$1");  // no "-0.00"
 const strength = v => Math.abs(v);  // a difference counts by how far it is from 0
 const word = (labels, i) => labels.length ? labels[i] : String(i);
 
@@ -152,7 +153,7 @@ function draw() {
     const v = values(map);
     for (let i = 0; i < v.length; i++) {
       g.fillStyle = ink(rgb(map, v[i]));
-      const said = map.cells ? map.cells[i] : Number.isNaN(v[i]) ? "-" : v[i].toFixed(2);
+      const said = map.cells ? map.cells[i] : Number.isNaN(v[i]) ? "-" : fixed(v[i]);
       if (g.measureText(said).width < side) g.fillText(said, left + (i % C + 0.5) * side, above + (Math.floor(i / C) + 0.5) * side);
     }
   }

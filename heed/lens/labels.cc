@@ -89,6 +89,14 @@ std::string word_label(std::string_view text) {
   return label.substr(first, label.find_last_not_of(' ') + 1 - first);
 }
 
+std::string as_sentence(std::string_view text) {
+  std::string label = word_label(text);
+  for (const std::string_view sign : {".", "!", "?", "…", "。", "！", "？"}) {
+    if (label.ends_with(sign)) return label;
+  }
+  return label.empty() ? label : label + ".";
+}
+
 std::string visible_token(std::string_view text) {
   std::string out;
   for (const char c : text) {

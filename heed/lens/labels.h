@@ -14,6 +14,9 @@ std::string clean_label(std::string_view text);
 /// A clean label without spaces around it: byte-level pieces hold the one before their word.
 std::string word_label(std::string_view text);
 
+/// A clean label that ends as a sentence does, with a full stop where it had no sign of its own.
+std::string as_sentence(std::string_view text);
+
 /// A clean label in which spaces and line ends are seen, for a token.
 std::string visible_token(std::string_view text);
 

@@ -143,7 +143,7 @@ class Drawing {
     if (!one_map_a_text()) {
       for (size_t i = 0; i < looks_.size(); ++i) {
         if (looks_.size() > 1) out += fmt::format("{}: ", i + 1);
-        out += look_title(looks_[i]) + " ";
+        out += as_sentence(look_title(looks_[i])) + " ";
       }
     }
     out += "Rows look at columns; layers and heads count from 0.";

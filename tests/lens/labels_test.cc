@@ -45,6 +45,13 @@ TEST(Labels, ValuesReadWell) {
   EXPECT_EQ(format_value(-std::numeric_limits<float>::infinity(), 2), "-inf");
 }
 
+TEST(Labels, SentencesHaveOneSignAtTheirEnd) {
+  EXPECT_EQ(as_sentence("river bank"), "river bank.");
+  EXPECT_EQ(as_sentence(" Is it?\n"), "Is it?");
+  EXPECT_EQ(as_sentence("It is."), "It is.");
+  EXPECT_EQ(as_sentence(""), "");
+}
+
 TEST(Labels, LinesBreakAtSpaces) {
   const std::vector<std::string> lines = wrap("one two three", 7, display_width);
   EXPECT_EQ(lines, (std::vector<std::string>{"one two", "three"}));
