@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "heed/autograd/accumulate.h"
+#include "heed/autograd/share.h"
 #include "heed/base/error.h"
 
 namespace heed {
@@ -73,6 +74,9 @@ class Node : public Trace, public std::enable_shared_from_this<Node> {
   /// These views of the gradient, which is made (zeros) or copied first if it is not there or not
   /// the node's alone.
   Tensor open(const std::vector<View>& views);
+  /// What these views see of a gradient that is made for them, if there is none and they share it
+  /// out; else nothing.
+  std::vector<Tensor> share_out(const std::vector<const Input*>& inputs);
   /// Hands the gradient to the inputs and forgets all that was kept for it.
   void run(NodeQueue& queue);
 
@@ -193,6 +197,16 @@ Tensor Node::open(const std::vector<View>& views) {
   return viewed(gradient_, views);
 }
 
+std::vector<Tensor> Node::share_out(const std::vector<const Input*>& inputs) {
+  if (gradient_.defined()) return {};
+  const Tensor whole = fresh();
+  std::vector<Tensor> parts;
+  for (const Input* input : inputs) parts.push_back(viewed(whole, input->views));
+  if (!shares_out(whole, parts)) return {};
+  gradient_ = whole;
+  return parts;
+}
+
 void NodeQueue::push(const std::shared_ptr<Node>& node) {
   if (!node->is_leaf() && node->order() >= place_) nodes_.emplace(node->order(), node);
 }
@@ -218,6 +232,17 @@ class NodeGradients : public Gradients {
     if (!wants(i)) return {};
     queue_.push(inputs_[i].node);
     return inputs_[i].node->open(inputs_[i].views);
+  }
+
+  std::vector<Tensor> places(const std::vector<size_t>& inputs) override {
+    std::vector<const Input*> shares;
+    for (const size_t i : inputs) shares.push_back(&inputs_.at(i));
+    const std::shared_ptr<Node>& node = shares.front()->node;
+    const auto elsewhere = [&](const Input* share) { return share->node != node; };
+    if (node == nullptr || std::ranges::any_of(shares, elsewhere)) return {};
+    std::vector<Tensor> parts = node->share_out(shares);
+    if (!parts.empty()) queue_.push(node);
+    return parts;
   }
 
  private:

@@ -29,6 +29,10 @@ class Gradients {
   /// to in place before backward returns: for operations that touch few of its elements. Undefined
   /// if input i needs no gradient.
   virtual Tensor sums(size_t i) = 0;
+  /// Where these inputs are views that share out one result among them, which has no gradient yet:
+  /// places for theirs, each of its input's shape, all of which have to be written before backward
+  /// returns, instead of being added. Else nothing.
+  virtual std::vector<Tensor> places(const std::vector<size_t>& inputs) = 0;
 };
 
 /// From dy, the gradient of an operation's result (f32, laid out in memory as the result; must not

@@ -19,7 +19,8 @@ namespace kernels {
 void activate(Activation activation, const float* x, float* y, int64_t n);
 
 /// dz[i] = da[i] activation'(z[i]) for i < n, where a = activation(z); dz may be z or da. relu's
-/// slope at 0 is 0, and at NaN 1, as PyTorch has it; elsewhere a NaN of z stays NaN. No other
+/// slope at 0 is 0, and at NaN 1, as PyTorch has it; elsewhere a NaN of z stays NaN. a, unless
+/// null, takes activation(z), the bits of activate() (one exponential serves both). No other
 /// memory, no threads; an element's bits depend on its z and da alone. Formulas, s the logistic
 /// function, Phi and phi the normal distribution and its density:
 ///   gelu Phi(z) + z phi(z); silu s + z s (1 - s) of s(z); sigmoid s (1 - s); tanh 1 - tanh(z)^2;
@@ -27,15 +28,15 @@ void activate(Activation activation, const float* x, float* y, int64_t n);
 /// Error, with eps = 2^-24 and `terms` the sum of the sizes of the formula's two terms: none, relu
 /// 0; sigmoid and tanh 8 eps |dz|; gelu and silu 8 eps terms |da|; gelu_tanh (8 + 10 |u|) eps terms
 /// |da|; besides 1e-33 |da| where an exponential leaves f32's normal numbers.
-void activate_backward(Activation activation, const float* z, const float* da, float* dz,
-                       int64_t n);
+void activate_backward(Activation activation, const float* z, const float* da, float* dz, int64_t n,
+                       float* a = nullptr);
 
 namespace ref {
 /// The law of kernels::activate: in f64, rounded once.
 void activate(Activation activation, const float* x, float* y, int64_t n);
 /// The law of kernels::activate_backward, likewise.
-void activate_backward(Activation activation, const float* z, const float* da, float* dz,
-                       int64_t n);
+void activate_backward(Activation activation, const float* z, const float* da, float* dz, int64_t n,
+                       float* a = nullptr);
 }  // namespace ref
 
 }  // namespace kernels

@@ -24,12 +24,11 @@ LinearWeights conv1d(const Params& params, int64_t inputs, int64_t outputs) {
 }
 
 AttentionWeights attention_weights(const Params& params, int64_t width) {
-  const LinearWeights qkv = conv1d(params / "c_attn", width, 3 * width);  // [3 C, C]
+  const auto qkv = conv1d(params / "c_attn", width, 3 * width).split(3);
   AttentionWeights weights;
-  LinearWeights* const parts[] = {&weights.query, &weights.key, &weights.value};
-  for (int i = 0; i < 3; ++i) {
-    *parts[i] = qkv.slice(i * width, (i + 1) * width);
-  }
+  weights.query = qkv[0];
+  weights.key = qkv[1];
+  weights.value = qkv[2];
   weights.output = conv1d(params / "c_proj", width, width);
   return weights;
 }

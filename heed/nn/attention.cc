@@ -32,19 +32,19 @@ AttentionWeights AttentionWeights::from_torch(const Params& params, const TorchN
   const int64_t value_width = names.value_width == 0 ? width : names.value_width;
   AttentionWeights weights;
   LinearWeights* const parts[] = {&weights.query, &weights.key, &weights.value};
+  const Tensor bias = names.bias ? params.tensor("in_proj_bias", {3 * width}) : Tensor();
   if (key_width == width && value_width == width) {
     const Tensor packed = params.tensor("in_proj_weight", {3 * width, width});
-    for (int i = 0; i < 3; ++i) parts[i]->weight = packed.slice(0, i * width, (i + 1) * width);
+    const auto split = LinearWeights(packed, bias, params.in_place()).split(3);
+    for (size_t i = 0; i < 3; ++i) *parts[i] = split[i];
   } else {
-    weights.query.weight = params.tensor("q_proj_weight", {width, width});
-    weights.key.weight = params.tensor("k_proj_weight", {width, key_width});
-    weights.value.weight = params.tensor("v_proj_weight", {width, value_width});
+    const int64_t widths[] = {width, key_width, value_width};
+    const char* const kinds[] = {"q", "k", "v"};
+    for (int i = 0; i < 3; ++i) {
+      *parts[i] = {params.tensor(fmt::format("{}_proj_weight", kinds[i]), {width, widths[i]}),
+                   bias ? bias.slice(0, i * width, (i + 1) * width) : Tensor(), params.in_place()};
+    }
   }
-  if (names.bias) {
-    const Tensor packed = params.tensor("in_proj_bias", {3 * width});
-    for (int i = 0; i < 3; ++i) parts[i]->bias = packed.slice(0, i * width, (i + 1) * width);
-  }
-  for (LinearWeights* part : parts) part->in_place = params.in_place();
   weights.output = LinearWeights(params / "out_proj", width, width, names.bias);
   if (params.contains("bias_k")) {
     weights.extra_key = params.tensor("bias_k", {1, 1, width}).reshape({width});

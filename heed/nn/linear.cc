@@ -14,16 +14,42 @@ LinearWeights::LinearWeights(const Params& params, int64_t inputs, int64_t outpu
   if (!blocks) weight = params.tensor("weight", {outputs, inputs});
 }
 
-LinearWeights LinearWeights::slice(int64_t begin, int64_t end) const {
+LinearWeights LinearWeights::slice(const std::shared_ptr<const LinearWeights>& whole, int64_t begin,
+                                   int64_t end) {
+  if (begin == 0 && end == whole->outputs()) return *whole;
   LinearWeights part;
-  part.in_place = in_place;
-  if (blocks) {
-    part.blocks = blocks->slice(begin, end);
+  part.in_place = whole->in_place;
+  part.whole_ = whole;
+  part.first_ = begin;
+  if (whole->blocks) {
+    part.blocks = whole->blocks->slice(begin, end);
   } else {
-    part.weight = weight.slice(0, begin, end);
+    part.weight = whole->weight.slice(0, begin, end);
   }
-  if (bias) part.bias = bias.slice(0, begin, end);
+  if (whole->bias) part.bias = whole->bias.slice(0, begin, end);
   return part;
+}
+
+std::vector<LinearWeights> LinearWeights::split(int64_t parts) const {
+  const auto whole = std::make_shared<const LinearWeights>(*this);
+  const int64_t each = outputs() / parts;
+  std::vector<LinearWeights> result;
+  for (int64_t i = 0; i < parts; ++i) result.push_back(slice(whole, i * each, (i + 1) * each));
+  return result;
+}
+
+std::vector<LinearWeights> joined(const std::vector<LinearWeights>& parts) {
+  std::vector<LinearWeights> result;
+  for (const LinearWeights& part : parts) {
+    LinearWeights* const last = result.empty() ? nullptr : &result.back();
+    if (last != nullptr && part.whole_ != nullptr && last->whole_ == part.whole_ &&
+        last->first_ + last->outputs() == part.first_) {
+      *last = LinearWeights::slice(part.whole_, last->first_, part.first_ + part.outputs());
+    } else {
+      result.push_back(part);
+    }
+  }
+  return result;
 }
 
 Linear::Linear(const std::vector<LinearWeights>& parts) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -26,9 +27,21 @@ struct LinearWeights {
 
   int64_t outputs() const { return blocks ? blocks->rows : weight.size(0); }
   int64_t inputs() const { return blocks ? blocks->columns : weight.size(1); }
-  /// Outputs [begin, end): a part of several that are stored as one.
-  LinearWeights slice(int64_t begin, int64_t end) const;
+  /// So many equal parts of the outputs, which are stored as one. Linear::stacked multiplies
+  /// neighbours among them as one matrix.
+  std::vector<LinearWeights> split(int64_t parts) const;
+
+ private:
+  friend std::vector<LinearWeights> joined(const std::vector<LinearWeights>& parts);
+  static LinearWeights slice(const std::shared_ptr<const LinearWeights>& whole, int64_t begin,
+                             int64_t end);
+
+  std::shared_ptr<const LinearWeights> whole_;  // what it is a part of; null: of nothing
+  int64_t first_ = 0;                           // output of the whole
 };
+
+/// The parts in their order, neighbours of one matrix as one.
+std::vector<LinearWeights> joined(const std::vector<LinearWeights>& parts);
 
 /// y = activation(x W^T + b), equal to nn.Linear; x [..., K] -> [..., N]. Weights that are trained,
 /// or stand beside such (Params::in_place), are read where they lie, and the trained ones get their
@@ -41,7 +54,7 @@ class Linear {
   Linear(const Params& params, int64_t inputs, int64_t outputs, bool with_bias = true)
       : Linear(LinearWeights(params, inputs, outputs, with_bias)) {}
   /// Several over the same x, side by side: N = sum N_i.
-  static Linear stacked(const std::vector<LinearWeights>& parts) { return Linear(parts); }
+  static Linear stacked(const std::vector<LinearWeights>& parts) { return Linear(joined(parts)); }
 
   Tensor operator()(const Tensor& x, Activation activation = Activation::none) const {
     if (in_place()) return linear(x, weights_, biases_, activation);

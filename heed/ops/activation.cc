@@ -71,10 +71,9 @@ Tensor gated_backward(const Tensor& x, const Tensor& dy, Activation activation) 
                     const float* above = dy.data<float>() + row * width;
                     float* to_gate = dx.data<float>() + 2 * row * width;
                     float* to_up = to_gate + width;
-                    kernels::activate(activation, gate, to_up, width);
-                    kernels::multiply(to_up, above, to_up, width);
                     kernels::multiply(gate + width, above, to_gate, width);
-                    kernels::activate_backward(activation, gate, to_gate, to_gate, width);
+                    kernels::activate_backward(activation, gate, to_gate, to_gate, width, to_up);
+                    kernels::multiply(to_up, above, to_up, width);
                   }
                 });
   return dx;

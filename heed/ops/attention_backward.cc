@@ -11,6 +11,7 @@
 #include "heed/base/error.h"
 #include "heed/kernels/attention_backward.h"
 #include "heed/ops/attention_plan.h"
+#include "heed/ops/chunks.h"
 
 namespace heed {
 namespace {
@@ -39,6 +40,16 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOpt
   dims.bind("q", q, "B H T D").bind("k", k, "B G S D").bind("v", v, "B G S E");
   dims.bind("y", y, "B H T E", q.dtype()).bind("lse", lse, "B H T", DType::f32);
   dims.bind("dy", dy, "B H T E", q.dtype());
+  if (!want.places.empty()) {
+    if (want.places.size() != 3 || !want.q || !want.k || !want.v) {
+      refuse("needed places for dq, dk and dv, all wanted, or none, found " +
+             std::to_string(want.places.size()));
+    }
+    dims.bind("dq", want.places[0], "B H T D", q.dtype());
+    dims.bind("dk", want.places[1], "B G S D", k.dtype());
+    dims.bind("dv", want.places[2], "B G S E", v.dtype());
+    if (q.dtype() != DType::f32) refuse("dq, dk and dv are written to f32 places alone");
+  }
   if (!lse.is_contiguous()) refuse("lse must be contiguous, as attention_outputs gives it");
   expect_has(want.bias, !options.mask.additives().empty(), "dbias", "additive mask");
   expect_has(want.alibi, options.alibi.defined(), "dalibi", "alibi");
@@ -141,12 +152,34 @@ bool has_queries(const Tensor& view) { return view.stride(2) != 0 || view.size(2
 bool has_keys(const Tensor& view) { return view.stride(3) != 0 || view.size(3) == 1; }
 bool has_pairs(const Tensor& view) { return has_queries(view) && has_keys(view); }
 
+/// x [B, T, H, D], the last dimension contiguous.
+void clear(const Tensor& x) {
+  if (x.numel() == 0) return;
+  const bool together = x.stride(2) == x.size(3);  // heads side by side
+  const int64_t runs = together ? 1 : x.size(2), run = x.size(2) * x.size(3) / runs;
+  parallel_rows(x.size(0) * x.size(1), run * runs, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * runs; i < end * runs; ++i) {
+      const int64_t row = i / runs;
+      std::fill_n(x.data<float>() + row / x.size(1) * x.stride(0) + row % x.size(1) * x.stride(1) +
+                      i % runs * x.stride(2),
+                  run, 0.0F);
+    }
+  });
+}
+
 void Backward::allocate(DType k) {
   const int64_t b = plan_['B'], h = plan_['H'], g = plan_['G'], t = plan_['T'], s = plan_['S'];
   delta_ = Tensor::empty({b, h, t});
-  if (want_.q) dq_ = Tensor::zeros({b, t, h, plan_['D']});
-  if (want_.k) out_.dk = Tensor::empty({b, s, g, plan_['D']}, k).transpose(1, 2);
-  if (want_.v) out_.dv = Tensor::empty({b, s, g, plan_['E']}, k).transpose(1, 2);
+  if (!want_.places.empty()) {
+    dq_ = want_.places[0].transpose(1, 2);
+    clear(dq_);
+    out_.dk = want_.places[1];
+    out_.dv = want_.places[2];
+  } else {
+    if (want_.q) dq_ = Tensor::zeros({b, t, h, plan_['D']});
+    if (want_.k) out_.dk = Tensor::empty({b, s, g, plan_['D']}, k).transpose(1, 2);
+    if (want_.v) out_.dv = Tensor::empty({b, s, g, plan_['E']}, k).transpose(1, 2);
+  }
   if (want_.alibi) out_.dalibi = Tensor::zeros({h});
   if (want_.t5_table) out_.dt5_table = Tensor::zeros(options_.relative->table.shape());
   if (want_.sinks) out_.dsinks = Tensor::zeros({h});

@@ -15,6 +15,9 @@ struct AttentionGradientWant {
   bool alibi = false;
   bool t5_table = false;  // of options.relative
   bool sinks = false;
+  /// Where dq, dk and dv, all wanted, are written: q, k and v are f32, and these of their shapes,
+  /// the last dimension contiguous. Empty: tensors of their own.
+  std::vector<Tensor> places;
 };
 
 /// Undefined where not wanted.

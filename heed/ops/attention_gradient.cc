@@ -42,11 +42,14 @@ Tensor record_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                              .t5_table = to.wants(kTable),
                                              .sinks = to.wants(kSinks)};
                   for (size_t i = 0; i < count; ++i) want.bias |= to.wants(kBiases + i);
+                  if (q.dtype() == DType::f32) want.places = to.places({kQ, kK, kV});
                   const AttentionGradients found =
                       attention_backward(q, k, v, options, y, lse, dy.to(y.dtype()), want);
-                  add(to, kQ, found.dq);
-                  add(to, kK, found.dk);
-                  add(to, kV, found.dv);
+                  if (want.places.empty()) {
+                    add(to, kQ, found.dq);
+                    add(to, kK, found.dk);
+                    add(to, kV, found.dv);
+                  }
                   add(to, kAlibi, found.dalibi);
                   add(to, kTable, found.dt5_table);
                   add(to, kSinks, found.dsinks);

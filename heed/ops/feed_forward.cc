@@ -37,16 +37,16 @@ struct Step {
 
   void operator()(const Tensor& dy, Gradients& to) const {
     const Columns above = columns_of(dy);
-    if (to.wants(kNarrowBias)) to.add(kNarrowBias, bias_gradient(narrow, above));
-    if (to.wants(kNarrow)) {
-      const Tensor hidden = activate_sums();
-      to.add(kNarrow, weight_gradient(narrow, above, columns_of(hidden)));
-    }
-    if (!to.wants(kX) && !to.wants(kWiden) && !to.wants(kWidenBias)) return;
     const Tensor dz = Tensor::empty(sums.shape());
+    const Tensor hidden = to.wants(kNarrow) ? Tensor::empty(sums.shape()) : Tensor();
     project_back(narrow, above, columns_of(dz));
     drop(dropout, dz);
-    sums_gradient(sums, dz, activation, dz);
+    sums_gradient(sums, dz, activation, dz, hidden);
+    if (to.wants(kNarrowBias)) to.add(kNarrowBias, bias_gradient(narrow, above));
+    if (to.wants(kNarrow)) {
+      drop(dropout, hidden);
+      to.add(kNarrow, weight_gradient(narrow, above, columns_of(hidden)));
+    }
     const Columns inner = columns_of(dz);
     if (to.wants(kWidenBias)) to.add(kWidenBias, bias_gradient(widen, inner));
     if (to.wants(kWiden)) to.add(kWiden, weight_gradient(widen, inner, columns_of(x)));
@@ -54,12 +54,6 @@ struct Step {
     const Tensor dx = Tensor::empty(shape);
     project_back(widen, inner, columns_of(dx));
     to.add(kX, dx);
-  }
-
-  Tensor activate_sums() const {
-    Tensor hidden = activate(sums, activation);
-    drop(dropout, hidden);
-    return hidden;
   }
 };
 

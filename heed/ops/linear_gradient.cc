@@ -102,11 +102,14 @@ Tensor bias_gradient(const Layer& layer, const Columns& dy) {
   return sum_rows(dy.data, dy.stride, dy.rows, layer.outputs());
 }
 
-void sums_gradient(const Tensor& sums, const Tensor& da, Activation activation, const Tensor& dz) {
+void sums_gradient(const Tensor& sums, const Tensor& da, Activation activation, const Tensor& dz,
+                   const Tensor& activated) {
   const float *z = sums.data<float>(), *above = da.data<float>();
-  float* to = dz.data<float>();
+  float* const to = dz.data<float>();
+  float* const a = activated ? activated.data<float>() : nullptr;
   parallel_chunks(dz.numel(), kElementsPerTask, [&](int64_t begin, int64_t end) {
-    kernels::activate_backward(activation, z + begin, above + begin, to + begin, end - begin);
+    kernels::activate_backward(activation, z + begin, above + begin, to + begin, end - begin,
+                               a == nullptr ? nullptr : a + begin);
   });
 }
 

@@ -51,8 +51,10 @@ void add_weight_gradient(const Layer& layer, const Columns& dy, const Columns& x
                          bool accumulate);
 /// db = the sums of dy over its rows.
 Tensor bias_gradient(const Layer& layer, const Columns& dy);
-/// dz = da activation'(sums), all contiguous; dz may be da.
-void sums_gradient(const Tensor& sums, const Tensor& da, Activation activation, const Tensor& dz);
+/// dz = da activation'(sums), all contiguous; dz may be da. activated, where there is one, becomes
+/// activation(sums).
+void sums_gradient(const Tensor& sums, const Tensor& da, Activation activation, const Tensor& dz,
+                   const Tensor& activated = {});
 
 /// activation(sums), recorded: sums are the product of x with weights [N, K] that nobody trains,
 /// which unpacked() has as f32 for backward.

@@ -191,6 +191,48 @@ TEST(Tape, AddsInPlaceWhereFewElementsChange) {
   EXPECT_EQ(numbers(gradient(whole)), (std::vector<float>{0, 0, 0, 1}));
 }
 
+/// The sum of two tensors, whose gradients it writes where they belong, if it may.
+Tensor written_sum(const Tensor& a, const Tensor& b, bool& placed) {
+  return record(Tensor::from({0}, {1}), {a, b},
+                [shape = a.shape(), &placed](const Tensor& dy, Gradients& to) {
+                  const std::vector<Tensor> places = to.places({0, 1});
+                  placed = !places.empty();
+                  const Tensor all = dy.reshape(Shape()).expand(shape);
+                  for (const size_t i : {0U, 1U}) {
+                    if (!placed) {
+                      to.add(i, all);
+                      continue;
+                    }
+                    for (int64_t at = 0; at < shape.numel(); ++at) {
+                      places[i].at({at / shape[1], at % shape[1]}) = dy.at({0});
+                    }
+                  }
+                });
+}
+
+TEST(Tape, PlacesAreOfViewsThatShareOutOneResult) {
+  const Tensor x = leaf(Tensor::full({2, 2, 3}, 1));  // pairs of rows side by side
+  bool placed = false;
+  const auto back = [&](const Tensor& a, const Tensor& b) {
+    backward(written_sum(a, b, placed));
+    return placed;
+  };
+  EXPECT_TRUE(back(x.select(1, 1), x.select(1, 0)));
+  EXPECT_EQ(numbers(gradient(x)), std::vector<float>(12, 1));
+  EXPECT_FALSE(back(x.select(1, 1), x.select(1, 0))) << "there is a gradient by now";
+  EXPECT_EQ(numbers(gradient(x)), std::vector<float>(12, 2));
+  clear_gradient(x);
+  EXPECT_TRUE(back(x.select(0, 0), x.select(0, 1)));
+  EXPECT_EQ(numbers(gradient(x)), std::vector<float>(12, 1));
+  clear_gradient(x);
+  EXPECT_FALSE(back(x.select(1, 0), x.select(1, 0))) << "the other half would be left out";
+  EXPECT_EQ(numbers(gradient(x)), (std::vector<float>{2, 2, 2, 0, 0, 0, 2, 2, 2, 0, 0, 0}));
+  clear_gradient(x);
+  EXPECT_FALSE(back(x.select(1, 0), leaf(Tensor::full({2, 3}, 1)))) << "of two results";
+  EXPECT_FALSE(back(x.select(2, 0), x.select(2, 2))) << "the middle would be left out";
+  EXPECT_FALSE(back(x.select(1, 0), Tensor::full({2, 3}, 1))) << "the other needs none";
+}
+
 /// Leaves in the order in which they were told of, each with its gradient of that moment.
 struct Told {
   std::vector<Tensor> leaves;

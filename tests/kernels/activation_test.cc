@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "tests/kernels/every_isa.h"
@@ -201,6 +202,25 @@ TEST(ActivationBackward, AnElementsBitsDoNotDependOnItsPlace) {
           for (size_t i = 0; i < n; ++i) ASSERT_EQ(part[i], whole[first + i]);
         }
       }
+    }
+  });
+}
+
+TEST(ActivationBackward, GivesTheActivationBesideItsSlope) {
+  std::vector<float> z = sampled(-120.0f, 120.0f);
+  for (const float end : {kInfinity, 3e38f, -kInfinity, -3e38f, NAN, 0.0f}) z.push_back(end);
+  const auto n = int64_t(z.size());
+  const std::vector<float> da = random_floats(z.size(), 6);
+  on_every_isa([&](Isa) {
+    for (const Activation activation : kSlopes) {
+      std::vector<float> alone(z.size()), a(z.size()), dz(z.size()), both = da;
+      activate(activation, z.data(), alone.data(), n);
+      activate_backward(activation, z.data(), da.data(), dz.data(), n);
+      activate_backward(activation, z.data(), both.data(), both.data(), n, a.data());
+      EXPECT_EQ(std::memcmp(a.data(), alone.data(), z.size() * sizeof(float)), 0)
+          << int(activation);
+      EXPECT_EQ(std::memcmp(both.data(), dz.data(), z.size() * sizeof(float)), 0)
+          << int(activation);
     }
   });
 }

@@ -52,6 +52,27 @@ TEST(TrainedLinear, FrozenWeightsOfAStoreAreReadWhereTheyLie) {
   expect_same_bits(layer(x), Linear(written)(x), "y");
 }
 
+TEST(TrainedLinear, PartsOfOneMatrixAreOneProductAgain) {
+  const Tensor x = random_tensor({9, 50}, 3), dy = random_tensor({9, 90}, 4);
+  const Tensor weight = leaf(random_tensor({50, 90}, 1)), bias = leaf(random_tensor({90}, 2));
+  const LinearWeights whole(weight.transpose(0, 1), bias);
+  const std::vector<LinearWeights> parts = whole.split(3);
+  EXPECT_EQ(joined(parts).size(), 1U);
+  EXPECT_EQ(joined({parts[1], parts[2]}).size(), 1U);
+  EXPECT_EQ(joined({parts[1], parts[0]}).size(), 2U);
+  EXPECT_EQ(joined({parts[0], whole.split(3)[1]}).size(), 2U) << "of another splitting";
+  expect_same_bits(Linear::stacked(parts)(x), Linear(whole)(x), "y");
+  expect_same_bits(Linear::stacked({parts[1], parts[2]})(x), Linear(whole)(x).slice(1, 30, 90),
+                   "two of them");
+  backward(Linear(whole)(x), dy);
+  const Tensor dw = gradient(weight), db = gradient(bias);
+  clear_gradient(weight);
+  clear_gradient(bias);
+  backward(Linear::stacked(parts)(x), dy);
+  expect_same_bits(gradient(weight), dw, "dw");
+  expect_same_bits(gradient(bias), db, "db");
+}
+
 TEST(TrainedFeedForward, FrozenOnesPassGradientsOn) {
   const LinearWeights first(random_tensor({130, 48}, 1), random_tensor({130}, 2), true);
   const LinearWeights second(random_tensor({48, 130}, 3), random_tensor({48}, 4), true);

@@ -453,6 +453,11 @@ TEST(AttentionBackwardErrors, SayWhatWasNeededAndFound) {
             "attention_backward: dt5_table is wanted but the options have no relative");
   EXPECT_EQ(backward(out.y, out.lse, dy, {.sinks = true}),
             "attention_backward: dsinks is wanted but the options have no sinks");
+  const Tensor dq = random_tensor(c.q.shape(), 3);
+  EXPECT_EQ(backward(out.y, out.lse, dy, {.places = {dq}}),
+            "attention_backward: needed places for dq, dk and dv, all wanted, or none, found 1");
+  EXPECT_EQ(backward(out.y, out.lse, dy, {.places = {dq, dq, dq}}),
+            "attention_backward: dk must be [B=2, G=2, S=6, D=8] but is [2, 4, 5, 8]; G is 2 in k");
 }
 
 }  // namespace

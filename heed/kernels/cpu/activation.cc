@@ -27,6 +27,8 @@ HWY_INLINE Logistic logistic(Floats d, FloatVector z) {
   return {hn::IfThenElse(hn::Lt(z, hn::Zero(d)), tail, inverse), hn::Mul(tail, inverse)};
 }
 
+HWY_INLINE FloatVector sigmoid_slope(Floats d, FloatVector x) { return logistic(d, x).slope; }
+
 /// Phi(x) + x phi(x).
 HWY_INLINE FloatVector gelu_slope(Floats d, FloatVector x) {
   const NormalTail t = normal_tail(d, x);
@@ -49,18 +51,34 @@ HWY_INLINE FloatVector within_100(Floats d, FloatVector x) {
   return at_most(hn::Set(d, 100.0f), at_least(hn::Set(d, -100.0f), x));
 }
 
+// activate()'s bits, by the logistic function of the same number as the slope: where the two bounds
+// differ, beyond 100, e^-|z| is lost beside 1 in both.
+HWY_INLINE FloatVector silu_beside_slope(Floats d, FloatVector x) {
+  return times_sigmoid(d, at_least(hn::Set(d, -100.0f), x), within_100(d, x));
+}
+
 HWY_INLINE FloatVector silu_slope(Floats d, FloatVector x) {
   const FloatVector z = within_100(d, x);
   return times_sigmoid_slope(d, z, z, hn::Set(d, 1.0f));
 }
 
+/// 2 sqrt(2 / pi) (z + 0.044715 z^3).
+HWY_INLINE FloatVector gelu_tanh_argument(Floats d, FloatVector z) {
+  const FloatVector factor =
+      hn::MulAdd(hn::Mul(z, z), hn::Set(d, 0x1.2444f2p-4f), hn::Set(d, 0x1.988454p0f));
+  return hn::Mul(z, factor);
+}
+
+HWY_INLINE FloatVector gelu_tanh_beside_slope(Floats d, FloatVector x) {
+  return times_sigmoid(d, at_least(hn::Set(d, -100.0f), x),
+                       gelu_tanh_argument(d, within_100(d, x)));
+}
+
 HWY_INLINE FloatVector gelu_tanh_slope(Floats d, FloatVector x) {
   const FloatVector z = within_100(d, x);
-  const FloatVector square = hn::Mul(z, z);
-  const FloatVector line = hn::Set(d, 0x1.988454p0f);  // 2 sqrt(2 / pi)
-  const FloatVector factor = hn::MulAdd(square, hn::Set(d, 0x1.2444f2p-4f), line);
-  const FloatVector slope = hn::MulAdd(square, hn::Set(d, 0x1.b6676cp-3f), line);
-  return times_sigmoid_slope(d, z, hn::Mul(z, factor), slope);
+  const FloatVector slope =
+      hn::MulAdd(hn::Mul(z, z), hn::Set(d, 0x1.b6676cp-3f), hn::Set(d, 0x1.988454p0f));
+  return times_sigmoid_slope(d, z, gelu_tanh_argument(d, z), slope);
 }
 
 /// 1 - tanh(x)^2 = 4 s (1 - s) of s(2x).
@@ -68,41 +86,56 @@ HWY_INLINE FloatVector tanh_slope(Floats d, FloatVector x) {
   return hn::Mul(hn::Set(d, 4.0f), logistic(d, hn::Add(x, x)).slope);
 }
 
-/// dz = da f(z).
-template <class F>
-HWY_INLINE void chain(const float* z, const float* da, float* dz, int64_t n, const F& f) {
-  const Floats d;
-  for_vectors(n, [&](int64_t i, int64_t lanes) HWY_ATTR {
-    const FloatVector slope = f(load(d, z + i, lanes));
-    store(d, hn::Mul(load(d, da + i, lanes), slope), dz + i, lanes);
-  });
+HWY_INLINE FloatVector relu_slope(Floats d, FloatVector x) {
+  return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), hn::Set(d, 1.0f));
 }
+
+/// What backward reads and writes.
+struct Chain {
+  const float *z, *da;
+  float *dz, *a;
+  int64_t n;
+
+  /// dz = da slope(z); a = value(z) where it is wanted.
+  template <class Slope, class Value>
+  HWY_INLINE void run(const Slope& slope, const Value& value) const {
+    const Floats d;
+    for_vectors(n, [&](int64_t i, int64_t lanes) HWY_ATTR {
+      const FloatVector x = load(d, z + i, lanes);
+      const FloatVector dx = hn::Mul(load(d, da + i, lanes), slope(d, x));
+      if (a != nullptr) store(d, value(d, x), a + i, lanes);
+      store(d, dx, dz + i, lanes);
+    });
+  }
+};
+
+#define HEED_OF(f) [](Floats d, FloatVector x) HWY_ATTR { return f(d, x); }
 
 }  // namespace
 
-void activate_backward(Activation activation, const float* z, const float* da, float* dz,
-                       int64_t n) {
-  const Floats d;
+void activate_backward(Activation activation, const float* z, const float* da, float* dz, int64_t n,
+                       float* a) {
+  const Chain chain{z, da, dz, a, n};
   switch (activation) {
     case Activation::none:
+      if (a != nullptr && a != z) std::copy_n(z, n, a);
       if (da != dz) std::copy_n(da, n, dz);
       return;
     case Activation::relu:
-      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR {
-        return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), hn::Set(d, 1.0f));
-      });
+      return chain.run(HEED_OF(relu_slope), HEED_OF(relu));
     case Activation::gelu:
-      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return gelu_slope(d, x); });
+      return chain.run(HEED_OF(gelu_slope), HEED_OF(gelu));
     case Activation::gelu_tanh:
-      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return gelu_tanh_slope(d, x); });
+      return chain.run(HEED_OF(gelu_tanh_slope), HEED_OF(gelu_tanh_beside_slope));
     case Activation::silu:
-      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return silu_slope(d, x); });
+      return chain.run(HEED_OF(silu_slope), HEED_OF(silu_beside_slope));
     case Activation::tanh:
-      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return tanh_slope(d, x); });
+      return chain.run(HEED_OF(tanh_slope), HEED_OF(tanh));
     case Activation::sigmoid:
-      return chain(z, da, dz, n, [d](FloatVector x) HWY_ATTR { return logistic(d, x).slope; });
+      return chain.run(HEED_OF(sigmoid_slope), HEED_OF(sigmoid));
   }
 }
+#undef HEED_OF
 
 void activate(Activation activation, const float* x, float* y, int64_t n) {
   if (activation == Activation::none && x != y) std::copy_n(x, n, y);
@@ -120,10 +153,10 @@ void activate(Activation activation, const float* x, float* y, int64_t n) {
   HEED_DISPATCH(activate)(activation, x, y, n);
 }
 
-void activate_backward(Activation activation, const float* z, const float* da, float* dz,
-                       int64_t n) {
-  if (active_isa() == Isa::reference) return ref::activate_backward(activation, z, da, dz, n);
-  HEED_DISPATCH(activate_backward)(activation, z, da, dz, n);
+void activate_backward(Activation activation, const float* z, const float* da, float* dz, int64_t n,
+                       float* a) {
+  if (active_isa() == Isa::reference) return ref::activate_backward(activation, z, da, dz, n, a);
+  HEED_DISPATCH(activate_backward)(activation, z, da, dz, n, a);
 }
 
 }  // namespace heed::kernels

@@ -94,7 +94,9 @@ HWY_NOINLINE void multiply(const Tile& tile) {
   const Floats d;
   FloatVector sums[kRows][kVectors];
   const Inputs<kRows, kDown> x(tile);
+  HEED_UNROLL
   for (int r = 0; r < kRows; ++r) {
+    HEED_UNROLL
     for (int v = 0; v < kVectors; ++v) {
       const float* y = tile.y + r * tile.y_stride + v * kLanes;
       // y comes from memory in the end: asked for now, it is there when the sums are done
@@ -111,21 +113,31 @@ HWY_NOINLINE void multiply(const Tile& tile) {
     const int64_t end = std::min(begin + kEvery, tile.inputs);
     for (int64_t k = begin; k < end; ++k, weights += kPanel) {
       FloatVector w[kVectors];
+      HEED_UNROLL
       for (int v = 0; v < kVectors; ++v) w[v] = hn::Load(d, weights + v * kLanes);
+      HEED_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const FloatVector input = hn::Set(d, x.at(r, k));
+        HEED_UNROLL
         for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(input, w[v], sums[r][v]);
       }
     }
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) {
-      float* y = tile.y + r * tile.y_stride + v * kLanes;
-      const int64_t n = kFull ? kLanes : columns_of(tile, v);
-      if (tile.adds) sums[r][v] = hn::Add(sums[r][v], load(d, y, n));
-      if (tile.bias != nullptr) {
-        sums[r][v] = hn::Add(sums[r][v], hn::Load(d, tile.bias + v * kLanes));
-      }
+  // Both loops are unrolled here too, or the compiler keeps the sums in memory from the first to
+  // the last; what the stores might change as it sees it is read before them.
+  const bool adds = tile.adds;
+  const float* const bias = tile.bias;
+  float* const to = tile.y;
+  const int64_t stride = tile.y_stride, columns = tile.columns;
+  HEED_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t n = kFull ? kLanes : std::clamp<int64_t>(columns - v * kLanes, 0, kLanes);
+    const FloatVector shift = bias == nullptr ? hn::Zero(d) : hn::Load(d, bias + v * kLanes);
+    HEED_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      float* const y = to + r * stride + v * kLanes;
+      if (adds) sums[r][v] = hn::Add(sums[r][v], load(d, y, n));
+      if (bias != nullptr) sums[r][v] = hn::Add(sums[r][v], shift);
       store(d, sums[r][v], y, n);
     }
   }

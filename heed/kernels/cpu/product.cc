@@ -193,6 +193,34 @@ void multiply_panel(const ProductTask& task, const Block& block, const Rows& fro
   }
 }
 
+/// column_sums of kVectors of columns, or of the first `lanes` < kLanes of one.
+template <int kVectors>
+HWY_INLINE void sum_columns(const float* x, int64_t stride, int64_t rows, int64_t lanes,
+                            bool accumulate, float* sums) {
+  constexpr int64_t kRows = 64;
+  const Floats d;
+  FloatVector all[kVectors];
+  HEED_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    all[v] = accumulate ? load(d, sums + v * kLanes, lanes) : hn::Zero(d);
+  }
+  for (int64_t begin = 0; begin < rows; begin += kRows) {
+    FloatVector part[kVectors];
+    HEED_UNROLL
+    for (int v = 0; v < kVectors; ++v) part[v] = hn::Zero(d);
+    for (int64_t row = begin; row < std::min(begin + kRows, rows); ++row) {
+      HEED_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        part[v] = hn::Add(part[v], load(d, x + row * stride + v * kLanes, lanes));
+      }
+    }
+    HEED_UNROLL
+    for (int v = 0; v < kVectors; ++v) all[v] = hn::Add(all[v], part[v]);
+  }
+  HEED_UNROLL
+  for (int v = 0; v < kVectors; ++v) store(d, all[v], sums + v * kLanes, lanes);
+}
+
 }  // namespace
 
 void product(const ProductTask& task) {
@@ -222,19 +250,15 @@ void product(const ProductTask& task) {
 
 void column_sums(const float* x, int64_t stride, int64_t rows, int64_t columns, bool accumulate,
                  float* sums) {
-  constexpr int64_t kRows = 64;
-  const Floats d;
-  for_vectors(columns, [&](int64_t column, int64_t n) HWY_ATTR {
-    FloatVector sum = accumulate ? load(d, sums + column, n) : hn::Zero(d);
-    for (int64_t begin = 0; begin < rows; begin += kRows) {
-      FloatVector part = hn::Zero(d);
-      for (int64_t row = begin; row < std::min(begin + kRows, rows); ++row) {
-        part = hn::Add(part, load(d, x + row * stride + column, n));
-      }
-      sum = hn::Add(sum, part);
-    }
-    store(d, sum, sums + column, n);
-  });
+  constexpr int64_t kTogether = 4 * kLanes;  // a sum waits for itself, but not for its neighbours
+  int64_t column = 0;
+  for (; column + kTogether <= columns; column += kTogether) {
+    sum_columns<4>(x + column, stride, rows, kLanes, accumulate, sums + column);
+  }
+  for (; column < columns; column += kLanes) {
+    sum_columns<1>(x + column, stride, rows, std::min(kLanes, columns - column), accumulate,
+                   sums + column);
+  }
 }
 
 }  // namespace heed::kernels::HWY_NAMESPACE

@@ -92,9 +92,13 @@ void activate(Activation activation, const float* x, float* y, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(apply(activation, x[i]));
 }
 
-void activate_backward(Activation activation, const float* z, const float* da, float* dz,
-                       int64_t n) {
-  for (int64_t i = 0; i < n; ++i) dz[i] = static_cast<float>(da[i] * slope(activation, z[i]));
+void activate_backward(Activation activation, const float* z, const float* da, float* dz, int64_t n,
+                       float* a) {
+  for (int64_t i = 0; i < n; ++i) {
+    const double x = z[i];
+    dz[i] = static_cast<float>(da[i] * slope(activation, x));
+    if (a != nullptr) a[i] = static_cast<float>(apply(activation, x));
+  }
 }
 
 }  // namespace heed::kernels::ref
