@@ -1,0 +1,94 @@
+// Scores of one query a head: q . k, summed over the lanes. Included once for each Highway target.
+#if defined(HEED_KERNELS_CPU_ATTENTION_DECODE_SCORES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HEED_KERNELS_CPU_ATTENTION_DECODE_SCORES_INL_H_
+#undef HEED_KERNELS_CPU_ATTENTION_DECODE_SCORES_INL_H_
+#else
+#define HEED_KERNELS_CPU_ATTENTION_DECODE_SCORES_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#include "heed/kernels/cpu/attention_decode_rows-inl.h"
+#include "heed/kernels/cpu/targets.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace heed::kernels::HWY_NAMESPACE {
+namespace {
+
+void take_queries(const Group& group) {
+  const AttentionProblem& problem = group.problem;
+  std::fill_n(group.q, group.heads * rounded(problem.head_dim), 0.0F);
+  for (int64_t i = 0; i < group.heads; ++i) {
+    for (int64_t d = 0; d < problem.head_dim; ++d) {
+      group.q_row(i)[place_of(problem.k.element, d)] =
+          problem.q.value(group.b, group.head(i), 0, d) * problem.scale;
+    }
+  }
+}
+
+/// The four sums over the lanes, in an order that the number of lanes fixes.
+HWY_INLINE void store_sums(const Vector (&x)[kKeys], float* to) {
+  const Floats f;
+  const hn::Repartition<double, Floats> pair;
+  const hn::Full128<float> block;
+  const auto halves = [&](Vector a, Vector b) HWY_ATTR {
+    return hn::BitCast(pair, hn::Add(hn::InterleaveLower(f, a, b), hn::InterleaveUpper(f, a, b)));
+  };
+  const auto ab = halves(x[0], x[1]);
+  const auto cd = halves(x[2], x[3]);
+  const Vector sums = hn::Add(hn::BitCast(f, hn::InterleaveLower(pair, ab, cd)),
+                              hn::BitCast(f, hn::InterleaveUpper(pair, ab, cd)));
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(sums, f, lanes);
+  auto sum = hn::Load(block, lanes);
+  for (int64_t i = 4; i < kLanes; i += 4) sum = hn::Add(sum, hn::Load(block, lanes + i));
+  hn::StoreU(sum, block, to);
+}
+
+/// scores[head][key] for kHeads heads from `first` on and kKeys keys.
+template <Element kElement, int kHeads>
+HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key, float* scores) {
+  const std::byte* rows[kKeys];
+  const std::byte* next[kKeys];
+  for (int64_t s = 0; s < kKeys; ++s) {
+    rows[s] = group.keys[key + s] + group.key_offset;
+    next[s] = group.keys[key + s + group.keys_ahead] + group.key_offset;
+  }
+  const bool fetch = first == 0;  // the other heads find them near
+  const Floats f;
+  Vector sums[kHeads][kKeys];
+  HEED_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    HEED_UNROLL
+    for (int s = 0; s < kKeys; ++s) sums[h][s] = hn::Zero(f);
+  }
+  const float* q = group.q_row(first);
+  const int64_t pitch = rounded(group.problem.head_dim);
+  for_pairs(group.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
+    Pair keys[kKeys] = {};
+    HEED_UNROLL
+    for (int s = 0; s < kKeys; ++s) {
+      if (fetch) fetch_pair<kElement>(group, next[s], d);
+      keys[s] = load_pair<kElement>(rows[s], d, n);
+    }
+    HEED_UNROLL
+    for (int h = 0; h < kHeads; ++h) {
+      const Vector a = hn::Load(f, q + h * pitch + d);
+      const Vector b = hn::Load(f, q + h * pitch + d + kLanes);
+      HEED_UNROLL
+      for (int s = 0; s < kKeys; ++s) {
+        sums[h][s] = hn::MulAdd(b, keys[s].b, hn::MulAdd(a, keys[s].a, sums[h][s]));
+      }
+    }
+  });
+  for (int h = 0; h < kHeads; ++h) store_sums(sums[h], scores + h * kAttentionChunk);
+}
+
+}  // namespace
+}  // namespace heed::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
