@@ -49,7 +49,9 @@ void decode(const AttentionProblem& problem, int64_t batch) {
 
 void decode_parts(const AttentionPlan& plan) {
   for (const AttentionPlan::Part& part : plan.parts()) {
-    if (kernels::attention_decodes(part.problem)) decode(part.problem, part.batch);
+    if (part.batch > 0 && kernels::attention_decodes(part.problem)) {
+      decode(part.problem, part.batch);
+    }
   }
 }
 

@@ -261,6 +261,8 @@ TEST_P(Attention, EmptyInputs) {
                       Tensor::empty({1, 2, 5, 6}))
                 .shape(),
             (Shape{1, 2, 0, 6}));
+  const Tensor none = Tensor::empty({0, 5, 2, 4}).transpose(1, 2);  // heads side by side
+  EXPECT_EQ(attention(Tensor::empty({0, 4, 1, 4}), none, none).shape(), (Shape{0, 4, 1, 4}));
   const AttentionOutputs out =
       attention_outputs(random_tensor({1, 2, 3, 4}, 1), Tensor::empty({1, 2, 0, 4}),
                         Tensor::empty({1, 2, 0, 6}), {}, {.lse = true, .weights = true});
