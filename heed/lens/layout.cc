@@ -20,6 +20,7 @@ constexpr double kReadableCell = 8;    // below, maps of other sizes have cells 
 constexpr double kLeastSlot = 200;     // points across for these
 constexpr double kOneMap = 600;        // points a map alone may take
 constexpr double kPageWidth = 1320;    // points that several maps share
+constexpr double kGridGap = 10;        // points between many maps
 constexpr double kSmallestLabel = 8;   // font size still read with ease
 constexpr double kLargestLabel = 12;
 constexpr int64_t kMostCells = 2048;     // a side of one map
@@ -47,6 +48,7 @@ class Measuring {
   Layout run() {
     count();
     choose_cells();
+    measure_titles();
     choose_labels();
     place_panels();
     place_page();
@@ -61,6 +63,7 @@ class Measuring {
                : maps <= 3          ? std::max<int64_t>(maps, 1)
                                     : static_cast<int64_t>(std::ceil(std::sqrt(1.5 * maps)));
     columns_ = std::min(columns_, std::max<int64_t>(maps, 1));
+    out_.title_size = many_ ? 9 : 12;
     for (const HeatMap& map : picture_.maps) {
       Panel panel;
       panel.map = &map;
@@ -87,18 +90,28 @@ class Measuring {
 
   std::string title_of(const Panel& panel, double room) const {
     const Measure width = measure(out_.title_size, true);
-    std::string range;
-    if (titles_have_ranges()) {
-      range = fmt::format("{}{:.3g} to {:.3g}", panel.map->title.empty() ? "" : ", ",
-                          panel.range.lowest, panel.range.highest);
+    const std::string title = clean_label(panel.map->title);
+    if (!titles_have_ranges()) return shorten(title, room, width);
+    const std::string range =
+        fmt::format("{:.3g} to {:.3g}", panel.range.lowest, panel.range.highest);
+    const std::string name = shorten(title, room - width(", " + range), width);
+    return name.empty() ? shorten(range, room, width) : name + ", " + range;
+  }
+
+  /// What the longest title of many maps takes: small maps have room for it too.
+  void measure_titles() {
+    if (!many_) return;
+    const double most = kPageWidth / static_cast<double>(columns_) - kGridGap;
+    for (const Panel& panel : out_.panels) {
+      title_room_ = std::max(title_room_, text_width(title_of(panel, most), out_.title_size, true));
     }
-    return shorten(clean_label(panel.map->title), room - width(range), width) + range;
   }
 
   /// The side that so many cells can have.
   double fitting_cell(int64_t rows, int64_t columns) const {
     const double width =
-        columns_ == 1 ? kOneMap : kPageWidth / static_cast<double>(columns_) - (many_ ? 10 : 110);
+        columns_ == 1 ? kOneMap
+                      : kPageWidth / static_cast<double>(columns_) - (many_ ? kGridGap : 110);
     const double largest = many_ ? 20 : kLargestCell;
     const double fit = std::min(width / static_cast<double>(std::max<int64_t>(columns, 1)),
                                 kOneMap / static_cast<double>(std::max<int64_t>(rows, 1)));
@@ -113,14 +126,13 @@ class Measuring {
     }
   }
 
-  /// What a panel's cells may take across.
+  /// What a panel's cells and title may take across.
   double slot_width(const Panel& panel) const {
     if (panel.cell != common_cell_) return std::max(panel.width(), kLeastSlot);
-    return common_cell_ * static_cast<double>(cells_);
+    return std::max(common_cell_ * static_cast<double>(cells_), title_room_);
   }
 
   void choose_labels() {
-    out_.title_size = many_ ? 9 : 12;
     for (Panel& panel : out_.panels) {
       panel.label_size = std::clamp(panel.cell * 0.6, kSmallestLabel, kLargestLabel);
       panel.label_step =
@@ -173,7 +185,7 @@ class Measuring {
     const bool legends = !out_.shared_legend && !many_;
     const double legend = kLegendGap + kLegendBar + kLegendNumbers;
     const double after = legends ? std::max(overhang_, legend) : overhang_;
-    const double gap = many_ ? 10 : 28;
+    const double gap = many_ ? kGridGap : 28;
     title_wrapped();
     const double top = kMargin + static_cast<double>(out_.title.size()) * kTitleLine +
                        (out_.title.empty() ? 0 : 8);
@@ -265,6 +277,7 @@ class Measuring {
   bool row_axis_ = false;
   bool column_axis_ = false;
   double common_cell_ = 0;
+  double title_room_ = 0;
   double row_label_ = 0;
   double column_space_ = 0;
   double overhang_ = 0;

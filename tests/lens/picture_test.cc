@@ -8,6 +8,7 @@
 
 #include "heed/base/file.h"
 #include "heed/io/npy.h"
+#include "heed/lens/canvas.h"
 #include "heed/lens/colors.h"
 #include "heed/lens/layout.h"
 #include "tests/expect_error.h"
@@ -204,6 +205,25 @@ TEST(Layout, ManyMapsWithoutACommonLegendSayTheirRanges) {
   picture.maps[1].title = "entropy";
   picture.maps[1].highest = 1.987f;
   EXPECT_NE(lay_out(picture).panels[1].title.find("0 to 1.99"), std::string::npos);
+}
+
+TEST(Layout, ManySmallMapsHaveRoomForTheirTitles) {
+  Picture picture = sample_picture(8, 3, 3);
+  for (size_t i = 0; i < picture.maps.size(); ++i) {
+    picture.maps[i].title = fmt::format("batch row 0, head {}: weights", i);
+    picture.maps[i].highest = 0.1f * static_cast<float>(i + 1);
+  }
+  const Layout layout = lay_out(picture);
+  for (size_t i = 0; i < layout.panels.size(); ++i) {
+    const Panel& panel = layout.panels[i];
+    EXPECT_EQ(panel.title, fmt::format("{}, 0 to {:.1f}", picture.maps[i].title, 0.1 * (i + 1.0)));
+    const double end = panel.x + text_width(panel.title, layout.title_size, true);
+    EXPECT_LE(end, layout.width);
+    if (i + 1 == layout.panels.size() || layout.panels[i + 1].y > panel.y) continue;
+    EXPECT_GE(layout.panels[i + 1].x, end) << i;
+  }
+  for (HeatMap& map : picture.maps) map.title.clear();
+  EXPECT_EQ(lay_out(picture).panels[1].title, "0 to 0.2");
 }
 
 TEST(Layout, RangesComeFromFiniteValues) {
