@@ -132,9 +132,12 @@ bool sees_by_length(const AttentionOptions& options) {
 int64_t rows_alike(const Tensor& q, const KvPages& pages, const AttentionOptions& options) {
   const Tensor& table = pages.table;
   const std::vector<int64_t>& lengths = options.mask.lengths();
+  // What cannot be goes on as it was given, to be refused: three heads are no multiple of two, but
+  // those of two rows are.
+  const int64_t kv_heads = pages.k.rank() == 4 ? pages.k.size(1) : 0;
   if (q.rank() != 4 || table.rank() != 2 || table.dtype() != DType::i32 || q.size(2) != 1 ||
-      table.size(0) != q.size(0) || !sees_by_length(options) ||
-      (lengths.size() > 1 && std::ssize(lengths) != q.size(0))) {
+      table.size(0) != q.size(0) || !sees_by_length(options) || kv_heads == 0 ||
+      q.size(1) % kv_heads != 0 || (lengths.size() > 1 && std::ssize(lengths) != q.size(0))) {
     return 1;
   }
   const auto alike = [&](int64_t a, int64_t b) {

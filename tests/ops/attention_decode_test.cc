@@ -10,6 +10,7 @@
 #include "heed/base/parallel.h"
 #include "heed/kernels/dispatch.h"
 #include "heed/ops/attention.h"
+#include "tests/expect_error.h"
 #include "tests/golden.h"
 #include "tests/random_tensor.h"
 
@@ -196,6 +197,16 @@ TEST_P(Decode, PagesEqualContiguous) {
   const Tensor paged = attention(q, KvPages{k, v, table}, options);
   const Tensor flat = attention(q, gather(k), gather(v), options);
   expect_same_bits(paged, flat, "y");
+  const auto by_token = [](const Tensor& pages) {  // the heads of a token side by side
+    return pages.transpose(1, 2).contiguous().transpose(1, 2);
+  };
+  const int before = num_threads();
+  for (const int threads : {1, 3}) {
+    set_num_threads(threads);
+    expect_same_bits(attention(q, KvPages{by_token(k), by_token(v), table}, options), flat,
+                     "by token");
+  }
+  set_num_threads(before);
 }
 
 TEST_P(Decode, RowsThatReadTheSamePagesAreAsAlone) {
@@ -216,6 +227,15 @@ TEST_P(Decode, RowsThatReadTheSamePagesAreAsAlone) {
                        "row " + std::to_string(b));
     }
   }
+}
+
+TEST_P(Decode, HeadsThatCannotShareAreRefusedWhateverRowsReadTheSamePages) {
+  const KvPages pages{random({1, 2, 30, 16}, 2), random({1, 2, 30, 16}, 3),
+                      Tensor::from<int32_t>({0, 0}, {2, 1})};
+  expect_error(ErrorCode::invalid_argument,
+               {"H must be a multiple of G but q has H=3 heads and k has G=2"}, [&] {
+                 attention(random({2, 3, 1, 16}, 1), pages);
+               });
 }
 
 INSTANTIATE_TEST_SUITE_P(, Decode, ::testing::ValuesIn(kernels::available_isas()),
