@@ -55,7 +55,8 @@ void check_files(const Options& options) {
         std::pair("--weights", options.weights), std::pair("--scores", options.scores),
         std::pair("--save", options.save), std::pair("--grads", options.grads)}) {
     if (file.empty()) continue;
-    const auto [before, is_new] = written.emplace(file, option);
+    const std::string place = absolute_path(file).lexically_normal().string();
+    const auto [before, is_new] = written.emplace(place, option);
     if (is_new) continue;
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("{} and {}: needed a file each, found {} for both", before->second,

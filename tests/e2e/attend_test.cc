@@ -365,6 +365,8 @@ TEST_F(Attend, RefusesOptionsThatCannotBe) {
   expect_fault({"--report-nothing"}, "there is no option '--report-nothing'");
   expect_fault({"--y", "same.npy", "--lse", "same.npy"},
                "--y and --lse: needed a file each, found");
+  expect_fault({"--weights", "same.npy", "--scores", "./same.npy"},
+               "--weights and --scores: needed a file each, found");
 }
 
 TEST_F(Attend, RefusesArraysThatCannotBe) {
