@@ -160,6 +160,13 @@ TEST_P(Decode, HeadsSideBySideHaveTheBitsOfHeadsApart) {
   }
 }
 
+TEST_P(Decode, HeadsThatAreOneInMemoryHaveTheBitsOfCopies) {
+  const Tensor q = random({2, 6, 1, 40}, 1);
+  const Tensor k = random({2, 1, 300, 40}, 2).expand({2, 3, 300, 40});
+  const Tensor v = random({2, 1, 300, 24}, 3).expand({2, 3, 300, 24});
+  expect_same_bits(attention(q, k, v), attention(q, k.contiguous(), v.contiguous()), "y");
+}
+
 TEST_P(Decode, HiddenKeysHaveNoEffectWhateverTheyHold) {
   const Tensor q = random({1, 2, 1, 16}, 1);
   const Tensor k = random({1, 1, 40, 16}, 2);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <random>
 
+#include "heed/base/cancel.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/attention_report.h"
 #include "tests/expect_error.h"
@@ -186,6 +187,23 @@ TEST(AttentionDivergence, SameBitsAtAnyThreadCount) {
   set_num_threads(before);
 }
 
+TEST(AttentionDivergence, TellsHowFarItIsAndStopsWhenAsked) {
+  const Tensor q = random_tensor({1, 2, 700, 4}, 1);
+  const Tensor lse = attention_outputs(q, q, q, {}, {.lse = true}).lse;
+  int64_t last = 0, all = 0;
+  const Progress progress = [&](int64_t done, int64_t total) {
+    EXPECT_GE(done, last);
+    last = done;
+    all = total;
+  };
+  attention_divergence({q, q, lse}, {q, q, lse}, 0, progress);
+  EXPECT_GT(all, 0);
+  EXPECT_EQ(last, all);
+  request_cancel();
+  expect_error(ErrorCode::cancelled, {}, [&] { attention_divergence({q, q, lse}, {q, q, lse}); });
+  clear_cancel();
+}
+
 TEST(AttentionDivergence, RefusesRunsOfDifferentSizes) {
   const Tensor q = random_tensor({1, 2, 5, 4}, 1);
   const Tensor lse = attention_outputs(q, q, q, {}, {.lse = true}).lse;
@@ -196,6 +214,12 @@ TEST(AttentionDivergence, RefusesRunsOfDifferentSizes) {
   });
   expect_error(ErrorCode::invalid_argument, {"map must be in [0, 1024]", "2000"}, [&] {
     attention_divergence({q, q, lse, {}}, {q, q, lse, {}}, 2000);
+  });
+  expect_error(ErrorCode::invalid_argument, {"lse must be [B=1, H=2, T=5]", "[1, 2, 4]"}, [&] {
+    attention_divergence({q, q, lse}, {q, q, lse.slice(2, 0, 4)});
+  });
+  expect_error(ErrorCode::invalid_argument, {"lse must be contiguous; call contiguous()"}, [&] {
+    attention_tile(q, q, Tensor::full({1}, 0).expand({1, 2, 5}), {}, {0, 1}, {0, 1});
   });
 }
 
