@@ -68,6 +68,7 @@ TrainingState load_checkpoint(const std::filesystem::path& folder);
 
 /// Error invalid_argument if a checkpoint's `run` differs from the run that wants to go on, naming
 /// what changed, each with both values: "resume: data.bytes is 120 now and was 100 in ...".
+/// What tokenizer_config.json says beside a tokenizer.json makes no difference.
 void check_same_run(const Json& now, const Json& saved, const std::string& where);
 
 /// {"bytes": N, "crc32c": "1a2b3c4d"} of a file: what `run` keeps of data.

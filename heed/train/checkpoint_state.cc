@@ -99,6 +99,16 @@ void compare(const Json& now, const Json& saved, const std::string& path,
   }
 }
 
+/// What runs are compared by. Beside a tokenizer.json nothing in tokenizer_config.json decides how
+/// texts are cut, and what Heed writes there of one that it learnt may change from version to
+/// version.
+Json compared(Json run) {
+  if (!run.is_object() || !run.contains("tokenizer")) return run;
+  Json& tokenizer = run["tokenizer"];
+  if (tokenizer.contains("tokenizer.json")) tokenizer.erase("tokenizer_config.json");
+  return run;
+}
+
 }  // namespace
 
 namespace internal {
@@ -146,7 +156,7 @@ TrainingState load_checkpoint(const fs::path& folder) {
 
 void check_same_run(const Json& now, const Json& saved, const std::string& where) {
   std::vector<std::string> differences;
-  Json rest_now = now, rest_saved = saved;
+  Json rest_now = compared(now), rest_saved = compared(saved);
   if (now.is_object() && saved.is_object()) {  // what config and so on follow from is told first
     for (const char* name : {"settings", "data", "validation", "model"}) {
       compare(now.value(name, Json()), saved.value(name, Json()), name, differences);

@@ -219,6 +219,21 @@ TEST(Checkpoint, SaysWhatChangedBetweenRuns) {
                [&] { check_same_run(now, saved, "here"); });
 }
 
+TEST(Checkpoint, WhatIsToldOfATokenizerBesideItsFileMayChange) {
+  const Json saved{{"tokenizer", {{"tokenizer.json", 1}, {"tokenizer_config.json", 2}}}};
+  Json now = saved;
+  now["tokenizer"]["tokenizer_config.json"] = 3;
+  check_same_run(now, saved, "here");
+  now["tokenizer"]["tokenizer.json"] = 4;
+  expect_error(ErrorCode::invalid_argument, {"tokenizer.tokenizer.json is 4 now and was 1;"},
+               [&] { check_same_run(now, saved, "here"); });
+  const Json of_config{{"tokenizer", {{"vocab.txt", 1}, {"tokenizer_config.json", 2}}}};
+  Json changed = of_config;
+  changed["tokenizer"]["tokenizer_config.json"] = 3;
+  expect_error(ErrorCode::invalid_argument, {"tokenizer_config.json is 3 now and was 2"},
+               [&] { check_same_run(changed, of_config, "here"); });
+}
+
 TEST(Checkpoint, DescribesAFileByItsContent) {
   const TemporaryFolder folder;
   write_file(folder / "data", "123456789");
