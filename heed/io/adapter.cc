@@ -1,6 +1,7 @@
 #include "heed/io/adapter.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "heed/base/error.h"
@@ -8,7 +9,6 @@
 #include "heed/base/parallel.h"
 #include "heed/base/paths.h"
 #include "heed/io/hub.h"
-#include "heed/io/json.h"
 
 namespace heed {
 namespace {
@@ -19,6 +19,18 @@ constexpr const char* kConfig = "adapter_config.json";
 constexpr const char* kWeights = "adapter_model.safetensors";
 constexpr std::string_view kBefore = "base_model.model.";
 constexpr std::string_view kWeight = ".weight";
+
+/// What PEFT computes otherwise than W + factor B A where it is set.
+constexpr std::array<const char*, 10> kNotPlain = {"use_dora",          "use_qalora",
+                                                   "use_bdlora",        "alora_invocation_tokens",
+                                                   "arrow_config",      "kasa_config",
+                                                   "monteclora_config", "velora_config",
+                                                   "alpha_pattern",     "trainable_token_indices"};
+
+/// Starts that leave the base model's weights as they are; the others ("pissa") take B A from them.
+constexpr std::array<std::string_view, 3> kPlainStarts = {"gaussian", "orthogonal", "eva"};
+
+bool is_set(const Json& field) { return !field.is_null() && field != false && !field.empty(); }
 
 Json read_config(const fs::path& folder) {
   Json config = read_json(folder / kConfig);
@@ -73,11 +85,22 @@ fs::path model_file(const fs::path& folder, const std::string& name) {
   return adapter_base(folder) / name;
 }
 
+bool is_conv1d(std::string_view product) {
+  return product.substr(product.rfind('.') + 1).starts_with("c_");
+}
+
 namespace internal {
 
 Adapter::Adapter(const fs::path& folder)
     : file_(Checkpoint::open(folder / kWeights)), where_(folder.string()) {
   const Json config = read_config(folder);
+  check_plain(config);
+  alpha_ = config["lora_alpha"].get<double>();
+  root_of_rank_ = config.value("use_rslora", Json(false)) == true;
+  sort_names(folder);
+}
+
+void Adapter::check_plain(const Json& config) const {
   const auto refuse = [&](const std::string& found) {
     throw Error(ErrorCode::unsupported, "adapter " + where_ + ": needed a plain LoRA, found " +
                                             printable(found) +
@@ -86,16 +109,15 @@ Adapter::Adapter(const fs::path& folder)
   };
   const Json kind = config.value("peft_type", Json("LORA"));
   if (kind != "LORA") refuse("peft_type " + kind.dump());
-  if (config.value("use_dora", Json(false)) == true) refuse("use_dora");
-  for (const char* pattern : {"rank_pattern", "alpha_pattern"}) {
-    if (!config.value(pattern, Json::object()).empty()) refuse(pattern);
+  for (const char* field : kNotPlain) {
+    if (is_set(config.value(field, Json()))) refuse(field);
+  }
+  const Json start = config.value("init_lora_weights", Json());
+  if (start.is_string() && std::ranges::count(kPlainStarts, start.get<std::string>()) == 0) {
+    refuse("init_lora_weights " + start.dump());
   }
   const Json alpha = config.value("lora_alpha", Json());
   if (!alpha.is_number()) refuse("lora_alpha " + alpha.dump());
-  alpha_ = alpha.get<double>();
-  root_of_rank_ = config.value("use_rslora", Json(false)) == true;
-  transposed_ = config.value("fan_in_fan_out", Json(false)) == true;
-  sort_names(folder);
 }
 
 void Adapter::sort_names(const fs::path& folder) {
@@ -119,13 +141,14 @@ void Adapter::sort_names(const fs::path& folder) {
                                               ", which is no low-rank update of a product");
     } else {
       cut_out(name, ".modules_to_save");
+      cut_out(name, ".base_layer");  // beside an update: the product's bias
       own_[name] = in_file;
     }
   }
 }
 
 std::string Adapter::fit(const std::map<std::string, Checkpoint::Entry>& base) {
-  std::string before;
+  std::string before, within;  // what the adapter's names begin with beyond the base's; the reverse
   std::map<std::string, std::string> fitted;
   for (const auto& [name, in_file] : products_) {
     size_t cut = 0;
@@ -145,6 +168,7 @@ std::string Adapter::fit(const std::map<std::string, Checkpoint::Entry>& base) {
       throw Error(ErrorCode::corrupt_data, "adapter " + where_ + ": its base model has no " +
                                                in_quotes(name) + ": it is for another model");
     }
+    within = longer->first.substr(0, longer->first.size() - name.size());
     fitted[longer->first] = in_file;
   }
   for (const auto& [name, in_file] : fitted) {
@@ -153,6 +177,11 @@ std::string Adapter::fit(const std::map<std::string, Checkpoint::Entry>& base) {
                                              " stands elsewhere in its base model than the others");
   }
   products_ = std::move(fitted);
+  std::map<std::string, std::string> own;
+  for (const auto& [name, in_file] : own_) {
+    own[base.contains(within + name) ? within + name : name] = in_file;
+  }
+  own_ = std::move(own);
   return before;
 }
 
@@ -166,8 +195,9 @@ Tensor Adapter::applied(const std::string& name, const Tensor& weight) const {
         .to(DType::f32);
   };
   const Tensor a = factor_of(".lora_A"), b = factor_of(".lora_B");  // [R, K], [N, R]
-  const Tensor left = (transposed_ ? a.transpose(0, 1) : b).contiguous();
-  const Tensor right = (transposed_ ? b.transpose(0, 1) : a).contiguous();
+  const bool transposed = is_conv1d(std::string_view(name).substr(0, name.rfind('.')));
+  const Tensor left = (transposed ? a.transpose(0, 1) : b).contiguous();
+  const Tensor right = (transposed ? b.transpose(0, 1) : a).contiguous();
   const bool fits = a.rank() == 2 && b.rank() == 2 && weight.rank() == 2 &&
                     left.size(1) == right.size(0) && weight.size(0) == left.size(0) &&
                     weight.size(1) == right.size(1);

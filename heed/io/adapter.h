@@ -3,8 +3,10 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "heed/io/json.h"
 #include "heed/io/safetensors.h"
 
 namespace heed {
@@ -20,6 +22,10 @@ std::filesystem::path adapter_base(const std::filesystem::path& folder);
 /// The file of a model's folder by its name ("config.json"): its own or, where the folder is an
 /// adapter's and has none, its base's. It may not be there.
 std::filesystem::path model_file(const std::filesystem::path& folder, const std::string& name);
+
+/// Whether a product's matrix is kept as [K, N]: those of GPT-2 (transformers' Conv1D),
+/// "h.0.attn.c_attn".
+bool is_conv1d(std::string_view product);
 
 namespace internal {
 
@@ -42,13 +48,13 @@ class Adapter {
   Tensor applied(const std::string& name, const Tensor& weight) const;
 
  private:
+  void check_plain(const Json& config) const;
   void sort_names(const std::filesystem::path& folder);
 
   Checkpoint file_;
   std::string where_;
   double alpha_ = 1;
   bool root_of_rank_ = false;                    // "rslora": alpha over the root of the rank
-  bool transposed_ = false;                      // weights are [K, N], as GPT-2's
   std::map<std::string, std::string> own_;       // name in the model -> name in the file
   std::map<std::string, std::string> products_;  // "h.0.attn.c_attn.weight" -> the file's, without
                                                  // ".lora_A.weight"

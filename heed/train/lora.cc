@@ -10,6 +10,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
+#include "heed/io/adapter.h"
 #include "heed/io/json.h"
 #include "heed/ops/elementwise.h"
 #include "heed/ops/linear.h"
@@ -35,20 +36,14 @@ bool ends_at(std::string_view product, std::string_view target) {
   return product.empty() || product.back() == '.';
 }
 
-/// GPT-2 keeps its matrices as [K, N].
-bool is_transposed(std::string_view product) { return last_part(product).starts_with("c_"); }
-
-/// The part of the model that a tensor is of and that no adapter is in: "classifier" of
-/// "classifier.dense.weight", "bert.pooler" of "bert.pooler.dense.weight".
-std::string module_of(const std::string& name, const std::vector<std::string>& adapters) {
-  size_t end = name.find('.');
-  const auto is_in = [&](const std::string& adapter) {
-    return adapter.starts_with(name.substr(0, end) + '.');
-  };
-  while (end != std::string::npos && std::ranges::any_of(adapters, is_in)) {
-    end = name.find('.', end + 1);
+/// The modules that PEFT is to keep beside adapters: those whose weight is saved. What is saved of
+/// others (the bias of an output that has the table's weight) PEFT puts in its place without.
+std::set<std::string> modules_of(const NamedTensors& saved) {
+  std::set<std::string> modules;
+  for (const auto& [name, tensor] : saved) {
+    if (const std::string_view module = product_of(name); !module.empty()) modules.emplace(module);
   }
-  return name.substr(0, end);
+  return modules;
 }
 
 Init start_of(std::string_view name, const Shape& shape) {
@@ -68,7 +63,7 @@ class Lora::Source : public Params::Source {
   Tensor find(const std::string& name) const override {
     if (!base_.contains(name)) return {};
     const Tensor weight = base_[name];
-    return is_target(name) && weight.rank() == 2 ? adapted(name, weight) : weight;
+    return is_target(name) ? adapted(name, weight) : weight;
   }
   Tensor create(const std::string& name, const Shape& shape) const override {
     return base_.params().tensor(name, shape);
@@ -77,32 +72,36 @@ class Lora::Source : public Params::Source {
   std::string describe() const override { return "the adapted parameters"; }
   bool in_place() const override { return true; }
 
-  bool is_target(std::string_view name) const {
+  /// Matrices that are trained whole (a new head's) get no adapter.
+  bool is_target(const std::string& name) const {
     const auto begins = [&](const std::string& start) { return name.starts_with(start); };
-    if (std::ranges::any_of(options_.freeze, begins)) return false;
-    return std::ranges::any_of(options_.targets, [&](const std::string& target) {
-      return ends_at(product_of(name), target);
-    });
+    return is_named(name) && !base_[name].traced() && std::ranges::none_of(options_.freeze, begins);
   }
-  /// As PEFT is told of them: by their ends, or where some are frozen each by its name.
+  /// As PEFT is told of them: by their ends, or where these fit other products too each by its
+  /// name.
   std::vector<std::string> target_modules() const {
-    if (options_.freeze.empty()) return options_.targets;
     std::vector<std::string> products;
+    bool others = false;
     for (const std::string& name : base_.names()) {
-      if (adapters_.contains(std::string(product_of(name)) + ".lora_A.weight")) {
-        products.emplace_back(product_of(name));
-      }
+      if (is_target(name)) products.emplace_back(product_of(name));
+      others = others || (is_named(name) && !is_target(name));
     }
-    return products;
+    return others ? products : options_.targets;
   }
   const ParameterStore& base() const { return base_; }
   const ParameterStore& adapters() const { return adapters_; }
   const LoraOptions& options() const { return options_; }
 
  private:
+  bool is_named(const std::string& name) const {
+    return base_[name].rank() == 2 &&
+           std::ranges::any_of(options_.targets, [&](const std::string& target) {
+             return ends_at(product_of(name), target);
+           });
+  }
   Tensor adapted(const std::string& name, const Tensor& weight) const {
     const std::string product = name.substr(0, name.size() - kWeight.size());
-    const bool transposed = is_transposed(product_of(name));
+    const bool transposed = is_conv1d(product);
     const int64_t inputs = weight.size(transposed ? 0 : 1),
                   outputs = weight.size(transposed ? 1 : 0);
     const Params params = adapters_.params();
@@ -147,7 +146,8 @@ void Lora::check() const {
     if (std::ranges::any_of(products, adapted)) continue;
     if (std::ranges::any_of(products, fits)) {
       throw Error(ErrorCode::invalid_argument,
-                  fmt::format("lora: every product {} is frozen; needed one that freeze leaves",
+                  fmt::format("lora: every product {} is frozen or trained whole; needed one that "
+                              "freeze leaves, of what the model comes with",
                               in_quotes(target)));
     }
     std::set<std::string> ends;
@@ -168,20 +168,18 @@ NamedTensors Lora::merged() const {
 }
 
 void Lora::write(const std::filesystem::path& folder, const std::string& base_model,
-                 const NamedTensors& saved) const {
+                 const std::string& before, const NamedTensors& saved) const {
   constexpr std::string_view kPrefix = "base_model.model.";
   NamedTensors tensors;
   for (const auto& [name, tensor] : source_->adapters().tensors()) {
-    tensors.emplace_back(std::string(kPrefix) + name, tensor);
+    tensors.emplace_back(std::string(kPrefix) + before + name, tensor);
   }
-  const std::vector<std::string> adapters = source_->adapters().names();
-  std::set<std::string> modules;
   for (const auto& [name, tensor] : saved) {
     tensors.emplace_back(std::string(kPrefix) + name, tensor);
-    modules.insert(module_of(name, adapters));
   }
+  const std::set<std::string> modules = modules_of(saved);
   const LoraOptions& options = source_->options();
-  const bool transposed = is_transposed(options.targets.front());
+  const bool transposed = is_conv1d(options.targets.front());
   Json config = {{"peft_type", "LORA"},
                  {"base_model_name_or_path", base_model},
                  {"r", options.rank},

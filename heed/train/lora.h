@@ -40,10 +40,11 @@ class Lora {
 
   /// All weights with the adapters added, as a checkpoint without adapters has them.
   NamedTensors merged() const;
-  /// PEFT's layout: adapter_config.json and adapter_model.safetensors. saved: what was trained
-  /// beside the adapters (a classifier), under its own names.
+  /// PEFT's layout: adapter_config.json and adapter_model.safetensors. before: what stands before
+  /// the products' names in the class that PEFT is given ("transformer." of a bare GPT-2). saved:
+  /// what was trained beside the adapters (a classifier), under its own names.
   void write(const std::filesystem::path& folder, const std::string& base_model,
-             const NamedTensors& saved) const;
+             const std::string& before, const NamedTensors& saved) const;
 
  private:
   class Source;

@@ -167,6 +167,17 @@ ConfigReader config_of(const ModelStart& start) {
                                                 : "config.json of the new model"};
 }
 
+std::string before_names(const ModelStart& start) {
+  constexpr std::array<std::pair<const char*, const char*>, 3> kBare = {
+      {{"wte.weight", "transformer."},
+       {"embed_tokens.weight", "model."},
+       {"encoder.layers.0.fc1.weight", "model."}}};
+  for (const auto& [name, before] : kBare) {
+    if (start.weights.contains(name)) return before;
+  }
+  return {};
+}
+
 ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer) {
   ModelStart start;
   if (settings.model.empty()) {

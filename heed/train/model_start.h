@@ -28,6 +28,11 @@ struct ModelStart {
 /// The result's config.json; messages name the file that it comes from.
 ConfigReader config_of(const ModelStart& start);
 
+/// What transformers' class with a head has before the names of a checkpoint without one
+/// ("transformer." of GPT2Model's); "" where the names are that class's already, as start_encoder
+/// makes an encoder's.
+std::string before_names(const ModelStart& start);
+
 /// A causal language model: GPT-2's sizes of the settings, or a checkpoint as it is.
 ModelStart start_causal(const TrainConfig& settings, const Tokenizer& tokenizer);
 

@@ -40,6 +40,7 @@ TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& st
                                const InitRule& rule)
     : freeze_(settings.freeze),
       model_(path_of(settings.model)),
+      before_(before_names(start)),
       merge_(settings.lora_merge),
       store_(start.weights, options(settings, start, rule)) {
   for (const auto& [name, tensor] : start.weights) in_base_.insert(name);
@@ -112,7 +113,7 @@ void TrainedWeights::write_result(const std::filesystem::path& folder) const {
   std::erase_if(beside, [&](const auto& entry) {
     return in_base_.contains(entry.first) && !store_[entry.first].traced();
   });
-  lora_->write(folder, model_, beside);
+  lora_->write(folder, model_, before_, beside);
 }
 
 }  // namespace heed

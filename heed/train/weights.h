@@ -45,6 +45,7 @@ class TrainedWeights {
 
   std::vector<std::string> freeze_;
   std::string model_;
+  std::string before_;  // see before_names
   bool merge_ = false;
   std::set<std::string> in_base_;
   ParameterStore store_;

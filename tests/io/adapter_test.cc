@@ -74,22 +74,65 @@ TEST_F(AdapterFolder, NamesOfAWrappedModelFitItsBareBase) {
   EXPECT_EQ(numbers(checkpoint.load("head.weight")), (std::vector<float>{-1}));
 }
 
+/// A base of GPT-2's kind, whose matrices are [K, N], and an adapter of one of them.
 TEST_F(AdapterFolder, MatricesThatAreKeptTransposedGetTheTranspose) {
-  config_["fan_in_fan_out"] = true;
+  write_safetensors(folder_ / "base" / "model.safetensors",
+                    {{"h.c_proj.weight", Tensor::from({1, 2, 3, 4}, {2, 2})},
+                     {"head.weight", Tensor::from({9}, {1, 1})}});
   a_ = Tensor::from({1, 10}, {1, 2});
-  b_ = Tensor::from({1, 0, 2}, {3, 1});
+  b_ = Tensor::from({1, 2}, {2, 1});
+  for (const bool told :
+       {true, false}) {  // PEFT leaves it as it is for the last of several products
+    config_["fan_in_fan_out"] = told;
+    write("h.c_proj");
+    EXPECT_EQ(numbers(open().load("h.c_proj.weight")), (std::vector<float>{3, 6, 23, 44}));
+  }
+}
+
+TEST_F(AdapterFolder, BiasesAndTablesBesideUpdatesAreTaken) {
+  write_safetensors(folder_ / "base" / "model.safetensors",
+                    {{"bert.layer.query.weight", Tensor::from({1, 2, 3, 4, 5, 6}, {2, 3})},
+                     {"bert.layer.query.bias", Tensor::from({7, 8}, {2})},
+                     {"bert.layer.norm.bias", Tensor::from({9}, {1})}});
   write("layer.query");
-  EXPECT_EQ(numbers(open().load("layer.query.weight")), (std::vector<float>{3, 2, 7, 24, 5, 46}));
+  write_safetensors(folder_ / "adapter" / "adapter_model.safetensors",
+                    {{"base_model.model.layer.query.lora_A.weight", a_},
+                     {"base_model.model.layer.query.lora_B.weight", b_},
+                     {"base_model.model.layer.query.base_layer.weight", Tensor::zeros({2, 3})},
+                     {"base_model.model.layer.query.base_layer.bias", Tensor::from({-1, -2}, {2})},
+                     {"base_model.model.layer.norm.bias", Tensor::from({-3}, {1})}});
+  const Checkpoint checkpoint = open();
+  EXPECT_EQ(checkpoint.entries().size(), 3U);
+  EXPECT_EQ(numbers(checkpoint.load("bert.layer.query.weight")),
+            (std::vector<float>{2, 0, 20, 4, 0, 40}));
+  EXPECT_EQ(numbers(checkpoint.load("bert.layer.query.bias")), (std::vector<float>{-1, -2}));
+  EXPECT_EQ(numbers(checkpoint.load("bert.layer.norm.bias")), (std::vector<float>{-3}));
+}
+
+TEST_F(AdapterFolder, WhatIsMoreThanAPlainOneIsRefused) {
+  config_["rank_pattern"] = {{"query", 1}};  // the factors' shapes tell
+  config_["init_lora_weights"] = "gaussian";
+  config_["alpha_pattern"] = Json::object();
+  config_["trainable_token_indices"] = Json();
+  write("layer.query");
+  open();
+  const Json plain = config_;
+  for (const auto& [name, value] :
+       std::map<std::string, Json>{{"use_dora", true},
+                                   {"alpha_pattern", {{"query", 4}}},
+                                   {"init_lora_weights", "pissa_niter_4"},
+                                   {"trainable_token_indices", {1}},
+                                   {"alora_invocation_tokens", {1, 2}}}) {
+    config_ = plain;
+    config_[name] = value;
+    write("layer.query");
+    expect_error(ErrorCode::unsupported, {"needed a plain LoRA, found ", name}, [&] { open(); });
+  }
 }
 
 TEST_F(AdapterFolder, WhatCannotBeServedIsRefused) {
   write("layer.value");
   expect_error(ErrorCode::corrupt_data, {"layer.value.weight"}, [&] { open(); });
-  write("layer.query");
-  config_["use_dora"] = true;
-  write("layer.query");
-  expect_error(ErrorCode::unsupported, {"use_dora"}, [&] { open(); });
-  config_["use_dora"] = false;
   config_["base_model_name_or_path"] = "no/where";
   write("layer.query");
   expect_error(ErrorCode::not_found, {"its base model is not here"}, [&] { open(); });

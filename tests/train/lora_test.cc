@@ -59,16 +59,21 @@ TEST(Lora, WritesPeftsLayout) {
   const Lora lora(frozen_store(), {.rank = 1, .alpha = 2, .targets = {"query"}});
   lora.params().tensor("layer.query.weight", {2, 3});
   const testing::TemporaryFolder folder;
-  lora.write(folder.path(), "org/base",
+  lora.write(folder.path(), "org/base", "model.",
              {{"classifier.weight", Tensor::zeros({2, 2})},
-              {"layer.pooler.dense.weight", Tensor::zeros({2, 2})}});
+              {"classifier.bias", Tensor::zeros({2})},
+              {"layer.pooler.dense.weight", Tensor::zeros({2, 2})},
+              {"predictions.bias", Tensor::zeros({2})}});
   const Json config = read_json(folder / "adapter_config.json");
   EXPECT_EQ(config["peft_type"], "LORA");
   EXPECT_EQ(config["r"], 1);
-  EXPECT_EQ(config["modules_to_save"], Json::array({"classifier", "layer.pooler"}));
+  // the bias' module has a weight that is not saved: PEFT would look for it
+  EXPECT_EQ(config["modules_to_save"], Json::array({"classifier", "layer.pooler.dense"}));
+  EXPECT_EQ(config["target_modules"], Json::array({"query"}));
   const Checkpoint tensors = Checkpoint::open(folder / "adapter_model.safetensors");
-  EXPECT_TRUE(tensors.contains("base_model.model.layer.query.lora_A.weight"));
+  EXPECT_TRUE(tensors.contains("base_model.model.model.layer.query.lora_A.weight"));
   EXPECT_TRUE(tensors.contains("base_model.model.classifier.weight"));
+  EXPECT_TRUE(tensors.contains("base_model.model.predictions.bias"));
 }
 
 TEST(Lora, WhatIsFrozenGetsNone) {
@@ -82,8 +87,29 @@ TEST(Lora, WhatIsFrozenGetsNone) {
   expect_error(ErrorCode::invalid_argument, {"every product 'query' is frozen"},
                [&] { lora.check(); });
   const testing::TemporaryFolder folder;
-  lora.write(folder.path(), "org/base", {});
+  lora.write(folder.path(), "org/base", "", {});
   EXPECT_EQ(read_json(folder / "adapter_config.json")["target_modules"], Json::array({"h.c_attn"}));
+}
+
+TEST(Lora, WhatIsTrainedWholeGetsNone) {
+  const std::map<std::string, Tensor> weights{{"layer.dense.weight", Tensor::full({2, 3}, 1)},
+                                              {"head.dense.weight", Tensor::full({2, 2}, 1)}};
+  const ParameterStore store(
+      weights, {.frozen = [](std::string_view name) { return name.starts_with("layer."); }});
+  const Lora lora(store, {.rank = 1, .targets = {"dense"}});
+  lora.params().tensor("layer.dense.weight", {2, 3});
+  lora.params().tensor("head.dense.weight", {2, 2});
+  EXPECT_EQ(lora.adapters().names(),
+            (std::vector<std::string>{"layer.dense.lora_A.weight", "layer.dense.lora_B.weight"}));
+  lora.check();
+  const testing::TemporaryFolder folder;
+  lora.write(folder.path(), "org/base", "",
+             {{"head.dense.weight", weights.at("head.dense.weight")}});
+  EXPECT_EQ(read_json(folder / "adapter_config.json")["target_modules"],
+            Json::array({"layer.dense"}));
+  const Lora none(store, {.rank = 1, .targets = {"head.dense"}});
+  expect_error(ErrorCode::invalid_argument,
+               {"every product 'head.dense' is frozen or trained whole"}, [&] { none.check(); });
 }
 
 TEST(Lora, RefusesTargetsThatFitNothing) {
