@@ -9,10 +9,11 @@
 
 namespace heed {
 
-/// A word of the training text and how often it stands there.
+/// A word of the training texts and how often it stands there.
 struct WordCount {
   std::u32string word;
   int64_t count;
+  int64_t last = 0;  // of these, how often it ends a text
 };
 
 struct BpeTraining {

@@ -26,7 +26,11 @@ struct CharsHash {
     return std::hash<std::u32string_view>()(chars);
   }
 };
-using Counts = std::unordered_map<std::u32string, int64_t, CharsHash, std::equal_to<>>;
+struct Places {
+  int64_t count = 0;
+  int64_t last = 0;  // of a text
+};
+using Counts = std::unordered_map<std::u32string, Places, CharsHash, std::equal_to<>>;
 
 std::vector<std::string> special_of(const TokenizerTraining& options) {
   std::vector<std::string> special;
@@ -95,12 +99,10 @@ struct TokenizerTrainer::State {
     }
     for (const Piece& piece : text.pieces) {
       const auto word = all.substr(piece.begin, piece.end - piece.begin);
-      const auto known = words.find(word);
-      if (known != words.end()) {
-        ++known->second;
-      } else {
-        words.emplace(word, 1);
-      }
+      auto known = words.find(word);
+      if (known == words.end()) known = words.emplace(word, Places{}).first;
+      ++known->second.count;
+      known->second.last += piece.end == all.size();
     }
   }
 
@@ -148,7 +150,7 @@ struct TokenizerTrainer::State {
   std::vector<WordCount> counted() const {
     std::vector<WordCount> out;
     out.reserve(words.size());
-    for (const auto& [word, count] : words) out.push_back({word, count});
+    for (const auto& [word, places] : words) out.push_back({word, places.count, places.last});
     std::sort(out.begin(), out.end(),
               [](const WordCount& a, const WordCount& b) { return a.word < b.word; });
     return out;
@@ -156,7 +158,7 @@ struct TokenizerTrainer::State {
 
   LearnedPieces unigram_pieces(const Progress& progress) const {
     std::set<char32_t> needed;
-    for (const auto& [word, count] : words) needed.insert(word.begin(), word.end());
+    for (const auto& [word, places] : words) needed.insert(word.begin(), word.end());
     const auto special = static_cast<int64_t>(options.special->size());
     check_vocab(special + std::ssize(needed), fmt::format("{} characters", needed.size()));
     LearnedPieces out{.pieces = *options.special};

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
 
 #include "heed/base/cancel.h"
 #include "heed/text/piece_trie.h"
@@ -39,8 +38,9 @@ double log_sum_exp(double a, double b) {
 /// All ways to cut a word into pieces: its arcs, in order of their begin and then of their end.
 class Lattice {
  public:
-  /// The piece of an arc for a character that no piece has.
-  static constexpr int32_t kUnknown = -1;
+  /// The piece of an arc for a character that is no piece by itself any more: sentencepiece counts
+  /// it for the first piece, which is the most frequent character.
+  static constexpr int32_t kUnknown = 0;
   struct Arc {
     uint32_t begin;
     uint32_t end;
@@ -77,7 +77,6 @@ class Lattice {
         backward_, size_, arcs_.rbegin(), arcs_.rend(), [](const Arc& arc) { return arc.end; },
         [](const Arc& arc) { return arc.begin; });
     for (const Arc& arc : arcs_) {
-      if (arc.piece == kUnknown) continue;
       const double log_share =
           forward_[arc.begin] + arc.score + backward_[arc.end] - forward_[size_];
       expected[static_cast<size_t>(arc.piece)] += count * std::exp(log_share);
@@ -136,6 +135,7 @@ class Trainer {
     double sum = 0;
     for (UnigramSeed& seed : unigram_seeds(words_, options.longest_piece, options.seeds)) {
       sum += seed.weight;
+      if (seed.piece.size() == 1) chars_.push_back(seed.piece);
       pieces_.push_back({std::move(seed.piece), seed.weight});
     }
     for (Piece& piece : pieces_) piece.score = std::log(piece.score) - std::log(sum);
@@ -148,7 +148,7 @@ class Trainer {
       for (int i = 0; i < options_.rounds_between; ++i) estimate();
       if (progress) progress(options_.vocab, std::max(options_.vocab, std::ssize(pieces_)));
       const size_t before = pieces_.size();
-      if (before + kUnknownPiece <= desired) break;
+      if (before <= desired) break;
       prune(desired);
       if (pieces_.size() == before) break;  // nothing is left that could go
     }
@@ -156,9 +156,6 @@ class Trainer {
   }
 
  private:
-  /// The library counts one more piece in training, for the unknown.
-  static constexpr size_t kUnknownPiece = 1;
-
   void index() {
     std::vector<std::pair<std::u32string, int32_t>> strings;
     strings.reserve(pieces_.size());
@@ -184,6 +181,8 @@ class Trainer {
       set(word.word);
       lattice_.add_expected(static_cast<double>(word.count), expected);
     }
+    const auto most = std::max_element(expected.begin(), expected.end());
+    if (*most < kLeastCount) return;  // a word or two: nothing to go by
     double sum = 0;
     std::vector<Piece> kept;
     for (size_t i = 0; i < pieces_.size(); ++i) {
@@ -196,21 +195,18 @@ class Trainer {
     index();
   }
 
-  /// How often each piece stands in the likeliest cuts; the last number is the unknown's.
+  /// How often each piece stands in the likeliest cuts.
   std::vector<double> used() {
-    std::vector<double> counts(pieces_.size() + 1);
+    std::vector<double> counts(pieces_.size());
     double score = 0;
     for (const WordCount& word : words_) {
       check_cancelled();
       set(word.word);
       for (const int32_t piece : lattice_.best(false, score)) {
-        counts[slot(piece)] += static_cast<double>(word.count);
+        counts[static_cast<size_t>(piece)] += static_cast<double>(word.count);
       }
     }
     return counts;
-  }
-  size_t slot(int32_t piece) const {
-    return piece == Lattice::kUnknown ? pieces_.size() : static_cast<size_t>(piece);
   }
 
   /// Drops the pieces whose loss costs least: what stood for them is then cut into the next best
@@ -224,28 +220,23 @@ class Trainer {
     std::vector<size_t> kept;
     std::vector<std::pair<double, size_t>> candidates;
     for (size_t i = 0; i < pieces_.size(); ++i) {
-      double other_score = 0;
-      std::vector<int32_t> others;
-      bool needed = true;
-      if (pieces_[i].text.size() > 1) {
-        set(pieces_[i].text);
-        others = lattice_.best(true, other_score);
-        needed = pieces_[i].score >= other_score;
-        if (!needed) others.clear();
-      }
-      if (counts[i] == 0 && (!needed || !others.empty())) continue;
-      if (others.empty()) {
+      if (counts[i] == 0) continue;
+      if (pieces_[i].text.size() == 1) {
         kept.push_back(i);
-      } else {
-        candidates.emplace_back(loss(counts, sum, total, i, others), i);
+        continue;
       }
+      double other_score = 0;
+      set(pieces_[i].text);
+      const std::vector<int32_t>& others = lattice_.best(true, other_score);
+      if (other_score > pieces_[i].score) continue;
+      candidates.emplace_back(loss(counts, sum, total, i, others), i);
     }
-    const auto all = static_cast<double>(pieces_.size() + kUnknownPiece);
-    const auto shrunk = static_cast<size_t>(all * options_.kept);
+    const auto shrunk =
+        static_cast<size_t>(std::floor(static_cast<double>(pieces_.size()) * options_.kept));
     std::stable_sort(candidates.begin(), candidates.end(),
                      [](const auto& a, const auto& b) { return a.first > b.first; });
     for (const auto& [cost, i] : candidates) {
-      if (kept.size() + kUnknownPiece >= std::max(desired, shrunk)) break;
+      if (kept.size() >= std::max(desired, shrunk)) break;
       kept.push_back(i);
     }
     std::vector<Piece> pieces;
@@ -262,35 +253,44 @@ class Trainer {
     const double log_sum = std::log(sum + count * (static_cast<double>(others.size()) - 1));
     double log_others = 0;
     for (const int32_t piece : others)
-      log_others += std::log(counts[slot(piece)] + count) - log_sum;
+      log_others += std::log(counts[static_cast<size_t>(piece)] + count) - log_sum;
     return count / words * (std::log(count) - std::log(sum) - log_others);
   }
 
-  /// All characters, and the other pieces in the order of their use, as many as there is room for.
+  /// All characters, and the likeliest of the other pieces, as many as there is room for.
   std::vector<std::pair<std::string, double>> finish() const {
     constexpr double kStep = 0.0001;  // between the scores of characters that had been dropped
-    std::map<std::u32string, double> known;
-    for (const Piece& piece : pieces_) known.emplace(piece.text, piece.score);
-    std::set<char32_t> chars;
-    for (const WordCount& word : words_) chars.insert(word.word.begin(), word.word.end());
+    std::map<std::u32string, double> chars;
     std::vector<std::pair<std::string, double>> out;
-    double above = 0;
-    for (const char32_t c : chars) {
-      const auto at = known.find(std::u32string(1, c));
-      out.emplace_back(to_utf8({&c, 1}), at == known.end() ? least_ + above : at->second);
-      if (at == known.end()) above += kStep;
-    }
     for (const Piece& piece : pieces_) {
-      if (std::ssize(out) >= options_.vocab - options_.special) break;
-      if (piece.text.size() > 1) out.emplace_back(to_utf8(piece.text), piece.score);
+      if (piece.text.size() > 1) {
+        out.emplace_back(to_utf8(piece.text), piece.score);
+      } else {
+        chars.emplace(piece.text, piece.score);
+      }
     }
-    std::stable_sort(out.begin(), out.end(),
-                     [](const auto& a, const auto& b) { return a.second > b.second; });
+    double above = 0;
+    for (const std::u32string& c : chars_) {
+      const auto added = chars.emplace(c, least_ + above);
+      if (added.second) above += kStep;
+    }
+    sort_by_score(out);
+    const int64_t room = options_.vocab - options_.special - std::ssize(chars);
+    out.resize(std::min(out.size(), static_cast<size_t>(std::max<int64_t>(0, room))));
+    for (const auto& [c, score] : chars) out.emplace_back(to_utf8(c), score);
+    sort_by_score(out);
     return out;
+  }
+
+  static void sort_by_score(std::vector<std::pair<std::string, double>>& pieces) {
+    std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) {
+      return a.second != b.second ? a.second > b.second : a.first < b.first;
+    });
   }
 
   const UnigramTraining& options_;
   std::vector<WordCount> words_;
+  std::vector<std::u32string> chars_;  // the most frequent first
   std::vector<Piece> pieces_;
   PieceTrie trie_;
   double least_ = 0;

@@ -2,15 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
+#include <map>
 
 #include "heed/base/cancel.h"
+#include "heed/io/json.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/train_bpe.h"
 #include "heed/text/train_tokenizer.h"
 #include "heed/text/train_unigram.h"
 #include "heed/text/unicode.h"
+#include "heed/text/unigram_seeds.h"
 #include "tests/expect_error.h"
+#include "tests/support.h"
 
 namespace heed {
 namespace {
@@ -129,11 +132,49 @@ TEST(TrainUnigram, FindsThePiecesThatWordsAreMadeOf) {
   EXPECT_LE(pieces.size(), 40U);
   EXPECT_TRUE(std::is_sorted(pieces.begin(), pieces.end(),
                              [](const auto& a, const auto& b) { return a.second > b.second; }));
-  double sum = 0;
-  for (const auto& [piece, score] : pieces) sum += std::exp(score);
-  EXPECT_NEAR(sum, 1, 0.05);  // but for what the prior takes and dropped characters get
   std::reverse(words.begin(), words.end());
   EXPECT_EQ(train_unigram(words, {.vocab = 40}), pieces);
+}
+
+TEST(TrainUnigram, SeedsAreSubstringsOfOneScriptThatSomethingDifferentFollows) {
+  const auto seeds = [](const std::vector<WordCount>& words) {
+    std::vector<std::pair<std::string, double>> out;
+    for (const UnigramSeed& seed : unigram_seeds(words, 3, 100)) {
+      if (seed.piece.size() > 1) out.emplace_back(to_utf8(seed.piece), seed.weight);
+    }
+    return out;
+  };
+  using Seeds = std::vector<std::pair<std::string, double>>;
+  EXPECT_EQ(seeds({{U"abc", 5}, {U"abd", 2}}), (Seeds{{"ab", 14}}));
+  EXPECT_EQ(seeds({{U"abc", 5}}), Seeds{});                // always another word follows
+  EXPECT_EQ(seeds({{U"ab", 5, 1}}), (Seeds{{"ab", 10}}));  // or the text ends
+  EXPECT_EQ(seeds({{U"a.b", 5, 1}, {U"b", 1}}), Seeds{});  // letters and punctuation do not mix
+  EXPECT_EQ(seeds({{U"\u2581a\u0301", 2, 1}}),
+            (Seeds{{"\u2581a\u0301", 6}, {"a\u0301", 4}}));  // but marks go with any script
+}
+
+TEST(TrainUnigram, LearnsTheSamePiecesAsSentencePiece) {
+  const Json golden = read_json(testing::golden_folder() / "unigram_training.json");
+  for (const Json& entry : golden["entries"]) {
+    const int64_t vocab = entry["vocab"];
+    SCOPED_TRACE(vocab);
+    const Json learned = Json::parse(learn({.kind = TokenizerKind::unigram, .vocab = vocab},
+                                           entry["texts"].get<std::vector<std::string>>()));
+    std::map<std::string, double> scores;
+    for (const Json& piece : learned["model"]["vocab"]) scores[piece[0]] = piece[1];
+    ASSERT_EQ(scores.size(), entry["pieces"].size() + 3);  // and the special ones
+    for (const Json& piece : entry["pieces"]) {
+      const auto found = scores.find(piece[0]);
+      ASSERT_NE(found, scores.end()) << piece;
+      EXPECT_NEAR(found->second, piece[1].get<double>(), 1e-3) << piece;  // its sums are f32
+    }
+  }
+}
+
+TEST(TrainUnigram, AWordOrTwoAreEnough) {
+  for (const char32_t* word : {U"a", U"aaaaaaaa", U"abababab"}) {
+    EXPECT_FALSE(train_unigram({{word, 1, 1}}, {.vocab = 4}).empty());
+  }
 }
 
 TEST(TrainTokenizer, UnigramHasT5sTemplateAndGivesTextsBack) {
