@@ -21,6 +21,7 @@ namespace {
 constexpr double kWidth = 560, kHeight = 340;
 constexpr Box kPlot{.x = 64, .y = 44, .width = 476, .height = 240};
 constexpr double kSmall = 10;
+constexpr double kSeen = 4;  // of a line on both sides of one that lies on it
 
 /// Okabe and Ito's colours, which people with any colour vision tell apart; the last reads on both
 /// pages.
@@ -116,7 +117,7 @@ class ChartDrawing {
     for (size_t i = 0; i < chart_.series.size(); ++i) {
       const LineChart::Series& series = chart_.series[i];
       const Rgb color = kSeriesColors.at(i % kSeriesColors.size());
-      lines(series, color);
+      lines(series, color, 1.5 + kSeen * static_cast<double>(over(i)));
       const std::string name = clean_label(series.name);
       canvas_.text(name_x, corner_.y + 38, name, {.size = kSmall, .color = color});
       name_x += text_width(name, kSmall, false) + 16;
@@ -149,13 +150,32 @@ class ChartDrawing {
     canvas_.text(corner_.x + 16, plot_.y + plot_.height / 2, clean_label(chart_.y_axis), under);
   }
 
-  void lines(const LineChart::Series& series, Rgb color) const {
+  /// How many of the later series run along series i somewhere and would hide it there.
+  int64_t over(size_t i) const {
+    const auto& all = chart_.series;
+    return std::count_if(all.begin() + static_cast<std::ptrdiff_t>(i) + 1, all.end(),
+                         [&](const LineChart::Series& later) { return along(all[i], later); });
+  }
+
+  /// Whether two points of `a` in a row are points of `b` too, by the eye.
+  bool along(const LineChart::Series& a, const LineChart::Series& b) const {
+    int same = 0;
+    for (size_t i = 0; i < a.x.size() && same < 2; ++i) {
+      const auto at = std::lower_bound(b.x.begin(), b.x.end(), a.x[i]);
+      const auto j = static_cast<size_t>(at - b.x.begin());
+      const bool both = at != b.x.end() && *at == a.x[i] && drawn(a, i) && drawn(b, j);
+      same = both && std::abs(down(a.y[i]) - down(b.y[j])) < 1 ? same + 1 : 0;
+    }
+    return same == 2;
+  }
+
+  void lines(const LineChart::Series& series, Rgb color, double width) const {
     std::vector<Point> points;
     for (size_t i = 0; i < series.x.size(); ++i) {
       const bool here = drawn(series, i);
       if (here) points.push_back({across(series.x[i]), down(series.y[i])});
       const bool ends = !here || i + 1 == series.x.size();
-      if (ends && points.size() > 1) canvas_.line(points, color, 1.5);
+      if (ends && points.size() > 1) canvas_.line(points, color, width);
       if (ends && points.size() == 1) {
         canvas_.rectangle({points[0].x - 2, points[0].y - 2, 4, 4}, color);
       }
