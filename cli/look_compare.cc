@@ -17,6 +17,7 @@ namespace heed::cli {
 namespace {
 
 constexpr size_t kShown = 5;
+constexpr int64_t kTerminalMap = 48;  // rows and columns of the difference, at most
 
 [[noreturn]] void refuse(const std::string& text) {
   throw Error(ErrorCode::invalid_argument, "look: " + text);
@@ -31,9 +32,10 @@ void expect_texts(const LookTexts& texts, size_t count, const char* option) {
                      texts.count()));
 }
 
-/// Rows and columns of the difference, which is for files alone.
-int64_t map_of(const LookArguments& arguments) {
-  return arguments.picture.save.empty() ? 0 : kLongMap;
+/// Rows and columns of the difference, which is for files and terminals.
+int64_t map_of(const LookTexts& texts) {
+  if (!texts.arguments.picture.save.empty()) return kLongMap;
+  return texts.context.json ? 0 : kTerminalMap;
 }
 
 /// A text with what a comparison needs of it.
@@ -46,7 +48,7 @@ Look looked(const LookTexts& texts, size_t index) {
 template <class... Of>
 Divergence divergence_of(const LookTexts& texts, const Of&... of) {
   ProgressBar bar(texts.context, "comparing", "blocks");
-  return diverging(of..., map_of(texts.arguments), bar.callback());
+  return diverging(of..., map_of(texts), bar.callback());
 }
 
 Comparison of_texts(const LookTexts& texts) {
@@ -228,6 +230,10 @@ void print_comparison(const LookTexts& texts) {
                                         : heads_apart(compared.apart.rows, layer, head);
   const HeatMap by_token = apart_by_token(compared);
   Picture picture = comparison_picture(compared, by_token);
+  if (!compared.apart.difference.empty()) {
+    picture.maps.push_back(difference_map(compared, most[0].at));
+    picture.caption += " Above 0 (red) 2 gives more, below 0 (blue) 1 does.";
+  }
   if (texts.context.json) {
     print_json(comparison_json(texts, compared));
   } else {
@@ -242,8 +248,6 @@ void print_comparison(const LookTexts& texts) {
     print_most("Tokens that look elsewhere:", tokens_apart(by_token), style);
   }
   if (arguments.picture.save.empty()) return;
-  picture.maps.push_back(difference_map(compared, most[0].at));
-  picture.caption += " Red: 2 gives more; blue: 1 does.";
   save_if_asked(arguments.picture, picture, comparison_arrays(compared.apart));
 }
 

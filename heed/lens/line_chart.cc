@@ -21,7 +21,7 @@ namespace {
 constexpr double kWidth = 560, kHeight = 340;
 constexpr Box kPlot{.x = 64, .y = 44, .width = 476, .height = 240};
 constexpr double kSmall = 10;
-constexpr double kSeen = 4;  // of a line on both sides of one that lies on it
+constexpr double kSeen = 2.5;  // of a line on both sides of one that lies on it
 
 /// Okabe and Ito's colours, which people with any colour vision tell apart; the last reads on both
 /// pages.

@@ -197,6 +197,10 @@ TEST(LookMore, TwoTextsAreComparedTokenByToken) {
   HEED_NEED_MODEL(model_folder());
   const Result text = run_heed({"look", kRiver, "I lay by the river bank.", "--compare"});
   EXPECT_NE(text.out.find("sat/lay"), std::string::npos) << text.out;
+  // the map of the head that parts most, with colours or shades of two signs
+  const size_t map = text.out.find("L5 H9: 2's weights - 1's");
+  ASSERT_NE(map, std::string::npos) << text.out;
+  EXPECT_NE(text.out.find(" 0 ", text.out.find("-0.39", map)), std::string::npos) << text.out;
   const auto json = nlohmann::json::parse(
       run_heed({"look", kRiver, kRiver, "--compare", "--json"}).out)["divergence"];
   EXPECT_EQ(json["heads"].size(), 72U);

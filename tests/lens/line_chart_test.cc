@@ -40,11 +40,11 @@ TEST(LineChart, ALineUnderAnotherShowsOnItsSides) {
                   .series = {{"one", {0, 1, 2, 3}, {4, 3, 2, 1}}, {"two", {1, 2, 3}, {3, 2, 0}}}};
   save_chart(chart, folder / "under.svg", Theme::light);
   const std::string under = read_file(folder / "under.svg");
-  EXPECT_NE(under.find("stroke-width=\"5.5\""), std::string::npos) << under;
+  EXPECT_NE(under.find("stroke-width=\"4\""), std::string::npos) << under;
   EXPECT_NE(under.find("stroke-width=\"1.5\""), std::string::npos);
   chart.series[1].y = {3, 1, 2};  // they only cross
   save_chart(chart, folder / "cross.svg", Theme::light);
-  EXPECT_EQ(read_file(folder / "cross.svg").find("stroke-width=\"5.5\""), std::string::npos);
+  EXPECT_EQ(read_file(folder / "cross.svg").find("stroke-width=\"4\""), std::string::npos);
 }
 
 TEST(LineChart, LogarithmicAxesHaveEqualFactorsApart) {
