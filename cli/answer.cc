@@ -131,7 +131,7 @@ void answer(const Context& context, const Options& options) {
 }
 
 void add_search_options(CLI::App& command, Options& options) {
-  const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 20);
+  const auto positive = whole_number(1, uint64_t{1} << 20);
   command.add_option("--top-k", options.how.top_k, "Print the N best answers.")
       ->type_name("N")
       ->capture_default_str()
@@ -153,7 +153,7 @@ void add_search_options(CLI::App& command, Options& options) {
                   "Tokens that two windows of a long text share (default: half of a window, 128 "
                   "at most).")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+      ->check(whole_number(0, uint64_t{1} << 20));
   command.add_flag("--handle-impossible-answer", options.how.handle_impossible_answer,
                    "\"No answer\" is an answer too, if the model finds it likelier.");
   command.add_flag("--exact", options.exact,

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 
 #include "heed/base/message.h"
@@ -27,25 +28,28 @@ std::vector<std::string> items_of(const std::string& list) {
   return items;
 }
 
-/// What an option's check found wrong: "--threads: Value X not in range 0 to 4096" or "SHELL: X not
-/// in {bash,zsh,fish}"; empty if the message is neither.
-std::string of_check(const std::string& message) {
-  constexpr std::string_view kValue = ": Value ", kRange = " not in range ", kOffered = " not in {";
+/// What a choice of names found wrong, "SHELL: X not in {bash,zsh,fish}"; empty for other messages.
+std::string of_choice(const std::string& message) {
+  constexpr std::string_view kOffered = " not in {";
   const size_t colon = message.find(": ");
-  if (colon == message.npos) return "";
-  const auto told = [&](const std::string& needed, size_t begin, size_t end) {
-    return message.substr(0, colon) + ": needed " + needed + ", found " +
-           in_quotes(std::string_view(message).substr(begin, end - begin));
-  };
-  const size_t range = message.rfind(kRange);
-  if (range != message.npos && message.compare(colon, kValue.size(), kValue) == 0) {
-    return told(message.substr(range + kRange.size()), colon + kValue.size(), range);
-  }
   const size_t offered = message.rfind(kOffered);
-  if (offered == message.npos || !message.ends_with('}')) return "";
+  if (colon >= offered || offered == message.npos || !message.ends_with('}')) return "";
   const size_t begin = offered + kOffered.size();
   const auto names = CLI::detail::split(message.substr(begin, message.size() - 1 - begin), ',');
-  return told("one of " + listed(names, names.size()), colon + 2, offered);
+  return message.substr(0, colon) + ": needed " + (names.size() > 1 ? "one of " : "") +
+         listed(names, names.size()) + ", found " +
+         in_quotes(std::string_view(message).substr(colon + 2, offered - colon - 2));
+}
+
+/// What an option takes that cannot read this: a number, or another one than this is.
+std::string needed_number(std::string_view found) {
+  if (found.starts_with('-')) found.remove_prefix(1);
+  const bool digits = !found.empty() && found.find_first_not_of("0123456789") == found.npos;
+  if (digits) return "a number nearer to 0";
+  double number = 0;
+  const auto read = std::from_chars(found.data(), found.data() + found.size(), number);
+  const bool is_number = read.ec == std::errc() && read.ptr == found.data() + found.size();
+  return is_number ? "a whole number" : "a number";
 }
 
 }  // namespace
@@ -121,12 +125,13 @@ std::string needed_and_found(const std::string& message) {
   constexpr std::string_view kUnread = "Could not convert: ", kReceived = " required but received ",
                              kMissing = " missing", kRequired = " required ", kMost = ": At Most ",
                              kLeast = ": At least ";
-  if (const std::string told = of_check(message); !told.empty()) return told;
+  if (const std::string told = of_choice(message); !told.empty()) return told;
   const auto between = [&](size_t begin, size_t end) { return message.substr(begin, end - begin); };
   if (message.starts_with(kUnread)) {
     const size_t equals = message.find(" = ");
-    return between(kUnread.size(), equals) + ": needed a number, found " +
-           in_quotes(std::string_view(message).substr(equals + 3));
+    const std::string_view found = std::string_view(message).substr(equals + 3);
+    return between(kUnread.size(), equals) + ": needed " + needed_number(found) + ", found " +
+           in_quotes(found);
   }
   const size_t colon = message.find(": ");
   if (const size_t received = message.find(kReceived); received != message.npos) {

@@ -30,8 +30,8 @@ std::vector<std::string> option_names(const CLI::App& command);
 /// ", did you mean X?" for the nearest of the names, or nothing if none is near.
 std::string suggest(std::string_view given, const std::vector<std::string>& names);
 
-/// What CLI11 says of a number of values, or of one that it cannot read or that a check refuses, as
-/// what was needed and what was found; other messages as they are.
+/// What CLI11 says of a number of values, or of one that it cannot read or that is not among those
+/// offered, as what was needed and what was found; other messages as they are.
 std::string needed_and_found(const std::string& message);
 
 }  // namespace heed::cli

@@ -165,7 +165,7 @@ void add_classify(CLI::App& root, Context& context) {
   add_batch_option(command, context);
   command.add_option("--top-k", options->top, "Print the N likeliest classes; 0 prints all.")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+      ->check(whole_number(0, uint64_t{1} << 20));
   command
       .add_option("--function", options->function,
                   "What makes scores of the model's numbers, instead of what it says itself.")

@@ -24,17 +24,18 @@ constexpr const char* kEveryCommand = "Options of every command";
               std::string("standard output: cannot write: ") + std::strerror(reason));
 }
 
-/// CLI11 takes a seed below 0 or above 64 bits for the largest there is.
-std::string whole_number(const std::string& given) {
-  uint64_t number = 0;
-  const char* end = given.data() + given.size();
-  const auto read = std::from_chars(given.data(), end, number);
-  if (read.ec == std::errc() && read.ptr == end) return "";
-  return "needed a whole number from 0 to " + std::to_string(UINT64_MAX) + ", found " +
-         in_quotes(given);
-}
-
 }  // namespace
+
+OptionCheck whole_number(uint64_t least, uint64_t most) {
+  return [least, most](const std::string& given) -> std::string {
+    uint64_t number = 0;
+    const char* end = given.data() + given.size();
+    const auto read = std::from_chars(given.data(), end, number);
+    if (read.ec == std::errc() && read.ptr == end && number >= least && number <= most) return "";
+    return "needed a whole number from " + std::to_string(least) + " to " + std::to_string(most) +
+           ", found " + in_quotes(given);
+  };
+}
 
 CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
                       std::function<void()> run) {
@@ -47,7 +48,7 @@ CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
   if (text.computes) {
     command.add_option("--threads", context.threads, "Compute on N threads; 0 is all processors.")
         ->type_name("N")
-        ->check(CLI::Range(int64_t{0}, int64_t{4096}))
+        ->check(whole_number(0, 4096))
         ->group(kEveryCommand);
     command.add_flag("--json", context.json, "Print one JSON object a line.")->group(kEveryCommand);
   }
@@ -76,13 +77,13 @@ void add_model_option(CLI::App& command, Context& context, const std::string& ki
 void add_batch_option(CLI::App& command, Context& context) {
   command.add_option("--batch", context.batch, "Compute N inputs at once.")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+      ->check(whole_number(1, uint64_t{1} << 20));
 }
 
 void add_seed_option(CLI::App& command, Context& context) {
   command.add_option("--seed", context.seed, "Seed of the random numbers.")
       ->type_name("N")
-      ->check(whole_number);
+      ->check(whole_number(0, UINT64_MAX));
 }
 
 void print(std::string_view text) {

@@ -37,6 +37,12 @@ struct CommandText {
 CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
                       std::function<void()> run);
 
+/// What is wrong with an option's value; empty: nothing.
+using OptionCheck = std::function<std::string(const std::string& given)>;
+/// A whole number from least to most, where CLI11 itself takes one that is larger than its type for
+/// the largest there is.
+OptionCheck whole_number(uint64_t least, uint64_t most);
+
 /// --model NAME|FOLDER; default $HEED_MODEL, else all-MiniLM-L6-v2. Of a command that needs a model
 /// of another kind ("A classifier of texts") it is required where HEED_MODEL names none.
 void add_model_option(CLI::App& command, Context& context, const std::string& kind = {});

@@ -120,7 +120,7 @@ void add_fill(CLI::App& root, Context& context) {
   command.add_option("--top-k", options->top, "Print the N likeliest words of each mask.")
       ->type_name("N")
       ->capture_default_str()
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+      ->check(whole_number(1, uint64_t{1} << 20));
   add_list_option(command, "--targets", options->targets,
                   "Rank these words alone, by commas; their scores stay shares of all words.")
       ->type_name("WORDS");

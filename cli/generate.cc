@@ -268,14 +268,14 @@ void add_generate(CLI::App& root, Context& context) {
                   "Write N texts for each prompt (with beams: the N best).")
       ->type_name("N")
       ->default_str("")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20));
+      ->check(whole_number(1, uint64_t{1} << 20));
   command
       .add_option("--logprobs", options->logprobs,
                   "With --json: the log-probability of each token, and the N likeliest ones at its "
                   "place.")
       ->type_name("N")
       ->default_str("")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20))
+      ->check(whole_number(0, uint64_t{1} << 20))
       ->needs(command.get_option("--json"));
   command
       .add_option("--context-end", options->context_end,

@@ -126,7 +126,7 @@ void add_beams(CLI::App& command, GenerationArguments& arguments) {
   add("--beams", arguments.beams, "N",
       "Follow N texts at once and give the best: the likeliest, or with a temperature such as are "
       "drawn.")
-      ->check(CLI::Range(int64_t{1}, int64_t{1024}));
+      ->check(whole_number(1, 1024));
   add("--length-penalty", arguments.length_penalty, "X",
       "A text's score is divided by its length to the power of X: above 0 favours long texts.");
   add("--early-stopping", arguments.early_stopping, "on|off|never",

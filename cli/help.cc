@@ -1,7 +1,6 @@
 #include "cli/help.h"
 
 #include <CLI/CLI.hpp>
-#include <cctype>
 #include <sstream>
 #include <utility>
 #include <vector>
@@ -42,17 +41,10 @@ std::string row(const std::string& name, const std::string& description) {
   return out + wrap(description, kColumn, kColumn) + "\n";
 }
 
-/// "N:INT in [0 - 9]" is N: error messages tell the range, whose type is in capitals. "TEXT:{a,b}"
-/// is a|b, and "r0:r1,c0:c1" is itself.
+/// "TEXT:{a,b}" is a|b, another type itself.
 std::string value_name(const CLI::Option& option) {
   const std::vector<std::string> offered = choices(option);
-  if (!offered.empty()) return CLI::detail::join(offered, "|");
-  const std::string type = option.get_type_name();
-  size_t colon = type.find(':');
-  while (colon != std::string::npos && std::islower(static_cast<unsigned char>(type[colon + 1]))) {
-    colon = type.find(':', colon + 1);
-  }
-  return type.substr(0, colon);
+  return offered.empty() ? option.get_type_name() : CLI::detail::join(offered, "|");
 }
 
 }  // namespace

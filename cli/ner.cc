@@ -149,7 +149,7 @@ void add_ner(CLI::App& root, Context& context) {
                   "Read long texts whole, in windows that share N tokens, instead of their "
                   "beginning.")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 20));
+      ->check(whole_number(0, uint64_t{1} << 20));
   add_list_option(command, "--ignore-labels", options->ignore,
                   "Kinds and tags to leave out, by commas.", /*may_be_empty=*/true)
       ->type_name("NAMES")

@@ -294,7 +294,7 @@ void add_arguments(CLI::App& command, Options& options) {
 }
 
 void add_options(CLI::App& command, Options& options) {
-  const auto number = CLI::Range(int64_t{1}, int64_t{1} << 40);
+  const auto number = whole_number(1, uint64_t{1} << 40);
   command
       .add_option("--chunk-tokens", options.chunks.tokens,
                   "Cut files into passages of at most N tokens (128 without it).")
@@ -307,7 +307,7 @@ void add_options(CLI::App& command, Options& options) {
                   "--chunk-tokens without it).")
       ->type_name("N")
       ->default_str("")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+      ->check(whole_number(0, uint64_t{1} << 40));
   command.add_flag("--lines", options.lines, "Take each line of a file for a text of its own.");
   command.add_option("--field", options.field, "Which field of a .jsonl or .csv file is the text.")
       ->type_name("NAME");

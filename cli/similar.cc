@@ -144,7 +144,7 @@ void add_similar(CLI::App& root, Context& context) {
                                  "fourth and so on, in their order.");
   command.add_option("--top-k", options->top, "Print the N nearest alone; 0 is all.")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->check(whole_number(0, uint64_t{1} << 40))
       ->excludes(pairs);
 }
 

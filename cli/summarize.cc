@@ -123,7 +123,7 @@ void add_summarize(CLI::App& root, Context& context) {
                   "Cut texts of more than N tokens, prefix and special ones included (default: "
                   "what the model reads; 512 where it has no bound).")
       ->type_name("N")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, uint64_t{1} << 40))
       ->group(kGroup);
   command
       .add_option("--overlap", options->overlap,

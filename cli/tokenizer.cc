@@ -184,14 +184,14 @@ void add_tokenizer(CLI::App& root, Context& context) {
           CLI::IsMember(std::vector<std::string>(kTokenizerKinds.begin(), kTokenizerKinds.end())));
   command.add_option("--vocab", options->vocab, "Learn at most N pieces, special ones included.")
       ->type_name("N")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+      ->check(whole_number(1, uint64_t{1} << 30));
   command
       .add_option("--min-frequency", options->min_frequency,
                   "Merge pairs that occur N times (2 without it); with characters, keep those that "
                   "do (1).")
       ->type_name("N")
       ->default_str("")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+      ->check(whole_number(1, uint64_t{1} << 40));
   add_list_option(command, "--special", options->special,
                   "Special tokens, which get the first ids; without it bpe has <|endoftext|> and "
                   "wordpiece [PAD] [UNK] [CLS] [SEP] [MASK] and unigram <pad> </s> <unk>.")

@@ -71,7 +71,12 @@ TEST(Program, UsersFaultsAreOneLineAndStatus2) {
   expect_one_line(run_heed({"completions", "tcsh"}), 2,
                   "SHELL: needed one of bash, zsh, fish, found 'tcsh'");
   expect_one_line(run_heed({"doctor", "--threads", "x"}), 2,
-                  "--threads: needed 0 to 4096, found 'x'");
+                  "--threads: needed a whole number from 0 to 4096, found 'x'");
+  expect_one_line(run_heed({"doctor", "--threads", "-1"}), 2,
+                  "--threads: needed a whole number from 0 to 4096, found '-1'");
+  expect_one_line(run_heed({"summarize", "a", "--model", "x", "--window", "0"}), 2,
+                  "--window: needed a whole number from 1 to ");
+  expect_one_line(run_heed({"tokenizer", "learn", "x"}), 2, "ACTION: needed train, found 'learn'");
   expect_one_line(run_heed({"embed", "a", "--pooling", "last"}), 2,
                   "weightedmean, lasttoken, found 'last'");
   expect_one_line(run_heed({"completions", "bash", "zsh"}), 2, "one argument too many");
@@ -104,6 +109,10 @@ TEST(Program, NumbersOfValuesAndValuesAreToldAsNeededAndFound) {
   expect_one_line(look({"--seed"}), 2, "--seed: needed N, found nothing");
   expect_one_line(run_heed({"tokens", "--decode", "a = 1"}), 2,
                   "--decode: needed a number, found 'a = 1'");
+  expect_one_line(run_heed({"tokens", "--decode", "1.5"}), 2,
+                  "--decode: needed a whole number, found '1.5'");
+  expect_one_line(run_heed({"tokens", "--decode", "9999999999"}), 2,
+                  "--decode: needed a number nearer to 0, found '9999999999'");
   for (const std::string seed : {"-1", "1.5", "18446744073709551616", "x"}) {
     expect_one_line(look({"--seed=" + seed}), 2, "from 0 to 18446744073709551615, found '" + seed);
   }
