@@ -16,7 +16,6 @@
 #include "cli/text_source.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
-#include "heed/base/file.h"
 #include "heed/base/message.h"
 
 namespace heed::cli {
@@ -67,9 +66,12 @@ std::vector<std::string> contexts_of(const Options& options, int64_t questions) 
   const int given = (options.context.empty() ? 0 : 1) + (options.context_file.empty() ? 0 : 1) +
                     (options.context_field.empty() ? 0 : 1);
   if (given != 1) {
-    throw Error(ErrorCode::invalid_argument,
-                "answer: needs a text to look in: one of --context TEXT, --in F or, of questions "
-                "from a .jsonl or .csv --file, --context-field NAME");
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("answer: needed a text to look in, one of --context TEXT, --in F or, of "
+                    "questions from a .jsonl or .csv --file, --context-field NAME; found "
+                    "{} of them",
+                    given == 0 ? "none" : "several"));
   }
   if (!options.context.empty()) return {options.context};
   if (!options.context_file.empty()) {
@@ -80,7 +82,13 @@ std::vector<std::string> contexts_of(const Options& options, int64_t questions) 
       throw Error(ErrorCode::invalid_argument,
                   "answer: standard input can be the questions or the text to look in, not both");
     }
-    return {options.context_file == "-" ? read_standard_input() : read_file(options.context_file)};
+    TextInputs whole;
+    if (options.context_file == "-") {
+      whole.texts = {"-"};
+    } else {
+      whole.file = options.context_file;
+    }
+    return {read_whole(whole, "answer")};
   }
   need_fields("--context-field", options.questions.file);
   std::vector<std::string> contexts =

@@ -119,6 +119,10 @@ void show(const Context& context, const Options& options, const IndexingReport& 
                                        "behind does not count: index with fewer --chunk-tokens",
                                        report.cut));
   }
+  if (report.other_bytes > 1) {
+    log(LogLevel::warning,
+        fmt::format("{} files have bytes that are no UTF-8", report.other_bytes));
+  }
   if (!context.json) {
     print(fmt::format(
         "{} added, {} changed, {} as they were, {} gone, {} no texts{}; {} embedded\n"

@@ -7,6 +7,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/io/csv.h"
+#include "heed/text/utf8_fault.h"
 
 namespace heed::cli {
 namespace {
@@ -58,6 +59,7 @@ std::vector<std::string> TextSource::next(int64_t most) {
     check_cancelled();
     if (ended == LineReader::Ended::input) break;
     some.emplace_back(given_++ == 0 ? without_byte_order_mark(line) : line);
+    told_fault_ = told_fault_ || tell_utf8_fault(some.back(), "standard input", given_);
   }
   if (given_ == 0) {
     throw Error(ErrorCode::invalid_argument, "standard input: needed one text a line, found none");

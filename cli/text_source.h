@@ -33,6 +33,7 @@ class TextSource {
   LineReader reader_;
   std::vector<std::string> texts_;
   int64_t given_ = 0;
+  bool told_fault_ = false;  // of bytes that are no UTF-8
 };
 
 /// What is done with some texts; progress in them, or in parts of them.

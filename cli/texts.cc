@@ -15,6 +15,7 @@
 #include "heed/base/message.h"
 #include "heed/io/csv.h"
 #include "heed/io/records.h"
+#include "heed/text/utf8_fault.h"
 
 namespace heed::cli {
 namespace {
@@ -112,6 +113,11 @@ std::vector<PlacedText> read_placed_texts(const TextInputs& inputs) {
                 (piped ? "standard input" : inputs.file) +
                     std::string(": needed one text a line, found none"));
   }
+  for (const PlacedText& one : texts) {
+    const bool told = one.file.empty() ? tell_utf8_fault(one.text, place_of(one), 0)
+                                       : tell_utf8_fault(one.text, one.file, one.number);
+    if (told) break;
+  }
   return texts;
 }
 
@@ -136,7 +142,11 @@ void add_whole_option(CLI::App& command, bool& whole) {
 std::string read_whole(const TextInputs& inputs, const std::string& command) {
   const bool piped = inputs.texts == std::vector<std::string>{kStandardInput};
   if (piped == inputs.file.empty() && (piped || inputs.texts.empty()) && !inputs.field) {
-    return piped ? read_standard_input() : read_file(inputs.file);
+    std::string content = piped ? read_standard_input() : read_file(inputs.file);
+    const std::string where = piped ? "standard input" : inputs.file;
+    if (content.empty()) fail(ErrorCode::invalid_argument, where, "needed a text, found none");
+    tell_utf8_fault(content, where);
+    return content;
   }
   fail(ErrorCode::invalid_argument, command,
        "--whole takes one text from --file F or from standard input (-), and no --field");

@@ -30,7 +30,8 @@ void add_text_inputs(CLI::App& command, TextInputs& inputs);
 
 /// The texts in order: arguments, then the file's. Empty lines are empty texts, so that the order
 /// of results is the order of lines. Error invalid_argument if there is no text at all, or a field
-/// of a file that has none was named; not_found / corrupt_data (with the line) for the file.
+/// of a file that has none was named; not_found / corrupt_data (with the line) for the file. The
+/// log is told of the first bytes that are no UTF-8.
 std::vector<std::string> read_texts(const TextInputs& inputs);
 
 /// A text and where it stands.
@@ -66,8 +67,8 @@ void check_field(const TextInputs& inputs);
 /// Adds --whole.
 void add_whole_option(CLI::App& command, bool& whole);
 
-/// The file or standard input as one text (--whole). Error invalid_argument, told as the command's,
-/// for any other input.
+/// The file or standard input as one text (--whole). Error invalid_argument for an empty one and,
+/// told as the command's, for any other input. The log is told as by read_texts.
 std::string read_whole(const TextInputs& inputs, const std::string& command);
 
 /// Standard input to its end. Error cancelled when interrupted.

@@ -25,6 +25,7 @@
 #include "heed/io/records.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/train_tokenizer.h"
+#include "heed/text/utf8_fault.h"
 
 namespace heed::cli {
 namespace {
@@ -86,7 +87,12 @@ void each_line(std::string_view content, Use use) {
 /// The bytes of text in a file.
 int64_t learn_from(const std::string& file, const Options& options, TokenizerTrainer& trainer,
                    ProgressBar& bar) {
-  const std::string content = file == "-" ? read_standard_input() : read_file(file);
+  const bool piped = file == "-";
+  const std::string content = piped ? read_standard_input() : read_file(file);
+  if (const std::string fault = utf8_fault(content, piped ? "standard input" : file);
+      !fault.empty()) {
+    throw Error(ErrorCode::corrupt_data, fault);
+  }
   int64_t bytes = 0;
   const auto use = [&](std::string_view text) {
     check_cancelled();

@@ -10,6 +10,8 @@
 #include "heed/base/parallel.h"
 #include "heed/base/paths.h"
 #include "heed/search/index_writer.h"
+#include "heed/text/unicode.h"
+#include "heed/text/utf8_fault.h"
 
 // IndexWriter::update(): from files to committed passages.
 
@@ -268,6 +270,11 @@ void IndexWriter::read_again(const SourceFile& file, Work& work) {
   };
   if (!reads(file, work.report, read_texts)) return;
   ++(old == nullptr ? work.report.added : work.report.changed);
+  const auto has_other_bytes = [&](const SourceText& text) {
+    return work.report.other_bytes == 0 ? tell_utf8_fault(text.text, file.path, text.line)
+                                        : !is_valid_utf8(text.text);
+  };
+  if (std::ranges::any_of(texts, has_other_bytes)) ++work.report.other_bytes;
   std::vector<CutText> cut;
   for (SourceText& text : texts) {
     check_cancelled();

@@ -28,10 +28,11 @@ struct IndexingReport {
   int64_t changed = 0;
   int64_t unchanged = 0;
   int64_t removed = 0;
-  int64_t no_text = 0;   // binary files, left out
-  int64_t unread = 0;    // left as they were, told to the log; a folder counts as one
-  int64_t passages = 0;  // embedded
-  int64_t cut = 0;       // passages with more tokens than the model reads
+  int64_t no_text = 0;      // binary files, left out
+  int64_t unread = 0;       // left as they were, told to the log; a folder counts as one
+  int64_t other_bytes = 0;  // with bytes that are no UTF-8, of the first of which the log is told
+  int64_t passages = 0;     // embedded
+  int64_t cut = 0;          // passages with more tokens than the model reads
 };
 
 /// Writes to an index, one process at a time. Everything is committed by replacing index.json,

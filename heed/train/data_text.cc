@@ -13,6 +13,7 @@
 #include "heed/io/csv.h"
 #include "heed/io/npy.h"
 #include "heed/text/unicode.h"
+#include "heed/text/utf8_fault.h"
 #include "heed/train/draws.h"
 
 namespace heed {
@@ -101,17 +102,11 @@ bool holds_ids(const std::filesystem::path& path) {
   return ending == ".npy" || ending == ".bin";
 }
 
-int64_t line_of(std::string_view text, size_t at) {
-  return 1 + std::ranges::count(text.substr(0, at), '\n');
-}
-
 std::string read_text(const std::filesystem::path& path) {
   std::string content = read_file(path);
-  if (const size_t at = valid_utf8_bytes(content); at < content.size()) {
+  if (const std::string fault = utf8_fault(content, path.string()); !fault.empty()) {
     throw Error(ErrorCode::corrupt_data,
-                fmt::format("{}:{}: text must be UTF-8, found the byte 0x{:02X} at {} of the file",
-                            path.string(), line_of(content, at),
-                            static_cast<unsigned char>(content[at]), at));
+                fmt::format("{} at {} of the file", fault, valid_utf8_bytes(content)));
   }
   content.erase(0, content.size() - without_byte_order_mark(content).size());
   return content;

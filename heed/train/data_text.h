@@ -18,9 +18,6 @@ std::string read_text(const std::filesystem::path& path);
 /// Whether a file is of token ids by its ending, .npy or .bin; else it is text.
 bool holds_ids(const std::filesystem::path& path);
 
-/// The line of a text, from 1, that byte `at` stands in.
-int64_t line_of(std::string_view text, size_t at);
-
 /// The token ids of a text one after another. Copies and parts share the numbers.
 class TokenStream {
  public:

@@ -91,6 +91,18 @@ TEST_F(Search, AnIndexIsMadeAskedUpdatedAndForgets) {
   EXPECT_NE(text.out.find("play.txt"), std::string::npos) << text.out;
 }
 
+TEST_F(Search, BytesThatAreNoUtf8AreTold) {
+  write("latin.txt", "a b c.\nd \xe9 \xe8.\n");
+  write("more.txt", "\xe9\n");
+  const Result made =
+      run_heed({"search", "index", path("index"), path("texts"), "--model", path("model")});
+  EXPECT_EQ(made.status, 0) << made.err;
+  const std::string fault = file("latin.txt") + ":2: text must be UTF-8, found the byte 0xE9";
+  EXPECT_NE(made.err.find(fault), std::string::npos) << made.err;
+  EXPECT_NE(made.err.find("2 files have bytes that are no UTF-8"), std::string::npos) << made.err;
+  EXPECT_EQ(made.err.find("more.txt"), std::string::npos) << made.err;
+}
+
 TEST_F(Search, AnotherModelIsRefused) {
   ASSERT_EQ(make().status, 0);
   const std::string wider = (golden_folder() / "encoder_bert_classify").string();  // 12, not 16

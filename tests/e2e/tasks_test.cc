@@ -259,7 +259,9 @@ TEST(Tasks, QuestionsAreAnswered) {
   EXPECT_EQ(both[0]["answer"], "cab");
   EXPECT_EQ(both[1], one);
   expect_fault(run({"a"}), "--context");
-  expect_fault(run({"a", "--context", "b", "--in", file}), "one of");
+  expect_fault(run({"a", "--context", "b", "--in", file}), "found several of them");
+  const std::string empty = write_file(folder / "empty.txt", "");
+  expect_fault(run({"a", "--in", empty}), "empty.txt: needed a text, found none");
   expect_fault(run({"a", "--context", "b", "--max-seq-len", "4"}), "windows of 4");
   expect_fault(run({"--file", file, "--context-field", "context"}), ".jsonl or .csv");
   expect_fault(run_heed({"answer", "-", "--in", "-", "--model", model("encoder_bert_answer")},

@@ -147,6 +147,28 @@ TEST_F(Texts, FaultsNameThePlaceAndTheWayOut) {
   expect_fault({"--file", file("c.jsonl", "[1]\n")}, "a JSON object a line");
 }
 
+TEST_F(Texts, BytesThatAreNoUtf8AreToldOnceWithTheirPlace) {
+  const auto told = [&](const Result& result, const std::string& place) {
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_EQ(result.err, "heed: warning: " + place +
+                              ": text must be UTF-8, found the byte 0xE9; U+FFFD is read for such "
+                              "bytes\n");
+  };
+  const std::string lines = file("latin.txt", "a\nb \xe9\n\xff\n");
+  told(tokens({"--file", lines}), lines + ":2");
+  const std::string rows = file("latin.csv", "text\n\"a\nb\n\xe9\"\n");
+  told(tokens({"--file", rows}), rows + ":4");
+  told(tokens({"-"}, {.input = "a\nb\n\xe9\n\xff\n"}), "standard input:3");
+  told(tokens({"a", "b\n\xe9"}), "argument 2");
+  const Result learnt =
+      run_heed({"tokenizer", "train", lines, "--save", (folder_ / "tokenizer.json").string()});
+  EXPECT_EQ(learnt.status, 2);
+  EXPECT_EQ(learnt.err, "heed: " + lines + ":2: text must be UTF-8, found the byte 0xE9\n");
+  const Result empty =
+      run_heed({"summarize", "--whole", "--file", file("empty.txt", ""), "--model", "nowhere"});
+  EXPECT_NE(empty.err.find("empty.txt: needed a text, found none"), std::string::npos) << empty.err;
+}
+
 TEST_F(Texts, TokensOfALineComeBeforeTheNextOne) {
   const Result result =
       run_shell("coproc $HEED tokens - --json --model " + folder_.path().string() +
