@@ -101,6 +101,21 @@ std::vector<std::vector<int32_t>> side_ids(const std::string& file,
   return rows;
 }
 
+/// Both sides of every pair, before the first is scored; a target has the room that a source has.
+void check_pairs(const Translator& translator, const std::vector<std::vector<int32_t>>& sources,
+                 const std::vector<std::vector<int32_t>>& targets) {
+  if (sources.size() != targets.size()) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("score: needed a target for each source, found {} and {}",
+                            sources.size(), targets.size()));
+  }
+  for (size_t i = 0; i < sources.size(); ++i) {
+    const std::string place = fmt::format("{} of {}", i + 1, sources.size());
+    translator.check_source(sources[i], "score: source " + place);
+    translator.check_source(targets[i], "score: target " + place);
+  }
+}
+
 /// How likely an encoder-decoder makes each target of its source.
 void run_pairs(const Context& context, const Options& options) {
   const bool by_ids = !options.source_ids.empty() || !options.target_ids.empty();
@@ -120,11 +135,7 @@ void run_pairs(const Context& context, const Options& options) {
       Translator::load(find_model(context.model), load_options(options.load)), options.languages);
   const auto sources = side_ids(options.source_ids, options.sources, translator, false);
   const auto targets = side_ids(options.target_ids, options.targets, translator, true);
-  if (sources.size() != targets.size()) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("score: needed a target for each source, found {} and {}",
-                            sources.size(), targets.size()));
-  }
+  check_pairs(translator, sources, targets);
   const TerminalStyle style = terminal_style(context.no_color);
   for (size_t i = 0; i < sources.size(); ++i) {
     const TextScore score = score_target(translator.model(), sources[i],

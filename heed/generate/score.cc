@@ -44,7 +44,7 @@ void check_ids(const std::vector<int32_t>& ids, int64_t vocab) {
   }
 }
 
-/// A window of many tokens takes long: it ends at the next block where a stop is asked for.
+/// A text of many tokens takes long: it ends at the next block where a stop is asked for.
 class StopsAtBlocks : public Observer {
  public:
   void hidden_state(int, const Tensor&) override { check_cancelled(); }
@@ -131,8 +131,10 @@ TextScore score_target(const EncoderDecoder& model, const std::vector<int32_t>& 
   check_ids(target, model.facts().target_vocab);
   std::vector<int32_t> before{start};
   before.insert(before.end(), target.begin(), target.end() - 1);
-  const Memory memory = model.encode(EncoderInput::from_rows({source}));
-  const Tensor states = model.decode(Tensor::from(before, {1, std::ssize(before)}), memory);
+  StopsAtBlocks stops;
+  const Run run{.observer = &stops};
+  const Memory memory = model.encode(EncoderInput::from_rows({source}), run);
+  const Tensor states = model.decode(Tensor::from(before, {1, std::ssize(before)}), memory, run);
   Scorer scorer(target);
   scorer.score(model, model.facts().target_vocab, states.select(0, 0), 0);
   return std::move(scorer).result();

@@ -31,14 +31,14 @@ struct TextScore {
 /// but the first ones stands after at least context - stride others. Beside the states of a window
 /// it holds at most about 64 MB of logits. Error invalid_argument for no tokens, an id that is
 /// none of the model's, a context below 2 and a stride outside [1, context); cancelled between
-/// windows.
+/// blocks.
 TextScore score_text(const CausalModel& model, const std::vector<int32_t>& ids,
                      const ScoreOptions& options = {});
 
 /// The log-probabilities that an encoder-decoder gives each token of a target after `start`
 /// (decoder_start_token_id) and those before it, as the text that it makes of the source. Error
 /// invalid_argument for no tokens on either side and for a target's id outside target_vocab, and as
-/// encode() and decode().
+/// encode() and decode(); cancelled between blocks.
 TextScore score_target(const EncoderDecoder& model, const std::vector<int32_t>& source,
                        int32_t start, const std::vector<int32_t>& target);
 

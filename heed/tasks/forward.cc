@@ -68,6 +68,7 @@ class Collector : public Observer {
   }
 
   void hidden_state(int layer, const Tensor& state) override {
+    check_cancelled();
     if (hidden_states_) places_.keep_states(state, first_row_, hidden_states_.select(0, layer));
   }
 

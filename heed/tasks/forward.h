@@ -48,7 +48,7 @@ void check_wanted(const Encoder& encoder, const std::vector<std::string>& want,
 /// input_ids and attention_mask [B, T] (i64), then what was wanted in that order:
 /// last_hidden_state [B, T, C], hidden_states [L + 1, B, T, C], attentions [L, B, H, T, T],
 /// pooler_output [B, C], logits [B, T, V], heads' outputs. T is the longest row; padded places hold
-/// 0. The side of the padding moves values and changes none.
+/// 0. The side of the padding moves values and changes none. Error cancelled between blocks.
 std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
                                                     const ForwardRequest& request,
                                                     const std::vector<HeadOutput>& heads = {});

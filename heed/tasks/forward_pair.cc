@@ -60,6 +60,7 @@ class Watcher : public Observer {
                          all.select(0, layer));
   }
   void hidden_state(int layer, const Tensor& state) override {
+    check_cancelled();
     seen_ = true;
     if (kept_.states) places_.keep_states(state, first_row_, kept_.states.select(0, layer));
     if (kept_.last && layer == last_) places_.keep_states(state, first_row_, kept_.last);

@@ -294,6 +294,13 @@ TEST(Score, TellsHowLikelyATargetIsMadeOfASource) {
                 1e-5);
   }
   expect_fault(run_on(model, {"score", "--source", "a"}), "a target for each source");
+  const std::string long_text(24, 'a');  // and the end; nothing is printed of the first pair
+  const Result late = run_on(
+      model, {"score", "--source", "a", "--target", "b", "--source", long_text, "--target", "b"});
+  expect_fault(late, "score: source 2 of 2 has 25 tokens, but the model reads at most 24");
+  EXPECT_EQ(late.out, "");
+  expect_fault(run_on(model, {"score", "--source", "a", "--target", long_text}),
+               "score: target 1 of 1 has 25 tokens");
   expect_fault(run_on(model, {"score", "a", "--source", "a"}), "no other texts");
 }
 

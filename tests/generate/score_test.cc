@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "heed/base/cancel.h"
 #include "heed/generate/sampling.h"
 #include "heed/models/registry.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
+#include "tests/interrupted.h"
 
 namespace heed {
 namespace {
@@ -67,29 +67,12 @@ TEST(Score, LongTextsAreReadInWindowsThatOverlap) {
   EXPECT_EQ(score_text(*model, ids).tokens, 60) << "the model's positions bound the context";
 }
 
-/// A model that is interrupted as it begins to read.
-class Interrupted : public CausalModel {
- public:
-  explicit Interrupted(std::shared_ptr<const CausalModel> model) : model_(std::move(model)) {}
-  const EncoderFacts& facts() const override { return model_->facts(); }
-  Tensor operator()(const EncoderInput& input, const Run& run) const override {
-    request_cancel();
-    return (*model_)(input, run);
-  }
-  const Tensor& output_weight() const override { return model_->output_weight(); }
-  Tensor final_norm(const Tensor& states) const override { return model_->final_norm(states); }
-  Tensor logits(const Tensor& states) const override {
-    ADD_FAILURE() << "the window was read to its end";
-    return model_->logits(states);
-  }
-
- private:
-  std::shared_ptr<const CausalModel> model_;
-};
-
-TEST(Score, AWindowIsInterruptedBetweenItsBlocks) {
-  const Interrupted model(gpt2());
+TEST(Score, ATextIsInterruptedBetweenBlocks) {
+  const testing::Interrupted model(gpt2());
   expect_error(ErrorCode::cancelled, {}, [&] { score_text(model, {1, 2, 3}); });
+  clear_cancel();
+  const testing::InterruptedPair pair(load_encoder_decoder(golden_folder() / "bart"));
+  expect_error(ErrorCode::cancelled, {}, [&] { score_target(pair, {1, 2, 3}, 2, {4, 5}); });
   clear_cancel();
 }
 

@@ -8,6 +8,7 @@
 #include "heed/models/registry.h"
 #include "tests/expect_error.h"
 #include "tests/golden_rows.h"
+#include "tests/interrupted.h"
 
 namespace heed {
 namespace {
@@ -130,6 +131,18 @@ TEST(ForwardPair, WhatIsNotThereIsNamed) {
     return other;
   }();
   expect_error(ErrorCode::unsupported, {"recurrent", "logits"}, [&] { recurrent.run(); });
+}
+
+TEST(ForwardPair, IsInterruptedBetweenBlocksAsOfOneTextIs) {
+  Case one("bart");
+  one.model = std::make_shared<testing::InterruptedPair>(one.model);
+  expect_error(ErrorCode::cancelled, {}, [&] { one.run(); });
+  clear_cancel();
+  const testing::Interrupted alone(load_causal_model(golden_folder() / "gpt2_2x5"));
+  ForwardRequest request;
+  request.ids = {{1, 2, 3}};
+  expect_error(ErrorCode::cancelled, {}, [&] { forward(alone, request); });
+  clear_cancel();
 }
 
 }  // namespace
