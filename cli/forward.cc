@@ -84,12 +84,10 @@ void check_lengths(const Rows& ids, int64_t max_tokens) {
 Rows read_inputs(const std::string& file) {
   Rows rows = read_id_rows(file);
   const auto empty = std::ranges::find_if(rows, &Rows::value_type::empty);
-  if (!rows.empty() && empty == rows.end()) return rows;
-  const std::string found =
-      rows.empty() ? "no row"
-                   : fmt::format("none in row {} of {}", empty - rows.begin() + 1, rows.size());
+  if (empty == rows.end()) return rows;
   throw Error(ErrorCode::invalid_argument,
-              fmt::format("{}: needed rows of at least one token id, found {}", file, found));
+              fmt::format("{}: needed rows of at least one token id, found none in row {} of {}",
+                          file, empty - rows.begin() + 1, rows.size()));
 }
 
 ForwardRequest read_request(const Context& context, const Options& options,
@@ -157,7 +155,17 @@ void run_pair(const Context& context, const Options& options, const std::filesys
        [&](const ForwardRequest& asked) { return forward(*model, asked, decoder_ids); });
 }
 
+/// An array has one name, and a name one array.
+void check_names(const std::vector<std::string>& want) {
+  for (auto name = want.begin(); name != want.end(); ++name) {
+    if (std::find(want.begin(), name, *name) == name) continue;
+    throw Error(ErrorCode::invalid_argument,
+                "--want: needed each name once, found " + in_quotes(*name) + " twice");
+  }
+}
+
 void run_forward(const Context& context, const Options& options) {
+  check_names(options.want);
   if (!options.save.empty() && ending_of(options.save) != ".npz") {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("--save {}: the ending must be .npz", in_quotes(options.save)));

@@ -178,6 +178,9 @@ std::vector<std::vector<int32_t>> cut_words(const std::vector<std::string>& word
       throw Error(ErrorCode::unsupported,
                   "--bad-words: needed a tokenizer, found none in the model's folder");
     }
+    if (word.empty()) {
+      throw Error(ErrorCode::invalid_argument, "--bad-words: needed a word, found ''");
+    }
     for (const std::string& form : {word, " " + word}) {
       std::vector<int32_t> ids = tokenizer->encode(form, {.add_special = false}).ids;
       if (!ids.empty()) all.push_back(std::move(ids));

@@ -18,6 +18,7 @@ std::vector<std::vector<int32_t>> read_id_rows(const std::string& file) {
                             file, found));
   };
   if (!rows.is_array()) fail("the outermost value is not a list");
+  if (rows.empty()) fail("there is no row");
   std::vector<std::vector<int32_t>> result;
   for (const Json& row : rows) {
     if (!row.is_array()) fail(fmt::format("entry {} is not a list", result.size()));

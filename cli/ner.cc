@@ -88,7 +88,8 @@ void write_names(const Context& context, const Options& options, const std::stri
 void find_names(const Context& context, const Options& options) {
   Outputs to{.file = {options.saves_page() ? "" : options.save,
                       {"text", options.kind_field(), "score", "word", "start", "end", "byte_start",
-                       "byte_end"}},
+                       "byte_end"},
+                      ".html, "},
              .page = {},
              .page_file = {},
              .colors = terminal_colors(stdout, context.no_color)};

@@ -27,12 +27,13 @@ std::string header(const std::vector<std::string>& columns) {
 
 }  // namespace
 
-ResultsFile::ResultsFile(const std::string& path, std::vector<std::string> columns)
+ResultsFile::ResultsFile(const std::string& path, std::vector<std::string> columns,
+                         const std::string& other_endings)
     : ending_(ending_of(path)), columns_(std::move(columns)) {
   if (path.empty()) return;
   if (ending_ != ".jsonl" && ending_ != ".json" && ending_ != ".csv") {
-    throw Error(ErrorCode::invalid_argument,
-                "--save " + in_quotes(path) + ": the ending must be .jsonl, .json or .csv");
+    throw Error(ErrorCode::invalid_argument, "--save " + in_quotes(path) + ": the ending must be " +
+                                                 other_endings + ".jsonl, .json or .csv");
   }
   file_ = std::make_unique<AtomicFile>(path);
   if (ending_ == ".csv") file_->write(header(columns_));

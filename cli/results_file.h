@@ -17,8 +17,9 @@ namespace heed::cli {
 class ResultsFile {
  public:
   /// "" writes nothing. columns: the .csv's header, which are fields of the rows. Error
-  /// invalid_argument lists the endings.
-  ResultsFile(const std::string& path, std::vector<std::string> columns);
+  /// invalid_argument lists the endings, those first that the command writes itself (".html, ").
+  ResultsFile(const std::string& path, std::vector<std::string> columns,
+              const std::string& other_endings = "");
   ~ResultsFile();
 
   bool open() const { return file_ != nullptr; }

@@ -63,6 +63,9 @@ TokenizerTraining training_of(const Options& options) {
 
 /// The file to write: a folder gets a tokenizer.json. A model's own stays: its ids are the model's.
 fs::path output_of(const Options& options) {
+  if (options.save.empty()) {
+    throw Error(ErrorCode::invalid_argument, "--save: needed a file or folder, found ''");
+  }
   std::error_code ignored;
   const fs::path path = options.save;
   const fs::path file = fs::is_directory(path, ignored) ? path / "tokenizer.json" : path;

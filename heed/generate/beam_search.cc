@@ -296,6 +296,11 @@ std::vector<std::vector<Written>> beam_search_batch(
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("generate: beams must be at least 1 but is {}", options.beams));
   }
+  if (!std::isfinite(options.length_penalty)) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("generate: length-penalty must be a finite number but is {}",
+                            options.length_penalty));
+  }
   check_sampling(options.sampling);
   check_rules(options.rules);
   HEED_ASSERT(options.sources.empty() || options.sources.size() == prompts.size());

@@ -115,8 +115,11 @@ TEST(Forward, FaultsAreOneLine) {
   expect_fault(model.run("forward", {"--ids", model.write("big.json", "[[23]]")}), "23");
   expect_fault(model.run("forward", {"--ids", model.write("empty.json", "[[]]")}),
                "empty.json: needed rows of at least one token id, found none in row 1 of 1");
-  expect_fault(model.run("forward", {"--ids", model.write("none.json", "[]")}),
-               "none.json: needed rows");
+  expect_fault(
+      model.run("forward", {"--ids", model.write("none.json", "[]")}),
+      "none.json: must be a list of lists of token ids, such as [[101, 102]]; there is no row");
+  expect_fault(model.run("forward", {"a", "--want", "attentions,attentions"}),
+               "--want: needed each name once, found 'attentions' twice");
   expect_fault(model.run("forward", {"a", "--ids", model.file("none.json")}), "not both");
   expect_fault(run_heed({"forward", "a", "--model", model.file("nowhere")}), "nowhere");
   EXPECT_FALSE(std::filesystem::exists("out.txt"));

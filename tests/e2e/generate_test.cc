@@ -321,6 +321,14 @@ TEST(Generate, FaultsAreOneLine) {
   expect_fault(run_on(model, {"generate", "a", "--suppress-tokens", "1,b"}),
                "--suppress-tokens: needed a number, found 'b'");
   expect_fault(run_on(model, {"generate", "a", "--logprobs", "2"}), "--logprobs requires --json");
+  expect_fault(run_on(model, {"generate", "a", "--bad-words", ""}),
+               "--bad-words: needed a word, found ''");
+  expect_fault(run_on(model, {"generate", "a", "--beams", "2", "--length-penalty", "nan"}),
+               "length-penalty must be a finite number but is nan");
+  const TemporaryFolder folder;
+  write_file(folder / "none.json", "[]");
+  expect_fault(run_on(model, {"generate", "--ids", (folder / "none.json").string()}),
+               "there is no row");
   for (const std::vector<std::string>& alone : std::vector<std::vector<std::string>>{
            {"--length-penalty", "2"}, {"--early-stopping", "on"}, {"--renormalize-logits"}}) {
     std::vector<std::string> arguments = {"generate", "a"};

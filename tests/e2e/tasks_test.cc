@@ -171,6 +171,7 @@ TEST(Tasks, NamesHaveThePipelinesFields) {
   }
   EXPECT_NE(run({}).out.find("[0, 4)"), std::string::npos);
   expect_fault(run({"--save", (folder / "none" / "names.html").string()}), "does not exist");
+  expect_fault(run({"--save", "names.png"}), "the ending must be .html, .jsonl, .json or .csv");
 }
 
 TEST(Tasks, ALongTextIsReadWholeWithAStride) {

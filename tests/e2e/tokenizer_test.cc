@@ -82,6 +82,9 @@ TEST_F(TokenizerTrain, SaysWhatIsWrongAndWritesNothing) {
   refused({text_file(), "--kind", "words"}, "--kind");
   refused({(folder_ / "absent.txt").string()}, "absent.txt");
   refused({}, "FILE");
+  const Result nowhere = run_heed({"tokenizer", "train", text_file(), "--save", ""});
+  EXPECT_NE(nowhere.err.find("--save: needed a file or folder, found ''"), std::string::npos)
+      << nowhere.err;
   refused({text_file(), "--special", "<s>", "--no-special"}, "contradict");
   refused({"--special", ",", text_file()}, "--special: needed values with commas between");
 }
