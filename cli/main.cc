@@ -90,7 +90,7 @@ std::string parse_message(const CLI::App& root, const CLI::ParseError& error,
   if (arguments.empty()) return "no command; heed --help lists them";
   const auto chosen = root.get_subcommands();
   const std::string where = chosen.empty() ? "heed" : "heed " + chosen.front()->get_name();
-  if (chosen.empty() && arguments.front().front() != '-') {
+  if (chosen.empty() && !arguments.front().starts_with('-')) {
     return "there is no command " + in_quotes(arguments.front()) +
            suggest(arguments.front(), command_names(root)) + "; heed --help lists them";
   }
@@ -100,7 +100,7 @@ std::string parse_message(const CLI::App& root, const CLI::ParseError& error,
                               dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
   if (may_have_extra && !chosen.empty()) {
     const std::vector<std::string> extra = chosen.front()->remaining();
-    if (!extra.empty() && extra.front().front() == '-') {
+    if (!extra.empty() && extra.front().starts_with('-')) {
       message = "there is no option " + in_quotes(extra.front()) +
                 suggest(extra.front(), option_names(*chosen.front()));
     } else if (!extra.empty()) {

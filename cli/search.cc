@@ -246,11 +246,10 @@ void query(const Context& context, const Options& options) {
   RunNotes notes;
   in_parts(context, "searching", source,
            [&](std::span<const std::string> texts, const Progress& progress) {
-             const Embeddings embeddings = embedder(
-                 texts,
-                 {.batch = context.batch, .progress = progress, .prompt = embedder.query_prompt()});
-             notes.count(std::ssize(texts), std::ranges::count(embeddings.truncated, true),
-                         embedder.max_tokens());
+             const Embeddings embeddings = embedder(texts, {.batch = context.batch,
+                                                            .progress = progress,
+                                                            .prompt = embedder.query_prompt(),
+                                                            .notes = &notes});
              const auto vectors = embeddings.vectors.span<float>();
              for (size_t i = 0; i < texts.size(); ++i) {
                check_cancelled();

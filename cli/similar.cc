@@ -56,22 +56,17 @@ std::vector<Other> ranked(const Tensor& vectors, int64_t top) {
               fmt::format("similar: needed {}, found {}", needed, found));
 }
 
-void note_cuts(RunNotes& notes, const Embeddings& embeddings, const Embedder& embedder) {
-  notes.count(std::ssize(embeddings.truncated), std::ranges::count(embeddings.truncated, true),
-              embedder.max_tokens());
-}
-
 void compare_with_first(const Context& context, const Options& options) {
   const std::vector<std::string> texts = read_texts(options.inputs);
   if (texts.size() < 2) refuse("at least two texts", std::ssize(texts));
   const Embedder embedder = load_index_embedder(context.model);
+  RunNotes notes;
   Embeddings embeddings;
   {
     ProgressBar bar(context, "comparing", "texts");
-    embeddings = embedder(texts, {.batch = context.batch, .progress = bar.callback()});
+    embeddings =
+        embedder(texts, {.batch = context.batch, .progress = bar.callback(), .notes = &notes});
   }
-  RunNotes notes;
-  note_cuts(notes, embeddings, embedder);
   notes.finish("similar");
   for (const Other& near : ranked(embeddings.vectors, options.top)) {
     const std::string& other = texts[near.place];
@@ -105,12 +100,12 @@ void compare_pairs(const Context& context, const Options& options) {
              const std::vector<std::string> last(waiting.end() - std::ssize(waiting) % 2,
                                                  waiting.end());
              waiting.resize(waiting.size() - last.size());
-             const Embeddings embeddings =
-                 embedder(waiting, {.batch = context.batch, .progress = progress});
-             note_cuts(notes, embeddings, embedder);
+             const Tensor vectors =
+                 embedder(waiting, {.batch = context.batch, .progress = progress, .notes = &notes})
+                     .vectors;
              clear_progress();
              for (size_t i = 0; i < waiting.size(); i += 2) {
-               show_pair(context, waiting[i], waiting[i + 1], cosine(embeddings.vectors, i, i + 1));
+               show_pair(context, waiting[i], waiting[i + 1], cosine(vectors, i, i + 1));
              }
              waiting = last;
            });

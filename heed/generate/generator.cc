@@ -348,12 +348,12 @@ Translator Translator::load(const std::filesystem::path& folder, const LoadOptio
 }
 
 Translator Translator::with_languages(std::string_view source, std::string_view target) const {
-  const LanguagePlace place = language_place(*tokenizer());
+  const bool leads = language_leads(*tokenizer());
   Translator changed = *this;
   if (!source.empty()) changed.source_language_ = language_id(*tokenizer(), source);
   if (target.empty()) return changed;
   changed.target_language_ = language_id(*tokenizer(), target);
-  if (place.first) {
+  if (leads) {
     changed.defaults_.rules.forced_bos_token_id = changed.target_language_;
   } else {
     changed.special_.decoder_start = changed.target_language_;

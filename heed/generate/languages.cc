@@ -32,7 +32,7 @@ std::vector<std::string> languages_of(const Tokenizer& tokenizer) {
 
 }  // namespace
 
-LanguagePlace language_place(const Tokenizer& tokenizer) {
+bool language_leads(const Tokenizer& tokenizer) {
   const Encoding around = tokenizer.encode("");
   const auto found = std::ranges::find_if(around.tokens, is_language);
   if (found == around.tokens.end()) {
@@ -40,8 +40,7 @@ LanguagePlace language_place(const Tokenizer& tokenizer) {
                 "model: needed a tokenizer that puts a language beside a text (mBART's), found one "
                 "that does not");
   }
-  const auto at = static_cast<size_t>(found - around.tokens.begin());
-  return {around.ids[at], at == 0};
+  return found == around.tokens.begin();
 }
 
 int32_t language_id(const Tokenizer& tokenizer, std::string_view name) {

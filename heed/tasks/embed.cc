@@ -162,6 +162,9 @@ Embeddings Embedder::operator()(std::span<const std::string> texts,
   const int64_t skipped = skipped_tokens(prompt);
   const Rows rows = tokenize(*tokenizer_, texts, prompt, max_tokens_, &cut);
   const auto count = static_cast<int64_t>(texts.size());
+  if (options.notes != nullptr) {
+    options.notes->count(count, std::ranges::count(cut, 1), max_tokens_);
+  }
   Embeddings result{.vectors = Tensor::empty({count, width_}),
                     .tokens = {},
                     .truncated = std::vector<bool>(cut.begin(), cut.end())};

@@ -12,6 +12,7 @@
 #include "heed/base/progress.h"
 #include "heed/models/encoder.h"
 #include "heed/nn/linear.h"
+#include "heed/tasks/notes.h"
 #include "heed/tasks/pooling.h"
 #include "heed/text/tokenizer.h"
 
@@ -56,6 +57,7 @@ struct EmbedOptions {
   /// default_prompt_name, if it has one.
   std::optional<std::string> prompt = {};
   std::string prompt_name = {};
+  RunNotes* notes = nullptr;  // of several calls: counts the texts that were cut
 };
 
 struct Embeddings {

@@ -127,7 +127,13 @@ TEST(Embedder, PoolingAndLengthAreWhatTheFilesSay) {
   normalize_rows(expected);
   expect_same_bits(embed("a b"), expected.select(0, 0), "cls and max");
   const std::vector<std::string> texts = {"a b c d e f", "a b"};
-  const Embeddings both = embed(texts);
+  RunNotes notes;
+  const Embeddings both = embed(texts, {.notes = &notes});
+  std::string said;
+  set_log_sink([&](LogLevel, std::string_view message) { said += message; });
+  notes.finish("embed");
+  set_log_sink({});
+  EXPECT_NE(said.find("1 of 2 texts were longer than the 5 tokens"), std::string::npos) << said;
   EXPECT_EQ(both.tokens, (std::vector<int64_t>{5, 4}));
   EXPECT_EQ(both.truncated, (std::vector<bool>{true, false}));
   const Embedder plain = model.load({.pooling = Pooling::mean, .normalize = false});
