@@ -87,6 +87,7 @@ std::string listed(const std::vector<std::string>& items, size_t most) {
 
 std::vector<std::string> closest(std::string_view wanted,
                                  const std::vector<std::string>& candidates, size_t most) {
+  if (wanted.empty()) return {};  // which is within all of them
   std::vector<std::pair<size_t, const std::string*>> ranked;
   for (const std::string& candidate : candidates) {
     const bool within = candidate.find(wanted) != std::string::npos ||

@@ -37,6 +37,7 @@ TEST(Message, ClosestPrefersWhatContainsThenFewestEdits) {
   EXPECT_EQ(closest("encoder.weight", names),
             (std::vector<std::string>{"bert.encoder.weight", "encoder.wieght"}));
   EXPECT_TRUE(closest("quite another thing", names).empty());
+  EXPECT_TRUE(closest("", names).empty());
 }
 
 TEST(Message, CountsHaveTheirNumber) {

@@ -67,7 +67,7 @@ TEST(Program, UsersFaultsAreOneLineAndStatus2) {
   expect_one_line(run_heed({}), 2, "no command");
   expect_one_line(run_heed({"completion"}), 2, "did you mean completions?");
   expect_one_line(run_heed({"--nonsense"}), 2, "--help");
-  expect_one_line(run_heed({""}), 2, "there is no command ''");
+  expect_one_line(run_heed({""}), 2, "there is no command ''; heed --help");
   expect_one_line(run_heed({"doctor", ""}), 2, "'' is one argument too many");
   expect_one_line(run_heed({"completions"}), 2, "SHELL: needed a value, found none");
   expect_one_line(run_heed({"completions", "tcsh"}), 2,
