@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
@@ -28,6 +29,15 @@ std::string_view product_of(std::string_view name) {
 }
 
 std::string_view last_part(std::string_view name) { return name.substr(name.rfind('.') + 1); }
+
+/// Tables of embeddings are no products: PEFT has another layout for changes of them.
+bool is_table(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kTables = {"wte", "wpe", "shared",
+                                                       "relative_attention_bias"};
+  const std::string_view last = last_part(name);
+  return std::ranges::count(kTables, last) > 0 || last.ends_with("_embeddings") ||
+         last.starts_with("embed_");
+}
 
 /// Whether the product's name is the target, or ends with it at a point.
 bool ends_at(std::string_view product, std::string_view target) {
@@ -94,7 +104,7 @@ class Lora::Source : public Params::Source {
 
  private:
   bool is_named(const std::string& name) const {
-    return base_[name].rank() == 2 &&
+    return base_[name].rank() == 2 && !is_table(product_of(name)) &&
            std::ranges::any_of(options_.targets, [&](const std::string& target) {
              return ends_at(product_of(name), target);
            });
@@ -134,8 +144,9 @@ const ParameterStore& Lora::adapters() const { return source_->adapters(); }
 void Lora::check() const {
   std::set<std::string> products;
   for (const std::string& name : source_->names()) {
-    if (source_->base()[name].rank() == 2 && !product_of(name).empty()) {
-      products.emplace(product_of(name));
+    const std::string_view product = product_of(name);
+    if (source_->base()[name].rank() == 2 && !product.empty() && !is_table(product)) {
+      products.emplace(product);
     }
   }
   for (const std::string& target : source_->options().targets) {

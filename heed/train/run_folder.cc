@@ -30,7 +30,8 @@ bool is_of_run(std::string_view name) {
 void check_no_model(const fs::path& folder) {
   const fs::path checkpoints = folder / kCheckpoints;
   if (is_folder(checkpoints) && !entries_of(checkpoints).empty()) return;
-  for (const char* weights : {"model.safetensors", "adapter_model.safetensors"}) {
+  for (const char* weights : {"model.safetensors", "model.safetensors.index.json",
+                              "adapter_model.safetensors", "pytorch_model.bin"}) {
     if (!is_there(folder / weights)) continue;
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("train: {} holds {} and no checkpoints of a run; the result would "

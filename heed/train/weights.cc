@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/base/paths.h"
+#include "heed/io/adapter.h"
 
 namespace heed {
 namespace {
@@ -16,6 +17,16 @@ namespace {
 std::string path_of(const std::string& model) {
   std::error_code error;
   return std::filesystem::is_directory(model, error) ? absolute_path(model).string() : model;
+}
+
+/// Adapters apart name the model that they are for, which has to be a whole one.
+void check_base(const TrainConfig& settings, const ModelStart& start) {
+  if (settings.lora_merge || !start.from_checkpoint() || !is_adapter(start.folder)) return;
+  throw Error(
+      ErrorCode::invalid_argument,
+      fmt::format("train: lora_rank needs a whole model to begin from, found the adapter {}; "
+                  "--lora-merge saves one model, heed convert makes one of the adapter",
+                  start.folder.string()));
 }
 
 }  // namespace
@@ -45,6 +56,7 @@ TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& st
       store_(start.weights, options(settings, start, rule)) {
   for (const auto& [name, tensor] : start.weights) in_base_.insert(name);
   if (settings.lora_rank == 0) return;
+  check_base(settings, start);
   LoraOptions lora{.rank = settings.lora_rank,
                    .alpha = settings.lora_alpha > 0 ? settings.lora_alpha
                                                     : 2 * static_cast<double>(settings.lora_rank),

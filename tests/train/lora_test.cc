@@ -116,6 +116,13 @@ TEST(Lora, RefusesTargetsThatFitNothing) {
   const Lora lora(frozen_store(), {.rank = 1, .targets = {"querry"}});
   expect_error(ErrorCode::invalid_argument, {"no product 'querry'", "c_attn, query"},
                [&] { lora.check(); });
+  const ParameterStore tables(
+      std::map<std::string, Tensor>{{"wte.weight", Tensor::full({4, 2}, 1)},
+                                    {"h.c_attn.weight", Tensor::full({2, 6}, 1)}},
+      {.frozen = [](std::string_view) { return true; }});
+  const Lora table(tables, {.rank = 1, .targets = {"wte"}});
+  expect_error(ErrorCode::invalid_argument, {"no product 'wte'; it has c_attn"},
+               [&] { table.check(); });
   expect_error(ErrorCode::invalid_argument, {"rank of at least 1"},
                [] { Lora(frozen_store(), {.rank = 0, .targets = {"query"}}); });
 }
