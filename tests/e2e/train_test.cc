@@ -178,6 +178,13 @@ TEST_F(Train, AModelThatIsThereIsNotReplaced) {
   }
   EXPECT_EQ(read_file(folder_ / "run" / "model.safetensors"), before);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run" / "checkpoints"));
+  std::filesystem::rename(folder_ / "run" / "model.safetensors",
+                          folder_ / "run" / "model-00001-of-00001.safetensors");
+  write_file(folder_ / "run" / "model.safetensors.index.json", "{}");
+  const Result in_shards = run_heed(language_model("run", "2"));
+  EXPECT_EQ(in_shards.status, 2);
+  EXPECT_NE(in_shards.err.find("holds model.safetensors.index.json and no"), std::string::npos)
+      << in_shards.err;
 }
 
 TEST_F(Train, AnotherLengthOfARunWhoseRatesFallIsTold) {
@@ -259,6 +266,14 @@ TEST_F(Train, LowRankAdaptersMergeOrStayApart) {
   EXPECT_NEAR(one["score"].get<double>(), other["score"].get<double>(), 1e-5);
   const Result inspected = run_heed({"inspect", path("apart")});
   EXPECT_EQ(inspected.status, 0) << inspected.err;
+  std::vector<std::string> again = with(classifier("again"), lora);
+  std::ranges::replace(again, path("bert"), path("apart"));
+  const Result of_adapter = run_heed(again);
+  EXPECT_EQ(of_adapter.status, 2);
+  EXPECT_NE(of_adapter.err.find("needs a whole model to begin from, found the adapter"),
+            std::string::npos)
+      << of_adapter.err;
+  EXPECT_EQ(run_heed(with(again, {"--lora-merge"})).status, 0);
   std::filesystem::rename(folder_ / "bert", folder_ / "elsewhere");
   const Result alone = run_heed({"classify", "a b c", "--model", path("apart")});
   EXPECT_EQ(alone.status, 2);
@@ -314,6 +329,44 @@ TEST_F(Train, AnEncoderDecoderLearnsFromPairs) {
       {"train", "seq2seq", "--data", path("pairs.jsonl"), "--steps", "1", "--out", path("n")});
   EXPECT_EQ(none.status, 2);
   EXPECT_NE(none.err.find("--model names its folder"), std::string::npos) << none.err;
+}
+
+TEST_F(Train, RoundedProductsLearnAsWell) {
+  const auto learnt = [&](const std::string& precision) {
+    const Result got =
+        run_heed(with(language_model(precision, "40"), {"--precision", precision, "--json"}));
+    EXPECT_EQ(got.status, 0) << got.err;
+    return share_left(got.out);
+  };
+  EXPECT_NEAR(learnt("bf16"), learnt("f32"), 0.02);
+  const auto weights = [&](const char* run) {
+    return read_file(folder_ / run / "model.safetensors");
+  };
+  EXPECT_NE(weights("bf16"), weights("f32"));
+  const Result other =
+      run_heed(with(language_model("bf16", "50"), {"--resume", "--precision", "f32"}));
+  EXPECT_EQ(other.status, 2);
+  EXPECT_NE(other.err.find("settings.precision is \"f32\" now and was \"bf16\""), std::string::npos)
+      << other.err;
+}
+
+TEST_F(Train, TensorBoardGetsTheCurvesOfEachPartOfARun) {
+  const auto events = [&] {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "shown")) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with("events.out.tfevents.")) found.push_back(read_file(entry.path()));
+    }
+    return found;
+  };
+  const std::vector<std::string> shown{"--tensorboard", "--log-every", "1"};
+  ASSERT_EQ(run_heed(with(language_model("shown", "5"), shown)).status, 0);
+  ASSERT_EQ(events().size(), 1U);
+  for (const char* part : {"brain.Event:2", "loss", "valid_loss", "learning_rate"}) {
+    EXPECT_NE(events()[0].find(part), std::string::npos) << part;
+  }
+  ASSERT_EQ(run_heed(with(language_model("shown", "10"), {"--resume"})).status, 0);
+  EXPECT_EQ(events().size(), 1U) << "a part that asks for none";
 }
 
 TEST_F(Train, WatchingDrawsMapsAndAFilm) {
