@@ -124,8 +124,8 @@ def compare_model(kind, options, number, count, totals):
             totals["texts"] += len(ids)
             if found != ids:
                 totals["differ"] += 1
-                print(f"{kind} {number}: {chosen} of {source}, seed {seed}: transformers {ids}, Heed {found}",
-                      file=sys.stderr)
+                print(f"{kind} {number}: {chosen} of {source}, seed {seed}: transformers {ids} {scores} (f64 {exact}), "
+                      f"Heed {found} {found_scores}", file=sys.stderr)
             elif scores is not None:
                 apart, own = farthest(found_scores, scores), farthest(scores, exact)
                 totals["farthest"], totals["own"] = max(totals["farthest"], apart), max(totals["own"], own)

@@ -3,7 +3,7 @@
 
     python tools/make_unigram_training_goldens.py
 
-Needs sentencepiece 0.2.1: from 0.2.2 on its trainer is another (docs/records/tokenizer-training.md). The texts are
+Needs sentencepiece 0.2.1: 0.2.3 learns otherwise (docs/records/tokenizer-training.md). The texts are
 drawn with a seed: words of stems and endings, some frequent, with punctuation, in several scripts.
 """
 
