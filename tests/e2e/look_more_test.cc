@@ -247,7 +247,7 @@ TEST(LookMore, TwoModelsAndTwoHeadsAreComparedOnOneText) {
             0);
   const std::string drawn = read_file(saved / "heads.svg");
   EXPECT_NE(drawn.find("weights - 1"), std::string::npos);
-  EXPECT_NE(drawn.find("Red: 2 gives more; blue: 1 does."), std::string::npos);
+  EXPECT_NE(drawn.find("Above 0 (red) 2 gives more"), std::string::npos) << drawn;
   fails(compare({"--with-head", "1.0"}), "needed the other head's number in --layer and --head");
   fails(compare({"--layer", "0", "--head", "1", "--with-head", "2.0"}), "LAYER.HEAD");
   fails(compare({"f", "--with", other.path()}), "needed one text, found 2");

@@ -312,7 +312,7 @@ TEST_F(FineTuningTest, WhatIsNewUnderAdaptersIsTrainedAndNamed) {
   set_field(run.config(), "lora_rank", "2");
   run.run();
   EXPECT_EQ(read_json(run.out() / "adapter_config.json")["modules_to_save"],
-            Json::array({"bert.pooler", "classifier"}));
+            Json::array({"bert.pooler.dense", "classifier"}));
   const Checkpoint state =
       Checkpoint::open(run.out() / "checkpoints/step-00000005/optimizer.safetensors");
   EXPECT_TRUE(state.contains("bert.pooler.dense.weight.exp_avg"));
