@@ -40,8 +40,7 @@ class ConvertedSource : public Params::Source {
       : stored_(std::move(stored)),
         kind_(kind),
         architecture_(gguf_architecture_of(config.text("model_type", ""))),
-        tied_(config.boolean("tie_word_embeddings",
-                             architecture_ == nullptr || architecture_->name == "gpt2")) {}
+        tied_(ties_output(config)) {}
 
   Tensor find(const std::string& name) const override {
     const auto kind = kind_of(name);
@@ -120,6 +119,11 @@ class Int8Source : public Params::Source {
 };
 
 }  // namespace
+
+bool ties_output(const ConfigReader& config) {
+  const GgufArchitecture* decoder = gguf_architecture_of(config.text("model_type", ""));
+  return config.boolean("tie_word_embeddings", decoder == nullptr || decoder->name == "gpt2");
+}
 
 std::optional<BlockKind> converted_kind(std::string_view name, int64_t columns, BlockKind kind,
                                         bool tied) {

@@ -17,6 +17,10 @@ Params converted_params(const Params& params, BlockKind kind, const ConfigReader
 /// Error invalid_argument if none of them is. Internal: not installed.
 Params with_int8_inputs(const Params& params);
 
+/// Whether a config says that the output's matrix is the embeddings' table, in its words or in its
+/// family's.
+bool ties_output(const ConfigReader& config);
+
 /// What a matrix of these rows is stored as when a model is converted to `kind`: `kind`, q8_0, or
 /// nothing for what is kept. `name` is Hugging Face's.
 std::optional<BlockKind> converted_kind(std::string_view name, int64_t columns, BlockKind kind,

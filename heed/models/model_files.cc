@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 #include "heed/io/adapter.h"
 #include "heed/models/converted_params.h"
 #include "heed/models/gguf_model.h"
@@ -10,6 +15,55 @@
 namespace heed {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// The tensor of a checkpoint whose name ends in one of these; empty: none.
+template <size_t kCount>
+std::string ending_in(const Checkpoint& checkpoint, const std::array<const char*, kCount>& ends) {
+  for (const auto& [name, entry] : checkpoint.entries()) {
+    if (std::ranges::any_of(ends, [&](const char* end) { return name.ends_with(end); })) {
+      return name;
+    }
+  }
+  return "";
+}
+
+bool same_numbers(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  const auto bytes = static_cast<size_t>(a.numel() * size_of(a.dtype()));
+  return std::memcmp(a.raw_data(), b.raw_data(), bytes) == 0;
+}
+
+/// PEFT keeps an output's matrix that was trained beside an adapter (modules_to_save) apart from
+/// the table that it was one with: a model whose config makes them one would not read it.
+void check_output(const Checkpoint& checkpoint, const fs::path& adapter) {
+  constexpr std::array kOutputs = {"lm_head.weight", "lm_head.decoder.weight",
+                                   "predictions.decoder.weight"};
+  constexpr std::array kTables = {"wte.weight", "embed_tokens.weight", "word_embeddings.weight",
+                                  "shared.weight"};
+  const ConfigReader config = read_model_config(adapter);
+  if (!ties_output(config) || config.text("model_type", "").ends_with("t5")) return;  // reads it
+  const std::string output = ending_in(checkpoint, kOutputs);
+  const std::string table = ending_in(checkpoint, kTables);
+  if (output.empty()) return;
+  if (checkpoint.entries().at(output).file.filename() != "adapter_model.safetensors") return;
+  if (!table.empty() && same_numbers(checkpoint.load(output), checkpoint.load(table))) return;
+  throw Error(ErrorCode::unsupported,
+              fmt::format("adapter {}: its {} is not the table of its embeddings, which the config "
+                          "makes one (tie_word_embeddings); needed a config.json beside it that "
+                          "does not",
+                          adapter.string(), in_quotes(output)));
+}
+
+Params stored_params(const fs::path& model) {
+  if (is_gguf(model)) return gguf_params(Gguf::open(model));
+  const Checkpoint checkpoint = Checkpoint::open(model);
+  if (is_adapter(model)) check_output(checkpoint, model);
+  return Params::from(checkpoint, model.string());
+}
+
+}  // namespace
 
 ConfigReader read_model_config(const fs::path& model) {
   if (is_gguf(model)) return gguf_config(Gguf::open(model));
@@ -27,8 +81,7 @@ ConfigReader read_model_config(const fs::path& model) {
 }
 
 Params open_model_params(const fs::path& model, std::optional<BlockKind> dtype) {
-  const Params stored = is_gguf(model) ? gguf_params(Gguf::open(model))
-                                       : Params::from(Checkpoint::open(model), model.string());
+  const Params stored = stored_params(model);
   return dtype ? converted_params(stored, *dtype, read_model_config(model)) : stored;
 }
 
