@@ -21,7 +21,8 @@ namespace {
 /// The tensor of a checkpoint whose name ends in one of these; empty: none.
 template <size_t kCount>
 std::string ending_in(const Checkpoint& checkpoint, const std::array<const char*, kCount>& ends) {
-  for (const auto& [name, entry] : checkpoint.entries()) {
+  for (const auto& entry : checkpoint.entries()) {
+    const std::string& name = entry.first;
     if (std::ranges::any_of(ends, [&](const char* end) { return name.ends_with(end); })) {
       return name;
     }
