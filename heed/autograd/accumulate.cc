@@ -1,9 +1,9 @@
 #include "heed/autograd/accumulate.h"
 
 #include <algorithm>
-#include <functional>
 #include <vector>
 
+#include "heed/autograd/loops.h"
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/kernels/elementwise.h"
@@ -13,12 +13,6 @@ namespace {
 
 constexpr int64_t kElementsPerTask = 1 << 13;
 
-struct Loop {
-  int64_t size;
-  int64_t target;  // strides
-  int64_t x;
-};
-
 /// Outer dimensions in which rows of target are apart (`free`, for tasks) and in which they meet
 /// (`sums`, inside of one).
 struct Loops {
@@ -26,29 +20,6 @@ struct Loops {
   std::vector<Loop> sums;
   Loop row{1, 1, 1};
 };
-
-/// Neighbours that both step as one loop become one.
-void append(std::vector<Loop>& loops, const Loop& next) {
-  if (next.size == 1) return;
-  if (!loops.empty() && loops.back().target == next.size * next.target &&
-      loops.back().x == next.size * next.x) {
-    loops.back() = {loops.back().size * next.size, next.target, next.x};
-  } else {
-    loops.push_back(next);
-  }
-}
-
-/// As the target lies in memory, sums innermost in their order: heads whose rows stand side by side
-/// are one row then, in whatever order the dimensions are named.
-std::vector<Loop> loops_of(const Tensor& target, const Tensor& x) {
-  std::vector<Loop> all, loops;
-  for (int dim = 0; dim < target.rank(); ++dim) {
-    all.push_back({target.size(dim), target.stride(dim), x.stride(dim)});
-  }
-  std::ranges::stable_sort(all, std::ranges::greater{}, &Loop::target);
-  for (const Loop& loop : all) append(loops, loop);
-  return loops;
-}
 
 /// The innermost loop is the one whose target steps by 1, so that rows are added by vectors.
 Loops order(const Tensor& target, const Tensor& x) {

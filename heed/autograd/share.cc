@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "heed/autograd/loops.h"
+
 namespace heed {
 namespace {
 
@@ -14,25 +16,19 @@ struct Rows {
   int64_t apart;
 };
 
-struct Loop {
-  int64_t stride;
-  int64_t size;
-};
-
 std::optional<Rows> rows_of(const Tensor& whole, const Tensor& view) {
-  std::vector<Loop> loops;
-  for (int dim = 0; dim < view.rank(); ++dim) {
-    if (view.size(dim) != 1) loops.push_back({view.stride(dim), view.size(dim)});
-  }
-  std::ranges::sort(loops, {}, &Loop::stride);
-  auto loop = loops.begin();
+  std::vector<Loop> loops = loops_of(view, view);
   Rows rows{view.data<float>() - whole.data<float>(), 1, 1, whole.numel()};
-  for (; loop != loops.end() && loop->stride == rows.width; ++loop) rows.width *= loop->size;
-  if (loop != loops.end()) rows.apart = loop->stride;
-  for (; loop != loops.end() && loop->stride == rows.apart * rows.count; ++loop) {
-    rows.count *= loop->size;
+  if (!loops.empty() && loops.back().target == 1) {
+    rows.width = loops.back().size;
+    loops.pop_back();
   }
-  return loop == loops.end() ? std::optional(rows) : std::nullopt;
+  if (loops.size() > 1) return std::nullopt;
+  if (!loops.empty()) {
+    rows.count = loops.front().size;
+    rows.apart = loops.front().target;
+  }
+  return rows;
 }
 
 }  // namespace

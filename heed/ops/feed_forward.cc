@@ -37,16 +37,23 @@ struct Step {
 
   void operator()(const Tensor& dy, Gradients& to) const {
     const Columns above = columns_of(dy);
-    const Tensor dz = Tensor::empty(sums.shape());
-    const Tensor hidden = to.wants(kNarrow) ? Tensor::empty(sums.shape()) : Tensor();
-    project_back(narrow, above, columns_of(dz));
-    drop(dropout, dz);
-    sums_gradient(sums, dz, activation, dz, hidden);
+    const bool inside = to.wants(kX) || to.wants(kWiden) || to.wants(kWidenBias);
+    const Tensor dz = inside ? Tensor::empty(sums.shape()) : Tensor();
+    Tensor hidden;
+    if (inside) {
+      if (to.wants(kNarrow)) hidden = Tensor::empty(sums.shape());
+      project_back(narrow, above, columns_of(dz));
+      drop(dropout, dz);
+      sums_gradient(sums, dz, activation, dz, hidden);
+    } else if (to.wants(kNarrow)) {
+      hidden = activate(sums, activation);
+    }
     if (to.wants(kNarrowBias)) to.add(kNarrowBias, bias_gradient(narrow, above));
     if (to.wants(kNarrow)) {
       drop(dropout, hidden);
       to.add(kNarrow, weight_gradient(narrow, above, columns_of(hidden)));
     }
+    if (!inside) return;
     const Columns inner = columns_of(dz);
     if (to.wants(kWidenBias)) to.add(kWidenBias, bias_gradient(widen, inner));
     if (to.wants(kWiden)) to.add(kWiden, weight_gradient(widen, inner, columns_of(x)));

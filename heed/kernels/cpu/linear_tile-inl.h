@@ -128,10 +128,10 @@ HWY_NOINLINE void multiply(const Tile& tile) {
   const bool adds = tile.adds;
   const float* const bias = tile.bias;
   float* const to = tile.y;
-  const int64_t stride = tile.y_stride, columns = tile.columns;
+  const int64_t stride = tile.y_stride;
   HEED_UNROLL
   for (int v = 0; v < kVectors; ++v) {
-    const int64_t n = kFull ? kLanes : std::clamp<int64_t>(columns - v * kLanes, 0, kLanes);
+    const int64_t n = kFull ? kLanes : columns_of(tile, v);
     const FloatVector shift = bias == nullptr ? hn::Zero(d) : hn::Load(d, bias + v * kLanes);
     HEED_UNROLL
     for (int r = 0; r < kRows; ++r) {
