@@ -23,77 +23,90 @@ namespace {
 
 /// Keys [first, first + n) of a span that ends at `end`. Heads take turns: where they lie side by
 /// side, memory is read from one end to the other.
-template <Element kElement>
+template <Element kElement, class Fetch>
 void attend_chunk(const Groups& groups, int64_t first, int64_t n, int64_t end, bool careful) {
-  const AttentionProblem& problem = groups.problem;
-  const Reading values{problem.v, first, first + n};
-  find_rows(groups, {problem.k, first, first + n}, values, groups.keys);
+  const Task& task = groups.first.task;
+  const Reading values{task.problem.v, first, first + n};
+  find_rows(groups.first, {task.problem.k, first, first + n}, values, task.keys);
   for (int64_t s = 0; s < n; s += kKeys) {
     groups.for_each([&](const Group& group) HWY_ATTR {
-      in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
-        score_keys<kElement, count()>(group, h, s, group.scores + h * kAttentionChunk + s);
+      in_heads<4>(task.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
+        score_keys<kElement, Fetch, count()>(group, h, s);
       });
     });
   }
   groups.for_each([&](const Group& group) {
-    for (int64_t i = 0; i < group.heads; ++i) soften(group, i, first, n);
+    for (int64_t i = 0; i < task.heads; ++i) soften(group, i, first, n);
   });
-  find_rows(groups, values, {problem.k, first + n, end}, groups.values);
+  find_rows(groups.first, values, {task.problem.k, first + n, end}, task.values);
   if (careful) {
     groups.for_each([&](const Group& group) {
-      for (int64_t i = 0; i < group.heads; ++i) add_values_carefully<kElement>(group, i, n);
+      for (int64_t i = 0; i < task.heads; ++i) add_values_carefully<kElement>(group, i, n);
     });
     return;
   }
   for (int64_t s = 0; s < n; s += kValues) {
     const int64_t some = std::min(kValues, n - s);
-    groups.for_each([&](const Group& group) { add_block<kElement>(group, s, some); });
+    groups.for_each([&](const Group& group) { add_block<kElement, Fetch>(group, s, some); });
   }
 }
 
 bool all_finite(const Group& group) {
   const Floats f;
-  const int64_t n = group.heads * rounded(group.problem.value_dim);
+  const int64_t n = group.task.heads * group.task.out_pitch;
   Vector wrong = hn::Zero(f);  // NaN from the first number on that is not finite
   for (int64_t i = 0; i < n; i += kLanes) {
-    const Vector x = hn::Load(f, group.out + i);
+    const Vector x = hn::Load(f, group.out(0) + i);
     wrong = hn::Add(wrong, hn::Sub(x, x));
   }
   return hn::AllTrue(f, hn::Eq(wrong, hn::Zero(f)));
 }
 
 void begin_sums(const Group& group) {
-  std::fill_n(group.out, group.heads * rounded(group.problem.value_dim), 0.0F);
-  std::fill_n(group.highest, group.heads, kHidden);
-  std::fill_n(group.total, group.heads, 0.0F);
+  const int64_t heads = group.task.heads;
+  std::fill_n(group.out(0), heads * group.task.out_pitch, 0.0F);
+  std::fill_n(&group.highest(0), heads, kHidden);
+  std::fill_n(&group.total(0), heads, 0.0F);
 }
 
 /// The sums of some kv heads' queries over a span of keys.
-template <Element kElement>
+template <Element kElement, class Fetch>
 void attend_span(const Groups& groups, KeyRange span, bool careful) {
   groups.for_each([](const Group& group) { begin_sums(group); });
   for (int64_t begin = span.begin; begin < span.end;) {
     const int64_t end = std::min((begin / kAttentionChunk + 1) * kAttentionChunk, span.end);
-    attend_chunk<kElement>(groups, begin, end - begin, span.end, careful);
+    attend_chunk<kElement, Fetch>(groups, begin, end - begin, span.end, careful);
     begin = end;
   }
 }
 
-template <Element kElement>
+template <Element kElement, class Fetch>
 void attend_groups(const Groups& groups, KeyRange span) {
-  attend_span<kElement>(groups, span, false);
+  attend_span<kElement, Fetch>(groups, span, false);
   groups.for_each([&](const Group& group) {
-    if (!all_finite(group)) attend_span<kElement>(groups.alone(group.g), span, true);
+    if (!all_finite(group)) attend_span<kElement, Fetch>(groups.alone(group), span, true);
   });
 }
 
+template <class Fetch>
+void attend_elements(const Groups& groups, KeyRange keys) {
+  switch (groups.first.task.problem.k.element) {
+    case Element::f32:
+      return attend_groups<Element::f32, Fetch>(groups, keys);
+    case Element::bf16:
+      return attend_groups<Element::bf16, Fetch>(groups, keys);
+    case Element::f16:
+      return attend_groups<Element::f16, Fetch>(groups, keys);
+  }
+}
+
 void write_partial(const Group& group, float* partial) {
-  const AttentionProblem& problem = group.problem;
-  for (int64_t i = 0; i < group.heads; ++i) {
-    *partial++ = group.highest[i];
-    *partial++ = group.total[i];
+  const AttentionProblem& problem = group.task.problem;
+  for (int64_t i = 0; i < group.task.heads; ++i) {
+    *partial++ = group.highest(i);
+    *partial++ = group.total(i);
     for (int64_t e = 0; e < problem.value_dim; ++e) {
-      *partial++ = group.out_row(i)[place_of(problem.v.element, e)];
+      *partial++ = group.out(i)[place_of(problem.v.element, e)];
     }
   }
 }
@@ -101,22 +114,18 @@ void write_partial(const Group& group, float* partial) {
 }  // namespace
 
 void decode(const AttentionProblem& problem, const DecodeTask& task, std::byte* scratch) {
-  const Groups groups(problem, task, reinterpret_cast<float*>(scratch));
+  auto* const floats = reinterpret_cast<float*>(scratch);
+  const Task all(problem, task, floats);
+  const Groups groups{{all, task.first, 0, 0, floats + 2 * kRowFloats},
+                      task.last,
+                      problem.k.head * size_of(problem.k.element),
+                      problem.v.head * size_of(problem.v.element)};
   groups.for_each([](const Group& group) { take_queries(group); });
   const KeyRange visible = visible_keys(problem, task.b, 0);
   const KeyRange keys{std::max(visible.begin, task.span * kAttentionSpan),
                       std::min(visible.end, (task.span + 1) * kAttentionSpan)};
-  switch (problem.k.element) {
-    case Element::f32:
-      attend_groups<Element::f32>(groups, keys);
-      break;
-    case Element::bf16:
-      attend_groups<Element::bf16>(groups, keys);
-      break;
-    case Element::f16:
-      attend_groups<Element::f16>(groups, keys);
-      break;
-  }
+  made_by_amd() ? attend_elements<FarFetch>(groups, keys)
+                : attend_elements<NearFetch>(groups, keys);
   groups.for_each([&](const Group& group) {
     write_partial(group, task.partials + (group.g - task.first) * task.apart);
   });

@@ -25,13 +25,28 @@ namespace {
 using Vector = FloatVector;
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
 constexpr int kKeys = 4;  // whose scores are summed over the lanes together
-// Rows fetched ahead of use. Memory answers after some 10 rows' time; more than this and the rows
-// of keys and values push each other out of L1 (measured: 24 beats 32 and 64).
-constexpr int64_t kAhead = 24;
 // Keys whose values stay in L1 while columns and heads go over them.
 constexpr int64_t kValues = 16;
-// Rows of keys fetched ahead where the kv heads of a row take turns; values are kValues ahead then.
-constexpr int64_t kSharedAhead = 8;
+
+/// Rows asked for ahead of use. Memory answers after some 10 rows' time; more than 24 rows push
+/// each other out of L1 (measured: 24 beats 32 and 64; 8 rows of keys and 16 of values where the kv
+/// heads of a row take turns).
+struct NearFetch {
+  static constexpr bool kAgain = false;
+  static constexpr int kLocality = 3;  // the instruction's: L1
+  static constexpr int64_t kRows = 24, kKeysInTurns = 8, kValuesInTurns = kValues;
+};
+
+/// On AMD's into L2: what Zen 4's L1 waits for at a time, 24 lines, holds reading to 9 GB/s, where
+/// L2's gives 1.5 to 1.9 times that. Where many wait it drops requests: made again when the row is
+/// nearer they give 1.2 times that (decision 6).
+struct FarFetch {
+  static constexpr bool kAgain = true;
+  static constexpr int kLocality = 2;
+  static constexpr int64_t kRows = 32, kKeysInTurns = 32, kValuesInTurns = 32;
+};
+constexpr int64_t kRowsAgain = 16;
+constexpr int64_t kMostAhead = 32;
 
 // Rows go in pairs of vectors: two neighbouring bf16 share a word, of which a shift makes the first
 // an f32 and a mask the second, one instruction a vector instead of two.
@@ -45,93 +60,80 @@ int64_t place_of(Element element, int64_t i) {
   return i / kPair * kPair + i % 2 * kLanes + i % kPair / 2;
 }
 
-/// One call: a kv head's query heads, and where its scratch lies.
-struct Group {
-  const AttentionProblem& problem;
-  int64_t b, g;
-  int64_t heads;  // of this kv head
-  float* q;       // [heads][D rounded up], times the scale, in places; zeros where none is
-  float* scores;  // [heads][kAttentionChunk], then weights
-  float* out;     // [heads][E rounded up], in places, relative to highest
-  float* highest;
-  float* total;
-  // [kAttentionChunk + kKeys + kAhead] each: where the chunk's rows lie for the task's first kv
-  // head, and what is read next; and how much further on this one's lie.
-  const std::byte** keys;
-  const std::byte** values;
-  int64_t key_offset;
-  int64_t value_offset;
-  int64_t keys_ahead;  // rows fetched ahead
-  int64_t values_ahead;
-  bool into_l2;  // where to
+/// Parts of the scratch begin at multiples of 64 bytes.
+constexpr int64_t up(int64_t floats) { return (floats + 15) / 16 * 16; }
 
-  int64_t head(int64_t i) const { return g * heads + i; }
-  float* q_row(int64_t i) const { return q + i * rounded(problem.head_dim); }
-  float* out_row(int64_t i) const { return out + i * rounded(problem.value_dim); }
-};
+/// What a list of a chunk's rows takes, with those asked for ahead.
+constexpr int64_t kRowFloats = up((kAttentionChunk + kMostAhead + kKeys) *
+                                  static_cast<int64_t>(sizeof(void*) / sizeof(float)));
 
-/// The kv heads of a task and their scratch.
-struct Groups {
+/// What the kv heads of a task share. (All is reckoned once: a tile takes some 40 ns.)
+struct Task {
   const AttentionProblem& problem;
   int64_t b;
-  int64_t first, last;
-  int64_t heads;  // of each
-  float* own;     // a group's q, scores, out, highest and total after another's
+  int64_t heads;  // of a kv head
+  int64_t q_pitch, out_pitch;
+  int64_t scores_at, out_at, highest_at, total_at, floats;  // of a kv head's scratch
+  // [kAttentionChunk + kKeys + kMostAhead] each: where the chunk's rows lie for the task's first kv
+  // head, and what is read next.
   const std::byte** keys;
   const std::byte** values;
-  bool into_l2 = made_by_amd();
+  bool in_turns;  // of several kv heads
 
-  Groups(const AttentionProblem& problem_, const DecodeTask& task, float* scratch)
+  Task(const AttentionProblem& problem_, const DecodeTask& task, float* scratch)
       : problem(problem_),
         b(task.b),
-        first(task.first),
-        last(task.last),
-        heads(problem.heads / problem.kv_heads) {
-    constexpr int64_t kFloats = sizeof(void*) / sizeof(float);
-    const int64_t rows = up((kAttentionChunk + kAhead + kKeys) * kFloats);
-    keys = reinterpret_cast<const std::byte**>(scratch);
-    values = reinterpret_cast<const std::byte**>(scratch + rows);
-    own = scratch + 2 * rows;
-  }
+        heads(problem.heads / problem.kv_heads),
+        q_pitch(rounded(problem.head_dim)),
+        out_pitch(rounded(problem.value_dim)),
+        scores_at(heads * q_pitch),
+        out_at(scores_at + up(heads * kAttentionChunk + kKeys)),
+        highest_at(out_at + heads * out_pitch),
+        total_at(highest_at + up(heads)),
+        floats(total_at + up(heads)),
+        keys(reinterpret_cast<const std::byte**>(scratch)),
+        values(reinterpret_cast<const std::byte**>(scratch + kRowFloats)),
+        in_turns(task.last - task.first > 1) {}
+};
 
-  Group at(int64_t g) const {
-    const int64_t q = heads * rounded(problem.head_dim), out = heads * rounded(problem.value_dim);
-    const int64_t scores = up(heads * kAttentionChunk + kKeys);
-    float* mine = own + (g - first) * (q + scores + out + 2 * up(heads));
-    return {.problem = problem,
-            .b = b,
-            .g = g,
-            .heads = heads,
-            .q = mine,
-            .scores = mine + q,
-            .out = mine + q + scores,
-            .highest = mine + q + scores + out,
-            .total = mine + q + scores + out + up(heads),
-            .keys = keys,
-            .values = values,
-            .key_offset = (g - first) * problem.k.head * size_of(problem.k.element),
-            .value_offset = (g - first) * problem.v.head * size_of(problem.v.element),
-            .keys_ahead = last - first == 1 ? kAhead : kSharedAhead,
-            .values_ahead = last - first == 1 ? kAhead : kValues,
-            .into_l2 = into_l2};
-  }
+/// A kv head's query heads.
+struct Group {
+  const Task& task;
+  int64_t g;
+  int64_t key_offset, value_offset;  // of its rows behind those of the task's first kv head
+  float* own;
+
+  int64_t head(int64_t i) const { return g * task.heads + i; }
+  /// [D rounded up], times the scale, in places; zeros where none is.
+  float* q(int64_t i) const { return own + i * task.q_pitch; }
+  /// [kAttentionChunk], then weights.
+  float* scores(int64_t i) const { return own + task.scores_at + i * kAttentionChunk; }
+  /// [E rounded up], in places, relative to highest.
+  float* out(int64_t i) const { return own + task.out_at + i * task.out_pitch; }
+  float& highest(int64_t i) const { return own[task.highest_at + i]; }
+  float& total(int64_t i) const { return own[task.total_at + i]; }
+};
+
+/// Kv heads of a task, one after another.
+struct Groups {
+  Group first;
+  int64_t last;
+  int64_t key_step, value_step;
 
   template <class F>
   HWY_INLINE void for_each(const F& f) const {
-    for (int64_t g = first; g < last; ++g) f(at(g));
+    for (Group group = first; group.g < last; ++group.g) {
+      f(group);
+      group.key_offset += key_step;
+      group.value_offset += value_step;
+      group.own += group.task.floats;
+    }
   }
 
-  /// One of them with its scratch.
-  Groups alone(int64_t g) const {
-    Groups one = *this;
-    one.own = at(g).q;
-    one.first = g;
-    one.last = g + 1;
-    return one;
+  /// One of them, whose rows are found for itself.
+  Groups alone(const Group& group) const {
+    return {{group.task, group.g, 0, 0, group.own}, group.g + 1, key_step, value_step};
   }
-
- private:
-  static constexpr int64_t up(int64_t n) { return (n + 15) / 16 * 16; }
 };
 
 }  // namespace

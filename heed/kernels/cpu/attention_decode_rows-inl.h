@@ -15,6 +15,7 @@
 
 #include "heed/kernels/cpu/attention_decode_group-inl.h"
 #include "heed/kernels/cpu/convert-inl.h"
+#include "heed/kernels/cpu/targets.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -50,17 +51,23 @@ HWY_INLINE Pair load_pair(const std::byte* row, int64_t i, int64_t n) {
   }
 }
 
-/// Asks for the cache lines of a pair. On AMD's into L2: what Zen 4's L1 waits for at a time, 24
-/// lines, holds reading to 9 GB/s, where L2's gives 1.5 to 1.9 times that.
-template <Element kElement>
-HWY_INLINE void fetch_pair(const Group& group, const std::byte* row, int64_t i) {
-  constexpr int64_t kBytes = kPair * size_of(kElement);
-  constexpr int kNear = 3, kL2 = 2;  // the instruction's "locality"
-  row += i * size_of(kElement);
-  for (int64_t line = 0; line < kBytes; line += 64) {
-    group.into_l2 ? __builtin_prefetch(row + line, 0, kL2)
-                  : __builtin_prefetch(row + line, 0, kNear);
-  }
+/// A row that will be read, and one that will be sooner.
+struct Coming {
+  const std::byte* row;
+  const std::byte* again;
+};
+
+/// What comes after rows[0], `ahead` rows on.
+HWY_INLINE Coming coming(const std::byte* const* rows, int64_t ahead, int64_t offset) {
+  return {rows[ahead] + offset, rows[kRowsAgain] + offset};
+}
+
+/// Asks for the cache lines of kBytes.
+template <class Fetch, int64_t kBytes>
+HWY_INLINE void fetch_lines(const Coming& rows, int64_t at) {
+  __builtin_prefetch(rows.row + at, 0, Fetch::kLocality);
+  if constexpr (Fetch::kAgain) __builtin_prefetch(rows.again + at, 0, Fetch::kLocality);
+  if constexpr (kBytes > 64) fetch_lines<Fetch, kBytes - 64>(rows, at + 64);
 }
 
 /// f(i, n) for the pairs of a row of `count` elements, n of them there.
@@ -84,17 +91,17 @@ struct Reading {
   int64_t first, end;
 };
 
-/// Where the rows of `now` lie for the first kv head, then kKeys times the last, so that keys go in
+/// Where the rows of `now` lie for this kv head, then kKeys times the last, so that keys go in
 /// fours, then those of `next`, as many as will be fetched ahead.
-void find_rows(const Groups& groups, const Reading& now, const Reading& next,
+void find_rows(const Group& group, const Reading& now, const Reading& next,
                const std::byte** rows) {
   const auto row = [&](const Reading& from, int64_t s) {
-    return groups.problem.key_at(from.of, groups.b, groups.first, s);
+    return group.task.problem.key_at(from.of, group.task.b, group.g, s);
   };
   for (int64_t s = now.first; s < now.end; ++s) *rows++ = row(now, s);
   const std::byte* last = rows[-1];
   rows = std::fill_n(rows, kKeys, last);
-  for (int64_t i = 0; i < kAhead; ++i) {
+  for (int64_t i = 0; i < kMostAhead; ++i) {
     *rows++ = next.first + i < next.end ? row(next, next.first + i) : last;
   }
 }

@@ -19,12 +19,13 @@ namespace heed::kernels::HWY_NAMESPACE {
 namespace {
 
 void take_queries(const Group& group) {
-  const AttentionProblem& problem = group.problem;
-  std::fill_n(group.q, group.heads * rounded(problem.head_dim), 0.0F);
-  for (int64_t i = 0; i < group.heads; ++i) {
+  const Task& task = group.task;
+  const AttentionProblem& problem = task.problem;
+  std::fill_n(group.q(0), task.heads * task.q_pitch, 0.0F);
+  for (int64_t i = 0; i < task.heads; ++i) {
     for (int64_t d = 0; d < problem.head_dim; ++d) {
-      group.q_row(i)[place_of(problem.k.element, d)] =
-          problem.q.value(group.b, group.head(i), 0, d) * problem.scale;
+      group.q(i)[place_of(problem.k.element, d)] =
+          problem.q.value(task.b, group.head(i), 0, d) * problem.scale;
     }
   }
 }
@@ -48,16 +49,17 @@ HWY_INLINE void store_sums(const Vector (&x)[kKeys], float* to) {
   hn::StoreU(sum, block, to);
 }
 
-/// scores[head][key] for kHeads heads from `first` on and kKeys keys.
-template <Element kElement, int kHeads>
-HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key, float* scores) {
+/// Scores of kHeads heads from `first` on and kKeys keys from `key` on.
+template <Element kElement, class Fetch, int kHeads>
+HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key) {
+  const Task& task = group.task;
   const std::byte* rows[kKeys];
-  const std::byte* next[kKeys];
+  Coming next[kKeys];
+  const int64_t ahead = task.in_turns ? Fetch::kKeysInTurns : Fetch::kRows;
   for (int64_t s = 0; s < kKeys; ++s) {
-    rows[s] = group.keys[key + s] + group.key_offset;
-    next[s] = group.keys[key + s + group.keys_ahead] + group.key_offset;
+    rows[s] = task.keys[key + s] + group.key_offset;
+    next[s] = coming(task.keys + key + s, ahead, group.key_offset);
   }
-  const bool fetch = first == 0;  // the other heads find them near
   const Floats f;
   Vector sums[kHeads][kKeys];
   HEED_UNROLL
@@ -65,13 +67,13 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key, float
     HEED_UNROLL
     for (int s = 0; s < kKeys; ++s) sums[h][s] = hn::Zero(f);
   }
-  const float* q = group.q_row(first);
-  const int64_t pitch = rounded(group.problem.head_dim);
-  for_pairs(group.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
+  const float* q = group.q(first);
+  const int64_t pitch = task.q_pitch;
+  for_pairs(task.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
     Pair keys[kKeys] = {};
     HEED_UNROLL
     for (int s = 0; s < kKeys; ++s) {
-      if (fetch) fetch_pair<kElement>(group, next[s], d);
+      fetch_lines<Fetch, kPair * size_of(kElement)>(next[s], d * size_of(kElement));
       keys[s] = load_pair<kElement>(rows[s], d, n);
     }
     HEED_UNROLL
@@ -84,7 +86,7 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key, float
       }
     }
   });
-  for (int h = 0; h < kHeads; ++h) store_sums(sums[h], scores + h * kAttentionChunk);
+  for (int h = 0; h < kHeads; ++h) store_sums(sums[h], group.scores(first + h) + key);
 }
 
 }  // namespace

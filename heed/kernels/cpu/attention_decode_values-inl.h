@@ -18,62 +18,78 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace {
 
+/// Sums of kHeads heads and kPairs pairs of columns.
+template <int kHeads, int kPairs>
+using Sums = Pair[kHeads][kPairs];
+
+/// sums += weight . values of one key, for heads whose weights lie kAttentionChunk apart; `columns`
+/// of a pair are there.
+template <Element kElement, class Fetch, int kHeads, int kPairs>
+HWY_INLINE void add_key(const float* weights, const std::byte* row, const Coming& next,
+                        int64_t columns, Sums<kHeads, kPairs>& sums) {
+  const Floats f;
+  Pair values[kPairs] = {};
+  HEED_UNROLL
+  for (int i = 0; i < kPairs; ++i) {
+    fetch_lines<Fetch, kPair * size_of(kElement)>(next, i * kPair * size_of(kElement));
+    values[i] = load_pair<kElement>(row, i * kPair, columns);
+  }
+  HEED_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    const Vector weight = hn::Set(f, weights[h * kAttentionChunk]);
+    HEED_UNROLL
+    for (int i = 0; i < kPairs; ++i) {
+      sums[h][i].a = hn::MulAdd(weight, values[i].a, sums[h][i].a);
+      sums[h][i].b = hn::MulAdd(weight, values[i].b, sums[h][i].b);
+    }
+  }
+}
+
+/// f(sum, where it stands) for sums of heads whose outputs lie `pitch` apart.
+template <int kHeads, int kPairs, class F>
+HWY_INLINE void for_sums(Sums<kHeads, kPairs>& sums, float* out, int64_t pitch, const F& f) {
+  HEED_UNROLL
+  for (int h = 0; h < kHeads; ++h) {
+    HEED_UNROLL
+    for (int i = 0; i < kPairs; ++i) f(sums[h][i], out + h * pitch + i * kPair);
+  }
+}
+
 /// out += weights . values over the n keys from s on, for kHeads heads from `first` on and kPairs
 /// pairs of columns from e, of which `columns` are there.
-template <Element kElement, int kHeads, int kPairs>
+template <Element kElement, class Fetch, int kHeads, int kPairs>
 HWY_INLINE void add_values(const Group& group, int64_t first, int64_t s, int64_t n, int64_t e,
                            int64_t columns) {
-  const bool fetch = first == 0;
+  const Task& task = group.task;
   const Floats f;
-  Pair sums[kHeads][kPairs] = {};
-  const auto out = [&](int h, int i) { return group.out_row(first + h) + e + i * kPair; };
-  HEED_UNROLL
-  for (int h = 0; h < kHeads; ++h) {
-    HEED_UNROLL
-    for (int i = 0; i < kPairs; ++i) {
-      sums[h][i] = {hn::Load(f, out(h, i)), hn::Load(f, out(h, i) + kLanes)};
-    }
-  }
-  const float* weights = group.scores + first * kAttentionChunk;
+  float* out = group.out(first) + e;
+  Sums<kHeads, kPairs> sums = {};
+  for_sums<kHeads, kPairs>(sums, out, task.out_pitch, [&](Pair& sum, const float* from) HWY_ATTR {
+    sum = {hn::Load(f, from), hn::Load(f, from + kLanes)};
+  });
+  const float* weights = group.scores(first);
+  const int64_t offset = group.value_offset + e * size_of(kElement);
+  const int64_t ahead = task.in_turns ? Fetch::kValuesInTurns : Fetch::kRows;
   for (const int64_t end = s + n; s < end; ++s) {
-    Pair values[kPairs] = {};
-    const std::byte* row = group.values[s] + group.value_offset;
-    const std::byte* next = group.values[s + group.values_ahead] + group.value_offset;
-    HEED_UNROLL
-    for (int i = 0; i < kPairs; ++i) {
-      if (fetch) fetch_pair<kElement>(group, next, e + i * kPair);
-      values[i] = load_pair<kElement>(row, e + i * kPair, columns);
-    }
-    HEED_UNROLL
-    for (int h = 0; h < kHeads; ++h) {
-      const Vector weight = hn::Set(f, weights[h * kAttentionChunk + s]);
-      HEED_UNROLL
-      for (int i = 0; i < kPairs; ++i) {
-        sums[h][i].a = hn::MulAdd(weight, values[i].a, sums[h][i].a);
-        sums[h][i].b = hn::MulAdd(weight, values[i].b, sums[h][i].b);
-      }
-    }
+    add_key<kElement, Fetch, kHeads, kPairs>(weights + s, task.values[s] + offset,
+                                             coming(task.values + s, ahead, offset), columns, sums);
   }
-  HEED_UNROLL
-  for (int h = 0; h < kHeads; ++h) {
-    HEED_UNROLL
-    for (int i = 0; i < kPairs; ++i) {
-      hn::Store(sums[h][i].a, f, out(h, i));
-      hn::Store(sums[h][i].b, f, out(h, i) + kLanes);
-    }
-  }
+  for_sums<kHeads, kPairs>(sums, out, task.out_pitch, [&](const Pair& sum, float* to) HWY_ATTR {
+    hn::Store(sum.a, f, to);
+    hn::Store(sum.b, f, to + kLanes);
+  });
 }
 
 /// add_values that leaves out keys of weight 0: 0 times NaN or infinity is NaN.
 template <Element kElement>
 void add_values_carefully(const Group& group, int64_t i, int64_t n) {
   const Floats f;
-  float* out = group.out_row(i);
+  float* out = group.out(i);
   for (int64_t s = 0; s < n; ++s) {
-    const float weight = group.scores[i * kAttentionChunk + s];
+    const float weight = group.scores(i)[s];
     if (weight == 0) continue;
-    for_pairs(group.problem.value_dim, [&](int64_t e, int64_t columns) HWY_ATTR {
-      const Pair value = load_pair<kElement>(group.values[s] + group.value_offset, e, columns);
+    for_pairs(group.task.problem.value_dim, [&](int64_t e, int64_t columns) HWY_ATTR {
+      const Pair value = load_pair<kElement>(group.task.values[s] + group.value_offset, e, columns);
       float* to = out + e;
       hn::Store(hn::MulAdd(hn::Set(f, weight), value.a, hn::Load(f, to)), f, to);
       to += kLanes;
@@ -83,17 +99,17 @@ void add_values_carefully(const Group& group, int64_t i, int64_t n) {
 }
 
 /// Adds the values of the n keys from s on.
-template <Element kElement>
+template <Element kElement, class Fetch>
 void add_block(const Group& group, int64_t s, int64_t n) {
-  const int64_t width = group.problem.value_dim;
-  in_heads<4>(group.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
+  const int64_t width = group.task.problem.value_dim;
+  in_heads<4>(group.task.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
     constexpr int kPairs = count() == 4 ? 2 : 4;  // 16 sums, or 8
     int64_t e = 0;
     for (; e + kPairs * kPair <= width; e += kPairs * kPair) {
-      add_values<kElement, count(), kPairs>(group, h, s, n, e, kPair);
+      add_values<kElement, Fetch, count(), kPairs>(group, h, s, n, e, kPair);
     }
     for (; e < width; e += kPair) {
-      add_values<kElement, count(), 1>(group, h, s, n, e, std::min(kPair, width - e));
+      add_values<kElement, Fetch, count(), 1>(group, h, s, n, e, std::min(kPair, width - e));
     }
   });
 }
