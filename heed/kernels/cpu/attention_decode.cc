@@ -8,6 +8,8 @@
 
 #include "heed/kernels/attention.h"
 #include "heed/kernels/attention_decode.h"
+#include "heed/kernels/bf16_dots.h"
+#include "heed/kernels/cpu/attention_pairs.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // (after foreach_target)
@@ -16,6 +18,7 @@
 #include "heed/kernels/cpu/attention_decode_scores-inl.h"
 #include "heed/kernels/cpu/attention_decode_soften-inl.h"
 #include "heed/kernels/cpu/attention_decode_values-inl.h"
+#include "heed/kernels/cpu/pair_dots-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
@@ -23,7 +26,7 @@ namespace {
 
 /// Keys [first, first + n) of a span that ends at `end`. Heads take turns: where they lie side by
 /// side, memory is read from one end to the other.
-template <Element kElement, class Fetch>
+template <class Products, class Fetch>
 void attend_chunk(const Groups& groups, int64_t first, int64_t n, int64_t end, bool careful) {
   const Task& task = groups.first.task;
   const Reading values{task.problem.v, first, first + n};
@@ -31,7 +34,7 @@ void attend_chunk(const Groups& groups, int64_t first, int64_t n, int64_t end, b
   for (int64_t s = 0; s < n; s += kKeys) {
     groups.for_each([&](const Group& group) HWY_ATTR {
       in_heads<4>(task.heads, 0, [&](auto count, int64_t h) HWY_ATTR {
-        score_keys<kElement, Fetch, count()>(group, h, s);
+        score_keys<Products, Fetch, count()>(group, h, s);
       });
     });
   }
@@ -41,13 +44,15 @@ void attend_chunk(const Groups& groups, int64_t first, int64_t n, int64_t end, b
   find_rows(groups.first, values, {task.problem.k, first + n, end}, task.values);
   if (careful) {
     groups.for_each([&](const Group& group) {
-      for (int64_t i = 0; i < task.heads; ++i) add_values_carefully<kElement>(group, i, n);
+      for (int64_t i = 0; i < task.heads; ++i)
+        add_values_carefully<Products::kElement>(group, i, n);
     });
     return;
   }
   for (int64_t s = 0; s < n; s += kValues) {
     const int64_t some = std::min(kValues, n - s);
-    groups.for_each([&](const Group& group) { add_block<kElement, Fetch>(group, s, some); });
+    groups.for_each(
+        [&](const Group& group) { add_block<Products::kElement, Fetch>(group, s, some); });
   }
 }
 
@@ -70,34 +75,22 @@ void begin_sums(const Group& group) {
 }
 
 /// The sums of some kv heads' queries over a span of keys.
-template <Element kElement, class Fetch>
+template <class Products, class Fetch>
 void attend_span(const Groups& groups, KeyRange span, bool careful) {
   groups.for_each([](const Group& group) { begin_sums(group); });
   for (int64_t begin = span.begin; begin < span.end;) {
     const int64_t end = std::min((begin / kAttentionChunk + 1) * kAttentionChunk, span.end);
-    attend_chunk<kElement, Fetch>(groups, begin, end - begin, span.end, careful);
+    attend_chunk<Products, Fetch>(groups, begin, end - begin, span.end, careful);
     begin = end;
   }
 }
 
-template <Element kElement, class Fetch>
+template <class Products, class Fetch>
 void attend_groups(const Groups& groups, KeyRange span) {
-  attend_span<kElement, Fetch>(groups, span, false);
+  attend_span<Products, Fetch>(groups, span, false);
   groups.for_each([&](const Group& group) {
-    if (!all_finite(group)) attend_span<kElement, Fetch>(groups.alone(group), span, true);
+    if (!all_finite(group)) attend_span<Products, Fetch>(groups.alone(group), span, true);
   });
-}
-
-template <class Fetch>
-void attend_elements(const Groups& groups, KeyRange keys) {
-  switch (groups.first.task.problem.k.element) {
-    case Element::f32:
-      return attend_groups<Element::f32, Fetch>(groups, keys);
-    case Element::bf16:
-      return attend_groups<Element::bf16, Fetch>(groups, keys);
-    case Element::f16:
-      return attend_groups<Element::f16, Fetch>(groups, keys);
-  }
 }
 
 void write_partial(const Group& group, float* partial) {
@@ -111,24 +104,47 @@ void write_partial(const Group& group, float* partial) {
   }
 }
 
-}  // namespace
-
-void decode(const AttentionProblem& problem, const DecodeTask& task, std::byte* scratch) {
+template <class Products, class Fetch>
+void decode_task(const AttentionProblem& problem, const DecodeTask& task, std::byte* scratch) {
   auto* const floats = reinterpret_cast<float*>(scratch);
-  const Task all(problem, task, floats);
+  const Task all(problem, task, Products::part(problem.scale), floats);
   const Groups groups{{all, task.first, 0, 0, floats + 2 * kRowFloats},
                       task.last,
                       problem.k.head * size_of(problem.k.element),
                       problem.v.head * size_of(problem.v.element)};
-  groups.for_each([](const Group& group) { take_queries(group); });
+  groups.for_each([](const Group& group) { take_queries<Products>(group); });
   const KeyRange visible = visible_keys(problem, task.b, 0);
-  const KeyRange keys{std::max(visible.begin, task.span * kAttentionSpan),
-                      std::min(visible.end, (task.span + 1) * kAttentionSpan)};
-  made_by_amd() ? attend_elements<FarFetch>(groups, keys)
-                : attend_elements<NearFetch>(groups, keys);
+  attend_groups<Products, Fetch>(groups, {std::max(visible.begin, task.span * kAttentionSpan),
+                                          std::min(visible.end, (task.span + 1) * kAttentionSpan)});
   groups.for_each([&](const Group& group) {
     write_partial(group, task.partials + (group.g - task.first) * task.apart);
   });
+}
+
+template <class Fetch>
+auto* widened_decode(Element element) {
+  switch (element) {
+    case Element::bf16:
+      return &decode_task<Widened<Element::bf16>, Fetch>;
+    case Element::f16:
+      return &decode_task<Widened<Element::f16>, Fetch>;
+    default:
+      return &decode_task<Widened<Element::f32>, Fetch>;
+  }
+}
+
+}  // namespace
+
+void decode(const AttentionProblem& problem, const DecodeTask& task, std::byte* scratch) {
+  auto* run = made_by_amd() ? widened_decode<FarFetch>(problem.k.element)
+                            : widened_decode<NearFetch>(problem.k.element);
+#if HWY_TARGET == HWY_AVX3
+  if (active_isa() == Isa::avx512_bf16 && pairs_serve(problem)) {
+    run = internal::dots_emulated() ? &decode_task<Paired<ScalarDots>, FarFetch>
+                                    : &decode_task<Paired<MachineDots>, FarFetch>;
+  }
+#endif
+  run(problem, task, scratch);
 }
 
 }  // namespace heed::kernels::HWY_NAMESPACE

@@ -26,7 +26,7 @@ using Vector = FloatVector;
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
 constexpr int kKeys = 4;  // whose scores are summed over the lanes together
 // Keys whose values stay in L1 while columns and heads go over them.
-constexpr int64_t kValues = 16;
+constexpr int64_t kValues = 32;
 
 /// Rows asked for ahead of use. Memory answers after some 10 rows' time; more than 24 rows push
 /// each other out of L1 (measured: 24 beats 32 and 64; 8 rows of keys and 16 of values where the kv
@@ -67,9 +67,16 @@ constexpr int64_t up(int64_t floats) { return (floats + 15) / 16 * 16; }
 constexpr int64_t kRowFloats = up((kAttentionChunk + kMostAhead + kKeys) *
                                   static_cast<int64_t>(sizeof(void*) / sizeof(float)));
 
+/// Who takes what of the scale.
+struct Scale {
+  float queries;
+  float scores;
+};
+
 /// What the kv heads of a task share. (All is reckoned once: a tile takes some 40 ns.)
 struct Task {
   const AttentionProblem& problem;
+  Scale scale;
   int64_t b;
   int64_t heads;  // of a kv head
   int64_t q_pitch, out_pitch;
@@ -80,8 +87,9 @@ struct Task {
   const std::byte** values;
   bool in_turns;  // of several kv heads
 
-  Task(const AttentionProblem& problem_, const DecodeTask& task, float* scratch)
+  Task(const AttentionProblem& problem_, const DecodeTask& task, Scale parts, float* scratch)
       : problem(problem_),
+        scale(parts),
         b(task.b),
         heads(problem.heads / problem.kv_heads),
         q_pitch(rounded(problem.head_dim)),
@@ -104,7 +112,7 @@ struct Group {
   float* own;
 
   int64_t head(int64_t i) const { return g * task.heads + i; }
-  /// [D rounded up], times the scale, in places; zeros where none is.
+  /// [D rounded up], as the products want them, times their part of the scale.
   float* q(int64_t i) const { return own + i * task.q_pitch; }
   /// [kAttentionChunk], then weights.
   float* scores(int64_t i) const { return own + task.scores_at + i * kAttentionChunk; }

@@ -26,17 +26,26 @@ struct Pair {
   Vector a, b;
 };
 
+/// kPair elements.
+template <Element kElement>
+struct WholePair {
+  HWY_ALIGN std::byte bytes[kPair * size_of(kElement)];
+
+  /// Where they are: at `row`, or, where only n of them are there, here with zeros behind.
+  HWY_INLINE const std::byte* at(const std::byte* row, int64_t n) {
+    if (HWY_LIKELY(n == kPair)) return row;
+    std::memset(bytes, 0, sizeof(bytes));
+    std::memcpy(bytes, row, static_cast<size_t>(n * size_of(kElement)));
+    return bytes;
+  }
+};
+
 /// kPair elements of a row from i on, in places; only n of them are there at the row's end.
 template <Element kElement>
 HWY_INLINE Pair load_pair(const std::byte* row, int64_t i, int64_t n) {
   const Floats f;
-  row += i * size_of(kElement);
-  HWY_ALIGN std::byte whole[kPair * sizeof(float)];
-  if (HWY_UNLIKELY(n < kPair)) {
-    std::memset(whole, 0, sizeof(whole));
-    std::memcpy(whole, row, static_cast<size_t>(n * size_of(kElement)));
-    row = whole;
-  }
+  WholePair<kElement> whole;
+  row = whole.at(row + i * size_of(kElement), n);
   if constexpr (kElement == Element::f32) {
     const auto* floats = reinterpret_cast<const float*>(row);
     return {hn::LoadU(f, floats), hn::LoadU(f, floats + kLanes)};

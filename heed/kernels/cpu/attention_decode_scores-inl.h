@@ -7,10 +7,13 @@
 #endif
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "heed/kernels/cpu/attention_decode_rows-inl.h"
+#include "heed/kernels/cpu/attention_pairs.h"
 #include "heed/kernels/cpu/targets.h"
 #include "hwy/highway.h"
 
@@ -18,20 +21,70 @@ HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace {
 
+/// Products of q and k, in f32. Queries are packed [D rounded up] floats, in places, zeros where
+/// none is; keys come as pairs of vectors.
+template <Element kOf>
+struct Widened {
+  static constexpr Element kElement = kOf;
+  using Row = Pair;
+
+  static Scale part(float scale) { return {.queries = scale, .scores = 1}; }
+  static void pack(float x, int64_t d, float* q) { q[place_of(kElement, d)] = x; }
+  HWY_INLINE static Row load(const std::byte* row, int64_t d, int64_t n) {
+    return load_pair<kElement>(row, d, n);
+  }
+  HWY_INLINE static Row query(const float* q, int64_t d) {
+    const Floats f;
+    return {hn::Load(f, q + d), hn::Load(f, q + d + kLanes)};
+  }
+  HWY_INLINE static Vector add(Vector sum, const Row& q, const Row& k) {
+    return hn::MulAdd(q.b, k.b, hn::MulAdd(q.a, k.a, sum));
+  }
+};
+
+#if HWY_TARGET == HWY_AVX3
+
+/// Products of bf16 by AVX512-BF16's dot product (decision 18), whose queries are bf16 side by
+/// side.
+template <class Dots>
+struct Paired {
+  static constexpr Element kElement = Element::bf16;
+  using Row = Vector;
+
+  static Scale part(float scale) {
+    return {.queries = power_in(scale), .scores = scale / power_in(scale)};
+  }
+  /// x: a bf16.
+  static void pack(float x, int64_t d, float* q) {
+    const auto bits = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
+    std::memcpy(reinterpret_cast<std::byte*>(q) + d * size_of(kElement), &bits, sizeof(bits));
+  }
+  HWY_INLINE static Row load(const std::byte* row, int64_t d, int64_t n) {
+    WholePair<kElement> whole;
+    row = whole.at(row + d * size_of(kElement), n);
+    return hn::LoadU(Floats(), reinterpret_cast<const float*>(row));
+  }
+  HWY_INLINE static Row query(const float* q, int64_t d) { return hn::Load(Floats(), q + d / 2); }
+  HWY_INLINE static Vector add(Vector sum, Row q, Row k) { return Dots::add(sum, q, k); }
+};
+
+#endif
+
+template <class Products>
 void take_queries(const Group& group) {
   const Task& task = group.task;
   const AttentionProblem& problem = task.problem;
   std::fill_n(group.q(0), task.heads * task.q_pitch, 0.0F);
   for (int64_t i = 0; i < task.heads; ++i) {
     for (int64_t d = 0; d < problem.head_dim; ++d) {
-      group.q(i)[place_of(problem.k.element, d)] =
-          problem.q.value(task.b, group.head(i), 0, d) * problem.scale;
+      Products::pack(problem.q.value(task.b, group.head(i), 0, d) * task.scale.queries, d,
+                     group.q(i));
     }
   }
 }
 
-/// The four sums over the lanes, in an order that the number of lanes fixes.
-HWY_INLINE void store_sums(const Vector (&x)[kKeys], float* to) {
+/// The four sums over the lanes, in an order that the number of lanes fixes, times scale.
+HWY_INLINE void store_sums(const Vector (&x)[kKeys], float scale, float* to) {
   const Floats f;
   const hn::Repartition<double, Floats> pair;
   const hn::Full128<float> block;
@@ -46,11 +99,11 @@ HWY_INLINE void store_sums(const Vector (&x)[kKeys], float* to) {
   hn::Store(sums, f, lanes);
   auto sum = hn::Load(block, lanes);
   for (int64_t i = 4; i < kLanes; i += 4) sum = hn::Add(sum, hn::Load(block, lanes + i));
-  hn::StoreU(sum, block, to);
+  hn::StoreU(hn::Mul(sum, hn::Set(block, scale)), block, to);
 }
 
 /// Scores of kHeads heads from `first` on and kKeys keys from `key` on.
-template <Element kElement, class Fetch, int kHeads>
+template <class Products, class Fetch, int kHeads>
 HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key) {
   const Task& task = group.task;
   const std::byte* rows[kKeys];
@@ -69,24 +122,24 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key) {
   }
   const float* q = group.q(first);
   const int64_t pitch = task.q_pitch;
+  constexpr int64_t kSize = size_of(Products::kElement);
   for_pairs(task.problem.head_dim, [&](int64_t d, int64_t n) HWY_ATTR {
-    Pair keys[kKeys] = {};
+    typename Products::Row keys[kKeys] = {};
     HEED_UNROLL
     for (int s = 0; s < kKeys; ++s) {
-      fetch_lines<Fetch, kPair * size_of(kElement)>(next[s], d * size_of(kElement));
-      keys[s] = load_pair<kElement>(rows[s], d, n);
+      fetch_lines<Fetch, kPair * kSize>(next[s], d * kSize);
+      keys[s] = Products::load(rows[s], d, n);
     }
     HEED_UNROLL
     for (int h = 0; h < kHeads; ++h) {
-      const Vector a = hn::Load(f, q + h * pitch + d);
-      const Vector b = hn::Load(f, q + h * pitch + d + kLanes);
+      const auto query = Products::query(q + h * pitch, d);
       HEED_UNROLL
-      for (int s = 0; s < kKeys; ++s) {
-        sums[h][s] = hn::MulAdd(b, keys[s].b, hn::MulAdd(a, keys[s].a, sums[h][s]));
-      }
+      for (int s = 0; s < kKeys; ++s) sums[h][s] = Products::add(sums[h][s], query, keys[s]);
     }
   });
-  for (int h = 0; h < kHeads; ++h) store_sums(sums[h], group.scores(first + h) + key);
+  for (int h = 0; h < kHeads; ++h) {
+    store_sums(sums[h], task.scale.scores, group.scores(first + h) + key);
+  }
 }
 
 }  // namespace

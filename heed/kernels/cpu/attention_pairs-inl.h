@@ -105,14 +105,6 @@ void weigh_job(const PairBlock& b, const Job& job, KeyRange steps, Beside& besid
   if (b.block.careful) add_spoilt_values(b, job, seen.scores);
 }
 
-/// The largest power of 2, at most 1, in the scale: q times it is exact in bf16 (but for the
-/// flushing of numbers near 2^-126).
-inline float power_in(float scale) {
-  int exponent = 0;
-  std::frexp(scale, &exponent);
-  return std::ldexp(1.0F, std::min(exponent - 1, 0));
-}
-
 /// A call. Products(block, take) takes its own scratch; its attend_chunk(chunk, jobs, n) multiplies
 /// and weighs, on depths of kDepth elements and kValueRows rows of V^T at a time.
 template <class Products>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -27,6 +29,14 @@ void attention_amx(const AttentionProblem& problem, int64_t b, int64_t h, int64_
                    int64_t queries, std::byte* scratch);
 void attention_bf16(const AttentionProblem& problem, int64_t b, int64_t h, int64_t first,
                     int64_t queries, std::byte* scratch);
+
+/// The largest power of 2, at most 1, in the scale: q times it is exact in bf16 (but for the
+/// flushing of numbers near 2^-126).
+inline float power_in(float scale) {
+  int exponent = 0;
+  std::frexp(scale, &exponent);
+  return std::ldexp(1.0F, std::min(exponent - 1, 0));
+}
 
 /// What of the scratch is their own.
 int64_t attention_pairs_scratch_bytes(int64_t head_dim, int64_t value_dim);
