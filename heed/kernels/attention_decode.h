@@ -12,7 +12,8 @@ namespace heed::kernels {
 // together, and keys are cut in spans that different threads may take. It rounds differently from
 // attention(): a score is a sum over lanes. Its bits depend on the same things: spans begin at
 // multiples of kAttentionSpan, chunks in them at multiples of kAttentionChunk, and both are merged
-// in key order.
+// in key order. Under Isa::avx512_bf16, where every element is bf16, weights are rounded to bf16
+// and small numbers count as 0 as in attention_pairs.h.
 // Law: kernels::ref::attention.
 
 /// Keys of a partial result; part of the contract, since bits depend on it.

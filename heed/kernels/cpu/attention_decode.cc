@@ -14,6 +14,7 @@
 #include "hwy/highway.h"
 // (after foreach_target)
 #include "heed/kernels/cpu/attention_decode_group-inl.h"
+#include "heed/kernels/cpu/attention_decode_products-inl.h"
 #include "heed/kernels/cpu/attention_decode_rows-inl.h"
 #include "heed/kernels/cpu/attention_decode_scores-inl.h"
 #include "heed/kernels/cpu/attention_decode_soften-inl.h"
@@ -39,20 +40,21 @@ void attend_chunk(const Groups& groups, int64_t first, int64_t n, int64_t end, b
     });
   }
   groups.for_each([&](const Group& group) {
-    for (int64_t i = 0; i < task.heads; ++i) soften(group, i, first, n);
+    for (int64_t i = 0; i < task.heads; ++i) {
+      soften(group, i, first, n);
+      if (!careful) Products::pack_weights(group.scores(i), n);
+    }
   });
   find_rows(groups.first, values, {task.problem.k, first + n, end}, task.values);
   if (careful) {
     groups.for_each([&](const Group& group) {
-      for (int64_t i = 0; i < task.heads; ++i)
-        add_values_carefully<Products::kElement>(group, i, n);
+      for (int64_t i = 0; i < task.heads; ++i) add_values_carefully<Products>(group, i, n);
     });
     return;
   }
   for (int64_t s = 0; s < n; s += kValues) {
     const int64_t some = std::min(kValues, n - s);
-    groups.for_each(
-        [&](const Group& group) { add_block<Products::kElement, Fetch>(group, s, some); });
+    groups.for_each([&](const Group& group) { add_block<Products, Fetch>(group, s, some); });
   }
 }
 
@@ -93,13 +95,14 @@ void attend_groups(const Groups& groups, KeyRange span) {
   });
 }
 
+template <class Products>
 void write_partial(const Group& group, float* partial) {
   const AttentionProblem& problem = group.task.problem;
   for (int64_t i = 0; i < group.task.heads; ++i) {
     *partial++ = group.highest(i);
     *partial++ = group.total(i);
     for (int64_t e = 0; e < problem.value_dim; ++e) {
-      *partial++ = group.out(i)[place_of(problem.v.element, e)];
+      *partial++ = group.out(i)[Products::place(e)];
     }
   }
 }
@@ -117,7 +120,7 @@ void decode_task(const AttentionProblem& problem, const DecodeTask& task, std::b
   attend_groups<Products, Fetch>(groups, {std::max(visible.begin, task.span * kAttentionSpan),
                                           std::min(visible.end, (task.span + 1) * kAttentionSpan)});
   groups.for_each([&](const Group& group) {
-    write_partial(group, task.partials + (group.g - task.first) * task.apart);
+    write_partial<Products>(group, task.partials + (group.g - task.first) * task.apart);
   });
 }
 

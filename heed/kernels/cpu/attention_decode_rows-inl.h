@@ -40,12 +40,12 @@ struct WholePair {
   }
 };
 
-/// kPair elements of a row from i on, in places; only n of them are there at the row's end.
+/// kPair elements of a row, in places; only n of them are there at the row's end.
 template <Element kElement>
-HWY_INLINE Pair load_pair(const std::byte* row, int64_t i, int64_t n) {
+HWY_INLINE Pair load_pair(const std::byte* row, int64_t n) {
   const Floats f;
   WholePair<kElement> whole;
-  row = whole.at(row + i * size_of(kElement), n);
+  row = whole.at(row, n);
   if constexpr (kElement == Element::f32) {
     const auto* floats = reinterpret_cast<const float*>(row);
     return {hn::LoadU(f, floats), hn::LoadU(f, floats + kLanes)};

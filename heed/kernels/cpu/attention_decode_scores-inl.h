@@ -7,68 +7,16 @@
 #endif
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
-#include "heed/kernels/cpu/attention_decode_rows-inl.h"
-#include "heed/kernels/cpu/attention_pairs.h"
+#include "heed/kernels/cpu/attention_decode_products-inl.h"
 #include "heed/kernels/cpu/targets.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace heed::kernels::HWY_NAMESPACE {
 namespace {
-
-/// Products of q and k, in f32. Queries are packed [D rounded up] floats, in places, zeros where
-/// none is; keys come as pairs of vectors.
-template <Element kOf>
-struct Widened {
-  static constexpr Element kElement = kOf;
-  using Row = Pair;
-
-  static Scale part(float scale) { return {.queries = scale, .scores = 1}; }
-  static void pack(float x, int64_t d, float* q) { q[place_of(kElement, d)] = x; }
-  HWY_INLINE static Row load(const std::byte* row, int64_t d, int64_t n) {
-    return load_pair<kElement>(row, d, n);
-  }
-  HWY_INLINE static Row query(const float* q, int64_t d) {
-    const Floats f;
-    return {hn::Load(f, q + d), hn::Load(f, q + d + kLanes)};
-  }
-  HWY_INLINE static Vector add(Vector sum, const Row& q, const Row& k) {
-    return hn::MulAdd(q.b, k.b, hn::MulAdd(q.a, k.a, sum));
-  }
-};
-
-#if HWY_TARGET == HWY_AVX3
-
-/// Products of bf16 by AVX512-BF16's dot product (decision 18), whose queries are bf16 side by
-/// side.
-template <class Dots>
-struct Paired {
-  static constexpr Element kElement = Element::bf16;
-  using Row = Vector;
-
-  static Scale part(float scale) {
-    return {.queries = power_in(scale), .scores = scale / power_in(scale)};
-  }
-  /// x: a bf16.
-  static void pack(float x, int64_t d, float* q) {
-    const auto bits = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16);
-    std::memcpy(reinterpret_cast<std::byte*>(q) + d * size_of(kElement), &bits, sizeof(bits));
-  }
-  HWY_INLINE static Row load(const std::byte* row, int64_t d, int64_t n) {
-    WholePair<kElement> whole;
-    row = whole.at(row + d * size_of(kElement), n);
-    return hn::LoadU(Floats(), reinterpret_cast<const float*>(row));
-  }
-  HWY_INLINE static Row query(const float* q, int64_t d) { return hn::Load(Floats(), q + d / 2); }
-  HWY_INLINE static Vector add(Vector sum, Row q, Row k) { return Dots::add(sum, q, k); }
-};
-
-#endif
 
 template <class Products>
 void take_queries(const Group& group) {
@@ -77,8 +25,8 @@ void take_queries(const Group& group) {
   std::fill_n(group.q(0), task.heads * task.q_pitch, 0.0F);
   for (int64_t i = 0; i < task.heads; ++i) {
     for (int64_t d = 0; d < problem.head_dim; ++d) {
-      Products::pack(problem.q.value(task.b, group.head(i), 0, d) * task.scale.queries, d,
-                     group.q(i));
+      Products::pack_query(problem.q.value(task.b, group.head(i), 0, d) * task.scale.queries, d,
+                           group.q(i));
     }
   }
 }
@@ -128,7 +76,7 @@ HWY_INLINE void score_keys(const Group& group, int64_t first, int64_t key) {
     HEED_UNROLL
     for (int s = 0; s < kKeys; ++s) {
       fetch_lines<Fetch, kPair * kSize>(next[s], d * kSize);
-      keys[s] = Products::load(rows[s], d, n);
+      keys[s] = Products::key(rows[s] + d * kSize, n);
     }
     HEED_UNROLL
     for (int h = 0; h < kHeads; ++h) {
