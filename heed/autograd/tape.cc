@@ -176,7 +176,9 @@ Tensor viewed(Tensor whole, const std::vector<View>& views) {
 bool Node::keep(const Tensor& place, const Tensor& gradient) {
   if (place.numel() != shape_.numel()) return false;
   for (int dim = 0; dim < place.rank(); ++dim) {
-    if (place.size(dim) != 1 && place.stride(dim) != gradient.stride(dim)) return false;
+    if (place.size(dim) == 1) continue;
+    // stride 0: part of the result, repeated until it counts as many
+    if (place.stride(dim) == 0 || place.stride(dim) != gradient.stride(dim)) return false;
   }
   gradient_ = gradient.as_strided(shape_, strides_);
   return true;

@@ -96,6 +96,15 @@ TEST(Tape, ABroadcastTakesTheSum) {
   EXPECT_EQ(numbers(gradient(column)), (std::vector<float>{3, 7, 11}));
 }
 
+TEST(Tape, APartRepeatedToTheSizeOfTheWholeIsNotTheWhole) {
+  const Tensor x = leaf(Tensor::from({1, 2}, {2}));
+  backward(sum(x.slice(0, 1, 2).expand({2})));  // whose gradient repeats one number too
+  EXPECT_EQ(numbers(gradient(x)), (std::vector<float>{0, 2}));
+  const Tensor y = leaf(Tensor::from({1, 2, 3, 4}, {4}));
+  backward(y.slice(0, 0, 2).expand({2, 2}), Tensor::from({5, 6}, {2}).expand({2, 2}));
+  EXPECT_EQ(numbers(gradient(y)), (std::vector<float>{10, 12, 0, 0}));
+}
+
 TEST(Tape, CopiesStandForTheirOriginal) {
   const Tensor x = leaf(Tensor::from({1, 2, 3, 4, 5, 6}, {2, 3}));
   const Tensor turned = x.transpose(0, 1).contiguous().reshape({6});  // 1 4 2 5 3 6
