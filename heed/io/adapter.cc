@@ -59,6 +59,15 @@ void add_product(const Tensor& y, const Tensor& left, const Tensor& right, float
   });
 }
 
+fs::path found_base(const fs::path& folder, const std::string& base) {
+  try {
+    return is_there(folder / base) && !is_there(base) ? folder / base : find_model(base);
+  } catch (const Error& error) {
+    throw Error(error.code(), "adapter " + folder.string() + ": its base model is not here: " +
+                                  error.what() + "; or name another place in its " + kConfig);
+  }
+}
+
 }  // namespace
 
 bool is_adapter(const fs::path& folder) {
@@ -67,17 +76,19 @@ bool is_adapter(const fs::path& folder) {
 }
 
 fs::path adapter_base(const fs::path& folder) {
-  const std::string base = read_config(folder).value("base_model_name_or_path", std::string());
-  try {
-    if (!base.empty() && is_there(folder / base) && !is_there(base)) return folder / base;
-    if (!base.empty()) return find_model(base);
-  } catch (const Error& error) {
-    throw Error(error.code(), "adapter " + folder.string() + ": its base model is not here: " +
-                                  error.what() + "; or name another place in its " + kConfig);
+  const Json named = read_config(folder).value("base_model_name_or_path", Json());
+  if (!named.is_string() || named == "") {  // null: PEFT was given a model without a name
+    throw Error(ErrorCode::corrupt_data,
+                (folder / kConfig).string() + ": needed base_model_name_or_path, found " +
+                    (named.is_null() || named == "" ? "none" : printable(named.dump())) +
+                    ": it is not known what model the adapter changes");
   }
-  throw Error(ErrorCode::corrupt_data, (folder / kConfig).string() +
-                                           ": needed base_model_name_or_path, found none: it is "
-                                           "not known what model the adapter changes");
+  const fs::path base = found_base(folder, named.get<std::string>());
+  if (is_adapter(base)) {
+    throw Error(ErrorCode::unsupported, "adapter " + folder.string() + ": its base model " +
+                                            base.string() + " is an adapter too");
+  }
+  return base;
 }
 
 fs::path model_file(const fs::path& folder, const std::string& name) {
@@ -208,9 +219,15 @@ Tensor Adapter::applied(const std::string& name, const Tensor& weight) const {
                     to_string(b.shape()) + " do not fit");
   }
   const auto rank = static_cast<double>(a.size(0));
+  const auto factor = static_cast<float>(alpha_ / (root_of_rank_ ? std::sqrt(rank) : rank));
+  if (!std::isfinite(factor)) {
+    throw Error(ErrorCode::corrupt_data,
+                "adapter " + where_ + ": needed lora_alpha over the rank to be a finite number, " +
+                    "found " + Json(alpha_).dump() + " over the rank " + std::to_string(a.size(0)) +
+                    " of " + in_quotes(name));
+  }
   const Tensor y = weight.to(DType::f32).clone();
-  add_product(y, left, right,
-              static_cast<float>(alpha_ / (root_of_rank_ ? std::sqrt(rank) : rank)));
+  add_product(y, left, right, factor);
   return y;
 }
 

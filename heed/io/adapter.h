@@ -16,7 +16,8 @@ namespace heed {
 bool is_adapter(const std::filesystem::path& folder);
 
 /// The folder of the model that an adapter's folder says it is for: a path (as it is, or from the
-/// adapter's folder on) or a name in the hub's cache. Error not_found says what was looked for.
+/// adapter's folder on) or a name in the hub's cache. Error not_found says what was looked for,
+/// corrupt_data that it names none, unsupported that it is an adapter too.
 std::filesystem::path adapter_base(const std::filesystem::path& folder);
 
 /// The file of a model's folder by its name ("config.json"): its own or, where the folder is an

@@ -136,12 +136,7 @@ struct Checkpoint::Impl {
 
   /// A base model's tensors, and what an adapter puts beside them.
   void add_adapted(const fs::path& folder) {
-    const fs::path base = adapter_base(folder);
-    if (is_adapter(base)) {
-      throw Error(ErrorCode::unsupported, "adapter " + folder.string() + ": its base model " +
-                                              base.string() + " is an adapter too");
-    }
-    const Checkpoint whole = Checkpoint::open(base);
+    const Checkpoint whole = Checkpoint::open(adapter_base(folder));
     auto added = std::make_shared<internal::Adapter>(folder);
     const std::string before = added->fit(whole.entries());
     for (const auto& [name, entry] : whole.entries()) entries[before + name] = entry;

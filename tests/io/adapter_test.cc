@@ -139,10 +139,31 @@ TEST_F(AdapterFolder, WhatCannotBeServedIsRefused) {
   config_["base_model_name_or_path"] = "../adapter";
   write("layer.query");
   expect_error(ErrorCode::unsupported, {"is an adapter too"}, [&] { open(); });
+  expect_error(ErrorCode::unsupported, {"is an adapter too"},
+               [&] { model_file(folder_ / "adapter", "config.json"); });
+  for (const Json& none : {Json(), Json(""), Json(3), Json::array()}) {
+    config_["base_model_name_or_path"] = none;
+    write("layer.query");
+    expect_error(ErrorCode::corrupt_data,
+                 {"needed base_model_name_or_path, found ",
+                  none.is_null() || none == "" ? "none" : none.dump()},
+                 [&] { open(); });
+  }
   config_["base_model_name_or_path"] = "../base";
   b_ = Tensor::from({1, 2, 3}, {3, 1});
   write("layer.query");
   expect_error(ErrorCode::corrupt_data, {"do not fit"}, [&] { open().load("layer.query.weight"); });
+  config_["lora_alpha"] = 1e200;  // no f32
+  b_ = Tensor::from({1, 2}, {2, 1});
+  write("layer.query");
+  expect_error(ErrorCode::corrupt_data, {"found 1e+200 over the rank 1"},
+               [&] { open().load("layer.query.weight"); });
+  config_["lora_alpha"] = 2;
+  a_ = Tensor::zeros({0, 3});
+  b_ = Tensor::zeros({2, 0});
+  write("layer.query");
+  expect_error(ErrorCode::corrupt_data, {"found 2.0 over the rank 0"},
+               [&] { open().load("layer.query.weight"); });
 }
 
 }  // namespace
