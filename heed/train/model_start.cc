@@ -29,6 +29,23 @@ void check_vocabulary(const Json& config, const Tokenizer& tokenizer,
                           folder.string(), rows, tokenizer.vocab_size()));
 }
 
+/// Fields of config.json that are read before a model reads it: what is of another kind is told as
+/// a model would; null is as if absent.
+void check_fields(Json& config, const std::filesystem::path& file) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  constexpr std::array<const char*, 9> kCounts = {
+      "vocab_size",  "type_vocab_size", "n_layer", "n_positions", "max_position_embeddings",
+      "hidden_size", "d_model",         "n_embd",  "dim"};
+  const ConfigReader reader(config, file.string());
+  reader.text("model_type", "");
+  for (const char* field : kCounts) reader.integer(field, 0, kMost, 0);
+  std::vector<std::string> absent{"model_type"};
+  absent.insert(absent.end(), kCounts.begin(), kCounts.end());
+  for (const std::string& field : absent) {
+    if (!reader.has(field.c_str())) config.erase(field);
+  }
+}
+
 ModelStart from_checkpoint(const TrainConfig& settings, const Tokenizer& tokenizer) {
   ModelStart start;
   start.folder = find_model(settings.model);
@@ -43,6 +60,7 @@ ModelStart from_checkpoint(const TrainConfig& settings, const Tokenizer& tokeniz
     throw Error(ErrorCode::corrupt_data,
                 (start.folder / "config.json").string() + ": needed an object");
   }
+  check_fields(start.config, start.folder / "config.json");
   check_vocabulary(start.config, tokenizer, start.folder);
   set_usual_dropout(start.config);
   const Checkpoint checkpoint = Checkpoint::open(start.folder);

@@ -371,5 +371,23 @@ TEST_F(FineTuningTest, AModelWithoutSuchAHeadIsRefused) {
                [&] { run.run(); });
 }
 
+TEST_F(FineTuningTest, FieldsOfAnotherKindAreToldAsAModelTellsThem) {
+  FineTuning run = case_of("BertForMaskedLM");
+  const Json plain = read_json(run.start() / "config.json");
+  const auto with = [&](const char* field, const Json& value) {
+    Json config = plain;
+    config[field] = value;
+    write_file(run.start() / "config.json", config.dump());
+  };
+  with("model_type", 5);
+  expect_error(ErrorCode::corrupt_data, {"config.json: model_type must be a string but is 5"},
+               [&] { run.run(); });
+  with("vocab_size", "many");
+  expect_error(ErrorCode::corrupt_data, {"config.json: vocab_size must be an integer", "many"},
+               [&] { run.run(); });
+  with("model_type", Json());
+  run.run();  // old files have none; its class says what it is
+}
+
 }  // namespace
 }  // namespace heed
