@@ -14,6 +14,7 @@
 #include "heed/base/parallel.h"
 #include "tests/kernels/every_isa.h"
 #include "tests/ops/attention_gradient_cases.h"
+#include "tests/ops/attention_layouts.h"
 #include "tests/random_tensor.h"
 
 // Gradients of attention against f64 and against finite differences, and what must not change a bit
@@ -229,6 +230,35 @@ TEST(AttentionBackwardRandom, PaddingChangesNoBit) {
     const Tensor dy = random_dy(c, static_cast<unsigned>(seed));
     kernels::on_every_isa([&](kernels::Isa) {
       expect_same_bits(run(c, dy, want_all(c)), run(c.poisoned(), dy, want_all(c)), c.text);
+    });
+  });
+}
+
+/// Places of x's shape, in memory of any layout that holds NaN.
+Tensor place_like(Dice& dice, const Tensor& x, std::string* text) {
+  return laid_out(dice, Tensor::full(x.shape(), kNan), text);
+}
+
+TEST(AttentionBackwardRandom, PlacesGetTheSameBitsWhereverTheyLie) {
+  AttentionCaseLimits limits = kLimits;
+  limits.halves = false;
+  for_random_cases(60, 4, [&](uint64_t seed) {
+    const AttentionCase c = random_attention_case(seed, limits);
+    const Tensor dy = random_dy(c, static_cast<unsigned>(seed));
+    std::string text = c.text + ", places:";
+    kernels::on_every_isa([&](kernels::Isa) {
+      Dice dice(seed);
+      AttentionGradientWant want = want_all(c);
+      const AttentionGradients expected = run(c, dy, want);
+      want.places = {place_like(dice, c.q, &text), place_like(dice, c.k, &text),
+                     place_like(dice, c.v, &text)};
+      const AttentionGradients found = run(c, dy, want);
+      expect_same_bits(expected, found, text);
+      AttentionGradients placed = found;
+      placed.dq = want.places[0];
+      placed.dk = want.places[1];
+      placed.dv = want.places[2];
+      expect_same_bits(expected, placed, text);
     });
   });
 }

@@ -188,6 +188,8 @@ TEST(AttentionRandom, PagesGiveTheBitsOfContiguousKeys) {
       const AttentionOutputs plain = attention_outputs(c.q, c.k, c.v, c.options, {.lse = true});
       EXPECT_TRUE(same_bits(paged.y, plain.y)) << c.text;
       EXPECT_TRUE(same_bits(paged.lse, plain.lse)) << c.text;
+      // rows that read the same pages go together here
+      EXPECT_TRUE(same_bits(attention(c.q, c.pages, c.options), plain.y)) << c.text;
     });
   });
 }
