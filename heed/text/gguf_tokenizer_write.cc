@@ -62,12 +62,13 @@ class Writer {
         out_(out) {}
 
   void write() {
-    if (document_["model"].value("type", "BPE") != "BPE" ||
-        !document_["model"].contains("merges")) {
+    const Json& model = document_["model"];  // where null is as if absent
+    const Json type = model.value("type", Json());
+    if (!(type.is_null() || type == "BPE") || !model.contains("merges")) {
       refuse("is no BPE, which is what Heed writes");
     }
     const bool byte_level = has_step(document_["pre_tokenizer"], "ByteLevel");
-    const bool bytes = document_["model"].value("byte_fallback", false);
+    const bool bytes = model.value("byte_fallback", Json()) == true;
     if (!byte_level && !bytes) refuse("is neither a byte-level BPE nor one with byte fallback");
     collect_tokens();
     text("model", byte_level ? "gpt2" : "llama");

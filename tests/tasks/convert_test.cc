@@ -121,6 +121,16 @@ TEST_F(Convert, TheTokenizerGoesAlong) {
   EXPECT_EQ(read_json(folder_ / "back/tokenizer_config.json")["chat_template"], "{{ messages }}");
 }
 
+TEST_F(Convert, ATokenizersNullsAreAsIfAbsent) {
+  Json tokenizer = Json::parse(kTokenizer);
+  tokenizer["model"]["type"] = Json();
+  tokenizer["model"]["byte_fallback"] = Json();
+  write_file(model() / "tokenizer.json", tokenizer.dump());
+  convert_model(model(), folder_ / "m.gguf");
+  EXPECT_EQ(Tokenizer::load(folder_ / "m.gguf")->encode("ab1").ids,
+            Tokenizer::load(model())->encode("ab1").ids);
+}
+
 TEST_F(Convert, SentencePieceModelsAndModulesGoAlong) {
   write_file(model() / "spiece.model", "pieces");
   write_file(model() / "modules.json",
