@@ -89,7 +89,7 @@ Aligner::Aligner(const Context& context, const AlignArguments& arguments,
                  const Translator& translator)
     : context_(context), arguments_(arguments), translator_(translator) {
   if (!asked()) return;
-  if (!arguments.picture.save.empty()) check_picture_ending(arguments.picture.save);
+  if (!arguments.picture.save.empty()) check_picture_path(arguments.picture.save);
   const EncoderFacts facts = pair_facts(translator.model().facts(), PairAttention::cross);
   view_ = cross_view(facts, arguments.layer, arguments.head);
   view_.model = short_name(context.model);

@@ -54,7 +54,7 @@ struct AlignedText {
 /// Looks at texts that were made of others, if asked for.
 class Aligner {
  public:
-  /// Errors as cross_view() and check_picture_ending().
+  /// Errors as cross_view() and check_picture_path().
   Aligner(const Context& context, const AlignArguments& arguments, const Translator& translator);
 
   bool asked() const { return arguments_.align; }

@@ -19,6 +19,7 @@
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "heed/base/error.h"
+#include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/base/paths.h"
 #include "heed/io/npy.h"
@@ -39,15 +40,15 @@ struct Options {
   bool bf16 = false;
   bool time = false;
   std::string y, lse, weights, scores, save;
-  std::optional<std::string> report, bins;
+  std::string report, bins, tile;
   std::vector<std::string> keys;
-  std::string tile;
   std::string grad_y, grads;
 };
 
 Tensor read_if_given(const std::string& file) { return file.empty() ? Tensor() : read_npy(file); }
 
-/// One file cannot hold what two options are to write.
+/// Before long work: one file cannot hold what two options are to write, and none is made in a
+/// folder that is not there.
 void check_files(const Options& options) {
   std::map<std::string, const char*> written;
   for (const auto& [option, file] :
@@ -57,10 +58,12 @@ void check_files(const Options& options) {
     if (file.empty()) continue;
     const std::string place = absolute_path(file).lexically_normal().string();
     const auto [before, is_new] = written.emplace(place, option);
-    if (is_new) continue;
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{} and {}: needed a file each, found {} for both", before->second,
-                            option, in_quotes(file)));
+    if (!is_new) {
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("{} and {}: needed a file each, found {} for both", before->second,
+                              option, in_quotes(file)));
+    }
+    check_writable(file);
   }
 }
 
@@ -87,13 +90,13 @@ AttendSettings read_settings(const Options& options) {
 }
 
 std::optional<AttentionReportWant> wanted_report(const Options& options) {
-  if (!options.report && !options.bins && options.keys.empty()) return std::nullopt;
+  if (options.report.empty() && options.bins.empty() && options.keys.empty()) return std::nullopt;
   AttentionReportWant want;
-  if (options.report) want = parse_attention_report(*options.report);
+  if (!options.report.empty()) want = parse_attention_report(options.report);
   for (const std::string& list : options.keys) {
     want.lists.push_back({.keys = parse_numbers("--keys", list)});
   }
-  if (options.bins) want.bins = parse_numbers("--bins", *options.bins);
+  if (!options.bins.empty()) want.bins = parse_numbers("--bins", options.bins);
   return want;
 }
 
@@ -168,6 +171,10 @@ class Call {
   }
 
   void run() {
+    // Before long work; arrays of other ranks are attention()'s to refuse.
+    if (tile_ && q_.rank() == 4 && k_.rank() == 4) {
+      check_attention_tile(q_.size(2), k_.size(2), tile_->rows, tile_->keys);
+    }
     const double ms = milliseconds(options_.time, [&] { compute(); });
     if (report_want_ && (want_.weights || want_.scores)) {
       const AttentionOutputs out = attention_outputs(q_, k_, v_, call_, want_);
@@ -264,10 +271,16 @@ void run_attend(const Context& context, const Options& options) {
   Call(context, options).run();
 }
 
+/// An option that takes a text, or several.
+CLI::Option* add_text(CLI::App& command, const char* name, auto& value, const char* type,
+                      const char* text) {
+  return command.add_option(name, value, text)->type_name(type)->check(not_empty(type));
+}
+
 void add_masks(CLI::App& command, Options& options) {
   constexpr const char* kGroup = "Which keys a query sees";
   const auto add = [&](const char* name, std::string& value, const char* type, const char* text) {
-    return command.add_option(name, value, text)->type_name(type)->group(kGroup);
+    return add_text(command, name, value, type, text)->group(kGroup);
   };
   add("--causal", options.causal, "top-left|bottom-right|OFFSETS.npy",
       "Query i sees keys up to i, up to i + S - T, or up to i + its batch row's offset.");
@@ -294,7 +307,7 @@ void add_scores(CLI::App& command, Options& options) {
       ->type_name("X")
       ->group(kGroup);
   const auto add = [&](const char* name, std::string& value, const char* type, const char* text) {
-    return command.add_option(name, value, text)->type_name(type)->group(kGroup);
+    return add_text(command, name, value, type, text)->group(kGroup);
   };
   add("--bias", options.bias, "B.npy",
       "Numbers to add that broadcast to [B, H, T, S]; -inf hides a key.");
@@ -318,16 +331,7 @@ void add_scores(CLI::App& command, Options& options) {
 void add_outputs(CLI::App& command, Options& options) {
   constexpr const char* kGroup = "What to keep";
   const auto add = [&](const char* name, auto& value, const char* type, const char* text) {
-    return command.add_option(name, value, text)->type_name(type)->group(kGroup);
-  };
-  // An optional of CLI11's own would stay empty for an empty text.
-  const auto add_text = [&](const char* name, std::optional<std::string>& value, const char* type,
-                            const char* text) {
-    command
-        .add_option_function<std::string>(
-            name, [&value](const std::string& given) { value = given; }, text)
-        ->type_name(type)
-        ->group(kGroup);
+    return add_text(command, name, value, type, text)->group(kGroup);
   };
   add("--y", options.y, "F.npy", "Write the result [B, H, T, E], in q's dtype.");
   add("--lse", options.lse, "F.npy", "Write the log of each row's sum of exponentials [B, H, T].");
@@ -339,8 +343,7 @@ void add_outputs(CLI::App& command, Options& options) {
       "computed. "
       "Arrays by name in .npz, .json or .csv; maps and tile as a picture in .png, .svg, .pdf "
       "or .html.");
-  add_text(
-      "--report", options.report, "NAMES",
+  add("--report", options.report, "NAMES",
       "Tell where queries look, without a T x S matrix: entropy, perplexity, max, squares, "
       "distance, first, self, previous, received, top8 (up to 64), map256 (up to 1024), window16; "
       "by commas.");
@@ -349,9 +352,9 @@ void add_outputs(CLI::App& command, Options& options) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->default_str("");
-  add_text("--bins", options.bins, "EDGES",
-           "Tell each query's weight on the keys from each of these to before the next, as in "
-           "0,64,128.");
+  add("--bins", options.bins, "EDGES",
+      "Tell each query's weight on the keys from each of these to before the next, as in "
+      "0,64,128.");
   add("--tile", options.tile, "r0:r1,c0:c1",
       "Recompute the weights of queries r0 to r1 - 1 by keys c0 to c1 - 1.");
   CLI::Option* grad_y = add("--grad-y", options.grad_y, "DY.npy",

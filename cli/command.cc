@@ -37,6 +37,12 @@ OptionCheck whole_number(uint64_t least, uint64_t most) {
   };
 }
 
+OptionCheck not_empty(const std::string& needed) {
+  return [needed](const std::string& given) -> std::string {
+    return given.empty() ? "needed " + needed + ", found nothing" : "";
+  };
+}
+
 CLI::App& add_command(CLI::App& root, Context& context, const CommandText& text,
                       std::function<void()> run) {
   CLI::App& command = *root.add_subcommand(std::string(text.name), std::string(text.summary));

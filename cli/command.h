@@ -42,6 +42,9 @@ using OptionCheck = std::function<std::string(const std::string& given)>;
 /// A whole number from least to most, where CLI11 itself takes one that is larger than its type for
 /// the largest there is.
 OptionCheck whole_number(uint64_t least, uint64_t most);
+/// A text, for options whose empty one would read as if they were not given. needed: what the help
+/// says it is, "FILE".
+OptionCheck not_empty(const std::string& needed);
 
 /// --model NAME|FOLDER; default $HEED_MODEL, else all-MiniLM-L6-v2. Of a command that needs a model
 /// of another kind ("A classifier of texts") it is required where HEED_MODEL names none.

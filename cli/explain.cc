@@ -139,7 +139,7 @@ std::vector<Step> walk_lesson(const Lesson& lesson, const Options& options,
   if (lesson.run == nullptr) {
     fail(options.lesson + " is computed as you read it; --run belongs to the lesson recurrent");
   }
-  if (!options.picture.save.empty()) check_picture_ending(options.picture.save);
+  if (!options.picture.save.empty()) check_picture_path(options.picture.save);
   ProgressBar bar(context, "training", "updates");
   return lesson.run({.seed = context.seed, .progress = bar.callback()});
 }

@@ -185,7 +185,7 @@ class GenerateCommand {
   }
 
   void check_look() const {
-    check_picture_ending(options_.look);
+    check_picture_path(options_.look);
     if (causal_ == nullptr) {
       throw Error(ErrorCode::unsupported,
                   "generate: --look needs a causal language model, and this one is an "

@@ -138,7 +138,7 @@ class LookCommand {
 void run_look(const Context& context, const LookArguments& arguments) {
   check_choices(arguments);  // told before any work, as what follows
   if (!arguments.board.empty()) statistic_of(arguments.board);
-  if (!arguments.picture.save.empty()) check_picture_ending(arguments.picture.save);
+  if (!arguments.picture.save.empty()) check_picture_path(arguments.picture.save);
   if (!arguments.roles.empty() && (arguments.inputs.given() || !arguments.targets.empty())) {
     throw Error(ErrorCode::invalid_argument,
                 "look: --roles takes its texts from its file alone, found others beside it");
@@ -170,14 +170,16 @@ void add_more(CLI::App& command, LookArguments& arguments) {
                            .add_option("--board", arguments.board,
                                        "Draw one statistic of --stats, a row a layer, a column a "
                                        "head.")
-                           ->type_name("STATISTIC");
+                           ->type_name("STATISTIC")
+                           ->check(not_empty("STATISTIC"));
   CLI::Option* roles =
       command
           .add_option("--roles", arguments.roles,
                       "Rank heads by how they follow labelled pairs of words: a file with the "
                       "columns text, from-word, to-word and relation (and target, with an "
                       "encoder-decoder).")
-          ->type_name("PAIRS.csv");
+          ->type_name("PAIRS.csv")
+          ->check(not_empty("PAIRS.csv"));
   CLI::Option* compare = command.add_flag(
       "--compare", arguments.compare,
       "Tell how far the heads look to different places in two texts of as many tokens.");
@@ -185,12 +187,14 @@ void add_more(CLI::App& command, LookArguments& arguments) {
       .add_option("--with", arguments.with,
                   "Compare what this model does with one text instead, head by head.")
       ->type_name("MODEL")
+      ->check(not_empty("MODEL"))
       ->needs(compare)
       ->group(kGroup);
   command
       .add_option("--with-head", arguments.with_head,
                   "Compare this head with that of --layer and --head instead, in one text.")
       ->type_name("LAYER.HEAD")
+      ->check(not_empty("LAYER.HEAD"))
       ->needs(compare)
       ->excludes("--with")
       ->group(kGroup);
@@ -258,13 +262,16 @@ void add_look(CLI::App& root, Context& context) {
   command
       .add_option("--word", arguments->word,
                   "Follow this word: WORD is its first place in each text, WORD:2 its second.")
-      ->type_name("WORD");
+      ->type_name("WORD")
+      ->check(not_empty("WORD"));
   command
       .add_option("--layer", arguments->layer,
                   "Draw this layer, mean or all (default: the last; all with --head).")
-      ->type_name("N|mean|all");
+      ->type_name("N|mean|all")
+      ->check(not_empty("N|mean|all"));
   command.add_option("--head", arguments->head, "Draw this head, mean or all (default: mean).")
-      ->type_name("N|mean|all");
+      ->type_name("N|mean|all")
+      ->check(not_empty("N|mean|all"));
   add_picture_options(command, arguments->picture,
                       "An .html page holds every layer and head unless some were chosen.");
   command.add_flag("--sink", arguments->sink,

@@ -49,6 +49,11 @@ std::vector<RelatedWords> read_pairs(const std::string& file, bool with_targets)
                   fmt::format("{}:{}: needed {} cells as its header has, found {}", file,
                               rows[r].line, header.size(), cells.size()));
     }
+    if (cells[columns[3]].empty()) {
+      throw Error(ErrorCode::corrupt_data,
+                  fmt::format("{}:{}: needed the name of a relation, found an empty cell", file,
+                              rows[r].line));
+    }
     pairs.push_back({cells[columns[0]], cells[columns[1]], cells[columns[2]], cells[columns[3]]});
     if (with_targets) pairs.back().target = cells[columns[4]];
   }

@@ -17,7 +17,8 @@ void add_save_options(CLI::App& command, PictureOptions& options, const std::str
                   "Write the maps to a file that ends in .png, .svg, .pdf, .html, .json, .csv, "
                   ".npy or .npz." +
                       (more.empty() ? "" : " " + more))
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty("FILE"));
   command
       .add_option("--theme", options.theme,
                   "Colours: light (darker is more) or dark (lighter is more); default: light for "

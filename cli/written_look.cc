@@ -67,7 +67,7 @@ void save_written_picture(const Look& seen, AttentionRange rows, const std::stri
 }  // namespace
 
 void save_written_look(const WrittenText& text, const std::string& file, const Context& context) {
-  check_picture_ending(file);
+  check_picture_path(file);
   if (text.written < 1) {
     throw Error(ErrorCode::invalid_argument,
                 "look: needed a text that was written, found none yet");

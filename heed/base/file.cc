@@ -234,6 +234,8 @@ void GrowingFile::sync() {
   if (::fsync(descriptor_) != 0) throw_system("cannot sync", path_, errno);
 }
 
+void check_writable(const std::filesystem::path& target) { const AtomicFile probe(target); }
+
 void write_file(const std::filesystem::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);

@@ -93,6 +93,9 @@ class GrowingFile {
   int descriptor_ = -1;
 };
 
+/// Throws what AtomicFile would for this target: to ask before long work if its result can be kept.
+void check_writable(const std::filesystem::path& target);
+
 /// AtomicFile for a whole content at once.
 void write_file(const std::filesystem::path& path, std::string_view content);
 

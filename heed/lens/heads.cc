@@ -96,7 +96,7 @@ const StatisticName& statistic_of(std::string_view name, std::span<const Statist
   const std::vector<std::string> near = closest(name, names);
   throw Error(ErrorCode::invalid_argument,
               "look: needed a statistic, found " + in_quotes(name) +
-                  (near.empty() ? "" : "; did you mean " + near.front() + "?") + " There are " +
+                  (near.empty() ? "." : "; did you mean " + near.front() + "?") + " There are " +
                   listed(names, names.size()));
 }
 

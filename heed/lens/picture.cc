@@ -65,7 +65,10 @@ const Format& format_of(const std::filesystem::path& path) {
 
 }  // namespace
 
-void check_picture_ending(const std::filesystem::path& path) { format_of(path); }
+void check_picture_path(const std::filesystem::path& path) {
+  format_of(path);
+  check_writable(path);
+}
 
 void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme) {
   const Format& format = format_of(path);

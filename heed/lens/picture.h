@@ -57,8 +57,9 @@ enum class Theme { light, dark };  // light: darker is higher; dark: lighter is 
 /// as "maps", and "row_edges" and "column_edges" of pooled maps.
 void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme);
 
-/// Throws save_picture's error for an ending it does not know: to ask before long work.
-void check_picture_ending(const std::filesystem::path& path);
+/// Throws save_picture's errors for an ending it does not know, and for a place where no file can
+/// be made: to ask before long work.
+void check_picture_path(const std::filesystem::path& path);
 
 enum class Colors { none, ansi256, truecolor };
 

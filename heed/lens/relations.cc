@@ -97,6 +97,16 @@ struct Tally {
   }
 };
 
+/// The look of a pair's texts; a fault of them is told with the pair.
+Look look_of_pair(const LookOfPair& look_of, const std::vector<RelatedWords>& pairs, size_t pair) {
+  try {
+    return look_of(pairs[pair]);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::invalid_argument) throw;
+    throw Error(error.code(), fmt::format("roles: pair {}: {}", pair + 1, error.what()));
+  }
+}
+
 /// Rows of the same texts follow each other; the order of first appearance stays.
 std::vector<std::vector<size_t>> by_text(const std::vector<RelatedWords>& pairs) {
   std::map<std::pair<std::string, std::string>, size_t> places;
@@ -127,7 +137,7 @@ std::vector<Relation> score_relations(const LookOfPair& look_of,
   int64_t done = 0;
   for (const std::vector<size_t>& group : groups) {
     check_cancelled();
-    const Look seen = look_of(pairs[group[0]]);
+    const Look seen = look_of_pair(look_of, pairs, group[0]);
     std::vector<Tensor> between;  // [H, W, W] of each layer
     for (int64_t layer = 0; layer < seen.layers(); ++layer) {
       between.push_back(to_words(seen.weights.select(0, layer), seen.words, seen.key_words()));

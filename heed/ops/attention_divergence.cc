@@ -95,8 +95,7 @@ void check_range(const char* what, AttentionRange range, char letter, int64_t si
 
 Tensor tile(AttentionPlan& plan, const Tensor& lse, AttentionRange rows, AttentionRange keys) {
   read_lse(plan, lse);
-  check_range("rows", rows, 'T', plan['T']);
-  check_range("keys", keys, 'S', plan['S']);
+  check_attention_tile(plan['T'], plan['S'], rows, keys);
   const int64_t height = rows.end - rows.begin, width = keys.end - keys.begin;
   const Tensor out = Tensor::empty({plan['B'], plan['H'], height, width});
   constexpr int64_t kRows = 32;  // of a task: a tile has few of them
@@ -202,6 +201,12 @@ void check_alike(const AttentionPlan& a, const AttentionPlan& b, int64_t map) {
 }
 
 }  // namespace
+
+void check_attention_tile(int64_t queries, int64_t keys, AttentionRange of_queries,
+                          AttentionRange of_keys) {
+  check_range("rows", of_queries, 'T', queries);
+  check_range("keys", of_keys, 'S', keys);
+}
 
 Tensor attention_tile(const Tensor& q, const Tensor& k, const Tensor& lse,
                       const AttentionOptions& options, AttentionRange rows, AttentionRange keys) {

@@ -24,6 +24,13 @@ using kernels::AttentionProblem;
   throw Error(ErrorCode::invalid_argument, "attention report: " + text);
 }
 
+void expect_rising(const char* what, const std::vector<int64_t>& values) {
+  const auto fall = std::is_sorted_until(values.begin(), values.end());
+  if (fall == values.end()) return;
+  refuse(std::string(what) + " must rise but " + std::to_string(*fall) + " follows " +
+         std::to_string(*(fall - 1)));
+}
+
 void check_list(const AttentionKeyList& list, const AttentionPlan& plan) {
   for (const int64_t key : list.keys) {
     if (key >= 0 && key < plan['S']) continue;
@@ -38,8 +45,8 @@ void check_list(const AttentionKeyList& list, const AttentionPlan& plan) {
            " starts (or B T + 1=" + std::to_string(plan['B'] * plan['T'] + 1) + ") but has " +
            std::to_string(starts.size()));
   }
-  if (starts.front() != 0 || starts.back() != static_cast<int64_t>(list.keys.size()) ||
-      !std::is_sorted(starts.begin(), starts.end())) {
+  expect_rising("a list's starts", starts);
+  if (starts.front() != 0 || starts.back() != static_cast<int64_t>(list.keys.size())) {
     refuse("a list's starts must rise from 0 to its " + std::to_string(list.keys.size()) +
            " keys but go from " + std::to_string(starts.front()) + " to " +
            std::to_string(starts.back()));
@@ -58,8 +65,8 @@ void check(const AttentionReportWant& want, const AttentionPlan& plan) {
   for (const AttentionKeyList& list : want.lists) check_list(list, plan);
   const auto& bins = want.bins;
   if (bins.empty()) return;
-  if (bins.size() == 1 || bins.front() < 0 || bins.back() > plan['S'] ||
-      !std::is_sorted(bins.begin(), bins.end())) {
+  expect_rising("bins", bins);
+  if (bins.size() == 1 || bins.front() < 0 || bins.back() > plan['S']) {
     refuse("bins need two edges or more that rise within [0, S=" + std::to_string(plan['S']) +
            "] but are " + std::to_string(bins.size()) + " from " + std::to_string(bins.front()) +
            " to " + std::to_string(bins.back()));

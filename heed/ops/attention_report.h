@@ -121,6 +121,10 @@ Tensor attention_tile(const Tensor& q, const Tensor& k, const Tensor& lse,
                       const AttentionOptions& options, AttentionRange rows, AttentionRange keys);
 Tensor attention_tile(const Tensor& q, const KvPages& pages, const Tensor& lse,
                       const AttentionOptions& options, AttentionRange rows, AttentionRange keys);
+/// attention_tile's error for a rectangle that does not lie in that many queries x keys: to ask
+/// before the long work that gives lse.
+void check_attention_tile(int64_t queries, int64_t keys, AttentionRange of_queries,
+                          AttentionRange of_keys);
 
 /// One of two runs that are compared; lse as attention_outputs or attention_report gave it.
 struct AttentionRun {

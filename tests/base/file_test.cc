@@ -126,6 +126,19 @@ TEST(AtomicFile, PlacesThatCannotBeWritten) {
   EXPECT_TRUE(names_in(folder.path()).empty());
 }
 
+TEST(AtomicFile, PlacesAreAskedAboutBeforeAnythingIsWritten) {
+  const TemporaryFolder folder;
+  expect_error(ErrorCode::not_found, {"needed the folder", "which does not exist"},
+               [&] { check_writable(folder / "none/a.txt"); });
+  expect_error(ErrorCode::invalid_argument, {"needed a file name, found a folder"},
+               [&] { check_writable(folder.path()); });
+  write_file(folder / "a.txt", "old");
+  check_writable(folder / "a.txt");
+  check_writable(folder / "b.txt");
+  EXPECT_EQ(read_file(folder / "a.txt"), "old");
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"a.txt"});
+}
+
 TEST(AtomicFile, KeepsModeAndFollowsALinkToItsTarget) {
   const TemporaryFolder folder;
   write_file(folder / "real.txt", "old");

@@ -314,12 +314,13 @@ TEST_F(Attend, WritesGradients) {
 
 TEST_F(Attend, RefusesReportsThatCannotBe) {
   expect_fault({"--report", "entropie", "--save", "r.npz"}, "entropie");
-  expect_fault({"--report", ""}, "needed names of entropy");
+  expect_fault({"--report", ","}, "needed names of entropy");
   expect_fault({"--report", "top8,top2"}, "needed one topK, found top8 and top2");
-  expect_fault({"--keys", ""}, "--keys: needed whole numbers by commas, found ''");
+  expect_fault({"--keys", "1,"}, "--keys: needed whole numbers by commas, found '1,'");
   expect_fault({"--keys", "1,13"}, "listed keys must be in [0, S=13) but one is 13");
-  expect_fault({"--bins", ""}, "--bins: needed whole numbers by commas, found ''");
+  expect_fault({"--bins", ","}, "--bins: needed whole numbers by commas, found ','");
   expect_fault({"--bins", "3"}, "bins need two edges");
+  expect_fault({"--bins", "0,9,5,13"}, "bins must rise but 5 follows 9");
   expect_fault({"--report", "top65", "--save", "r.npz"}, "65");
   expect_fault({"--report", "map1025", "--save", "r.npz"}, "1025");
   expect_fault({"--tile", "0:3", "--save", "r.npz"}, "--tile: needed r0:r1,c0:c1");
@@ -367,6 +368,27 @@ TEST_F(Attend, RefusesOptionsThatCannotBe) {
                "--y and --lse: needed a file each, found");
   expect_fault({"--weights", "same.npy", "--scores", "./same.npy"},
                "--weights and --scores: needed a file each, found");
+}
+
+TEST_F(Attend, RefusesOptionsWithNothingInThem) {
+  for (const char* option : {"--causal", "--window", "--lengths", "--mask", "--bias", "--alibi",
+                             "--sinks", "--t5-table", "--report", "--keys", "--bins", "--tile",
+                             "--y", "--lse", "--weights", "--scores", "--save"}) {
+    const Result result = attend({option, ""});
+    EXPECT_EQ(result.status, 2) << option;
+    EXPECT_NE(result.err.find(std::string(option) + ": needed "), std::string::npos) << result.err;
+    EXPECT_NE(result.err.find(", found nothing"), std::string::npos) << result.err;
+  }
+}
+
+TEST_F(Attend, RefusesBeforeLongWorkWhatWouldFailAfterIt) {
+  // Each beside a fault that is found sooner or later on the way.
+  expect_fault({"--y", "none/y.npy", "--causal", "missing.npy"}, "needed the folder");
+  expect_fault({"--save", "none/r.npz", "--report", "max", "--causal", "missing.npy"},
+               "needed the folder");
+  write("dy.npy", q.slice(2, 1, T));
+  expect_fault({"--tile", "0:10,0:3", "--grad-y", "dy.npy", "--grads", "grads.npz"},
+               "rows must lie in [0, T=9] but are 0:10");
 }
 
 TEST_F(Attend, RefusesArraysThatCannotBe) {

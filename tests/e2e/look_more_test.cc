@@ -138,6 +138,10 @@ TEST(LookMore, FaultyPairsAreToldInOneLine) {
   fails({"look", "--roles", pairs("text,from-word,to-word,relation\na b,a,b\n")}, "4 cells");
   fails({"look", "--roles", pairs("text,from-word,to-word,relation\na b,a,c,r\n")},
         "to-word 'c' is not a word of 'a b'");
+  fails({"look", "--roles", pairs("text,from-word,to-word,relation\na b,a,b,\n")},
+        "pairs.csv:2: needed the name of a relation");
+  fails({"look", "--roles", pairs("text,from-word,to-word,relation\na b,a,b,r\n,a,b,r\n")},
+        "roles: pair 2: look: needed a word");
   fails({"look", "--roles", pairs("")}, "needed the columns");
   fails({"look", "a b", "--roles", "pairs.csv"}, "texts from its file alone");
 }

@@ -119,6 +119,24 @@ TEST(LookProgram, WrongEndingIsToldBeforeAnyWork) {
   EXPECT_EQ(result.status, 2);
   EXPECT_NE(result.err.find(".png"), std::string::npos) << result.err;
   EXPECT_TRUE(result.out.empty());
+  TemporaryFolder folder;
+  const Result nowhere = run_heed({"look", "A bank.", "--save", (folder / "none/bank.png").string()});
+  EXPECT_EQ(nowhere.status, 2);
+  EXPECT_NE(nowhere.err.find("needed the folder"), std::string::npos) << nowhere.err;
+  EXPECT_TRUE(nowhere.out.empty());
+}
+
+TEST(LookProgram, OptionsWithNothingInThemAreRefused) {
+  for (const std::string option : {"--word", "--layer", "--head", "--save", "--board", "--roles"}) {
+    const Result result = run_heed({"look", "A bank.", option, ""});
+    EXPECT_EQ(result.status, 2) << option;
+    EXPECT_NE(result.err.find(option + ": needed "), std::string::npos) << result.err;
+  }
+  for (const std::string option : {"--with", "--with-head"}) {
+    const Result result = run_heed({"look", "A bank.", "A bank.", "--compare", option, ""});
+    EXPECT_EQ(result.status, 2) << option;
+    EXPECT_NE(result.err.find(option + ": needed "), std::string::npos) << result.err;
+  }
 }
 
 TEST(LookProgram, ATextWithoutAWordIsRefused) {

@@ -141,6 +141,8 @@ TEST(Heads, AnUnknownStatisticIsToldItsNeighbour) {
   EXPECT_EQ(statistic_of("entropy").name, "entropy");
   expect_error(ErrorCode::invalid_argument, {"'entrpy'", "did you mean entropy"},
                [] { statistic_of("entrpy"); });
+  expect_error(ErrorCode::invalid_argument, {"found 'offset'. There are entropy, "},
+               [] { statistic_of("offset"); });
 }
 
 TEST(Heads, TextsOfAddedTokensAloneHaveStatisticsToo) {

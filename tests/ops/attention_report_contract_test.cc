@@ -431,6 +431,9 @@ TEST(AttentionReport, ErrorsSayWhatWasNeededAndFound) {
   refuses({"window must be in", "-3"}, {.window = -3});
   refuses({"bins need two edges", "[0, S=7]", "0 to 8"}, {.bins = {0, 8}});
   refuses({"bins need two edges", "1 from 3"}, {.bins = {3}});
+  refuses({"bins must rise but 2 follows 5"}, {.bins = {0, 5, 2, 7}});
+  refuses({"a list's starts must rise but 0 follows 1"},
+          {.lists = {{.keys = {1}, .starts = {0, 1, 0, 1, 1, 1}}}});
   refuses({"listed keys must be in [0, S=7)", "7"}, {.lists = {{.keys = {1, 7}}}});
   refuses({"T+1=6 starts", "B T + 1=11", "has 3"}, {.lists = {{.keys = {1}, .starts = {0, 1, 1}}}});
   refuses({"starts must rise from 0 to its 1 keys", "0 to 2"},
