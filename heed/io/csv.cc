@@ -1,6 +1,7 @@
 #include "heed/io/csv.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "heed/base/error.h"
@@ -10,16 +11,16 @@ namespace {
 
 class CsvReader {
  public:
-  CsvReader(std::string_view content, const std::string& where)
-      : content_(content), where_(where) {}
+  CsvReader(std::string_view content, const CsvFault& fault) : content_(content), fault_(fault) {}
 
   std::vector<CsvRow> read() {
     std::vector<CsvRow> rows;
     while (at_ < content_.size()) {
       const bool in_quotes = content_[at_] == '"';
-      CsvRow row = read_row();
-      const bool empty_line = row.cells.size() == 1 && row.cells.front().empty() && !in_quotes;
-      if (!empty_line) rows.push_back(std::move(row));
+      std::optional<CsvRow> row = read_row();
+      if (!row) continue;
+      const bool empty_line = row->cells.size() == 1 && row->cells.front().empty() && !in_quotes;
+      if (!empty_line) rows.push_back(std::move(*row));
     }
     return rows;
   }
@@ -33,14 +34,23 @@ class CsvReader {
     return true;
   }
 
-  CsvRow read_row() {
+  /// Nothing where the row is told to be a fault.
+  std::optional<CsvRow> read_row() {
     CsvRow row;
     row.line = line_;
     do {
-      row.cells.push_back(take('"') ? quoted() : plain());
+      if (!take('"')) {
+        row.cells.push_back(plain());
+        continue;
+      }
+      std::optional<std::string> cell = quoted();
+      if (!cell) return leave_out("the quote opened here is never closed");
+      row.cells.push_back(std::move(*cell));
     } while (take(','));
     take('\r');
-    if (!take('\n') && !at_end()) fail("needs a comma or a new line after a quoted cell");
+    if (!take('\n') && !at_end()) {
+      return leave_out("needs a comma or a new line after a quoted cell");
+    }
     ++line_;
     return row;
   }
@@ -55,7 +65,9 @@ class CsvReader {
     return std::string(cell);
   }
 
-  std::string quoted() {
+  /// Nothing, and the place behind the quote again, where none closes it.
+  std::optional<std::string> quoted() {
+    const size_t begin = at_;
     const int64_t opened = line_;
     std::string cell;
     while (!at_end()) {
@@ -64,16 +76,21 @@ class CsvReader {
       if (c == '\n') ++line_;
       cell += c;
     }
+    at_ = begin;
     line_ = opened;
-    fail("the quote opened here is never closed");
+    return std::nullopt;
   }
 
-  [[noreturn]] void fail(const std::string& what) const {
-    throw Error(ErrorCode::corrupt_data, where_ + ":" + std::to_string(line_) + ": " + what);
+  /// Tells of the row; what follows its line is read.
+  std::nullopt_t leave_out(const char* what) {
+    fault_(line_, what);
+    at_ = std::min(content_.find('\n', at_), content_.size() - 1) + 1;
+    ++line_;
+    return std::nullopt;
   }
 
   std::string_view content_;
-  const std::string& where_;
+  const CsvFault& fault_;
   size_t at_ = 0;
   int64_t line_ = 1;
 };
@@ -99,8 +116,14 @@ std::vector<std::string_view> lines_of(std::string_view content) {
   return lines;
 }
 
+std::vector<CsvRow> parse_csv(std::string_view content, const CsvFault& fault) {
+  return CsvReader(without_byte_order_mark(content), fault).read();
+}
+
 std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where) {
-  return CsvReader(without_byte_order_mark(content), where).read();
+  return parse_csv(content, [&](int64_t line, const std::string& what) {
+    throw Error(ErrorCode::corrupt_data, where + ":" + std::to_string(line) + ": " + what);
+  });
 }
 
 std::string csv_cell(const std::string& text) {

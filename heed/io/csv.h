@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,11 @@ std::vector<std::string_view> lines_of(std::string_view content);
 /// quotes. A byte order mark and empty lines are skipped, while a line of "" is a row with an empty
 /// cell. Error corrupt_data names the line of an open quote.
 std::vector<CsvRow> parse_csv(std::string_view content, const std::string& where);
+
+/// Hears of a row whose quotes are none: its line and what is wrong. If it returns, the row is left
+/// out, and the next line begins a row.
+using CsvFault = std::function<void(int64_t line, const std::string& what)>;
+std::vector<CsvRow> parse_csv(std::string_view content, const CsvFault& fault);
 
 /// The text as one cell: in quotes where it holds a comma, a quote or a new line.
 std::string csv_cell(const std::string& text);

@@ -85,7 +85,7 @@ void take(std::vector<LabeledText>& rows, LabeledText row, const LabeledFields& 
     bad.report(where, row.line, "the text is empty");
   } else if (!fields.pair.empty() && is_blank(row.pair)) {
     bad.report(where, row.line, "the second text is empty");
-  } else if (row.label.empty()) {
+  } else if (is_blank(row.label)) {
     bad.report(where, row.line, "the label is empty");
   } else if (!is_valid_utf8(row.text) || !is_valid_utf8(row.label) || !is_valid_utf8(row.pair)) {
     bad.report(where, row.line, "text and label must be UTF-8");
@@ -159,7 +159,8 @@ std::optional<int64_t> as_number(const std::string& text) {
 
 std::vector<LabeledText> parse_labeled_csv(std::string_view content, const LabeledFields& fields,
                                            const std::string& where, BadRows& bad) {
-  return from_cells(parse_csv(content, where), fields, where, bad);
+  const auto fault = [&](int64_t line, const std::string& what) { bad.report(where, line, what); };
+  return from_cells(parse_csv(content, fault), fields, where, bad);
 }
 
 std::vector<LabeledText> parse_labeled_tsv(std::string_view content, const LabeledFields& fields,

@@ -34,10 +34,11 @@ BatchLimits RowTask::limits() const {
   return {.rows = settings().batch, .tokens = settings().batch_tokens};
 }
 
-Tensor RowTask::loss_of(const EncoderHead& model, const TrainBatch& batch, const Run& run) const {
+Tensor RowTask::loss_of(const EncoderHead& model, const TrainBatch& batch, const Run& run,
+                        double label_smoothing) {
   const LinearWeights& output = model.output();
   return cross_entropy(model.features(batch.input, run), output.weight, output.bias, batch.targets,
-                       {.label_smoothing = static_cast<float>(settings().label_smoothing)});
+                       {.label_smoothing = static_cast<float>(label_smoothing)});
 }
 
 std::string RowTask::sample_text(int64_t most_tokens) const {

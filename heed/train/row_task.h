@@ -9,6 +9,9 @@
 
 namespace heed {
 
+/// What is wrong with a row of which a tokenizer without a template makes nothing.
+inline constexpr const char* kNoPieces = "the tokenizer has no piece for any of its characters";
+
 /// A task whose data are rows of their own: batches by length, an epoch after another.
 class RowTask : public TaskBase {
  public:
@@ -44,7 +47,12 @@ class RowTask : public TaskBase {
                               int64_t epoch) const;
   BatchLimits limits() const;
   /// Of a batch, the mean over its targets.
-  Tensor loss_of(const EncoderHead& model, const TrainBatch& batch, const Run& run) const;
+  static Tensor loss_of(const EncoderHead& model, const TrainBatch& batch, const Run& run,
+                        double label_smoothing);
+  /// The file that the rows to measure on are of.
+  const std::string& valid_file() const {
+    return settings().validation.empty() ? settings().data : settings().validation;
+  }
   /// The validation data, in batches; of several processes each has every so manieth.
   std::vector<std::vector<int64_t>> valid_batches(int64_t most, ProcessPart part) const;
   const TokenRows& valid() const { return valid_; }

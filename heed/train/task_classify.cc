@@ -41,7 +41,7 @@ class ClassifyTask : public RowTask {
     });
     begin_from(start_encoder(settings, tokenizer(), HeadTask::classify, labels_.names()));
     labels_ = LabelNames(start().labels);
-    set_rows(rows_of(train), rows_of(valid));
+    set_rows(rows_of(train, settings.data, bad), rows_of(valid, valid_file(), bad));
   }
 
   void build(const Params& params) override {
@@ -59,7 +59,7 @@ class ClassifyTask : public RowTask {
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {
-    return loss_of(*model_, batch, run);
+    return loss_of(*model_, batch, run, settings().label_smoothing);
   }
 
   std::vector<double> measure(int64_t most_batches, ProcessPart part) const override {
@@ -96,7 +96,7 @@ class ClassifyTask : public RowTask {
     });
   }
 
-  TokenRows rows_of(const Texts& texts) const {
+  TokenRows rows_of(const Texts& texts, const std::string& where, BadRows& bad) const {
     const int64_t most = longest_text(settings(), start());
     const bool typed =
         !settings().pair_column.empty() && start().config.value("type_vocab_size", int64_t{2}) > 1;
@@ -108,6 +108,10 @@ class ClassifyTask : public RowTask {
     });
     TokenRows rows;
     for (size_t i = 0; i < texts.size(); ++i) {
+      if (encodings[i].ids.empty()) {
+        bad.report(where, texts[i].line, kNoPieces);
+        continue;
+      }
       rows.targets.push_back({*labels_.find(texts[i].label)});
       rows.ids.push_back(std::move(encodings[i].ids));
       if (typed) rows.types.push_back(std::move(encodings[i].type_ids));

@@ -76,7 +76,7 @@ class MaskedTask : public RowTask {
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {
-    return loss_of(*model_, batch, run);
+    return loss_of(*model_, batch, run, settings().label_smoothing);
   }
 
   std::vector<double> measure(int64_t most_batches, ProcessPart part) const override {
@@ -85,7 +85,8 @@ class MaskedTask : public RowTask {
     for (const auto& chosen : valid_batches(most_batches, part)) {
       const TrainBatch batch = batch_of(valid(), chosen, kValidationEpoch);
       if (batch.count == 0) continue;
-      sum += static_cast<double>(*loss(batch, {}).data<float>()) * static_cast<double>(batch.count);
+      const Tensor mean = loss_of(*model_, batch, {}, /*label_smoothing=*/0);
+      sum += static_cast<double>(*mean.data<float>()) * static_cast<double>(batch.count);
       count += static_cast<double>(batch.count);
     }
     return {sum, count};

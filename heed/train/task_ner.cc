@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "heed/autograd/tape.h"
+#include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/base/parallel.h"
 #include "heed/models/heads.h"
@@ -55,7 +56,7 @@ class NerTask : public RowTask {
     });
     begin_from(start_encoder(settings, tokenizer(), HeadTask::tag, tags_.names()));
     tags_ = LabelNames(start().labels);
-    set_rows(rows_of(train), rows_of(valid));
+    set_rows(rows_of(train, settings.data, bad), rows_of(valid, valid_file(), bad));
   }
 
   void build(const Params& params) override {
@@ -65,7 +66,7 @@ class NerTask : public RowTask {
   }
 
   Tensor loss(const TrainBatch& batch, const Run& run) const override {
-    return loss_of(*model_, batch, run);
+    return loss_of(*model_, batch, run, settings().label_smoothing);
   }
 
   std::vector<double> measure(int64_t most_batches, ProcessPart part) const override {
@@ -107,18 +108,29 @@ class NerTask : public RowTask {
     });
   }
 
-  TokenRows rows_of(const Sentences& sentences) const {
+  TokenRows rows_of(const Sentences& sentences, const std::string& where, BadRows& bad) const {
     const int64_t longest = longest_text(settings(), start());
-    TokenRows rows{.per_token = true};
-    rows.ids.resize(sentences.size());
-    rows.targets.resize(sentences.size());
+    std::vector<TaggedTokens> tokens(sentences.size());
     parallel_for(static_cast<int64_t>(sentences.size()), [&](int64_t task, int) {
       const auto i = static_cast<size_t>(task);
-      TaggedTokens tokens = align_tags(sentences[i], tokenizer(), tags_, longest);
-      rows.ids[i] = std::move(tokens.ids);
-      rows.targets[i] = std::move(tokens.targets);
+      tokens[i] = align_tags(sentences[i], tokenizer(), tags_, longest);
     });
-    return rows;
+    TokenRows rows{.per_token = true};
+    bool any = false;
+    for (size_t i = 0; i < sentences.size(); ++i) {
+      if (tokens[i].ids.empty()) {
+        bad.report(where, sentences[i].line, kNoPieces);
+        continue;
+      }
+      any = any || std::ranges::any_of(tokens[i].targets, [](int32_t tag) { return tag >= 0; });
+      rows.ids.push_back(std::move(tokens[i].ids));
+      rows.targets.push_back(std::move(tokens[i].targets));
+    }
+    if (rows.ids.empty() || any) return rows;  // no rows are told of by set_rows
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: needed at least 1 word with its tag in rows of at most {} tokens, "
+                            "found 0",
+                            where, longest));
   }
 
   /// Each row's words are the places that have a target.

@@ -96,8 +96,7 @@ class TranslateTask : public RowTask {
     begin_from(std::move(model));
     const std::vector<TextPair> valid = validation_rows(
         train, [&](const std::string& file) { return read_pairs(file, fields, bad); });
-    set_rows(rows_of(train, settings.data),
-             rows_of(valid, settings.validation.empty() ? settings.data : settings.validation));
+    set_rows(rows_of(train, settings.data), rows_of(valid, valid_file()));
   }
 
   void build(const Params& params) override {

@@ -120,6 +120,23 @@ TEST(LabeledData, NamesBadRowsOrCountsThem) {
                [&] { parse_labeled_csv("a,b,c\n1,2,3\n", {}, "f.csv", strict); });
   expect_error(ErrorCode::corrupt_data, {"UTF-8"},
                [&] { parse_labeled_csv("text,label\n\xFF,x\n", {}, "f.csv", strict); });
+  expect_error(ErrorCode::corrupt_data, {"f.csv:2: the label is empty"},
+               [&] { parse_labeled_csv("text,label\na, \n", {}, "f.csv", strict); });
+}
+
+TEST(LabeledData, QuotesThatAreNoneMakeABadRow) {
+  const std::string content = "text,label\na,x\n\"b\nc\"d,x\n\"e\",y\n\"never,x\nf,y\n";
+  BadRows strict;
+  expect_error(ErrorCode::corrupt_data, {"f.csv:4: needs a comma", "--skip-bad"},
+               [&] { parse_labeled_csv(content, {}, "f.csv", strict); });
+  BadRows skip(true);
+  const auto rows = parse_labeled_csv(content, {}, "f.csv", skip);
+  EXPECT_EQ(skip.count(), 2);
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[1].text, "e");
+  EXPECT_EQ(rows[1].line, 5);
+  EXPECT_EQ(rows[2].text, "f");
+  EXPECT_EQ(rows[2].line, 7);
 }
 
 TEST(LabeledData, ColumnsAreOneEach) {

@@ -265,6 +265,31 @@ TEST_F(FineTuningTest, ValidationNeedsSomethingToMeasureOn) {
                [&] { make_task(text, bad); });
 }
 
+TEST_F(FineTuningTest, WhatIsMeasuredIsNotSmoothed) {
+  struct Measured : TrainListener {
+    double loss = 0;
+    void evaluated(int64_t /*step*/, const Evaluation& result, bool /*best*/) override {
+      loss = result.loss;
+    }
+  };
+  for (const char* name : {"BertForMaskedLM", "BertForTokenClassification"}) {
+    const auto loss = [&](const char* smoothing) {
+      FineTuning run = case_of(name);
+      for (const auto& [setting, value] :
+           std::initializer_list<std::pair<const char*, std::string>>{
+               {"validation", run.config().data},
+               {"learning_rate", "1e-30"},
+               {"label_smoothing", smoothing}}) {
+        set_field(run.config(), setting, value);
+      }
+      Measured measured;
+      run.run(measured);
+      return measured.loss;
+    };
+    EXPECT_EQ(loss("0.5"), loss("0")) << name;
+  }
+}
+
 TEST_F(FineTuningTest, ARunKnowsEveryFileThatItIsOf) {
   FineTuning shards = case_of("BertForSequenceClassification");
   const Json whole = shards.identity();

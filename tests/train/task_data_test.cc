@@ -111,5 +111,31 @@ TEST_F(TaskData, WhenAllRowsAreBadTheFileAndTheFirstAreTold) {
   refused("ner", file("names.txt", "word\n\nword\n"), "names.txt:1");
 }
 
+TEST_F(TaskData, ARowWithoutAPieceIsABadOne) {
+  const Given classes{{"task", "classify"},
+                      {"tokenizer", "characters"},
+                      {"data", file("rows.csv", "text,label\nab,x\nba,y\n")},
+                      {"validation", file("valid.csv", "text,label\na,x\n?,y\n")}};
+  const Given names{{"task", "ner"},
+                    {"tokenizer", "characters"},
+                    {"data", file("rows.txt", "ab\tB-x\n\nb\tO\n")},
+                    {"validation", file("valid.txt", "a\tO\n\n?\tO\n")}};
+  for (auto& [given, place] : {std::pair{classes, "valid.csv:3"}, {names, "valid.txt:3"}}) {
+    expect_error(ErrorCode::corrupt_data, {place, "no piece for any of its characters"},
+                 [&, &all = given] { task(all); });
+    Given skipping = given;
+    skipping.emplace_back("skip_bad", "true");
+    EXPECT_TRUE(task(skipping)->can_evaluate()) << place;
+  }
+}
+
+TEST_F(TaskData, RowsWithoutATaggedWordTeachNothing) {
+  const std::string data = file("rows.txt", "ab\tB-x\nb\tO\n\nb\tO\n");
+  expect_error(ErrorCode::invalid_argument,
+               {"rows.txt: needed at least 1 word with its tag in rows of at most 2 tokens"}, [&] {
+                 task({{"task", "ner"}, {"data", data}, {"block", "2"}});
+               });
+}
+
 }  // namespace
 }  // namespace heed
