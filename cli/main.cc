@@ -121,6 +121,7 @@ int run(Context& context) {
   });
   install_stop_handlers();
   std::signal(SIGPIPE, SIG_IGN);  // print() sees the closed pipe; see end_by_closed_pipe
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond `ulimit -f` is a write that fails, and told
   try {
     if (context.threads > 0) set_num_threads(static_cast<int>(context.threads));
     context.action();

@@ -86,4 +86,9 @@ Params open_model_params(const fs::path& model, std::optional<BlockKind> dtype) 
   return dtype ? converted_params(stored, *dtype, read_model_config(model)) : stored;
 }
 
+bool is_buffer(std::string_view name) {
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
+         name.ends_with("rotary_emb.inv_freq") || name.ends_with("position_ids");
+}
+
 }  // namespace heed

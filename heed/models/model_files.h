@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string_view>
 
 #include "heed/base/block_kind.h"
 #include "heed/models/config.h"
@@ -18,5 +19,9 @@ ConfigReader read_model_config(const std::filesystem::path& model);
 /// The weights, mapped; with a kind, converted to it one by one when they are asked for
 /// (heed/models/converted_params.h). Errors as Checkpoint::open's and gguf_params'.
 Params open_model_params(const std::filesystem::path& model, std::optional<BlockKind> dtype = {});
+
+/// Whether a name is of what older versions of transformers stored beside the weights: masks,
+/// positions and angles.
+bool is_buffer(std::string_view name);
 
 }  // namespace heed

@@ -87,7 +87,7 @@ class ParameterStore::Leaves : public Params::Source {
     return found == tensors_.end() ? Tensor() : found->second;
   }
   Tensor create(const std::string& name, const Shape& shape) const override {
-    if (!options_.init) return {};
+    if (!options_.init || (options_.needed && options_.needed(name))) return {};
     const uint64_t seed = derived_seed(options_.seed, hash_of(name));
     return keep(name, initial(options_.init(name, shape), seed, shape));
   }
@@ -96,7 +96,7 @@ class ParameterStore::Leaves : public Params::Source {
     for (const auto& [name, tensor] : all()) names.push_back(name);
     return names;
   }
-  std::string describe() const override { return "the parameters"; }
+  std::string describe() const override { return options_.where; }
   bool in_place() const override { return true; }
 
   /// The one that is there if two threads make the same.

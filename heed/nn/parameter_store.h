@@ -36,6 +36,10 @@ struct ParameterOptions {
   uint64_t seed = 0;
   /// Names whose parameters get no gradient; none: all are trained.
   std::function<bool(std::string_view name)> frozen = {};
+  /// Names that no rule starts: asked for and not there they are an Error; none: the rule serves
+  /// all.
+  std::function<bool(std::string_view name)> needed = {};
+  std::string where = "the parameters";  // what an Error calls them
 };
 
 /// Parameters in training, by the names of a checkpoint: f32, each in memory of its own, leaves of

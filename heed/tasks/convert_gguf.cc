@@ -74,10 +74,9 @@ BlockKind kind_for(const std::string& name, const StoredWeight& weight,
   return converted.value_or(weight.kind());
 }
 
-/// What of a checkpoint is no weight: masks and angles that old versions stored.
+/// What of a checkpoint is no weight of its own.
 bool is_left_out(std::string_view name, bool tied) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
-         name.ends_with("rotary_emb.inv_freq") || (tied && name == "lm_head.weight");
+  return is_buffer(name) || (tied && name == "lm_head.weight");
 }
 
 /// A folder's weights on their way into a GGUF file.

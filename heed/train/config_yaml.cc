@@ -49,11 +49,13 @@ class Reader {
       if (!member.first.IsScalar()) fail(member.first, "needed the name of a setting");
       const std::string& name = member.first.Scalar();
       if (!names.insert(name).second) fail(member.first, in_quotes(name) + " is set twice");
-      take_member(name, member.second);
+      take_member(member.first, member.second);
     }
   }
 
-  void take_member(const std::string& name, const YAML::Node& value) {
+  /// Errors name the line of the name: that of a value left out is where the next one begins.
+  void take_member(const YAML::Node& key, const YAML::Node& value) {
+    const std::string& name = key.Scalar();
     std::vector<std::string> items;
     if (value.IsScalar()) items.push_back(value.Scalar());
     if (value.IsSequence()) {
@@ -66,7 +68,7 @@ class Reader {
     try {
       internal::set_value(config_, name, items, value.IsSequence());
     } catch (const Error& error) {
-      fail(value, error.what());
+      fail(key, error.what());
     }
   }
 

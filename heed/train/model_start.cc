@@ -12,6 +12,7 @@
 #include "heed/io/gguf.h"
 #include "heed/io/hub.h"
 #include "heed/io/safetensors.h"
+#include "heed/models/model_files.h"
 
 namespace heed {
 namespace {
@@ -64,8 +65,9 @@ ModelStart from_checkpoint(const TrainConfig& settings, const Tokenizer& tokeniz
   check_vocabulary(start.config, tokenizer, start.folder);
   set_usual_dropout(start.config);
   const Checkpoint checkpoint = Checkpoint::open(start.folder);
-  for (const auto& [name, entry] : checkpoint.entries())
-    start.weights[name] = checkpoint.load(name);
+  for (const auto& [name, entry] : checkpoint.entries()) {
+    if (!is_buffer(name)) start.weights[name] = checkpoint.load(name);
+  }
   return start;
 }
 
@@ -89,6 +91,8 @@ void check_heads(const TrainConfig& settings) {
 
 Json gpt2_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
   check_heads(settings);
+  const auto end = tokenizer.id_of("<|endoftext|>");
+  const Json end_id = end ? Json(*end) : Json();  // absent, transformers takes GPT-2's, 50256
   return {{"architectures", {"GPT2LMHeadModel"}},
           {"model_type", "gpt2"},
           {"vocab_size", tokenizer.vocab_size()},
@@ -100,6 +104,8 @@ Json gpt2_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
           {"activation_function", "gelu_new"},
           {"layer_norm_epsilon", 1e-5},
           {"initializer_range", kDeviation},
+          {"bos_token_id", end_id},
+          {"eos_token_id", end_id},
           {"tie_word_embeddings", true}};
 }
 
@@ -129,7 +135,6 @@ std::map<std::string, Tensor> weights_under(const HeadNames& head, bool same_lab
                                             const std::map<std::string, Tensor>& weights) {
   std::map<std::string, Tensor> kept;
   for (const auto& [name, tensor] : weights) {
-    if (name.ends_with("position_ids")) continue;  // a buffer, not a weight
     // a checkpoint of the encoder alone
     const bool bare = std::ranges::count(kOfEncoder, name.substr(0, name.find('.'))) > 0;
     const std::string full = bare ? head.base + "." + name : name;

@@ -19,7 +19,7 @@ namespace heed {
 struct ModelStart {
   std::filesystem::path folder;           // the checkpoint's; empty: from scratch
   Json config;                            // config.json of the result
-  std::map<std::string, Tensor> weights;  // by the result's names; what is missing starts anew
+  std::map<std::string, Tensor> weights;  // by the result's names; a head that lacks starts anew
   HeadNames head;                         // of an encoder for a task
   std::vector<std::string> labels;        // id2label of the result
   bool from_checkpoint() const { return !folder.empty(); }

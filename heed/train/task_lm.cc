@@ -14,9 +14,13 @@ namespace heed {
 namespace {
 
 TaskTokenizer tokenizer_for(const TrainConfig& settings) {
+  TokenizerTraining usual{.kind = TokenizerKind::bpe};
+  const TokenizerKind kind = tokenizer_kind(settings.tokenizer).value_or(usual.kind);
+  if (kind == TokenizerKind::wordpiece || kind == TokenizerKind::unigram) {
+    usual.special.emplace();  // a template's [SEP] or </s> would end each prompt
+  }
   return TaskTokenizer::choose(
-      settings, {.kind = TokenizerKind::bpe},
-      [&](TokenizerTrainer& trainer) { add_lines(settings.data, trainer); });
+      settings, usual, [&](TokenizerTrainer& trainer) { add_lines(settings.data, trainer); });
 }
 
 TrainBatch as_batch(TextBatch windows) {

@@ -245,9 +245,12 @@ void Trainer::leave_out(const UpdateResult& result) {
     group_.end_in_order();  // all come here
     if (!group_.is_first()) throw OtherProcessFailed();
     throw Error(ErrorCode::corrupt_data,
-                fmt::format("train: {}; the last checkpoint is before it; lower the learning rate, "
-                            "or --skip-nan N leaves out N such updates",
-                            what));
+                fmt::format("train: {}; {}; lower the learning rate, or --skip-nan N leaves out N "
+                            "such updates",
+                            what,
+                            saved_step_ < 0
+                                ? "no checkpoint was saved before it"
+                                : fmt::format("the last checkpoint is of step {}", saved_step_)));
   }
   listener_.skipped(step_, what);
 }

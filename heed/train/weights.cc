@@ -38,13 +38,22 @@ ParameterOptions TrainedWeights::options(const TrainConfig& settings, const Mode
   const std::string encoder = start.head.base.empty() ? "" : start.head.base + ".";
   std::set<std::string, std::less<>> given;
   for (const auto& [name, tensor] : start.weights) given.insert(name);
-  return {.init = rule, .seed = settings.seed, .frozen = [=](std::string_view name) {
-            // what a task puts on an encoder is trained whole, whatever is adapted below it, and so
-            // is what the checkpoint does not have
-            if (adapters && name.starts_with(encoder) && given.contains(name)) return true;
-            return std::ranges::any_of(
-                freeze, [&](const std::string& prefix) { return name.starts_with(prefix); });
-          }};
+  ParameterOptions options{.init = rule, .seed = settings.seed};
+  options.frozen = [=](std::string_view name) {
+    // what a task puts on an encoder is trained whole, whatever is adapted below it, and so is what
+    // the checkpoint does not have
+    if (adapters && name.starts_with(encoder) && given.contains(name)) return true;
+    return std::ranges::any_of(freeze,
+                               [&](const std::string& prefix) { return name.starts_with(prefix); });
+  };
+  if (!start.from_checkpoint()) return options;
+  // a head and the pooler below it may be new, a layer among those that have learnt may not
+  const std::string pooler = start.head.pooler.empty() ? "" : encoder + start.head.pooler + ".";
+  options.needed = [=](std::string_view name) {
+    return name.starts_with(encoder) && (pooler.empty() || !name.starts_with(pooler));
+  };
+  options.where = start.folder.string();
+  return options;
 }
 
 TrainedWeights::TrainedWeights(const TrainConfig& settings, const ModelStart& start,

@@ -220,6 +220,20 @@ TEST_F(Train, AFolderThatTheSystemRefusesIsTheUsersFault) {
   EXPECT_NE(result.err.find("File name too long"), std::string::npos) << result.err;
 }
 
+TEST_F(Train, AFileBeyondTheLimitIsToldAndLosesNothing) {
+  std::vector<std::string> command{"/bin/sh", "-c", R"(ulimit -f 40; exec "$0" "$@")",
+                                   HEED_PROGRAM};
+  const std::vector<std::string> arguments = language_model("limited", "20");
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  const Result got = Process(command, {}).wait();
+  EXPECT_EQ(got.status, 2) << got.err;
+  EXPECT_NE(got.err.find("File too large"), std::string::npos) << got.err;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(folder_ / "limited" / "checkpoints")) {
+    EXPECT_NE(entry.path().extension(), ".tmp") << entry.path();
+  }
+}
+
 TEST_F(Train, AChangedSettingIsRefused) {
   ASSERT_EQ(run_heed(language_model("run", "5")).status, 0);
   const Result got =

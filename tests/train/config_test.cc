@@ -94,7 +94,8 @@ TEST(TrainConfig, SaysWhatAValueMustBe) {
   expect_refused("batch: 1.5\n", {"batch must be a whole number, found '1.5'"});
   expect_refused("batch: 0\n", {"batch must be from 1 to"});
   expect_refused("batch: [1, 2]\n", {"batch must be a whole number, found a list"});
-  expect_refused("batch:\n", {"batch must be a whole number, found ''"});
+  expect_refused("seed: 1\nbatch:\n\nsteps: 1\n",
+                 {"run.yaml, line 2: batch must be a whole number, found ''"});
   expect_refused("steps: -1\n", {"steps must be 0 or more, found '-1'"});
   expect_refused("dropout: 1\n", {"dropout must be from 0 to 0.99, found '1'"});
   expect_refused("dropout: .nan\n", {"dropout must be a number"});

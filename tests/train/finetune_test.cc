@@ -345,6 +345,17 @@ TEST_F(FineTuningTest, WhatIsNewUnderAdaptersIsTrainedAndNamed) {
   EXPECT_TRUE(Checkpoint::open(run.out()).contains("bert.pooler.dense.bias"));
 }
 
+TEST_F(FineTuningTest, AStartThatLacksAWeightOfTheEncoderIsRefused) {
+  FineTuning run = case_of("BertForTokenClassification");
+  run.move_weights([](const std::string& name) {
+    return name.find("self.key.") == name.npos ? "model.safetensors" : "";
+  });
+  expect_error(ErrorCode::not_found,
+               {"bert.encoder.layer.0.attention.self.key.", "is needed but is not in /", "start"},
+               [&] { run.run(); });
+  EXPECT_FALSE(std::filesystem::exists(run.out()));
+}
+
 TEST_F(FineTuningTest, AdaptersOfWeightsThatAllLayersShareAreComputedAgain) {
   const auto losses = [&](const char* recompute) {
     FineTuning run = case_of("AlbertForSequenceClassification");

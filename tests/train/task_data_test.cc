@@ -4,7 +4,9 @@
 
 #include "heed/base/file.h"
 #include "heed/base/log.h"
+#include "heed/io/json.h"
 #include "heed/io/npy.h"
+#include "heed/io/safetensors.h"
 #include "heed/train/bad_rows.h"
 #include "heed/train/data_text.h"
 #include "heed/train/task.h"
@@ -126,6 +128,65 @@ TEST_F(TaskData, ARowWithoutAPieceIsABadOne) {
     Given skipping = given;
     skipping.emplace_back("skip_bad", "true");
     EXPECT_TRUE(task(skipping)->can_evaluate()) << place;
+  }
+}
+
+TEST_F(TaskData, NothingStandsAroundThePromptsOfANewLanguageModel) {
+  const std::string data = file("text.txt", "the cat sat on the mat and the cat sat again\n");
+  for (const char* kind : {"characters", "bpe", "wordpiece", "unigram"}) {
+    const auto learnt = task({{"task", "lm"},
+                              {"data", data},
+                              {"validation_part", "0"},
+                              {"tokenizer", kind},
+                              {"vocab", "300"},
+                              {"block", "2"}});
+    const Tokenizer& tokenizer = learnt->tokenizer();
+    const std::string prompt = "the cat";
+    EXPECT_EQ(tokenizer.encode(prompt).ids, tokenizer.encode(prompt, {.add_special = false}).ids)
+        << kind;
+    const Json& config = learnt->start().config;
+    const auto end = tokenizer.id_of("<|endoftext|>");
+    EXPECT_EQ(end.has_value(), kind == std::string("bpe"));
+    EXPECT_EQ(config.at("eos_token_id"), end ? Json(*end) : Json()) << kind;
+    EXPECT_EQ(config.at("bos_token_id"), config["eos_token_id"]) << kind;
+  }
+}
+
+TEST_F(TaskData, WhatOlderCheckpointsStoreBesideTheWeightsIsNotTrained) {
+  const std::filesystem::path golden = testing::golden_folder() / "gpt2_1x16";
+  const Checkpoint weights = Checkpoint::open(golden);
+  NamedTensors all{{"h.0.attn.bias", Tensor::full({1, 1, 24, 24}, 1.0F)}};
+  for (const auto& [name, entry] : weights.entries()) all.emplace_back(name, weights.load(name));
+  write_safetensors(folder_ / "model.safetensors", all);
+  std::filesystem::copy(golden / "config.json", folder_ / "config.json");
+  const auto learnt = task({{"task", "lm"},
+                            {"model", folder_.path().string()},
+                            {"data", file("text.txt", std::string(300, 'a'))},
+                            {"tokenizer", "characters"},
+                            {"block", "8"}});
+  EXPECT_EQ(learnt->start().weights.size(), all.size() - 1);
+  EXPECT_FALSE(learnt->start().weights.contains("h.0.attn.bias"));
+}
+
+TEST_F(TaskData, AConfigOfOtherKindsIsTold) {
+  std::filesystem::copy(testing::golden_folder() / "gpt2_1x16/model.safetensors",
+                        folder_ / "model.safetensors");
+  Json config = read_json(testing::golden_folder() / "gpt2_1x16/config.json");
+  const std::string data = file("text.txt", std::string(300, 'a'));
+  for (const auto& [field, value] : {std::pair<const char*, Json>{"vocab_size", "23"},
+                                     {"n_positions", Json()},
+                                     {"n_layer", Json::array()},
+                                     {"model_type", 3}}) {
+    Json changed = config;
+    changed[field] = value;
+    file("config.json", changed.dump());
+    expect_error(ErrorCode::corrupt_data, {"config.json: ", field}, [&] {
+      task({{"task", "lm"},
+            {"model", folder_.path().string()},
+            {"data", data},
+            {"tokenizer", "characters"},
+            {"block", "8"}});
+    });
   }
 }
 
