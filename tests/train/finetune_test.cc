@@ -367,21 +367,25 @@ TEST_F(FineTuningTest, AdaptersOfWeightsThatAllLayersShareAreComputedAgain) {
 }
 
 TEST_F(FineTuningTest, AFaultIsToldWithItsBatchAndWhatBroke) {
-  FineTuning run = case_of("BertForSequenceClassification");
-  for (const auto& [name, value] : {std::pair{"optimizer", "sgd"},
-                                    {"clip", "0"},
-                                    {"learning_rate", "1e37"},
-                                    {"lora_rank", "2"},
-                                    {"lora_alpha", "1e9"},
-                                    {"batch", "2"},
-                                    {"accumulate", "2"}}) {
-    set_field(run.config(), name, value);
+  for (const auto& [save_every, saved] :
+       {std::pair{"0", "no checkpoint was saved before it"}, {"1", "checkpoint is of step 1;"}}) {
+    FineTuning run = case_of("BertForSequenceClassification");
+    for (const auto& [name, value] : {std::pair{"optimizer", "sgd"},
+                                      {"clip", "0"},
+                                      {"learning_rate", "1e37"},
+                                      {"lora_rank", "2"},
+                                      {"lora_alpha", "1e9"},
+                                      {"batch", "2"},
+                                      {"accumulate", "2"},
+                                      {"save_every", save_every}}) {
+      set_field(run.config(), name, value);
+    }
+    // three batches an epoch: the first update takes 0 and 1 of the first, the second begins with 2
+    expect_error(ErrorCode::corrupt_data,
+                 {"step 2 (batch 2 of epoch 0)", "the weight bert.encoder.layer.0.",
+                  ".lora_B.weight is not finite", saved},
+                 [&] { run.run(); });
   }
-  // three batches an epoch: the first update takes 0 and 1 of the first, the second begins with 2
-  expect_error(ErrorCode::corrupt_data,
-               {"step 2 (batch 2 of epoch 0)", "the weight bert.encoder.layer.0.",
-                ".lora_B.weight is not finite"},
-               [&] { run.run(); });
 }
 
 TEST_F(FineTuningTest, SettingsOfAdaptersNeedARankAndAModel) {
