@@ -1,5 +1,7 @@
 // heed translate: what an encoder-decoder makes of a text.
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <exception>
@@ -12,6 +14,7 @@
 #include "cli/text_to_text.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/generate/languages.h"
 #include "heed/io/hub.h"
 
 namespace heed::cli {
@@ -45,6 +48,17 @@ struct Options {
   LanguageArguments languages;
 };
 
+/// Where the target's language is what an output begins with, no other token can be.
+void check_beginning(const Options& options, const Translator& translator) {
+  const auto& first = options.shared.generation.forced_bos_token_id;
+  const std::string& language = options.languages.target;
+  if (!first || language.empty() || !language_leads(*translator.tokenizer())) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("translate: this model's outputs begin with one token, found two: "
+                          "--tgt-lang {} and --forced-bos-token-id {}; leave one out",
+                          language, *first));
+}
+
 void run(const Context& context, const Options& options) {
   const TextToTextArguments& arguments = options.shared;
   TextSource source(arguments.inputs);
@@ -52,6 +66,7 @@ void run(const Context& context, const Options& options) {
   const Translator translator = in_languages(
       Translator::load(find_model(context.model), load_options(arguments.load)), options.languages);
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
+  check_beginning(options, translator);
   const GenerateOptions choices = text_to_text_options(context, arguments, translator);
   const std::string prefix = arguments.prefix.value_or(translator.prefix());
   Aligner aligner(context, arguments.align, translator);

@@ -44,10 +44,11 @@ void check_ids(const std::vector<int32_t>& ids, int64_t vocab) {
   }
 }
 
-/// A text of many tokens takes long: it ends at the next block where a stop is asked for.
+/// A text of many tokens takes long: it ends at the next block or step where a stop is asked for.
 class StopsAtBlocks : public Observer {
  public:
   void hidden_state(int, const Tensor&) override { check_cancelled(); }
+  void step() override { check_cancelled(); }
 };
 
 /// Log-probabilities of a text's ids, part by part.

@@ -38,7 +38,7 @@ TextScore score_text(const CausalModel& model, const std::vector<int32_t>& ids,
 /// The log-probabilities that an encoder-decoder gives each token of a target after `start`
 /// (decoder_start_token_id) and those before it, as the text that it makes of the source. Error
 /// invalid_argument for no tokens on either side and for a target's id outside target_vocab, and as
-/// encode() and decode(); cancelled between blocks.
+/// encode() and decode(); cancelled between blocks, or steps of a recurrent model.
 TextScore score_target(const EncoderDecoder& model, const std::vector<int32_t>& source,
                        int32_t start, const std::vector<int32_t>& target);
 

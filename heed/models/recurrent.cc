@@ -100,7 +100,7 @@ Memory Recurrent::encode(const EncoderInput& source, const Run& run) const {
   Memory memory{.states = run.drop(source_words_(source.ids)), .lengths = source.lengths};
   for (const RecurrentLayer& layer : encoder_) {
     RecurrentState state = layer.start(dims['B']);
-    memory.states = run_steps(layer, memory.states, source.lengths, state);  // [B, S, C]
+    memory.states = run_steps(layer, memory.states, source.lengths, state, run);  // [B, S, C]
     memory.last.push_back(state.h);
     if (state.c) memory.last.push_back(state.c);
   }
@@ -122,19 +122,20 @@ Tensor Recurrent::decode(const Tensor& ids, const Memory& memory, const Run& run
   dims.bind("memory", memory.states, "B S C").bind("target ids", ids, "B T", DType::i32);
   std::vector<RecurrentState> states = states_of(memory);
   Tensor x = run.drop(target_words_(ids));  // [B, T, C]
-  if (attends_) return attend(x, memory, states);
-  for (size_t i = 0; i < decoder_.size(); ++i) x = run_steps(decoder_[i], x, {}, states[i]);
+  if (attends_) return attend(x, memory, states, run);
+  for (size_t i = 0; i < decoder_.size(); ++i) x = run_steps(decoder_[i], x, {}, states[i], run);
   return x;
 }
 
 /// words [B, T, C] -> the states of all steps [B, T, C].
 Tensor Recurrent::attend(const Tensor& words, const Memory& memory,
-                         std::vector<RecurrentState>& states) const {
+                         std::vector<RecurrentState>& states, const Run& run) const {
   const Tensor keys = attention_.keys(memory.states);  // [B, S, C]
   const Tensor hidden = hidden_scores(memory.lengths, memory.states.size(0), memory.states.size(1));
   const Tensor gates = decoder_[0].gates(words);  // [B, T, G C]
   std::vector<Tensor> steps;
   for (int64_t t = 0; t < words.size(1); ++t) {
+    run.step();
     const Tensor context = attention_(states.back().h, keys, memory.states, hidden);  // [B, C]
     const Tensor sums = add(gates.select(1, t), decoder_[0].context_gates(context));
     states[0] = decoder_[0](sums, states[0]);

@@ -49,8 +49,8 @@ class Recurrent : public EncoderDecoder {
 
  private:
   std::vector<RecurrentState> states_of(const Memory& memory) const;
-  Tensor attend(const Tensor& words, const Memory& memory,
-                std::vector<RecurrentState>& states) const;
+  Tensor attend(const Tensor& words, const Memory& memory, std::vector<RecurrentState>& states,
+                const Run& run) const;
 
   EncoderDecoderFacts facts_;
   RecurrentCell cell_;

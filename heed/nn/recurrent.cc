@@ -67,11 +67,12 @@ RecurrentState RecurrentLayer::operator()(const Tensor& gates, const RecurrentSt
 }
 
 Tensor run_steps(const RecurrentLayer& layer, const Tensor& x, const std::vector<int64_t>& lengths,
-                 RecurrentState& state) {
+                 RecurrentState& state, const Run& run) {
   const int64_t tokens = x.size(1);
   const Tensor gates = layer.gates(x);  // [B, S, G C]
   std::vector<Tensor> steps;
   for (int64_t s = 0; s < tokens; ++s) {
+    run.step();
     RecurrentState next = layer(gates.select(1, s), state);
     if (std::ranges::all_of(lengths, [&](int64_t length) { return s < length; })) {
       state = std::move(next);

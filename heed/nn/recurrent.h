@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "heed/nn/linear.h"
+#include "heed/nn/run.h"
 
 namespace heed {
 
@@ -50,9 +51,9 @@ class RecurrentLayer {
 
 /// All steps of an encoder: x [B, S, K] -> each step's h [B, S, C]; state becomes the last one.
 /// Rows keep their state after their length (empty: all S), as packed sequences do in PyTorch, and
-/// give zeros there.
+/// give zeros there. The run's observer is told of each step.
 Tensor run_steps(const RecurrentLayer& layer, const Tensor& x, const std::vector<int64_t>& lengths,
-                 RecurrentState& state);
+                 RecurrentState& state, const Run& run);
 
 /// "Neural machine translation by jointly learning to align and translate" (Bahdanau et al., 2015),
 /// 3.1: weights softmax_s(v . tanh(W q + U m_s)) over the memory's states m_s. Weights "query" W

@@ -38,6 +38,8 @@ class Observer {
   virtual void value_norms(int /*layer*/, std::string_view /*kind*/, const Tensor& /*norms*/) {}
   /// State [B, T, C] after the embeddings (layer 0) and after each block (1 to L).
   virtual void hidden_state(int /*layer*/, const Tensor& /*state*/) {}
+  /// Before each step of a recurrent layer, of which no state is told; it may throw to stop there.
+  virtual void step() {}
 };
 
 /// Which numbers dropout drops, as shares of 1.
@@ -97,6 +99,10 @@ struct Run {
   /// A block boundary: `blocks` blocks are done, and the state is x [B, T, C].
   void reached(int64_t blocks, const Tensor& x) const {
     if (observer != nullptr) observer->hidden_state(static_cast<int>(blocks), x);
+  }
+  /// A recurrent layer begins a step.
+  void step() const {
+    if (observer != nullptr) observer->step();
   }
 };
 

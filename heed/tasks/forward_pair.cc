@@ -65,6 +65,7 @@ class Watcher : public Observer {
     if (kept_.states) places_.keep_states(state, first_row_, kept_.states.select(0, layer));
     if (kept_.last && layer == last_) places_.keep_states(state, first_row_, kept_.last);
   }
+  void step() override { check_cancelled(); }
 
  private:
   const Kept& kept_;

@@ -20,7 +20,7 @@ void check_wanted(const EncoderDecoder& model, const std::vector<std::string>& w
 /// [B, T, V] (the decoder's), decoder_hidden_states [L + 1, B, T, C], decoder_attentions [L, B, H,
 /// T, T] and cross_attentions [L, B, H, T, S] do. Padded places hold 0, on the side that the
 /// request says for both. Error invalid_argument for decoder ids of another number of rows, or
-/// needed and absent; cancelled between blocks.
+/// needed and absent; cancelled between blocks, or steps of a recurrent model.
 std::vector<std::pair<std::string, Tensor>> forward(
     const EncoderDecoder& model, const ForwardRequest& request,
     const std::vector<std::vector<int32_t>>& decoder_ids);

@@ -433,6 +433,12 @@ TEST(Translate, TakesLanguagesByName) {
   EXPECT_EQ(scored[0]["ids"].back(), 4);
   expect_fault(run_on(model, {"translate", "ab", "--src-lang", "German"}), "en_XX, de_DE");
   expect_fault(run_on(model, {"score", "ab", "--src-lang", "de_DE"}), "leave them out");
+  EXPECT_EQ(write({"--tgt-lang", "de_DE", "--forced-bos-token-id", "7"})["ids"][0], 7);
+  write_file(model.path() / "tokenizer.json", language_tokenizer({"en_XX", "A", "</s>"}).dump());
+  EXPECT_EQ(write({"--tgt-lang", "de_DE"})["ids"][0], 4);
+  expect_fault(
+      run_on(model, {"translate", "ab", "--tgt-lang", "de_DE", "--forced-bos-token-id", "7"}),
+      "--tgt-lang de_DE and --forced-bos-token-id 7; leave one out");
   const LetterModel without("transformer_2x6");
   expect_fault(run_on(without, {"translate", "ab", "--tgt-lang", "de_DE"}), "puts a language");
 }

@@ -71,9 +71,11 @@ TEST(Score, ATextIsInterruptedBetweenBlocks) {
   const testing::Interrupted model(gpt2());
   expect_error(ErrorCode::cancelled, {}, [&] { score_text(model, {1, 2, 3}); });
   clear_cancel();
-  const testing::InterruptedPair pair(load_encoder_decoder(golden_folder() / "bart"));
-  expect_error(ErrorCode::cancelled, {}, [&] { score_target(pair, {1, 2, 3}, 2, {4, 5}); });
-  clear_cancel();
+  for (const char* name : {"bart", "recurrent_lstm"}) {
+    const testing::InterruptedPair pair(load_encoder_decoder(golden_folder() / name));
+    expect_error(ErrorCode::cancelled, {}, [&] { score_target(pair, {1, 2, 3}, 2, {4, 5}); });
+    clear_cancel();
+  }
 }
 
 TEST(Score, BadRequestsAreNamed) {

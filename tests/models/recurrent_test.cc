@@ -50,6 +50,27 @@ TEST(Recurrent, ARepeatedMemoryIsAMemoryOfManyRows) {
   }
 }
 
+class StepCounter : public Observer {
+ public:
+  void step() override { ++steps; }
+  int64_t steps = 0;
+};
+
+TEST(Recurrent, AnObserverIsToldOfEveryStep) {
+  for (const char* name : {"recurrent_lstm", "recurrent_gru_attention"}) {
+    const PairCase one(name);
+    StepCounter counter;
+    const heed::Run run{.observer = &counter};
+    const Memory memory = one.model->encode(one.source, run);
+    const int64_t layers = one.model->facts().encoder_layers;
+    EXPECT_EQ(counter.steps, layers * one.source.ids.size(1)) << name;
+    counter.steps = 0;
+    one.model->decode(one.target, memory, run);
+    const bool attends = one.model->facts().decoder_heads > 0;  // its layers go on together
+    EXPECT_EQ(counter.steps, (attends ? 1 : layers) * one.target.size(1)) << name;
+  }
+}
+
 void expect_refused(ErrorCode code, const char* field, const Json& value,
                     std::initializer_list<std::string_view> parts) {
   testing::expect_refused("recurrent_lstm", {code, field, value, parts},
