@@ -58,8 +58,6 @@ class Mask {
   /// Visible keys of batch row b of B, at most S. Error invalid_argument if a length exceeds S or
   /// there are lengths for another B.
   int64_t length(int64_t b, int64_t batch, int64_t keys) const;
-  /// Every alignment asked for: a query sees what all of them allow.
-  const std::vector<Align>& causal_aligns() const { return causal_aligns_; }
   const std::vector<int64_t>& causal_offsets() const { return causal_offsets_; }
   const std::vector<int64_t>& lengths() const { return lengths_; }
   int64_t left() const { return left_; }

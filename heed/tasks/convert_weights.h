@@ -16,7 +16,6 @@ struct StoredWeight {
 
   /// Whether Heed computes with it: no integers, no truth values.
   bool is_real() const;
-  bool is_matrix() const { return blocks || numbers.rank() == 2; }
   int64_t rows() const { return blocks ? blocks->rows : numbers.size(0); }
   Shape shape() const;
   /// Of the numbers, or of the blocks; f64 and integers count as f32.

@@ -105,10 +105,6 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype) {
   return result;
 }
 
-Tensor Tensor::empty_like(const Tensor& x) {
-  return empty({x.numel()}).as_strided(x.shape(), dense_strides(x.shape(), x.strides()));
-}
-
 Tensor Tensor::full(const Shape& shape, float value) {
   Tensor result = empty(shape);
   std::ranges::fill(result.span<float>(), value);

@@ -24,8 +24,6 @@ class Tensor {
   static Tensor empty(const Shape& shape, DType dtype = DType::f32);
   static Tensor zeros(const Shape& shape, DType dtype = DType::f32);
   static Tensor full(const Shape& shape, float value);
-  /// Uninitialised f32 of x's shape, its dimensions in the order in which x has them in memory.
-  static Tensor empty_like(const Tensor& x);
   /// A copy of values in row-major order; Error invalid_argument if their count is not
   /// shape.numel().
   template <class T>

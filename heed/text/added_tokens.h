@@ -62,7 +62,6 @@ class AddedTokens {
   /// Cuts chars [begin, end) into sections, those with added_id >= 0 being tokens. `normalized`
   /// says which tokens to look for.
   void split(std::u32string_view chars, bool normalized, std::vector<Piece>& out) const;
-  bool has_normalized() const { return !normalized_set_.empty(); }
 
   /// Of tokens beyond the model's vocabulary, in order of their ids.
   std::span<const std::string> extra() const { return extra_; }
