@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "heed/base/log.h"
+#include "heed/io/json.h"
 #include "heed/models/config.h"
 
 namespace heed {

@@ -11,6 +11,7 @@
 #include "heed/generate/generation_config.h"
 #include "heed/generate/languages.h"
 #include "heed/generate/narrator.h"
+#include "heed/io/json.h"
 #include "heed/models/model_files.h"
 #include "heed/text/sentence_piece.h"
 

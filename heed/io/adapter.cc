@@ -9,14 +9,13 @@
 #include "heed/base/parallel.h"
 #include "heed/base/paths.h"
 #include "heed/io/hub.h"
+#include "heed/io/json.h"
 
 namespace heed {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kConfig = "adapter_config.json";
-constexpr const char* kWeights = "adapter_model.safetensors";
 constexpr std::string_view kBefore = "base_model.model.";
 constexpr std::string_view kWeight = ".weight";
 
@@ -33,9 +32,30 @@ constexpr std::array<std::string_view, 3> kPlainStarts = {"gaussian", "orthogona
 bool is_set(const Json& field) { return !field.is_null() && field != false && !field.empty(); }
 
 Json read_config(const fs::path& folder) {
-  Json config = read_json(folder / kConfig);
+  Json config = read_json(folder / kAdapterConfig);
   if (config.is_object()) return config;
-  throw Error(ErrorCode::corrupt_data, (folder / kConfig).string() + ": needed an object");
+  throw Error(ErrorCode::corrupt_data, (folder / kAdapterConfig).string() + ": needed an object");
+}
+
+/// Error unsupported for what is not a plain LoRA.
+void check_plain(const Json& config, const std::string& where) {
+  const auto refuse = [&](const std::string& found) {
+    throw Error(ErrorCode::unsupported, "adapter " + where + ": needed a plain LoRA, found " +
+                                            printable(found) +
+                                            "; merge it with PEFT's "
+                                            "merge_and_unload and save the whole model");
+  };
+  const Json kind = config.value("peft_type", Json("LORA"));
+  if (kind != "LORA") refuse("peft_type " + kind.dump());
+  for (const char* field : kNotPlain) {
+    if (is_set(config.value(field, Json()))) refuse(field);
+  }
+  const Json start = config.value("init_lora_weights", Json());
+  if (start.is_string() && std::ranges::count(kPlainStarts, start.get<std::string>()) == 0) {
+    refuse("init_lora_weights " + start.dump());
+  }
+  const Json alpha = config.value("lora_alpha", Json());
+  if (!alpha.is_number()) refuse("lora_alpha " + alpha.dump());
 }
 
 /// Takes a part out of a text that may have it.
@@ -63,15 +83,16 @@ fs::path found_base(const fs::path& folder, const std::string& base) {
   try {
     return is_there(folder / base) && !is_there(base) ? folder / base : find_model(base);
   } catch (const Error& error) {
-    throw Error(error.code(), "adapter " + folder.string() + ": its base model is not here: " +
-                                  error.what() + "; or name another place in its " + kConfig);
+    throw Error(error.code(), "adapter " + folder.string() +
+                                  ": its base model is not here: " + error.what() +
+                                  "; or name another place in its " + kAdapterConfig);
   }
 }
 
 }  // namespace
 
 bool is_adapter(const fs::path& folder) {
-  return is_there(folder / kConfig) && !is_there(folder / "model.safetensors") &&
+  return is_there(folder / kAdapterConfig) && !is_there(folder / "model.safetensors") &&
          !is_there(folder / "model.safetensors.index.json");
 }
 
@@ -79,7 +100,7 @@ fs::path adapter_base(const fs::path& folder) {
   const Json named = read_config(folder).value("base_model_name_or_path", Json());
   if (!named.is_string() || named == "") {  // null: PEFT was given a model without a name
     throw Error(ErrorCode::corrupt_data,
-                (folder / kConfig).string() + ": needed base_model_name_or_path, found " +
+                (folder / kAdapterConfig).string() + ": needed base_model_name_or_path, found " +
                     (named.is_null() || named == "" ? "none" : printable(named.dump())) +
                     ": it is not known what model the adapter changes");
   }
@@ -103,32 +124,12 @@ bool is_conv1d(std::string_view product) {
 namespace internal {
 
 Adapter::Adapter(const fs::path& folder)
-    : file_(Checkpoint::open(folder / kWeights)), where_(folder.string()) {
+    : file_(Checkpoint::open(folder / kAdapterWeights)), where_(folder.string()) {
   const Json config = read_config(folder);
-  check_plain(config);
+  check_plain(config, where_);
   alpha_ = config["lora_alpha"].get<double>();
   root_of_rank_ = config.value("use_rslora", Json(false)) == true;
   sort_names(folder);
-}
-
-void Adapter::check_plain(const Json& config) const {
-  const auto refuse = [&](const std::string& found) {
-    throw Error(ErrorCode::unsupported, "adapter " + where_ + ": needed a plain LoRA, found " +
-                                            printable(found) +
-                                            "; merge it with PEFT's "
-                                            "merge_and_unload and save the whole model");
-  };
-  const Json kind = config.value("peft_type", Json("LORA"));
-  if (kind != "LORA") refuse("peft_type " + kind.dump());
-  for (const char* field : kNotPlain) {
-    if (is_set(config.value(field, Json()))) refuse(field);
-  }
-  const Json start = config.value("init_lora_weights", Json());
-  if (start.is_string() && std::ranges::count(kPlainStarts, start.get<std::string>()) == 0) {
-    refuse("init_lora_weights " + start.dump());
-  }
-  const Json alpha = config.value("lora_alpha", Json());
-  if (!alpha.is_number()) refuse("lora_alpha " + alpha.dump());
 }
 
 void Adapter::sort_names(const fs::path& folder) {
@@ -143,11 +144,11 @@ void Adapter::sort_names(const fs::path& folder) {
       const std::string pair = in_file.substr(0, in_file.rfind(".lora_B")) + ".lora_A" +
                                in_file.substr(in_file.rfind(".lora_B") + 7);
       if (!file_.contains(pair)) {
-        throw Error(ErrorCode::corrupt_data, (folder / kWeights).string() + ": needed " +
+        throw Error(ErrorCode::corrupt_data, (folder / kAdapterWeights).string() + ": needed " +
                                                  in_quotes(pair) + " beside " + in_quotes(in_file));
       }
     } else if (name.find("lora_") != std::string::npos) {
-      throw Error(ErrorCode::unsupported, (folder / kWeights).string() + ": holds " +
+      throw Error(ErrorCode::unsupported, (folder / kAdapterWeights).string() + ": holds " +
                                               in_quotes(in_file) +
                                               ", which is no low-rank update of a product");
     } else {

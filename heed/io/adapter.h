@@ -6,13 +6,15 @@
 #include <string_view>
 #include <vector>
 
-#include "heed/io/json.h"
 #include "heed/io/safetensors.h"
 
 namespace heed {
 
-/// Whether a folder holds a low-rank adapter in PEFT's layout (adapter_config.json beside
-/// adapter_model.safetensors) and no weights of a whole model.
+/// The files of a low-rank adapter in PEFT's layout: what it is and changes, and its tensors.
+inline constexpr const char* kAdapterConfig = "adapter_config.json";
+inline constexpr const char* kAdapterWeights = "adapter_model.safetensors";
+
+/// Whether a folder holds these and no weights of a whole model.
 bool is_adapter(const std::filesystem::path& folder);
 
 /// The folder of the model that an adapter's folder says it is for: a path (as it is, or from the
@@ -49,7 +51,6 @@ class Adapter {
   Tensor applied(const std::string& name, const Tensor& weight) const;
 
  private:
-  void check_plain(const Json& config) const;
   void sort_names(const std::filesystem::path& folder);
 
   Checkpoint file_;

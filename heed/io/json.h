@@ -7,11 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace heed {
+#include "heed/io/json_fwd.h"
 
-using Json = nlohmann::json;
-/// With the members of objects in the order of the text.
-using OrderedJson = nlohmann::ordered_json;
+namespace heed {
 
 /// What a key that occurs twice in one object means. JSON leaves it open; Python, which writes the
 /// files of the hub, keeps the last.

@@ -6,6 +6,7 @@
 
 #include "heed/base/error.h"
 #include "heed/io/adapter.h"
+#include "heed/io/json.h"
 
 namespace heed {
 namespace {
@@ -22,10 +23,10 @@ constexpr int64_t kMostId = std::numeric_limits<int32_t>::max();
 }  // namespace
 
 ConfigReader::ConfigReader(Json document, std::string where)
-    : document_(std::move(document)), where_(std::move(where)) {
-  if (!document_.is_object()) {
+    : document_(std::make_shared<const Json>(std::move(document))), where_(std::move(where)) {
+  if (!json().is_object()) {
     throw Error(ErrorCode::corrupt_data,
-                fmt::format("{}: must be a JSON object but is {}", where_, shown(document_)));
+                fmt::format("{}: must be a JSON object but is {}", where_, shown(json())));
   }
 }
 
@@ -35,14 +36,14 @@ ConfigReader ConfigReader::open(const std::filesystem::path& path) {
 }
 
 bool ConfigReader::has(const char* field) const {
-  const auto found = document_.find(field);
-  return found != document_.end() && !found->is_null();
+  const auto found = json().find(field);
+  return found != json().end() && !found->is_null();
 }
 
 void ConfigReader::refuse(const char* field, std::string_view needed) const {
   throw Error(ErrorCode::corrupt_data,
               has(field) ? fmt::format("{}: {} must be {} but is {}", where_, field, needed,
-                                       shown(document_[field]))
+                                       shown(json()[field]))
                          : fmt::format("{}: {} ({}) is needed but absent", where_, field, needed));
 }
 
@@ -51,11 +52,11 @@ int64_t ConfigReader::integer(const char* field, int64_t lowest, int64_t highest
   if (!has(field) && fallback) return *fallback;
   const std::string needed = fmt::format("an integer from {} to {}", lowest, highest);
   // an unsigned above 2^63 would wrap when read as signed
-  if (!has(field) || !document_[field].is_number_integer() ||
-      (document_[field].is_number_unsigned() && document_[field].get<uint64_t>() > INT64_MAX)) {
+  if (!has(field) || !json()[field].is_number_integer() ||
+      (json()[field].is_number_unsigned() && json()[field].get<uint64_t>() > INT64_MAX)) {
     refuse(field, needed);
   }
-  const auto value = document_[field].get<int64_t>();
+  const auto value = json()[field].get<int64_t>();
   if (value < lowest || value > highest) refuse(field, needed);
   return value;
 }
@@ -64,33 +65,33 @@ double ConfigReader::number(const char* field, double lowest, double highest,
                             std::optional<double> fallback) const {
   if (!has(field) && fallback) return *fallback;
   const std::string needed = fmt::format("a number from {} to {}", lowest, highest);
-  if (!has(field) || !document_[field].is_number()) refuse(field, needed);
-  const auto value = document_[field].get<double>();
+  if (!has(field) || !json()[field].is_number()) refuse(field, needed);
+  const auto value = json()[field].get<double>();
   if (!(value >= lowest && value <= highest)) refuse(field, needed);
   return value;
 }
 
 std::string ConfigReader::text(const char* field, std::optional<std::string> fallback) const {
   if (!has(field) && fallback) return *fallback;
-  if (!has(field) || !document_[field].is_string()) refuse(field, "a string");
-  return document_[field].get<std::string>();
+  if (!has(field) || !json()[field].is_string()) refuse(field, "a string");
+  return json()[field].get<std::string>();
 }
 
 bool ConfigReader::boolean(const char* field, std::optional<bool> fallback) const {
   if (!has(field) && fallback) return *fallback;
-  if (!has(field) || !document_[field].is_boolean()) refuse(field, "true or false");
-  return document_[field].get<bool>();
+  if (!has(field) || !json()[field].is_boolean()) refuse(field, "true or false");
+  return json()[field].get<bool>();
 }
 
 std::optional<int32_t> ConfigReader::id(const char* field, std::optional<int32_t> fallback) const {
-  if (!document_.contains(field)) return fallback;
+  if (!json().contains(field)) return fallback;
   if (!has(field)) return std::nullopt;
   return static_cast<int32_t>(integer(field, 0, kMostId));
 }
 
 std::vector<int32_t> ConfigReader::ids(const char* field) const {
   if (!has(field)) return {};
-  const Json& value = document_[field];
+  const Json& value = json()[field];
   if (!value.is_array()) return {*id(field)};
   std::vector<int32_t> ids;
   for (const Json& one : value) {

@@ -1,12 +1,13 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "heed/io/json.h"
+#include "heed/io/json_fwd.h"
 
 namespace heed {
 
@@ -31,14 +32,14 @@ class ConfigReader {
   std::optional<int32_t> id(const char* field, std::optional<int32_t> fallback = {}) const;
   /// One id or a list of them; none if the field is absent.
   std::vector<int32_t> ids(const char* field) const;
-  const Json& json() const { return document_; }
+  const Json& json() const { return *document_; }
   const std::string& where() const { return where_; }
 
   /// Error corrupt_data for a field, said the same way.
   [[noreturn]] void refuse(const char* field, std::string_view needed) const;
 
  private:
-  Json document_;
+  std::shared_ptr<const Json> document_;
   std::string where_;
 };
 

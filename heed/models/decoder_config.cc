@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "heed/base/error.h"
+#include "heed/io/json.h"
 
 namespace heed {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"
+#include "heed/io/json.h"
 #include "heed/models/gguf_model.h"
 #include "heed/models/gguf_names.h"
 

@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "heed/base/error.h"
+#include "heed/io/json.h"
 #include "heed/models/decoder_config.h"
 #include "heed/models/llama.h"
 #include "heed/models/mistral.h"

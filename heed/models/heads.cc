@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
+#include "heed/io/json.h"
 #include "heed/models/albert.h"
 #include "heed/models/distilbert.h"
 #include "heed/models/electra.h"

@@ -48,7 +48,7 @@ void check_output(const Checkpoint& checkpoint, const fs::path& adapter) {
   const std::string output = ending_in(checkpoint, kOutputs);
   const std::string table = ending_in(checkpoint, kTables);
   if (output.empty()) return;
-  if (checkpoint.entries().at(output).file.filename() != "adapter_model.safetensors") return;
+  if (checkpoint.entries().at(output).file.filename() != kAdapterWeights) return;
   if (!table.empty() && same_numbers(checkpoint.load(output), checkpoint.load(table))) return;
   throw Error(ErrorCode::unsupported,
               fmt::format("adapter {}: its {} is not the table of its embeddings, which the config "

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "heed/base/error.h"
+#include "heed/io/json.h"
 #include "heed/models/albert.h"
 #include "heed/models/bart.h"
 #include "heed/models/bert.h"

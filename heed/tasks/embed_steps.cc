@@ -6,6 +6,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/paths.h"
+#include "heed/io/json.h"
 #include "heed/models/config.h"
 #include "heed/tasks/embed.h"
 

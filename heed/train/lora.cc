@@ -35,7 +35,7 @@ bool is_table(std::string_view name) {
   constexpr std::array<std::string_view, 4> kTables = {"wte", "wpe", "shared",
                                                        "relative_attention_bias"};
   const std::string_view last = last_part(name);
-  return std::ranges::count(kTables, last) > 0 || last.ends_with("_embeddings") ||
+  return std::ranges::count(kTables, last) > 0 || last.ends_with("embeddings") ||
          last.starts_with("embed_");
 }
 
@@ -201,8 +201,8 @@ void Lora::write(const std::filesystem::path& folder, const std::string& base_mo
                  {"target_modules", source_->target_modules()},
                  {"inference_mode", true}};
   config["modules_to_save"] = modules.empty() ? Json() : Json(modules);
-  write_safetensors(folder / "adapter_model.safetensors", tensors, {{"format", "pt"}});
-  write_file(folder / "adapter_config.json", config.dump(2) + "\n");
+  write_safetensors(folder / kAdapterWeights, tensors, {{"format", "pt"}});
+  write_file(folder / kAdapterConfig, config.dump(2) + "\n");
 }
 
 std::vector<std::string> usual_lora_targets(const std::string& model_type) {

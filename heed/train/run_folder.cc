@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/paths.h"
+#include "heed/io/adapter.h"
 #include "heed/text/tokenizer_files.h"
 
 namespace heed {
@@ -19,8 +20,8 @@ constexpr const char* kCheckpoints = "checkpoints";
 
 /// Files that a run writes as a whole, beside the tokenizer's.
 constexpr std::array<std::string_view, 7> kFiles = {
-    "config.json",         "generation_config.json",    "train.yaml", "model.safetensors",
-    "adapter_config.json", "adapter_model.safetensors", "loss.png"};
+    "config.json",  "generation_config.json", "train.yaml", "model.safetensors",
+    kAdapterConfig, kAdapterWeights,          "loss.png"};
 
 bool is_of_run(std::string_view name) {
   return std::ranges::count(kFiles, name) + std::ranges::count(kTokenizerFiles, name) > 0;
@@ -30,8 +31,8 @@ bool is_of_run(std::string_view name) {
 void check_no_model(const fs::path& folder) {
   const fs::path checkpoints = folder / kCheckpoints;
   if (is_folder(checkpoints) && !entries_of(checkpoints).empty()) return;
-  for (const char* weights : {"model.safetensors", "model.safetensors.index.json",
-                              "adapter_model.safetensors", "pytorch_model.bin"}) {
+  for (const char* weights : {"model.safetensors", "model.safetensors.index.json", kAdapterWeights,
+                              "pytorch_model.bin"}) {
     if (!is_there(folder / weights)) continue;
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("train: {} holds {} and no checkpoints of a run; the result would "

@@ -6,6 +6,7 @@
 #include "heed/base/error.h"
 #include "heed/generate/chat.h"
 #include "heed/generate/generation_config.h"
+#include "heed/io/json.h"
 #include "heed/models/config.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "heed/io/gguf_write.h"
+#include "heed/io/json.h"
 #include "heed/models/converted_params.h"
 #include "heed/models/gguf_metadata.h"
 #include "heed/models/gguf_names.h"

@@ -117,8 +117,10 @@ TEST(Lora, RefusesTargetsThatFitNothing) {
   expect_error(ErrorCode::invalid_argument, {"no product 'querry'", "c_attn, query"},
                [&] { lora.check(); });
   const ParameterStore tables(
-      std::map<std::string, Tensor>{{"wte.weight", Tensor::full({4, 2}, 1)},
-                                    {"h.c_attn.weight", Tensor::full({2, 6}, 1)}},
+      std::map<std::string, Tensor>{
+          {"wte.weight", Tensor::full({4, 2}, 1)},
+          {"embeddings.weight", Tensor::full({4, 2}, 1)},  // transformer2017's
+          {"h.c_attn.weight", Tensor::full({2, 6}, 1)}},
       {.frozen = [](std::string_view) { return true; }});
   const Lora table(tables, {.rank = 1, .targets = {"wte"}});
   expect_error(ErrorCode::invalid_argument, {"no product 'wte'; it has c_attn"},
