@@ -174,7 +174,6 @@ TEST_F(TaskData, AConfigOfOtherKindsIsTold) {
   Json config = read_json(testing::golden_folder() / "gpt2_1x16/config.json");
   const std::string data = file("text.txt", std::string(300, 'a'));
   for (const auto& [field, value] : {std::pair<const char*, Json>{"vocab_size", "23"},
-                                     {"n_positions", Json()},
                                      {"n_layer", Json::array()},
                                      {"model_type", 3}}) {
     Json changed = config;
