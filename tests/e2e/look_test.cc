@@ -120,7 +120,8 @@ TEST(LookProgram, WrongEndingIsToldBeforeAnyWork) {
   EXPECT_NE(result.err.find(".png"), std::string::npos) << result.err;
   EXPECT_TRUE(result.out.empty());
   TemporaryFolder folder;
-  const Result nowhere = run_heed({"look", "A bank.", "--save", (folder / "none/bank.png").string()});
+  const Result nowhere =
+      run_heed({"look", "A bank.", "--save", (folder / "none/bank.png").string()});
   EXPECT_EQ(nowhere.status, 2);
   EXPECT_NE(nowhere.err.find("needed the folder"), std::string::npos) << nowhere.err;
   EXPECT_TRUE(nowhere.out.empty());
