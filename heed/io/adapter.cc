@@ -98,13 +98,15 @@ bool is_adapter(const fs::path& folder) {
 
 fs::path adapter_base(const fs::path& folder) {
   const Json named = read_config(folder).value("base_model_name_or_path", Json());
-  if (!named.is_string() || named == "") {  // null: PEFT was given a model without a name
-    throw Error(ErrorCode::corrupt_data,
-                (folder / kAdapterConfig).string() + ": needed base_model_name_or_path, found " +
-                    (named.is_null() || named == "" ? "none" : printable(named.dump())) +
-                    ": it is not known what model the adapter changes");
+  const std::string name = named.is_string() ? named.get<std::string>() : "";
+  if (name.empty()) {
+    const bool none = named.is_null() || named.is_string();  // PEFT writes null for want of a name
+    throw Error(ErrorCode::corrupt_data, (folder / kAdapterConfig).string() +
+                                             ": needed base_model_name_or_path, found " +
+                                             (none ? "none" : printable(named.dump())) +
+                                             ": it is not known what model the adapter changes");
   }
-  const fs::path base = found_base(folder, named.get<std::string>());
+  const fs::path base = found_base(folder, name);
   if (is_adapter(base)) {
     throw Error(ErrorCode::unsupported, "adapter " + folder.string() + ": its base model " +
                                             base.string() + " is an adapter too");
