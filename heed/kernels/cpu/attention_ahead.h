@@ -64,7 +64,7 @@ class RowsAhead {
     int64_t bytes;  // of a row
     bool write;
   };
-  static constexpr int kMost = 4;
+  static constexpr int kMost = 8;
   Run runs_[kMost];
   int count_ = 0;
   int64_t each_ = 0;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "heed/kernels/attention_backward.h"
+#include "heed/kernels/cpu/attention_ahead.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // (after foreach_target)
@@ -62,6 +63,7 @@ struct Block {
   bool finite = true;  // k and v
   KeyTile tiles[kBackwardKeys / kTile]{};
   int64_t count = 0;
+  RowsAhead& ahead;  // of the next queries or call
   float* wide_k;     // [kBackwardKeys][D], where k is not f32; at the end dk
   float* wide_v;     // [kBackwardKeys][E]
   float* wide_q;     // [kBackwardQueries][D], where q is not f32
@@ -143,14 +145,6 @@ bool all_finite(const float* p, int64_t n) {
   return hn::AllTrue(f, hn::Eq(sum, zero));
 }
 
-/// Brings the lines of a row that will be written.
-void prefetch_row(const AttentionRows<std::byte>& rows, int64_t b, int64_t h, int64_t t,
-                  int64_t size) {
-  if (rows.data == nullptr) return;
-  const std::byte* row = rows.at(b, h, t);
-  for (int64_t i = 0; i < size * size_of(rows.element); i += 64) __builtin_prefetch(row + i, 1);
-}
-
 /// Cuts the block's keys in tiles, packs them and clears their sums.
 template <class Take>
 void take_keys(Block& block, const Take& take) {
@@ -176,11 +170,6 @@ void take_keys(Block& block, const Take& take) {
     tile_from_rows(block.v.at(at), block.v.row, tile.n, e, 1.0F, tile.v, tile.width);
     std::fill_n(tile.dk, d * tile.width, 0.0F);
     std::fill_n(tile.dv, e * tile.width, 0.0F);
-    // The gradients' lines come while the queries pass by.
-    for (int64_t s = block.keys.begin + at; s < block.keys.begin + at + tile.n; ++s) {
-      prefetch_row(block.to.dk, block.b, block.g, s, d);
-      prefetch_row(block.to.dv, block.b, block.g, s, e);
-    }
     block.finite =
         block.finite && all_finite(tile.k, d * tile.width) && all_finite(tile.v, e * tile.width);
   }
@@ -198,7 +187,6 @@ Queries take_queries(const Block& block, int64_t h, int64_t first, int64_t n) {
                     !all_finite(queries.dy.data, n * problem.value_dim);
   const int64_t keys = block.keys.end - block.keys.begin;
   for (int64_t i = 0; i < n; ++i) {
-    prefetch_row(to.dq, block.b, h, first + i, problem.head_dim);
     const KeyRange seen = visible_keys(problem, block.b, first + i);
     queries.begins[i] = std::clamp<int64_t>(seen.begin - block.keys.begin, 0, keys);
     queries.ends[i] = std::clamp<int64_t>(seen.end - block.keys.begin, 0, keys);
@@ -273,13 +261,14 @@ void close_rows(const Block& block, const Queries& queries, const KeyTile& tile,
 
 /// out[w][i] += sum over rows of factors[row][w] x[row][i], for i < size: dk and dv of a tile.
 template <int kVectors>
-void add_rows(const float* factors, int64_t n, const float* x, int64_t row, int64_t size,
-              bool careful, float* out) {
+void add_rows(const Block& block, const float* factors, int64_t n, const float* x, int64_t row,
+              int64_t size, bool careful, float* out) {
   if (careful) {
     add_values_carefully<kVectors>(factors, n, x, row, size, false, nullptr, out);
     return;
   }
   in_strides<kRows>(size, 0, [&](auto count, int64_t i) HWY_ATTR {
+    block.ahead.some();
     add_values<count(), kVectors>(factors, n, x + i, row, false, nullptr,
                                   out + i * kVectors * kLanes);
   });
@@ -298,8 +287,10 @@ void pass_tile(const Block& block, const Queries& queries, const KeyTile& tile) 
   if (n <= 0) return;
   in_strides<kRows>(n, 0, [&](auto count, int64_t at) HWY_ATTR {
     const int64_t r = rows.begin + at;
+    block.ahead.some();
     score_rows<count(), kVectors>(tile.k, problem.head_dim, queries.q.at(r), queries.q.row, scores,
                                   nullptr);
+    block.ahead.some();
     if (wanted) {
       score_rows<count(), kVectors>(tile.v, problem.value_dim, queries.dy.at(r), queries.dy.row, dp,
                                     nullptr);
@@ -313,12 +304,12 @@ void pass_tile(const Block& block, const Queries& queries, const KeyTile& tile) 
           dropping ? kept : nullptr);
   });
   if (block.to.dv.data != nullptr) {
-    add_rows<kVectors>(block.weights + rows.begin * kWidth, n, queries.dy.at(rows.begin),
+    add_rows<kVectors>(block, block.weights + rows.begin * kWidth, n, queries.dy.at(rows.begin),
                        queries.dy.row, problem.value_dim, queries.careful, tile.dv);
   }
   if (block.to.dk.data != nullptr) {
-    add_rows<kVectors>(tile.dx + rows.begin * kWidth, n, queries.q.at(rows.begin), queries.q.row,
-                       problem.head_dim, queries.careful, tile.dk);
+    add_rows<kVectors>(block, tile.dx + rows.begin * kWidth, n, queries.q.at(rows.begin),
+                       queries.q.row, problem.head_dim, queries.careful, tile.dk);
   }
 }
 
@@ -392,6 +383,7 @@ void add_to_columns(const Block& block, const Queries& queries, int64_t column, 
   const int64_t keys = block.keys.end - block.keys.begin;
   in_strides<kRows>(queries.n, 0, [&](auto count, int64_t r) HWY_ATTR {
     if (queries.begins[r] == keys) return;
+    block.ahead.some();
     // The tiles that the group of these rows took part in.
     const int64_t begin = queries.begins[r] / kTile;
     const int64_t end = (queries.ends[r + count() - 1] + kTile - 1) / kTile;
@@ -425,10 +417,52 @@ void add_floats(const float* from, int64_t n, float* to) {
   });
 }
 
+/// What to ask for beside the products of these queries: what they and their keys give, then the
+/// next queries of their head or group or, beside the last, what the next call of a thread that
+/// goes over keys and then heads begins with.
+void plan_ahead(const Block& block, const Queries& queries) {
+  const AttentionProblem& problem = block.problem;
+  const AttentionGradients& to = block.to;
+  const int64_t b = block.b, g = block.g;
+  const int64_t group = problem.heads / problem.kv_heads;
+  const bool last_block = queries.first + queries.n == problem.queries;
+  const bool last = last_block && queries.h + 1 == (g + 1) * group;
+  const bool more = block.keys.end < problem.keys;
+  const int64_t h = queries.h + (last_block ? 1 : 0) - (last && more ? group : 0);
+  RowsAhead& ahead = block.ahead;
+  ahead.clear();
+  if (h < problem.heads) {
+    const int64_t first = last_block ? 0 : queries.first + queries.n;
+    const int64_t end = std::min(first + kBackwardQueries, problem.queries);
+    ahead.add(to.dy, b, h, first, end, problem.value_dim);
+    ahead.add(problem.q, b, h, first, end, problem.head_dim);
+  }
+  if (last && h < problem.heads) {
+    const int64_t first = more ? block.keys.end : 0;
+    const int64_t end = std::min(first + block.keys.end - block.keys.begin, problem.keys);
+    ahead.add(problem.v, b, h / group, first, end, problem.value_dim);
+    ahead.add(problem.k, b, h / group, first, end, problem.head_dim);
+  }
+  if (last) {
+    ahead.add(to.dv, b, g, block.keys.begin, block.keys.end, problem.value_dim);
+    ahead.add(to.dk, b, g, block.keys.begin, block.keys.end, problem.head_dim);
+  }
+  ahead.add(to.dq, b, queries.h, queries.first, queries.first + queries.n, problem.head_dim);
+  int64_t calls = 0;
+  for (int64_t i = 0; i < block.count; ++i) {
+    const KeyRange rows = queries.rows_of(block.tiles[i]);
+    if (rows.end <= rows.begin) continue;
+    calls += (2 * (rows.end - rows.begin) + problem.head_dim + problem.value_dim) / kRows;
+  }
+  calls += queries.n / kRows * ((problem.head_dim + kTile - 1) / kTile);
+  ahead.spread(calls);
+}
+
 /// A block of queries with all tiles of keys.
 void pass_block(const Block& block, const Queries& queries, AttentionTurns& turns) {
   const AttentionGradients& to = block.to;
   std::fill_n(block.row_sums, queries.n, 0.0F);
+  plan_ahead(block, queries);
   for (int64_t i = 0; i < block.count; ++i) {
     const KeyTile& tile = block.tiles[i];
     tile.width == kLanes ? pass_tile<1>(block, queries, tile)
@@ -491,12 +525,14 @@ void pass_keys(const AttentionProblem& problem, const AttentionGradients& to, in
   auto* floats = reinterpret_cast<float*>(scratch);
   const auto take = [&](int64_t n) { return std::exchange(floats, floats + (n + 15) / 16 * 16); };
   const int64_t d = problem.head_dim, e = problem.value_dim;
+  RowsAhead ahead;
   Block block{
       .problem = problem,
       .to = to,
       .b = b,
       .g = g,
       .keys = keys,
+      .ahead = ahead,
       .wide_k = take(kBackwardKeys * d),
       .wide_v = take(kBackwardKeys * e),
       .wide_q = take(kBackwardQueries * d),

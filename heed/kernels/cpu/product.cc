@@ -157,10 +157,10 @@ class Ahead {
   int64_t tiles_ = 0;
 };
 
-/// One packed panel times all rows of the task.
+/// One panel times all rows of the task; what is yet to be packed of it and of them, in passing.
 template <bool kDown>
 void multiply_panel(const ProductTask& task, const Block& block, const Rows& from, int64_t first,
-                    int64_t tiles, const Scratch& scratch) {
+                    int64_t tiles, Take take, const Scratch& scratch) {
   const int64_t columns = std::min(kPanel, task.columns - first);
   const bool last = block.begin + block.count == task.depth;
   Tile tile{.inputs = block.count,
@@ -176,15 +176,31 @@ void multiply_panel(const ProductTask& task, const Block& block, const Rows& fro
   for (int64_t down = 0; down < tiles; ++down) {
     const int64_t row = first_row(task.rows, down, tiles);
     const int64_t rows = first_row(task.rows, down + 1, tiles) - row;
-    tile.x = from.data + row * from.stride;
-    tile.x_stride = kDown ? rows : from.stride;
     float* c = task.c + row * task.c_stride + first;
     for (int64_t column = 0; column < columns; column += kTileColumns) {
+      const bool takes_rows = takes(take, Take::rows) && column == 0;
+      const bool takes_panel = takes(take, Take::panel) && down == 0;
+      tile.x = from.data + row * from.stride;
+      tile.x_stride = kDown ? rows : from.stride;
       tile.weights = scratch.panel + column;
       tile.y = c + column;
       tile.columns = columns - column;
       if (last && task.bias != nullptr) tile.bias = scratch.bias + column;
-      multiply_rows<kDown>(tile, rows);
+      if (takes_rows) {
+        tile.x = task.a.data + block.begin * task.a.column + row;
+        tile.x_stride = task.a.column;
+        tile.rows = scratch.rows + row * block.count;
+      }
+      if (takes_panel) {
+        tile.weights = task.b.data + block.begin * task.b.row + first + column;
+        tile.weights_stride = task.b.row;
+        tile.panel = scratch.panel + column;
+      }
+      if (takes_rows || takes_panel) {
+        multiply_and_take<kDown>(tile, take_of(takes_panel, takes_rows));
+      } else {
+        multiply_rows<kDown>(tile, rows);
+      }
       ahead.go_on();
     }
     if (!last || task.activated == nullptr) continue;
@@ -229,19 +245,26 @@ void product(const ProductTask& task) {
   const int64_t tiles = (task.rows + kTileRows - 1) / kTileRows;
   const int64_t cuts = std::max<int64_t>(1, (task.depth + kProductDepth - 1) / kProductDepth);
   const int64_t steps = (task.depth + cuts * kStep - 1) / (cuts * kStep);
+  const bool whole = task.precision == Precision::f32 && task.rows % kTileRows == 0;
   Block block{0, 0};
   do {  // without a depth there is still one empty block, which writes the bias
     block.count = std::min(steps * kStep, task.depth - block.begin);
-    const Rows rows = read_rows(task, block, down, tiles, scratch.rows);
+    const bool rows_in_passing = whole && down && task.columns >= kPanel;
+    const Rows rows = rows_in_passing ? Rows{scratch.rows, block.count}
+                                      : read_rows(task, block, down, tiles, scratch.rows);
     for (int64_t first = 0; first < task.columns; first += kPanel) {
       const int64_t columns = std::min(kPanel, task.columns - first);
-      pack_panel(task.b, block, first, columns, scratch.panel);
-      if (task.precision == Precision::bf16) round_all(scratch.panel, block.count * kPanel);
+      const bool panel_in_passing = whole && columns == kPanel && task.b.column == 1;
+      const Take take = take_of(panel_in_passing, rows_in_passing && first == 0);
+      if (!panel_in_passing) {
+        pack_panel(task.b, block, first, columns, scratch.panel);
+        if (task.precision == Precision::bf16) round_all(scratch.panel, block.count * kPanel);
+      }
       if (task.bias != nullptr) copy_floats(task.bias + first, columns, scratch.bias);
       if (down) {
-        multiply_panel<true>(task, block, rows, first, tiles, scratch);
+        multiply_panel<true>(task, block, rows, first, tiles, take, scratch);
       } else {
-        multiply_panel<false>(task, block, rows, first, tiles, scratch);
+        multiply_panel<false>(task, block, rows, first, tiles, take, scratch);
       }
     }
     block.begin += block.count;
