@@ -85,13 +85,36 @@ std::string listed(const std::vector<std::string>& items, size_t most) {
   return result;
 }
 
+namespace {
+
+constexpr size_t kLeastWithin = 3;  // letters: "-h" is within "hidden-size" by chance
+
+/// "lr" of "learning_rate", "--lr" of "--learning-rate".
+std::string initials_of(std::string_view name) {
+  constexpr std::string_view kBetween = "-_";
+  size_t at = std::min(name.find_first_not_of(kBetween), name.size());
+  std::string initials(name.substr(0, at));
+  while (at < name.size()) {
+    initials += name[at];
+    at = name.find_first_not_of(kBetween, std::min(name.find_first_of(kBetween, at), name.size()));
+  }
+  return initials;
+}
+
+/// Whether one says the other, whole or by its words' first letters.
+bool says(std::string_view wanted, std::string_view candidate) {
+  return candidate.find(wanted) != std::string::npos || initials_of(candidate) == wanted ||
+         (candidate.size() >= kLeastWithin && wanted.find(candidate) != std::string::npos);
+}
+
+}  // namespace
+
 std::vector<std::string> closest(std::string_view wanted,
                                  const std::vector<std::string>& candidates, size_t most) {
   if (wanted.empty()) return {};  // which is within all of them
   std::vector<std::pair<size_t, const std::string*>> ranked;
   for (const std::string& candidate : candidates) {
-    const bool within = candidate.find(wanted) != std::string::npos ||
-                        (!candidate.empty() && wanted.find(candidate) != std::string_view::npos);
+    const bool within = says(wanted, candidate);
     const size_t edits = edits_between(wanted, candidate);
     if (within || edits <= std::max<size_t>(2, wanted.size() / 3)) {
       ranked.emplace_back(within ? 0 : edits, &candidate);

@@ -18,7 +18,8 @@ std::string in_quotes(std::string_view text);
 std::string listed(const std::vector<std::string>& items, size_t most = 12);
 
 /// Up to `most` of candidates that someone who wrote `wanted` may have meant, likeliest first:
-/// those that contain it (or that it contains), then those within a third of its length in edits.
+/// those that contain it (or that it contains) or whose words begin with its letters ("lr",
+/// learning_rate), then those within a third of its length in edits.
 std::vector<std::string> closest(std::string_view wanted,
                                  const std::vector<std::string>& candidates, size_t most = 3);
 

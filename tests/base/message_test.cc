@@ -40,6 +40,13 @@ TEST(Message, ClosestPrefersWhatContainsThenFewestEdits) {
   EXPECT_TRUE(closest("", names).empty());
 }
 
+TEST(Message, ClosestKnowsInitialsAndLeavesOutWhatIsWithinByChance) {
+  const std::vector<std::string> names = {"-h", "--layers", "--learning-rate", "weight_decay"};
+  EXPECT_EQ(closest("--lr", names, 1), std::vector<std::string>{"--learning-rate"});
+  EXPECT_EQ(closest("wd", names, 1), std::vector<std::string>{"weight_decay"});
+  EXPECT_TRUE(closest("--hidden-size", names).empty());
+}
+
 TEST(Message, CountsHaveTheirNumber) {
   EXPECT_EQ(counted(0, "text"), "0 texts");
   EXPECT_EQ(counted(1, "text"), "1 text");
