@@ -69,7 +69,7 @@ void add_setting(CLI::App& command, const TrainField& field, Options& options) {
       help);
   option->expected(1, list ? CLI::detail::expected_max_vector_size : 1);
   const bool text = std::holds_alternative<std::string TrainConfig::*>(field.member);
-  option->type_name(list ? "NAME..." : text ? "X" : "N");
+  option->type_name(list ? "NAME..." : text ? "X" : "N")->default_str(default_text(field));
   if (!field.choices.empty()) {
     option->check(
         CLI::IsMember(std::vector<std::string>(field.choices.begin(), field.choices.end())));

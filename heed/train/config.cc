@@ -183,7 +183,8 @@ void set_value(TrainConfig& config, std::string_view name, const std::vector<std
     const std::vector<std::string> near = closest(wanted, names);
     throw Error(ErrorCode::invalid_argument,
                 "there is no setting " + in_quotes(name) +
-                    (near.empty() ? "" : "; did you mean " + listed(near) + "?"));
+                    (near.empty() ? "; heed train --help lists them all"
+                                  : "; did you mean " + listed(near) + "?"));
   }
   std::visit(Setter(config, *field, value, is_list), field->member);
   config.given.insert(std::string(field->name));
@@ -209,6 +210,15 @@ std::string to_yaml(const TrainConfig& config) {
             std::visit(Writer{config}, field.member) + "\n";
   }
   return text;
+}
+
+std::string default_text(const TrainField& field) {
+  const TrainConfig usual;
+  if (const auto* text = std::get_if<std::string TrainConfig::*>(&field.member)) {
+    return usual.*(*text);
+  }
+  const bool list = std::holds_alternative<std::vector<std::string> TrainConfig::*>(field.member);
+  return list ? "" : std::visit(Writer{usual}, field.member);
 }
 
 OptimizerOptions optimizer_options(const TrainConfig& config) {

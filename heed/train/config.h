@@ -112,6 +112,9 @@ struct TrainField {
 /// All settings, in the order in which help lists them.
 const std::vector<TrainField>& train_fields();
 
+/// What a setting is when nothing is said, as help tells it; "" for a text or a list that is empty.
+std::string default_text(const TrainField& field);
+
 /// Sets one by its name, dashes or underscores, from text as YAML writes it ("3e-4", "true", "[a,
 /// b]"; a list also as "a,b"). Error invalid_argument names the nearest settings for an unknown
 /// name, and what is needed for a value of another type or out of range.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
+#include <string>
 
 #include "tests/expect_error.h"
 #include "tests/support.h"
@@ -84,7 +86,8 @@ TEST(TrainConfig, NamesTheNearestSettingForAnUnknownOne) {
                  {"run.yaml, line 2: ", "no setting 'lerning_rate'", "did you mean learning_rate"});
   expect_refused("warmup: 3\n", {"line 1", "warmup_steps"});
   TrainConfig config;
-  expect_error(ErrorCode::invalid_argument, {"no setting 'qqqqqq'"},
+  expect_refused("lr: 1e-3\n", {"no setting 'lr'; did you mean learning_rate"});
+  expect_error(ErrorCode::invalid_argument, {"no setting 'qqqqqq'; heed train --help lists them"},
                [&] { set_field(config, "qqqqqq", "1"); });
 }
 
@@ -187,6 +190,21 @@ TEST(TrainConfig, DefaultsLieInTheirRanges) {
     }
     EXPECT_TRUE(field.help.ends_with('.')) << field.name;
   }
+}
+
+TEST(TrainConfig, DefaultsAreToldAsTheyAreRead) {
+  TrainConfig config;
+  std::map<std::string_view, std::string> told;
+  for (const TrainField& field : train_fields()) {
+    const std::string text = told[field.name] = default_text(field);
+    if (!text.empty()) set_field(config, field.name, text);
+  }
+  EXPECT_EQ(told["batch"], "32");
+  EXPECT_EQ(told["optimizer"], "adamw");
+  EXPECT_EQ(told["freeze"], "");
+  EXPECT_EQ(told["model"], "");
+  config.given.clear();
+  EXPECT_EQ(to_yaml(config), to_yaml(TrainConfig()));
 }
 
 TEST(TrainConfig, OptimizersTakeTheirAuthorsDefaults) {
