@@ -143,7 +143,8 @@ std::vector<TrainField> watch_fields() {
   std::vector<TrainField> fields{
       number("eval_every", &C::eval_every, "Updates between measurements, 0 for ten in the run."),
       number("eval_batches", &C::eval_batches, "Batches of a measurement, 0 for all."),
-      number("save_every", &C::save_every, "Updates between checkpoints, 0 with each measurement."),
+      number("save_every", &C::save_every,
+             "Updates between checkpoints, 0 with each measurement (ten in a run without any)."),
       number("keep", &C::keep, "Checkpoints that stay, beside the best.", 1, 1e6),
       number("patience", &C::patience,
              "Measurements without a better one after which the run ends, 0 for never."),

@@ -26,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kUsualEvaluations = 10;  // of a run, where eval_every does not say
+constexpr int64_t kUsualTimes = 10;  // that a run is measured or saved, where settings do not say
 
 int64_t resident_bytes() {
   std::ifstream file("/proc/self/statm");
@@ -420,9 +420,10 @@ void Trainer::finish() {
 }
 
 TrainEnd Trainer::go_on() {
-  const int64_t eval_every = settings_.eval_every > 0
-                                 ? settings_.eval_every
-                                 : std::max(int64_t{1}, total_ / kUsualEvaluations);
+  const int64_t usual = std::max(int64_t{1}, total_ / kUsualTimes);
+  const int64_t eval_every = settings_.eval_every > 0 ? settings_.eval_every : usual;
+  const bool measures = task_->can_evaluate();  // and saves then
+  const int64_t save_every = settings_.save_every > 0 || measures ? settings_.save_every : usual;
   const auto given_up = [&] { return settings_.patience > 0 && worse_ >= settings_.patience; };
   while (step_ < total_ && !given_up()) {
     if (group_.size() == 1 ? cancel_requested() : stopped_elsewhere_) return TrainEnd::interrupted;
@@ -438,8 +439,8 @@ TrainEnd Trainer::go_on() {
     }
     const bool last = step_ == total_;
     if (is_due(settings_.watch_every) || (last && settings_.watch_every > 0)) watch();
-    if (task_->can_evaluate() && (step_ % eval_every == 0 || last)) evaluate();
-    if (is_due(settings_.save_every)) save(false);
+    if (measures && (step_ % eval_every == 0 || last)) evaluate();
+    if (is_due(save_every)) save(false);
   }
   return step_ < total_ ? TrainEnd::stopped_early : TrainEnd::done;
 }

@@ -141,6 +141,20 @@ TEST_F(Train, AResumedRunEndsWithTheSameBits) {
   EXPECT_EQ(rest.err.find("schedule"), std::string::npos) << rest.err;
 }
 
+TEST_F(Train, ARunThatMeasuresNothingIsSavedAsOften) {
+  const Result got =
+      run_heed(with(classifier("unmeasured"), {"--validation-part", "0", "--keep", "99"}));
+  ASSERT_EQ(got.status, 0) << got.err;
+  for (const char* step : {"step-00000003", "step-00000006", "step-00000027", "step-00000030"}) {
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "unmeasured" / "checkpoints" / step)) << step;
+  }
+}
+
+TEST_F(Train, HelpTellsDefaults) {
+  const Result got = run_heed({"train", "--help"});
+  EXPECT_NE(got.out.find("Layers of a new model (of each stack). (default: 6)"), std::string::npos);
+}
+
 TEST_F(Train, AResumedRunThatNeverWasIsTold) {
   const Result got = run_heed(with(language_model("new", "2"), {"--resume"}));
   EXPECT_EQ(got.status, 0) << got.err;
