@@ -13,7 +13,9 @@
 #include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/base/paths.h"
+#include "heed/lens/labels.h"
 #include "heed/lens/picture.h"
+#include "heed/lens/pooled_map.h"
 
 namespace heed::cli {
 namespace {
@@ -105,23 +107,7 @@ void save_csv(const NamedTensors& arrays, AtomicFile& file) {
   pass_on(text, file, 0);
 }
 
-/// "0-15" for bins, "7" for bins of one.
-std::vector<std::string> labels_of(const std::vector<int64_t>& edges) {
-  std::vector<std::string> labels;
-  for (size_t i = 0; i + 1 < edges.size(); ++i) {
-    const int64_t last = edges[i + 1] - 1;
-    labels.push_back(last == edges[i] ? std::to_string(last)
-                                      : fmt::format("{}-{}", edges[i], last));
-  }
-  return labels;
-}
-
-std::vector<int64_t> edges_of(const Tensor& edges) {
-  const auto all = edges.span<int64_t>();
-  return {all.begin(), all.end()};
-}
-
-std::vector<int64_t> edges_of(AttentionRange range) {
+std::vector<int64_t> edges_of_each(AttentionRange range) {
   std::vector<int64_t> edges;
   for (int64_t i = range.begin; i <= range.end; ++i) edges.push_back(i);
   return edges;
@@ -135,8 +121,8 @@ void add_maps(const Tensor& values, const std::string& what, const std::vector<i
       const std::string row = values.size(0) > 1 ? fmt::format("batch row {}, ", b) : "";
       picture.maps.push_back({.title = fmt::format("{}head {}: {}", row, h, what),
                               .values = values.select(0, b).select(0, h),
-                              .row_labels = labels_of(rows),
-                              .column_labels = labels_of(columns),
+                              .row_labels = run_labels(rows),
+                              .column_labels = run_labels(columns),
                               .row_axis = "looks (query)",
                               .column_axis = "looked at (key)",
                               .head = static_cast<int>(h)});
@@ -155,7 +141,8 @@ Picture draw(const NamedTensors& arrays, const AttendDrawing& drawing) {
              edges_of(find(drawing.map + "_key_edges")), picture);
   }
   if (const Tensor tile = find("tile"); tile.defined()) {
-    add_maps(tile, "weights", edges_of(drawing.tile.rows), edges_of(drawing.tile.keys), picture);
+    add_maps(tile, "weights", edges_of_each(drawing.tile.rows), edges_of_each(drawing.tile.keys),
+             picture);
   }
   return picture;
 }

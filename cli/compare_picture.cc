@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "heed/lens/board.h"
+#include "heed/lens/pooled_map.h"
 #include "heed/lens/words.h"
 #include "heed/ops/reduce.h"
 
@@ -60,16 +61,6 @@ HeatMap by_head(const Tensor& apart) {
     }
   }
   return head_board("Each head, mean of its rows", apart.size(0), apart.size(1), values);
-}
-
-/// Each bin of a pooled map: its token, or where it begins.
-std::vector<std::string> bin_labels(const Tensor& edges, std::vector<std::string> tokens) {
-  if (edges.numel() - 1 == std::ssize(tokens)) return tokens;
-  std::vector<std::string> labels;
-  for (int64_t i = 0; i + 1 < edges.numel(); ++i) {
-    labels.push_back(fmt::format("{}", edges.at<int64_t>({i})));
-  }
-  return labels;
 }
 
 }  // namespace
@@ -130,9 +121,15 @@ HeatMap difference_map(const Comparison& compared, HeadPlace at) {
   }
   map.lowest = -most;
   const Look &a = compared.a, &b = compared.b;
-  map.row_labels = bin_labels(pooled.row_edges, both(names_of(a), names_of(b)));
-  map.column_labels = bin_labels(pooled.key_edges, both(key_names_of(a), key_names_of(b)));
+  map.row_labels = both(names_of(a), names_of(b));
+  map.column_labels = both(key_names_of(a), key_names_of(b));
   const bool runs = sum.size(0) < a.tokens() || sum.size(1) < a.keys();
+  if (runs) {
+    map.row_edges = edges_of(pooled.row_edges);
+    map.column_edges = edges_of(pooled.key_edges);
+    if (sum.size(0) < a.tokens()) map.row_labels = first_tokens(map.row_edges);
+    if (sum.size(1) < a.keys()) map.column_labels = first_tokens(map.column_edges);
+  }
   map.row_axis = runs ? "looks (query tokens from)" : "looks (query)";
   map.column_axis = runs ? "looked at (key tokens from)" : "looked at (key)";
   return map;

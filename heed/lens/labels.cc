@@ -160,6 +160,21 @@ std::string format_value(float value, int digits) {
   return out;
 }
 
+std::vector<std::string> run_labels(const std::vector<int64_t>& edges,
+                                    std::vector<std::string> labels) {
+  const bool named = !labels.empty();
+  labels.resize(edges.empty() ? 0 : edges.size() - 1);
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const int64_t last = edges[i + 1] - 1;
+    if (last != edges[i]) {
+      labels[i] = fmt::format("{}-{}", edges[i], last);
+    } else if (!named) {
+      labels[i] = fmt::format("{}", last);
+    }
+  }
+  return labels;
+}
+
 std::vector<std::string> wrap(std::string_view text, double limit, const Measure& measure) {
   std::vector<std::string> lines;
   std::string line;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,11 @@ std::string pad_center(std::string_view text, int columns, bool unicode = true);
 /// A value for people, with that many digits after the point (none from 1000 up); "-" for what is
 /// not a number, and no "-0.00".
 std::string format_value(float value, int digits);
+
+/// Runs between edges, n of n + 1, by their first and last number: "0-15"; a run of one by its own
+/// label, if there are any, or its number.
+std::vector<std::string> run_labels(const std::vector<int64_t>& edges,
+                                    std::vector<std::string> labels = {});
 
 /// Text broken at spaces into lines of at most `limit`; longer words are shortened.
 std::vector<std::string> wrap(std::string_view text, double limit, const Measure& measure);

@@ -54,7 +54,7 @@ enum class Theme { light, dark };  // light: darker is higher; dark: lighter is 
 /// .npz, through a temporary name, so that no partial file stays. Error invalid_argument lists the
 /// endings, or names the map whose labels do not fit its values. .npy holds [maps, R, C] (or [R, C]
 /// for one map), smaller maps filled with NaN; .npz the same
-/// as "maps", and "row_edges" and "column_edges" of pooled maps.
+/// as "maps", with the edges of pooled maps (picture_arrays).
 void save_picture(const Picture& picture, const std::filesystem::path& path, Theme theme);
 
 /// Throws save_picture's errors for an ending it does not know, and for a place where no file can

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "heed/io/csv.h"
+#include "heed/lens/labels.h"
 
 namespace heed {
 namespace {
@@ -75,11 +76,16 @@ std::string picture_csv(const Picture& picture) {
   };
   for (const HeatMap& map : picture.maps) {
     const std::string title = csv_cell(map.title);
+    const auto labels_of = [](const auto& labels, const auto& edges) {
+      return edges.empty() ? labels : run_labels(edges, labels);
+    };
+    const std::vector<std::string> rows = labels_of(map.row_labels, map.row_edges);
+    const std::vector<std::string> columns = labels_of(map.column_labels, map.column_edges);
     for (int64_t r = 0; r < map.values.size(0); ++r) {
-      const std::string row_label = label(map.row_labels, r);
+      const std::string row_label = label(rows, r);
       for (int64_t c = 0; c < map.values.size(1); ++c) {
         fmt::format_to(std::back_inserter(out), "{},{},{},{},{},{}", title, r, c, row_label,
-                       label(map.column_labels, c), map.values.at({r, c}));
+                       label(columns, c), map.values.at({r, c}));
         if (says) out += "," + label(map.cells, r * map.values.size(1) + c);
         out += '\n';
       }
@@ -108,12 +114,18 @@ Tensor picture_array(const Picture& picture) {
 
 NamedTensors picture_arrays(const Picture& picture) {
   NamedTensors arrays{{"maps", picture_array(picture)}};
-  const HeatMap& map = picture.maps.front();
-  const auto add = [&](const char* name, const std::vector<int64_t>& edges) {
+  const auto add = [&](const std::string& name, const std::vector<int64_t>& edges) {
     if (!edges.empty()) arrays.emplace_back(name, Tensor::from(edges, {std::ssize(edges)}));
   };
-  add("row_edges", map.row_edges);
-  add("column_edges", map.column_edges);
+  const std::vector<HeatMap>& maps = picture.maps;
+  const bool alike = std::ranges::all_of(maps, [&](const HeatMap& map) {
+    return map.row_edges == maps[0].row_edges && map.column_edges == maps[0].column_edges;
+  });
+  for (size_t i = 0; i < (alike ? std::min<size_t>(1, maps.size()) : maps.size()); ++i) {
+    const std::string of = alike ? "" : fmt::format("maps{}_", i);
+    add(of + "row_edges", maps[i].row_edges);
+    add(of + "column_edges", maps[i].column_edges);
+  }
   return arrays;
 }
 

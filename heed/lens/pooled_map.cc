@@ -7,18 +7,6 @@
 namespace heed {
 namespace {
 
-std::vector<int64_t> numbers(const Tensor& edges) {
-  const auto all = edges.span<const int64_t>();
-  return {all.begin(), all.end()};
-}
-
-/// A bin is called by its first token.
-std::vector<std::string> bin_names(const std::vector<int64_t>& edges) {
-  std::vector<std::string> names;
-  for (size_t i = 0; i + 1 < edges.size(); ++i) names.push_back(fmt::format("{}", edges[i]));
-  return names;
-}
-
 int64_t bin_of(const std::vector<int64_t>& edges, int64_t token) {
   return std::upper_bound(edges.begin(), edges.end(), token) - edges.begin() - 1;
 }
@@ -46,13 +34,24 @@ void add_head(const Tensor& sums, const Look& look, int64_t layer, int64_t head,
 
 }  // namespace
 
+std::vector<int64_t> edges_of(const Tensor& edges) {
+  const auto all = edges.span<const int64_t>();
+  return {all.begin(), all.end()};
+}
+
+std::vector<std::string> first_tokens(const std::vector<int64_t>& edges) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i + 1 < edges.size(); ++i) names.push_back(fmt::format("{}", edges[i]));
+  return names;
+}
+
 HeatMap pooled_map(const Look& look, std::optional<int64_t> layer, std::optional<int64_t> head,
                    bool sinks, std::optional<int64_t> marked) {
   HeatMap out;
-  out.row_edges = numbers(look.reports[0].map.row_edges);
-  out.column_edges = numbers(look.reports[0].map.key_edges);
-  out.row_labels = bin_names(out.row_edges);
-  out.column_labels = bin_names(out.column_edges);
+  out.row_edges = edges_of(look.reports[0].map.row_edges);
+  out.column_edges = edges_of(look.reports[0].map.key_edges);
+  out.row_labels = first_tokens(out.row_edges);
+  out.column_labels = first_tokens(out.column_edges);
   out.row_axis = "looks (query tokens from)";
   out.column_axis = "looked at (key tokens from)";
   out.values = Tensor::zeros({std::ssize(out.row_labels), std::ssize(out.column_labels)});

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "heed/lens/look.h"
 #include "heed/lens/picture.h"
@@ -13,5 +16,9 @@ namespace heed {
 /// head as in Look::between_words; marked: a word.
 HeatMap pooled_map(const Look& look, std::optional<int64_t> layer, std::optional<int64_t> head,
                    bool sinks, std::optional<int64_t> marked);
+
+/// Edges of bins as numbers, and each bin by its first token.
+std::vector<int64_t> edges_of(const Tensor& edges);
+std::vector<std::string> first_tokens(const std::vector<int64_t>& edges);
 
 }  // namespace heed

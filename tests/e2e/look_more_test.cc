@@ -87,6 +87,13 @@ TEST(LookMore, LongTextsAreToldOfByReports) {
   EXPECT_EQ(arrays.at("received").shape(), (Shape{2, 2, 2502}));
   const auto saved = nlohmann::json::parse(read_file(folder / "long.json"));
   EXPECT_EQ(saved["maps"][0]["column_edges"].back(), 2502);
+  const std::string apart = folder / "apart.json";
+  const Result compared =
+      run_heed({"look", text, text, "--model", model, "--compare", "--save", apart, "--quiet"});
+  EXPECT_EQ(compared.status, 0) << compared.err;
+  const auto maps = nlohmann::json::parse(read_file(apart))["maps"];
+  EXPECT_EQ(maps.back()["row_edges"].back(), 2502);
+  EXPECT_EQ(maps.back()["column_edges"].size(), 257U);
   fails({"look", text, "--model", model, "--show", "rollout"}, "at most 2048 tokens");
 }
 

@@ -52,6 +52,13 @@ TEST(Labels, SentencesHaveOneSignAtTheirEnd) {
   EXPECT_EQ(as_sentence(""), "");
 }
 
+TEST(Labels, RunsAreCalledByTheirEnds) {
+  EXPECT_EQ(run_labels({0, 16, 17, 20}), (std::vector<std::string>{"0-15", "16", "17-19"}));
+  EXPECT_EQ(run_labels({0, 1, 3}, {"the", "1"}), (std::vector<std::string>{"the", "1-2"}));
+  EXPECT_TRUE(run_labels({0}).empty());
+  EXPECT_TRUE(run_labels({}).empty());
+}
+
 TEST(Labels, LinesBreakAtSpaces) {
   const std::vector<std::string> lines = wrap("one two three", 7, display_width);
   EXPECT_EQ(lines, (std::vector<std::string>{"one two", "three"}));

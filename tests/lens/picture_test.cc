@@ -125,6 +125,35 @@ TEST_F(Saved, CsvHasALineACellAndQuotesWhatNeedsIt) {
             "one,1,1,c,\"y\nz\",0.9\n");
 }
 
+TEST_F(Saved, PooledMapsCarryTheirEdges) {
+  Picture picture = sample_picture(2, 2, 2);
+  for (HeatMap& map : picture.maps) {
+    map.row_edges = {0, 3, 5};
+    map.column_edges = {0, 1, 4};
+  }
+  const auto edges_in = [&](const std::string& name) {
+    save(picture, "a.npz");
+    std::vector<std::string> found;
+    for (const auto& [array, values] : read_npz(folder_ / "a.npz")) {
+      if (array.ends_with(name)) {
+        found.push_back(array + " " + std::to_string(values.at<int64_t>({2})));
+      }
+    }
+    return found;
+  };
+  EXPECT_EQ(edges_in("row_edges"), (std::vector<std::string>{"row_edges 5"}));
+  EXPECT_EQ(edges_in("column_edges"), (std::vector<std::string>{"column_edges 4"}));
+  picture.maps[1].row_edges = {0, 3, 6};  // of another text
+  EXPECT_EQ(edges_in("row_edges"),
+            (std::vector<std::string>{"maps0_row_edges 5", "maps1_row_edges 6"}));
+  picture.maps[0].row_edges = picture.maps[0].column_edges = {};  // a short one
+  EXPECT_EQ(edges_in("row_edges"), (std::vector<std::string>{"maps1_row_edges 6"}));
+  EXPECT_EQ(edges_in("column_edges"), (std::vector<std::string>{"maps1_column_edges 4"}));
+  const std::string csv = save(picture, "a.csv");
+  EXPECT_NE(csv.find(",0,0,0-2,[CLS],"), std::string::npos) << csv;  // a run of one has its label
+  EXPECT_NE(csv.find(",1,1,3-5,1-3,"), std::string::npos) << csv;
+}
+
 TEST_F(Saved, NpyReadsBackAndFillsSmallerMaps) {
   Picture picture = sample_picture(1, 3, 4);
   save(picture, "a.npy");
