@@ -47,6 +47,15 @@ struct Options {
 
 Tensor read_if_given(const std::string& file) { return file.empty() ? Tensor() : read_npy(file); }
 
+/// One array has one format; a file without an ending (/dev/null) takes it too.
+void expect_npy(const char* option, const std::string& file) {
+  const std::string ending = ending_of(file);
+  if (ending.empty() || ending == ".npy") return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{} {}: the ending must be .npy; --save writes .npz, .json and .csv",
+                          option, in_quotes(file)));
+}
+
 /// Before long work: one file cannot hold what two options are to write, and none is made in a
 /// folder that is not there.
 void check_files(const Options& options) {
@@ -56,6 +65,8 @@ void check_files(const Options& options) {
         std::pair("--weights", options.weights), std::pair("--scores", options.scores),
         std::pair("--save", options.save), std::pair("--grads", options.grads)}) {
     if (file.empty()) continue;
+    const std::string_view name = option;
+    if (name != "--save" && name != "--grads") expect_npy(option, file);
     const std::string place = absolute_path(file).lexically_normal().string();
     const auto [before, is_new] = written.emplace(place, option);
     if (!is_new) {

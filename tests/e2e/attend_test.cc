@@ -363,6 +363,8 @@ TEST_F(Attend, RefusesOptionsThatCannotBe) {
   expect_fault({"--t5-bidirectional"}, "--t5-table");
   expect_fault({"--save", "out.txt"}, "--save 'out.txt': the ending must be .npz, .json, .csv");
   expect_fault({"--save", "out.png"}, "needed --report map64 (or another size) or --tile to draw");
+  expect_fault({"--y", "y.npz"}, "the ending must be .npy; --save writes .npz, .json and .csv");
+  expect_fault({"--scores", "scores.csv"}, "--scores 'scores.csv': the ending must be .npy");
   expect_fault({"--report-nothing"}, "there is no option '--report-nothing'");
   expect_fault({"--y", "same.npy", "--lse", "same.npy"},
                "--y and --lse: needed a file each, found");
