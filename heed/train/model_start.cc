@@ -190,6 +190,14 @@ ConfigReader config_of(const ModelStart& start) {
                                                 : "config.json of the new model"};
 }
 
+Json result_config(const ModelStart& start) {
+  Json config = start.config;
+  for (const char* field : {"dtype", "torch_dtype"}) config.erase(field);
+  if (start.labels.empty()) return config;
+  for (const char* field : {"problem_type", "num_labels"}) config.erase(field);
+  return config;
+}
+
 std::string before_names(const ModelStart& start) {
   constexpr std::array<std::pair<const char*, const char*>, 3> kBare = {
       {{"wte.weight", "transformer."},

@@ -28,6 +28,11 @@ struct ModelStart {
 /// The result's config.json; messages name the file that it comes from.
 ConfigReader config_of(const ModelStart& start);
 
+/// config.json as the result's folder has it: without what was true of the checkpoint alone, the
+/// dtype of its numbers (the result's are f32, and transformers would round them) and, where
+/// labels are learnt, how many it had and how they went together (each text has one).
+Json result_config(const ModelStart& start);
+
 /// What transformers' class with a head has before the names of a checkpoint without one
 /// ("transformer." of GPT2Model's); "" where the names are that class's already, as start_encoder
 /// makes an encoder's.

@@ -70,7 +70,7 @@ CheckpointFolder& RunFolder::checkpoints() const {
 }
 
 void RunFolder::write_model_files(const TrainTask& task, const fs::path& folder) const {
-  write_file(folder / "config.json", task.start().config.dump(2) + "\n");
+  write_file(folder / "config.json", result_config(task.start()).dump(2) + "\n");
   task.write_tokenizer(folder);
 }
 

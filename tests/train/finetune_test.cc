@@ -191,6 +191,24 @@ TEST_F(FineTuningTest, TheSameLabelsInAnotherOrderKeepTheHead) {
   EXPECT_FALSE(other->start().weights.contains("classifier.weight"));
 }
 
+TEST_F(FineTuningTest, WhatWasTrueOfTheStartAloneIsNotSaidOfTheResult) {
+  for (const char* name : {"BertForSequenceClassification", "BertForMaskedLM"}) {
+    FineTuning run = case_of(name);
+    Json config = read_json(run.start() / "config.json");
+    config.update({{"dtype", "bfloat16"},
+                   {"torch_dtype", "bfloat16"},
+                   {"problem_type", "multi_label_classification"},
+                   {"num_labels", 9}});
+    write_file(run.start() / "config.json", config.dump());
+    run.run();
+    const Json result = read_json(run.out() / "config.json");
+    EXPECT_FALSE(result.contains("dtype") || result.contains("torch_dtype")) << name;
+    const bool labelled = config.contains("id2label");
+    EXPECT_EQ(result.contains("problem_type"), !labelled) << name;
+    EXPECT_EQ(result.contains("num_labels"), !labelled) << name;
+  }
+}
+
 TEST_F(FineTuningTest, DataMayGoWhileARunLasts) {
   struct Removing : TrainListener {
     std::filesystem::path data;
