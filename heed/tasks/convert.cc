@@ -26,10 +26,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What goes along beside config.json, the weights and the tokenizer.
-constexpr std::array<const char*, 6> kOtherFiles = {
-    "chat_template.jinja", "chat_template.json",        "generation_config.json",
-    "modules.json",        "sentence_bert_config.json", "config_sentence_transformers.json"};
+/// What sentence-transformers keeps beside the model.
+constexpr std::array<const char*, 3> kSentenceFiles = {"modules.json", "sentence_bert_config.json",
+                                                       "config_sentence_transformers.json"};
 
 /// A folder that appears under its name when it is whole.
 class StagedFolder {
@@ -195,7 +194,8 @@ void write_other_files(const fs::path& model, const ConfigReader& config,
     if (fs::exists(file, error)) write_file(folder / name, read_file(file));
   };
   std::ranges::for_each(kTokenizerFiles, copy);
-  std::ranges::for_each(kOtherFiles, copy);
+  std::ranges::for_each(kWritingFiles, copy);
+  std::ranges::for_each(kSentenceFiles, copy);
   write_modules(model, folder);
 }
 

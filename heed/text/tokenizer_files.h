@@ -29,4 +29,9 @@ inline constexpr std::array<const char*, 13> kTokenizerFiles = {"tokenizer.json"
                                                                 "source.spm",
                                                                 "target.spm"};
 
+/// What a folder says of the texts that its model writes: how a conversation is laid out, and how
+/// tokens are picked. A copy takes it along too.
+inline constexpr std::array<const char*, 3> kWritingFiles = {
+    "chat_template.jinja", "chat_template.json", "generation_config.json"};
+
 }  // namespace heed

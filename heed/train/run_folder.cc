@@ -19,12 +19,13 @@ namespace fs = std::filesystem;
 constexpr const char* kCheckpoints = "checkpoints";
 
 /// Files that a run writes as a whole, beside the tokenizer's.
-constexpr std::array<std::string_view, 7> kFiles = {
-    "config.json",  "generation_config.json", "train.yaml", "model.safetensors",
-    kAdapterConfig, kAdapterWeights,          "loss.png"};
+constexpr std::array<std::string_view, 6> kFiles = {
+    "config.json", "train.yaml", "model.safetensors", kAdapterConfig, kAdapterWeights, "loss.png"};
 
 bool is_of_run(std::string_view name) {
-  return std::ranges::count(kFiles, name) + std::ranges::count(kTokenizerFiles, name) > 0;
+  return std::ranges::count(kFiles, name) + std::ranges::count(kTokenizerFiles, name) +
+             std::ranges::count(kWritingFiles, name) >
+         0;
 }
 
 /// A model that stands without a run's checkpoints may be anybody's: no result replaces it.
@@ -71,7 +72,7 @@ CheckpointFolder& RunFolder::checkpoints() const {
 
 void RunFolder::write_model_files(const TrainTask& task, const fs::path& folder) const {
   write_file(folder / "config.json", result_config(task.start()).dump(2) + "\n");
-  task.write_tokenizer(folder);
+  task.write_text_files(folder);
 }
 
 void RunFolder::write_settings(const TrainConfig& settings) const {

@@ -75,8 +75,9 @@ class TrainTask {
   virtual const Tokenizer& tokenizer() const = 0;
   /// The training data's first words, at most so many tokens.
   virtual std::string sample_text(int64_t most_tokens) const = 0;
-  /// The tokenizer's files that a result has beside config.json.
-  virtual void write_tokenizer(const std::filesystem::path& folder) const = 0;
+  /// What a result has beside config.json and weights: the tokenizer's files, and the checkpoint's
+  /// of conversations and of how texts are written.
+  virtual void write_text_files(const std::filesystem::path& folder) const = 0;
   /// What a resumed run must find unchanged: data and where the model came from.
   virtual Json identity() const = 0;
 };

@@ -136,6 +136,20 @@ void TaskTokenizer::write(const fs::path& folder) const {
   for (const auto& [name, content] : files) write_file(folder / name, content);
 }
 
+void TaskBase::begin_from(ModelStart start) {
+  start_ = std::move(start);
+  if (!start_.from_checkpoint()) return;
+  for (const char* name : kWritingFiles) {
+    const fs::path file = model_file(start_.folder, name);
+    if (is_there(file)) writing_[name] = read_file(file);
+  }
+}
+
+void TaskBase::write_text_files(const fs::path& folder) const {
+  tokenizer_.write(folder);
+  for (const auto& [name, content] : writing_) write_file(folder / name, content);
+}
+
 Json TaskBase::identity() const {
   Json all = Json::object();
   const bool pairs = settings_.task == "translate" || settings_.task == "seq2seq";

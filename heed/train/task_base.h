@@ -40,15 +40,13 @@ class TaskBase : public TrainTask {
   InitRule init_rule() const override { return init_rule_of(start_.config); }
   const ModelStart& start() const override { return start_; }
   const Tokenizer& tokenizer() const override { return *tokenizer_.tokenizer; }
-  void write_tokenizer(const std::filesystem::path& folder) const override {
-    tokenizer_.write(folder);
-  }
+  void write_text_files(const std::filesystem::path& folder) const override;
   Json identity() const override;
 
  protected:
   const TrainConfig& settings() const { return settings_; }
   void use(TaskTokenizer tokenizer) { tokenizer_ = std::move(tokenizer); }
-  void begin_from(ModelStart start) { start_ = std::move(start); }
+  void begin_from(ModelStart start);
   ConfigReader model_config() const { return config_of(start_); }
   /// Encodes rows 0 to count - 1 on all threads, each as `one` does. Error cancelled.
   std::vector<Encoding> encode(int64_t count, const std::function<Encoding(size_t row)>& one) const;
@@ -57,6 +55,7 @@ class TaskBase : public TrainTask {
   TrainConfig settings_;
   TaskTokenizer tokenizer_;
   ModelStart start_;
+  std::map<std::string, std::string> writing_;  // kWritingFiles of the checkpoint by name
 };
 
 /// A text file's lines, each with its end, for a tokenizer that is learnt. Error invalid_argument

@@ -9,7 +9,6 @@
 
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
-#include "heed/base/file.h"
 #include "heed/base/parallel.h"
 #include "heed/models/registry.h"
 #include "heed/ops/cross_entropy.h"
@@ -125,15 +124,6 @@ class TranslateTask : public RowTask {
   std::vector<std::string> judged_by() const override { return {"perplexity"}; }
 
   const Encoder* encoder() const override { return nullptr; }
-
-  /// And how its texts are written: what the checkpoint says of that stays true.
-  void write_tokenizer(const std::filesystem::path& folder) const override {
-    RowTask::write_tokenizer(folder);
-    const std::filesystem::path from = start().folder / "generation_config.json";
-    std::error_code error;
-    if (!start().from_checkpoint() || !std::filesystem::exists(from, error)) return;
-    write_file(folder / from.filename(), read_file(from));
-  }
 
  protected:
   TrainBatch batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <thread>
 
@@ -94,6 +95,10 @@ TEST_F(Train, ALlamaLearnsOn) {
                       path("llama")})
                 .status,
             0);
+  const std::map<std::string, std::string> writing = {
+      {"chat_template.jinja", "{{ messages[0].content }}"},
+      {"generation_config.json", R"({"temperature": 0.5, "eos_token_id": [1, 2]})"}};
+  for (const auto& [name, content] : writing) write_file(folder_ / "llama" / name, content);
   for (const char* rank : {"0", "4"}) {
     const std::string out = path(std::string("learned") + rank);
     const Result got = run_heed({"train",        "lm",          "--data",          path("text.txt"),
@@ -104,6 +109,9 @@ TEST_F(Train, ALlamaLearnsOn) {
                                  "--lora-merge", "--recompute", "--json"});
     ASSERT_EQ(got.status, 0) << got.err;
     EXPECT_LT(share_left(got.out), 0.9) << "rank " << rank;
+    for (const auto& [name, content] : writing) {
+      EXPECT_EQ(read_file(std::filesystem::path(out) / name), content) << name;
+    }
   }
   const Result text =
       run_heed({"generate", "the ", "--model", path("learned0"), "--max-new-tokens", "8"});
