@@ -61,11 +61,14 @@ DecoderLayer decoder_layer(const Params& params, const BartConfig& config) {
   return layer;
 }
 
-/// Where a stack's words are: files leave out tables that are shared.
-Params words_of(const Params& model, const char* stack, bool shared) {
-  const Params one = model / "shared", own = model / stack / "embed_tokens";
-  if (!shared) return own;
-  for (const Params& place : {one, own, model / "encoder" / "embed_tokens"}) {
+/// Where a stack's words are: files leave out tables that are shared. Nothing is tied where the
+/// output is not, and the table that is called shared may then be nobody's.
+Params words_of(const Params& model, const char* stack, const BartConfig& config) {
+  Params first = model / "shared", second = model / stack / "embed_tokens";
+  if (!config.shared) return second;
+  const Params one = first;
+  if (!config.tied) std::swap(first, second);
+  for (const Params& place : {first, second, model / "encoder" / "embed_tokens"}) {
     if (place.contains("weight")) return place;
   }
   return one;
@@ -130,10 +133,8 @@ Bart::Bart(const BartConfig& config, const Params& all)
   const bool bare = all.contains("encoder.layers.0.fc1.weight");
   const Params model = bare ? all : all / "model";
   const Params encoder = model / "encoder", decoder = model / "decoder";
-  source_ = embeddings_of(encoder, words_of(model, "encoder", config.shared), config.source_vocab,
-                          config);
-  target_ = embeddings_of(decoder, words_of(model, "decoder", config.shared), config.target_vocab,
-                          config);
+  source_ = embeddings_of(encoder, words_of(model, "encoder", config), config.source_vocab, config);
+  target_ = embeddings_of(decoder, words_of(model, "decoder", config), config.target_vocab, config);
   for (int64_t i = 0; i < config.encoder_layers; ++i) {
     encoder_.push_back(encoder_layer(encoder / "layers" / i, config));
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "heed/models/config.h"
 #include "tests/expect_error.h"
 #include "tests/models/changed_config.h"
 #include "tests/models/pair_case.h"
@@ -118,6 +119,30 @@ TEST(Seq2Seq, NamesWithoutTheModelPrefixAreRead) {
       make_encoder_decoder(golden_folder() / "bart" / "config.json", Params::from(weights));
   expect_same_bits(bare->decode(one.target, bare->encode(one.source)),
                    one.model->decode(one.target, one.model->encode(one.source)), "bare names");
+}
+
+TEST(Seq2Seq, StacksHaveTheirOwnWordsWhereNothingIsTied) {
+  // as transformers 5 has them; 4's files hold one table for both
+  const PairCase one("bart");
+  Json config = read_json(golden_folder() / "bart" / "config.json");
+  config["tie_word_embeddings"] = false;
+  std::map<std::string, Tensor> weights;
+  const Checkpoint checkpoint = Checkpoint::open(golden_folder() / "bart");
+  for (const auto& [name, entry] : checkpoint.entries()) weights[name] = checkpoint.load(name);
+  const Tensor words = weights.at("model.shared.weight");
+  weights["lm_head.weight"] = words;
+  const auto expect_equal = [&](const std::string& what) {
+    const auto apart =
+        make_encoder_decoder(ConfigReader(config, "config.json"), Params::from(weights));
+    expect_same_bits(apart->decode(one.target, apart->encode(one.source)),
+                     one.model->decode(one.target, one.model->encode(one.source)), what);
+  };
+  expect_equal("one table");
+  for (const char* stack : {"encoder", "decoder"}) {
+    weights[fmt::format("model.{}.embed_tokens.weight", stack)] = words;
+  }
+  weights["model.shared.weight"] = Tensor::zeros(words.shape(), words.dtype());
+  expect_equal("a table each");
 }
 
 TEST(Seq2Seq, BadInputIsNamed) {
