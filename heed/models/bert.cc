@@ -49,6 +49,7 @@ BertConfig BertConfig::read(const ConfigReader& file) {
   config.positions = file.integer("max_position_embeddings", 1, kMost);
   config.types = file.integer("type_vocab_size", 1, kMost, 2);
   config.activation = activation_from_name(file.text("hidden_act", "gelu"));
+  config.padding = file.padding(0);
   config.epsilon = static_cast<float>(file.number("layer_norm_eps", 0, 1, 1e-12));
   if (config.width % config.heads != 0) {
     file.refuse("hidden_size", fmt::format("a multiple of num_attention_heads {}", config.heads));
@@ -89,12 +90,12 @@ Bert::Bert(const BertConfig& config, const Params& all)
              .vocab = config.vocab,
              .types = config.types},
       projects_(!config.names.projection.empty()),
-      padding_(config.padding) {
+      padding_(config.after_padding ? config.padding : -1) {
   const int64_t width = config.embedding_width;
   const Params params =
       all.contains("embeddings.word_embeddings.weight") ? all : all / config.names.base;
   const Params embeddings = params / "embeddings";
-  words_ = Embedding(embeddings / "word_embeddings", config.vocab, width);
+  words_ = Embedding(embeddings / "word_embeddings", config.vocab, width, config.padding);
   positions_ =
       LearnedPositions(embeddings / "position_embeddings",
                        config.positions - config.first_position(), width, config.first_position());
@@ -140,7 +141,7 @@ Tensor Bert::positions_of(const EncoderInput& input) const {
       rows.data<int32_t>()[t] = counts ? ++row : padding_;
     }
   }
-  return positions_.rows(rows);
+  return positions_.rows(rows, padding_);
 }
 
 Tensor Bert::embed(const EncoderInput& input, const Run& run) const {

@@ -44,7 +44,8 @@ struct BertConfig {
   int64_t types = 2;                         // type_vocab_size; 0: no vector for them
   Activation activation = Activation::gelu;  // hidden_act
   float epsilon = 1e-12f;                    // layer_norm_eps
-  int32_t padding = -1;  // pad_token_id, where positions count from it (RoBERTa); else -1
+  int32_t padding = -1;        // pad_token_id: in training its row learns as an output alone
+  bool after_padding = false;  // positions count from pad_token_id (RoBERTa)
   /// [L] where the weights of each block stand; blocks of one path share them (ALBERT).
   std::vector<std::string> blocks;
   BertNames names = {};
@@ -56,7 +57,7 @@ struct BertConfig {
   /// do (relative positions, decoders, unknown activations).
   static BertConfig read(const ConfigReader& file);
   /// The position vector of a row's first token: 0, or the one after the padding's.
-  int64_t first_position() const { return padding + 1; }
+  int64_t first_position() const { return after_padding ? padding + 1 : 0; }
   /// "layer.0" to "layer.L-1".
   static std::vector<std::string> numbered(std::string_view layer, int64_t layers);
 };
@@ -99,7 +100,7 @@ class Bert : public Encoder {
   LayerNorm embedding_norm_;
   Linear projection_;
   bool projects_ = false;
-  int32_t padding_ = -1;
+  int32_t padding_ = -1;           // the id of tokens that no position counts; -1: all count
   std::vector<BertBlock> blocks_;  // those that differ
   std::vector<size_t> order_;      // [L] which of them comes when
   Linear pooler_;

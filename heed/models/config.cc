@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "heed/base/error.h"
@@ -87,6 +88,12 @@ std::optional<int32_t> ConfigReader::id(const char* field, std::optional<int32_t
   if (!json().contains(field)) return fallback;
   if (!has(field)) return std::nullopt;
   return static_cast<int32_t>(integer(field, 0, kMostId));
+}
+
+int32_t ConfigReader::padding(int32_t fallback) const {
+  constexpr const char* kField = "pad_token_id";
+  if (!json().contains(kField)) return fallback;
+  return static_cast<int32_t>(std::max<int64_t>(integer(kField, -kMostId, kMostId, -1), -1));
 }
 
 std::vector<int32_t> ConfigReader::ids(const char* field) const {

@@ -30,6 +30,9 @@ class ConfigReader {
   bool boolean(const char* field, std::optional<bool> fallback = {}) const;
   /// A token's id: none where the field is null, the fallback where it is absent.
   std::optional<int32_t> id(const char* field, std::optional<int32_t> fallback = {}) const;
+  /// pad_token_id as nn.Embedding's padding_idx: the row of words that learns as an output alone.
+  /// -1: none, where the field is null or below 0 (as the first Llamas have it).
+  int32_t padding(int32_t fallback) const;
   /// One id or a list of them; none if the field is absent.
   std::vector<int32_t> ids(const char* field) const;
   const Json& json() const { return *document_; }

@@ -68,7 +68,7 @@ Decoder::Decoder(const DecoderConfig& config, const Params& all)
       window_(config.window),
       windowed_(config.windowed) {
   const Params params = all.contains("norm.weight") ? all : all / "model";
-  words_ = Embedding(params / "embed_tokens", config.vocab, config.width);
+  words_ = Embedding(params / "embed_tokens", config.vocab, config.width, config.padding);
   layers_.resize(static_cast<size_t>(config.layers));
   windowed_.resize(layers_.size());
   parallel_for(config.layers, [&](int64_t i, int) {

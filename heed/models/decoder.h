@@ -24,6 +24,7 @@ struct DecoderConfig {
   int64_t positions = 0;                     // max_position_embeddings: the longest text
   Activation activation = Activation::silu;  // hidden_act
   float epsilon = 1e-6f;                     // rms_norm_eps
+  int32_t padding = -1;            // pad_token_id: in training its row learns as an output alone
   bool tied = false;               // tie_word_embeddings: the output's matrix is the embeddings'
   bool query_bias = false;         // of queries, keys and values
   bool output_bias = false;        // of attention's output

@@ -13,7 +13,7 @@ MarianConfig MarianConfig::read(const ConfigReader& file) {
   config.architecture = "marian";
   config.sinusoids = true;
   config.embedding_norm = false;
-  config.padding = file.id("pad_token_id", 58100).value_or(-1);
+  config.padding = file.padding(58100);
   config.shared = file.boolean("share_encoder_decoder_embeddings", true);
   config.target_vocab = file.integer("decoder_vocab_size", 1, std::numeric_limits<int32_t>::max(),
                                      config.source_vocab);

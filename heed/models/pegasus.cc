@@ -9,7 +9,7 @@ PegasusConfig PegasusConfig::read(const ConfigReader& file) {
   config.architecture = "pegasus";
   config.norm_first = config.final_norm = config.sinusoids = true;
   config.embedding_norm = false;
-  config.padding = file.id("pad_token_id", 0).value_or(-1);
+  config.padding = file.padding(0);
   return config;
 }
 

@@ -31,8 +31,10 @@ class Positions {
   /// [B, T, C]. Error invalid_argument for more than there are.
   Tensor operator()(int64_t tokens, const std::vector<int64_t>& first = {0}) const;
   /// The table's own rows, those that belong to no position among them: rows [...] i32 -> [..., C]
-  /// f32.
-  Tensor rows(const Tensor& rows) const { return embedding(table_, rows); }
+  /// f32; row `padding` gets no gradient.
+  Tensor rows(const Tensor& rows, int32_t padding) const {
+    return embedding(table_, rows, padding);
+  }
   int64_t count() const { return table_.size(0) - unused_; }
 
  private:

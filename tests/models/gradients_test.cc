@@ -21,14 +21,20 @@ using testing::golden_folder;
 
 using Gradients = std::vector<std::pair<std::string, Tensor>>;
 
+/// Of a golden, whose padding's id stands in real places and learns like any other.
+BertConfig config_of(const std::string& name) {
+  BertConfig config = BertConfig::read(ConfigReader::open(golden_folder() / name / "config.json"));
+  config.padding = -1;
+  return config;
+}
+
 /// A BERT of tests/golden whose weights are parameters.
 class TrainedBert {
  public:
   explicit TrainedBert(const std::string& name, const ParameterOptions& options = {})
       : given_(name + "/expected.safetensors"),
         store_(Checkpoint::open(golden_folder() / name), options),
-        bert_(BertConfig::read(ConfigReader::open(golden_folder() / name / "config.json")),
-              store_.params()) {}
+        bert_(config_of(name), store_.params()) {}
 
   /// Gradients of sum(y r) by name.
   Gradients run(const Tensor& r, Training* training = nullptr,

@@ -10,6 +10,7 @@
 #include "heed/ops/cross_entropy.h"
 #include "heed/ops/elementwise.h"
 #include "tests/golden.h"
+#include "tests/random_tensor.h"
 
 namespace heed {
 namespace {
@@ -78,6 +79,33 @@ TEST_P(ModelGradients, FrozenWeightsAreReadWhereTheyLie) {
   const Model model = make(folder, store.params());
   for (const auto& [key, weight] : store.tensors()) store.assign(key, scale(weight, 0.9F));
   expect_same_bits(model(golden).states, make(folder, store.params())(golden).states, name);
+}
+
+TEST(Padding, ItsRowsGetNoGradientAsInTorch) {
+  struct Case {
+    const char* folder;
+    std::string table;
+    int32_t padding;
+    int64_t learns;  // a row that is read
+  };
+  const std::string words = ".embeddings.word_embeddings.weight";
+  for (const Case& one :
+       {Case{"llama_plain", "model.embed_tokens.weight", 0, 5},
+        Case{"encoder_bert_tag", "bert" + words, 0, 5},
+        Case{"encoder_distilbert_tag", "distilbert" + words, 0, 5},
+        Case{"encoder_roberta_tag", "roberta" + words, 1, 5},
+        Case{"encoder_roberta_tag", "roberta.embeddings.position_embeddings.weight", 1, 2}}) {
+    const std::filesystem::path folder = golden_folder() / one.folder;
+    const ParameterStore store(Checkpoint::open(folder));
+    const auto model = make_encoder(folder / "config.json", store.params());
+    const std::vector<int32_t> ids{5, one.padding, 7, one.padding};
+    const Tensor states = (*model)({.ids = Tensor::from(ids, {1, 4})});
+    backward(states, testing::random_tensor(states.shape(), 1));
+    const Tensor found = gradient(store[one.table]);
+    const auto row = [&](int64_t i) { return l2_norm(found.select(0, i).contiguous()); };
+    EXPECT_EQ(row(one.padding), 0) << one.folder << " " << one.table;
+    EXPECT_GT(row(one.learns), 0) << one.folder << " " << one.table;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ModelGradients,
