@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "heed/base/error.h"
+#include "heed/base/log.h"
 #include "heed/io/adapter.h"
 #include "heed/io/gguf.h"
 #include "heed/io/hub.h"
@@ -169,6 +170,16 @@ void set_labels(Json& config, const std::vector<std::string>& labels) {
   }
 }
 
+/// transformers leaves whole layers out at random where BART's config says so.
+void warn_of_dropped_layers(const ConfigReader& config) {
+  for (const char* field : {"encoder_layerdrop", "decoder_layerdrop"}) {
+    const double rate = config.number(field, 0, 1, 0);
+    if (rate == 0) continue;
+    log(LogLevel::warning, fmt::format("{}: {} is {}, but Heed leaves out no layers in training",
+                                       config.where(), field, rate));
+  }
+}
+
 bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> endings) {
   for (const std::string_view ending : endings) {
     if (name.ends_with(ending)) return true;
@@ -258,6 +269,7 @@ ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokeni
     const std::string type = start.config.value("model_type", std::string());
     const char* rate = type == "t5" || type == "mt5" ? "dropout_rate" : "dropout";
     set_dropout(start.config, settings, /*scratch=*/false, {rate});
+    warn_of_dropped_layers(config_of(start));
     return start;
   }
   check_heads(settings);

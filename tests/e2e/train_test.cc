@@ -367,6 +367,23 @@ TEST_F(Train, AnEncoderDecoderLearnsFromPairs) {
   EXPECT_NE(none.err.find("--model names its folder"), std::string::npos) << none.err;
 }
 
+TEST_F(Train, LayersThatTransformersWouldLeaveOutAreTold) {
+  const testing::LetterModel bart("bart");
+  const std::filesystem::path file = std::filesystem::path(bart.name()) / "config.json";
+  Json config = read_json(file);
+  config["decoder_layerdrop"] = 0.25;
+  write_file(file, config.dump());
+  write_file(folder_ / "pairs.tsv", "ab\tba\nabc\tcba\n");
+  const Result got =
+      run_heed({"train", "seq2seq", "--model", bart.name(), "--data", path("pairs.tsv"), "--steps",
+                "1", "--batch", "2", "--validation-part", "0", "--out", path("bart")});
+  ASSERT_EQ(got.status, 0) << got.err;
+  EXPECT_NE(got.err.find("decoder_layerdrop is 0.25, but Heed leaves out no layers"),
+            std::string::npos)
+      << got.err;
+  EXPECT_EQ(got.err.find("encoder_layerdrop"), std::string::npos) << got.err;
+}
+
 TEST_F(Train, RoundedProductsLearnAsWell) {
   const auto learnt = [&](const std::string& precision) {
     const Result got =
