@@ -305,7 +305,8 @@ Evaluation Trainer::measure() const {
 void Trainer::evaluate() {
   if (weights_.computed()) rebuild();
   const Evaluation result = measure();
-  const bool best = std::isfinite(result.score) && (!best_ || is_better(result, *best_));
+  const bool is_number = std::isfinite(result.score) && std::isfinite(result.loss);
+  const bool best = is_number && (!best_ || is_better(result, *best_));
   if (best) {
     best_step_ = step_;
     best_ = result;
@@ -359,6 +360,18 @@ void Trainer::warn_of_length(int64_t before) const {
                   before, total_, settings_.schedule, total_, step_));
 }
 
+/// As progress() has them: null is a perplexity beyond the largest number.
+Metrics metrics_of(const Json& pairs) {
+  Metrics metrics;
+  for (const Json& pair : pairs) {
+    const Json& value = pair.at(1);
+    metrics.emplace_back(
+        pair.at(0).get<std::string>(),
+        value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>());
+  }
+  return metrics;
+}
+
 void Trainer::take_up(const TrainingState& state) {
   copy_tensors(state.weights, weights_.kept(), "weights");
   optimizer_->load_state(state.optimizer);
@@ -378,9 +391,10 @@ void Trainer::take_up(const TrainingState& state) {
   warn_of_length(progress.value("total_steps", total_));
   if (!progress.contains("best")) return;
   const Json& best = progress["best"];
+  if (best.at("loss").is_null()) return;  // once kept although it was no number
   best_step_ = best.at("step").get<int64_t>();
   best_ = Evaluation{.loss = best.at("loss").get<double>(),
-                     .more = best.at("more").get<Metrics>(),
+                     .more = metrics_of(best.at("more")),
                      .score = best.at("score").get<double>()};
 }
 

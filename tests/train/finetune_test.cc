@@ -209,6 +209,36 @@ TEST_F(FineTuningTest, WhatWasTrueOfTheStartAloneIsNotSaidOfTheResult) {
   }
 }
 
+TEST_F(FineTuningTest, ALossThatIsNoNumberIsNeverTheBest) {
+  FineTuning run = case_of("BertForSequenceClassification");
+  TrainConfig& config = run.config();
+  config.validation = config.data;
+  config.learning_rate = 1e30;
+  config.steps = 1;
+  TrainListener nobody;
+  EXPECT_FALSE(run.run(nobody).best);
+  config.steps = 2;
+  expect_error(ErrorCode::corrupt_data, {"is the first whose result is not finite"}, [&] {
+    const auto group = make_group();
+    train(config, /*resume=*/true, nobody, *group);
+  });
+}
+
+TEST_F(FineTuningTest, ARunWhosePerplexityIsBeyondAllNumbersGoesOn) {
+  FineTuning run = case_of("BertForMaskedLM");
+  TrainConfig& config = run.config();
+  config.validation = config.data;
+  config.learning_rate = 300;
+  config.steps = 1;
+  TrainListener nobody;
+  const TrainResult first = run.run(nobody);
+  ASSERT_TRUE(first.best);
+  ASSERT_GT(first.best->loss, 1000);
+  config.steps = 2;
+  const auto group = make_group();
+  EXPECT_EQ(train(config, /*resume=*/true, nobody, *group).steps, 2);
+}
+
 TEST_F(FineTuningTest, DataMayGoWhileARunLasts) {
   struct Removing : TrainListener {
     std::filesystem::path data;
