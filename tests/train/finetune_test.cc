@@ -416,7 +416,7 @@ TEST_F(FineTuningTest, AdaptersOfWeightsThatAllLayersShareAreComputedAgain) {
 
 TEST_F(FineTuningTest, AFaultIsToldWithItsBatchAndWhatBroke) {
   for (const auto& [save_every, saved] :
-       {std::pair{"0", "no checkpoint was saved before it"}, {"1", "checkpoint is of step 1;"}}) {
+       {std::pair{"100", "no checkpoint was saved before it"}, {"1", "checkpoint is of step 1;"}}) {
     FineTuning run = case_of("BertForSequenceClassification");
     for (const auto& [name, value] : {std::pair{"optimizer", "sgd"},
                                       {"clip", "0"},

@@ -49,6 +49,7 @@ class StepMemory : public ::testing::TestWithParam<int> {
     for (const auto& [name, value] : Fields{{"out", folder_ / "out"},
                                             {"steps", "5"},
                                             {"validation_part", "0"},
+                                            {"save_every", "100"},  // a checkpoint is no step
                                             {"log_every", "1"}}) {
       set_field(config, name, value);
     }
