@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstdio>
 #include <memory>
 
@@ -22,6 +21,7 @@
 #include "heed/base/log.h"
 #include "heed/base/message.h"
 #include "heed/base/philox.h"
+#include "heed/base/stopwatch.h"
 #include "heed/io/hub.h"
 
 namespace heed::cli {
@@ -68,7 +68,7 @@ class ChatCommand {
  public:
   ChatCommand(const Context& context, const Options& options)
       : context_(context), watched_(!context.json && is_terminal(stdin) && is_terminal(stdout)) {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch loading;
     const std::filesystem::path model = find_model(context.model);
     ChatTemplate chat_template = load_template(model, options.chat_template);
     chat_.emplace(TextGenerator::load(model, load_options(options.session.load),
@@ -76,8 +76,7 @@ class ChatCommand {
                   std::move(chat_template), when_full(options.when_full),
                   stepper_options(options.session, ContextEnd::stop).cache);
     look_ = std::make_unique<ChatLook>(*chat_, context);
-    load_ms_ =
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    load_ms_ = loading.milliseconds();
     GenerateOptions defaults = chat_->generator().defaults();
     defaults.samples = 1;
     choices_ = generation_options(context, options.generation, defaults,

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "cli/written_look.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/stopwatch.h"
 #include "heed/io/hub.h"
 #include "heed/lens/picture.h"
 
@@ -108,10 +108,9 @@ class GenerateCommand {
  public:
   GenerateCommand(const Context& context, const Options& options)
       : context_(context), options_(options), prompts_(read_prompts(options)) {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch loading;
     load(find_model(context.model));
-    load_ms_ =
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    load_ms_ = loading.milliseconds();
     const bool texts = std::ranges::any_of(prompts_, &Prompt::is_text);
     tokenizer_ = texts || generator_->has_tokenizer() ? generator_->tokenizer().get() : nullptr;
     choices_ = generation_options(context, options.generation, generator_->defaults(), tokenizer_);

@@ -3,7 +3,6 @@
 #include "heed/tasks/summarize.h"
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <memory>
 
 #include "cli/command.h"
@@ -11,6 +10,7 @@
 #include "cli/progress.h"
 #include "cli/text_to_text.h"
 #include "heed/base/cancel.h"
+#include "heed/base/stopwatch.h"
 #include "heed/io/hub.h"
 #include "heed/text/characters.h"
 
@@ -69,10 +69,10 @@ void run(const Context& context, const Options& options) {
       options.whole
           ? TextSource(std::vector<std::string>{read_whole(options.shared.inputs, "summarize")})
           : TextSource(options.shared.inputs);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch loading;
   const Summarizer summarizer =
       Summarizer::load(find_model(context.model), load_options(options.shared.load));
-  const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
+  const double load_ms = loading.milliseconds();
   SummarizeOptions choices{
       .generate = text_to_text_options(context, options.shared, summarizer.translator()),
       .prefix = options.shared.prefix.value_or(summarizer.prefix()),
@@ -85,7 +85,7 @@ void run(const Context& context, const Options& options) {
     AlignedText aligned = align_parts(aligner, choices.prefix, text, summary);
     clear_progress();
     if (context.json) {
-      OutJson out = summary_json(text, summary, load.count());
+      OutJson out = summary_json(text, summary, load_ms);
       if (aligner.asked()) out["alignment"] = std::move(aligned.links);
       print_json(out);
     } else {

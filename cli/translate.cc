@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <exception>
 #include <memory>
 
@@ -14,6 +13,7 @@
 #include "cli/text_to_text.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/stopwatch.h"
 #include "heed/generate/languages.h"
 #include "heed/io/hub.h"
 
@@ -62,10 +62,10 @@ void check_beginning(const Options& options, const Translator& translator) {
 void run(const Context& context, const Options& options) {
   const TextToTextArguments& arguments = options.shared;
   TextSource source(arguments.inputs);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch loading;
   const Translator translator = in_languages(
       Translator::load(find_model(context.model), load_options(arguments.load)), options.languages);
-  const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - start;
+  const double load_ms = loading.milliseconds();
   check_beginning(options, translator);
   const GenerateOptions choices = text_to_text_options(context, arguments, translator);
   const std::string prefix = arguments.prefix.value_or(translator.prefix());
@@ -75,7 +75,7 @@ void run(const Context& context, const Options& options) {
     aligner.add(aligned, prefix, text, translated, {}, {});
     clear_progress();
     if (context.json) {
-      OutJson out = text_to_text_json(text, translated, load.count());
+      OutJson out = text_to_text_json(text, translated, load_ms);
       if (aligner.asked()) out["alignment"] = std::move(aligned.links);
       print_json(out);
     } else {

@@ -1,7 +1,6 @@
 #include "heed/lessons/race.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -12,6 +11,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/parallel.h"
 #include "heed/base/philox.h"
+#include "heed/base/stopwatch.h"
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/race_tasks.h"
 #include "heed/models/recurrent.h"
@@ -24,7 +24,6 @@
 namespace heed::lessons_internal {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using MakeBatch = std::function<RaceBatch(int64_t update, int64_t rows, int64_t length)>;
 
 constexpr int64_t kMostRows = 64, kLeastRows = 8;  // of a batch
@@ -180,9 +179,9 @@ float update_milliseconds(const Racer& racer, int64_t length) {
   double best = std::numeric_limits<double>::infinity();
   for (int round = 0; round < kTimedRounds; ++round) {
     check_cancelled();
-    const auto start = Clock::now();
+    const Stopwatch watch;
     racer.backward_of(batch);
-    best = std::min(best, std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    best = std::min(best, watch.milliseconds());
   }
   return static_cast<float>(best);
 }
@@ -265,7 +264,7 @@ class Course {
 }  // namespace
 
 RaceResult run_race(const LessonRun& how) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   const auto racers = static_cast<int64_t>(kRacers.size());
   const auto table = [&](size_t rows = kRaceLengths.size()) {
     return Tensor::zeros({static_cast<int64_t>(rows), racers});
@@ -291,7 +290,7 @@ RaceResult run_race(const LessonRun& how) {
     course.copy(which);
     course.agree(which);
   }
-  result.seconds = std::chrono::duration<float>(Clock::now() - start).count();
+  result.seconds = static_cast<float>(watch.seconds());
   return result;
 }
 

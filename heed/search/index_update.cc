@@ -9,6 +9,7 @@
 #include "heed/base/log.h"
 #include "heed/base/parallel.h"
 #include "heed/base/paths.h"
+#include "heed/base/stopwatch.h"
 #include "heed/search/index_writer.h"
 #include "heed/text/unicode.h"
 #include "heed/text/utf8_fault.h"
@@ -18,13 +19,11 @@
 namespace heed {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// Passages that are embedded together at most, which sorts them by length, and how long that may
 /// take: what is being embedded when a run is interrupted is lost.
 constexpr size_t kEmbeddedAtOnce = 256;
 constexpr double kEmbeddingSeconds = 2;
-constexpr std::chrono::seconds kCommitEvery{30};
+constexpr double kCommitSeconds = 30;
 /// A file that changed a moment ago may change again without another time.
 constexpr int64_t kTooYoungNs = 2'000'000'000;
 
@@ -108,7 +107,7 @@ struct IndexWriter::Work {
   std::vector<Piece> pieces;
   bool changed = false;     // of the manifest, without pieces
   bool committing = false;  // a commit that failed is not done twice
-  Clock::time_point last_commit = Clock::now();
+  Stopwatch since_commit;
   size_t fitting = 0;  // passages for which kEmbeddingSeconds are enough
 
   /// One batch first, then as many passages as the speed of the last ones allows.
@@ -119,7 +118,7 @@ struct IndexWriter::Work {
   }
   bool is_due() const {
     return static_cast<int64_t>(passages.size()) >= options.commit_rows ||
-           Clock::now() - last_commit >= kCommitEvery;
+           since_commit.seconds() >= kCommitSeconds;
   }
   void tell(int64_t bytes) const {
     if (options.progress) options.progress(bytes, total_bytes);
@@ -127,7 +126,7 @@ struct IndexWriter::Work {
 };
 
 void IndexWriter::embed_waiting(Work& work) {
-  const Clock::time_point begin = Clock::now();
+  const Stopwatch watch;
   const auto progress = [&](int64_t done, int64_t) {
     work.tell(work.waiting[static_cast<size_t>(done - 1)].bytes);
   };
@@ -135,7 +134,7 @@ void IndexWriter::embed_waiting(Work& work) {
       work.embedder(work.waiting_texts, {.batch = work.options.batch,
                                          .progress = progress,
                                          .prompt = work.embedder.document_prompt()});
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  const double seconds = watch.seconds();
   work.fitting = static_cast<size_t>(static_cast<double>(work.waiting.size()) * kEmbeddingSeconds /
                                      std::max(seconds, 1e-3));
   const auto vectors = embeddings.vectors.span<float>();
@@ -191,7 +190,7 @@ void IndexWriter::commit(Work& work) {
   work.texts.clear();
   work.pieces.clear();
   work.changed = work.committing = false;
-  work.last_commit = Clock::now();
+  work.since_commit = Stopwatch();
 }
 
 void IndexWriter::add_passages(const Document& document, const std::vector<CutText>& cut,

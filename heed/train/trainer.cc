@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -11,6 +10,7 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
+#include "heed/base/stopwatch.h"
 #include "heed/tensor/storage.h"
 #include "heed/train/checkpoint.h"
 #include "heed/train/run_folder.h"
@@ -24,7 +24,6 @@ namespace heed {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kUsualTimes = 10;  // that a run is measured or saved, where settings do not say
 
@@ -441,9 +440,9 @@ TrainEnd Trainer::go_on() {
   const auto given_up = [&] { return settings_.patience > 0 && worse_ >= settings_.patience; };
   while (step_ < total_ && !given_up()) {
     if (group_.size() == 1 ? cancel_requested() : stopped_elsewhere_) return TrainEnd::interrupted;
-    const auto start = Clock::now();
+    const Stopwatch watch;
     const UpdateResult result = step();
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    const double seconds = watch.seconds();
     step_seconds_ += seconds;
     ++own_steps_;
     if (result.fault.empty()) {
