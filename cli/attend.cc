@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -22,6 +21,7 @@
 #include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/base/paths.h"
+#include "heed/base/stopwatch.h"
 #include "heed/io/npy.h"
 #include "heed/ops/attention_backward.h"
 
@@ -115,15 +115,14 @@ std::optional<AttentionReportWant> wanted_report(const Options& options) {
 /// first, which finds caches and threads cold.
 template <class F>
 double milliseconds(bool several, const F& body) {
-  using Clock = std::chrono::steady_clock;
   constexpr double kEnough = 500;
   constexpr size_t kMostRuns = 101;
   std::vector<double> runs;
   double total = 0;
   do {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     body();
-    runs.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    runs.push_back(watch.milliseconds());
     total += runs.back();
   } while (several && total < kEnough && runs.size() < kMostRuns);
   if (runs.size() > 1) runs.erase(runs.begin());
@@ -237,9 +236,7 @@ class Call {
       if (array.second.defined()) computed_.push_back(array);
     }
   }
-  Tensor found(std::string_view name) const {
-    return std::ranges::find(computed_, name, &NamedTensors::value_type::first)->second;
-  }
+  Tensor found(std::string_view name) const { return find_tensor(computed_, name); }
   void write() const {
     for (const auto& [name, file] :
          {std::pair("y", options_.y), std::pair("lse", options_.lse),

@@ -13,6 +13,7 @@
 #include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/base/paths.h"
+#include "heed/io/npy.h"
 #include "heed/lens/labels.h"
 #include "heed/lens/picture.h"
 #include "heed/lens/pooled_map.h"
@@ -132,10 +133,7 @@ void add_maps(const Tensor& values, const std::string& what, const std::vector<i
 
 Picture draw(const NamedTensors& arrays, const AttendDrawing& drawing) {
   Picture picture{.title = "Where queries look"};
-  const auto find = [&](const std::string& name) {
-    const auto found = std::ranges::find(arrays, name, &NamedTensors::value_type::first);
-    return found == arrays.end() ? Tensor() : found->second;
-  };
+  const auto find = [&](const std::string& name) { return find_tensor(arrays, name); };
   if (const Tensor mean = find(drawing.map + "_mean"); mean.defined()) {
     add_maps(mean, "mean weights", edges_of(find(drawing.map + "_row_edges")),
              edges_of(find(drawing.map + "_key_edges")), picture);

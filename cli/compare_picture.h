@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "heed/io/npy.h"
 #include "heed/lens/diverge.h"
 #include "heed/lens/picture.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed::cli {
 

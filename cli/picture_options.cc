@@ -7,6 +7,7 @@
 #include "cli/terminal.h"
 #include "heed/base/log.h"
 #include "heed/base/paths.h"
+#include "heed/io/npy.h"
 #include "heed/lens/picture_data.h"
 
 namespace heed::cli {

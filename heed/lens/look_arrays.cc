@@ -8,7 +8,7 @@ namespace {
 
 bool is_edges(const std::string& name) { return name.ends_with("_edges"); }
 
-std::vector<std::pair<std::string, Tensor>> reported(const Look& look, int64_t layer) {
+NamedTensors reported(const Look& look, int64_t layer) {
   auto arrays = named_arrays(look.reports[static_cast<size_t>(layer)], look.want);
   std::erase_if(arrays, [](const auto& one) { return one.first == "listed"; });
   return arrays;

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "heed/io/npy.h"
 #include "heed/lens/look.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed {
 

@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "heed/io/npy.h"
 #include "heed/lens/picture.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed {
 

@@ -153,16 +153,16 @@ Tensor ParameterStore::operator[](const std::string& name) const {
                                                 name, all.size(), listed(closest(name, all))));
 }
 
-std::vector<std::pair<std::string, Tensor>> ParameterStore::trained() const {
-  std::vector<std::pair<std::string, Tensor>> result;
+NamedTensors ParameterStore::trained() const {
+  NamedTensors result;
   for (const auto& [name, tensor] : leaves_->all()) {
     if (tensor.traced()) result.emplace_back(name, tensor);
   }
   return result;
 }
 
-std::vector<std::pair<std::string, Tensor>> ParameterStore::tensors() const {
-  std::vector<std::pair<std::string, Tensor>> result;
+NamedTensors ParameterStore::tensors() const {
+  NamedTensors result;
   for (const auto& [name, tensor] : leaves_->all()) result.emplace_back(name, tensor.detach());
   return result;
 }

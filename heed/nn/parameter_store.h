@@ -6,10 +6,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "heed/nn/params.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed {
 
@@ -65,9 +65,9 @@ class ParameterStore {
   /// Error not_found names close ones.
   Tensor operator[](const std::string& name) const;
   /// Those with gradients (heed/autograd/tape.h), in name order: what an optimiser updates.
-  std::vector<std::pair<std::string, Tensor>> trained() const;
+  NamedTensors trained() const;
   /// All, untraced, in name order: what write_safetensors writes.
-  std::vector<std::pair<std::string, Tensor>> tensors() const;
+  NamedTensors tensors() const;
   /// Numbers in all of them.
   int64_t numel() const;
 

@@ -4,11 +4,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "heed/base/progress.h"
 #include "heed/ops/attention.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed {
 
@@ -107,8 +107,7 @@ AttentionReportWant parse_attention_report(std::string_view names);
 /// self previous received received_max, top8_weights top8_keys received_top8, inside16 outside16,
 /// listed, binned, map256_sum map256_mean map256_max map256_row_edges map256_key_edges. y and lse
 /// are not among them.
-std::vector<std::pair<std::string, Tensor>> named_arrays(const AttentionReport& report,
-                                                         const AttentionReportWant& want);
+NamedTensors named_arrays(const AttentionReport& report, const AttentionReportWant& want);
 
 /// The exact weights of a rectangle, recomputed from q, k and lse: queries [rows.begin, rows.end)
 /// by keys [keys.begin, keys.end) -> [B, H, rows, keys]. Error invalid_argument if it does not lie

@@ -83,34 +83,33 @@ AttentionReportWant parse_attention_report(std::string_view names) {
   }
 }
 
-std::vector<std::pair<std::string, Tensor>> named_arrays(const AttentionReport& report,
-                                                         const AttentionReportWant& want) {
+NamedTensors named_arrays(const AttentionReport& report, const AttentionReportWant& want) {
   const std::string top = "top" + std::to_string(want.top);
   const std::string map = "map" + std::to_string(want.map);
   const std::string window = std::to_string(want.window.value_or(0));
-  std::vector<std::pair<std::string, Tensor>> arrays{{"entropy", report.entropy},
-                                                     {"perplexity", report.perplexity},
-                                                     {"max", report.max},
-                                                     {"max_key", report.max_key},
-                                                     {"squares", report.squares},
-                                                     {"distance", report.distance},
-                                                     {"first", report.first},
-                                                     {"self", report.self},
-                                                     {"previous", report.previous},
-                                                     {top + "_weights", report.top_weights},
-                                                     {top + "_keys", report.top_keys},
-                                                     {"inside" + window, report.inside},
-                                                     {"outside" + window, report.outside},
-                                                     {"listed", report.listed},
-                                                     {"binned", report.binned},
-                                                     {"received", report.received},
-                                                     {"received_max", report.received_max},
-                                                     {"received_" + top, report.received_top},
-                                                     {map + "_sum", report.map.sum},
-                                                     {map + "_mean", report.map.mean},
-                                                     {map + "_max", report.map.max},
-                                                     {map + "_row_edges", report.map.row_edges},
-                                                     {map + "_key_edges", report.map.key_edges}};
+  NamedTensors arrays{{"entropy", report.entropy},
+                      {"perplexity", report.perplexity},
+                      {"max", report.max},
+                      {"max_key", report.max_key},
+                      {"squares", report.squares},
+                      {"distance", report.distance},
+                      {"first", report.first},
+                      {"self", report.self},
+                      {"previous", report.previous},
+                      {top + "_weights", report.top_weights},
+                      {top + "_keys", report.top_keys},
+                      {"inside" + window, report.inside},
+                      {"outside" + window, report.outside},
+                      {"listed", report.listed},
+                      {"binned", report.binned},
+                      {"received", report.received},
+                      {"received_max", report.received_max},
+                      {"received_" + top, report.received_top},
+                      {map + "_sum", report.map.sum},
+                      {map + "_mean", report.map.mean},
+                      {map + "_max", report.map.max},
+                      {map + "_row_edges", report.map.row_edges},
+                      {map + "_key_edges", report.map.key_edges}};
   std::erase_if(arrays, [](const auto& array) { return !array.second.defined(); });
   return arrays;
 }

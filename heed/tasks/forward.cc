@@ -190,9 +190,8 @@ void check_wanted(const Encoder& encoder, const std::vector<std::string>& want,
   }
 }
 
-std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
-                                                    const ForwardRequest& request,
-                                                    const std::vector<HeadOutput>& heads) {
+NamedTensors forward(const Encoder& encoder, const ForwardRequest& request,
+                     const std::vector<HeadOutput>& heads) {
   check_wanted(encoder, request.want, heads);
   const std::vector<HeadOutput> outputs = outputs_of(encoder, heads);
   check_rows(request.ids, request.type_ids);  // of all batches, before the first one is computed
@@ -211,8 +210,7 @@ std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
     if (request.progress) request.progress(static_cast<int64_t>(end), static_cast<int64_t>(rows));
   }
   const auto [ids, mask] = places.padded(request.ids, request.pad_id);
-  std::vector<std::pair<std::string, Tensor>> arrays = {{"input_ids", ids},
-                                                        {"attention_mask", mask}};
+  NamedTensors arrays = {{"input_ids", ids}, {"attention_mask", mask}};
   for (const std::string& name : request.want) arrays.emplace_back(name, collector.array(name));
   return arrays;
 }

@@ -4,11 +4,11 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "heed/base/progress.h"
 #include "heed/models/encoder.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed {
 
@@ -49,8 +49,7 @@ void check_wanted(const Encoder& encoder, const std::vector<std::string>& want,
 /// last_hidden_state [B, T, C], hidden_states [L + 1, B, T, C], attentions [L, B, H, T, T],
 /// pooler_output [B, C], logits [B, T, V], heads' outputs. T is the longest row; padded places hold
 /// 0. The side of the padding moves values and changes none. Error cancelled between blocks.
-std::vector<std::pair<std::string, Tensor>> forward(const Encoder& encoder,
-                                                    const ForwardRequest& request,
-                                                    const std::vector<HeadOutput>& heads = {});
+NamedTensors forward(const Encoder& encoder, const ForwardRequest& request,
+                     const std::vector<HeadOutput>& heads = {});
 
 }  // namespace heed

@@ -142,9 +142,8 @@ void check_wanted(const EncoderDecoder& model, const std::vector<std::string>& w
   }
 }
 
-std::vector<std::pair<std::string, Tensor>> forward(const EncoderDecoder& model,
-                                                    const ForwardRequest& request,
-                                                    const RowPlaces::Rows& decoder_ids) {
+NamedTensors forward(const EncoderDecoder& model, const ForwardRequest& request,
+                     const RowPlaces::Rows& decoder_ids) {
   check_wanted(model, request.want);
   check_rows(request.ids, {});
   const bool decodes = check_decoder_ids(request, decoder_ids);
@@ -182,7 +181,7 @@ std::vector<std::pair<std::string, Tensor>> forward(const EncoderDecoder& model,
   }
   encoder.check_seen(model);
   decoder.check_seen(model);
-  std::vector<std::pair<std::string, Tensor>> arrays;
+  NamedTensors arrays;
   const auto keep_ids = [&](const std::string& ids, const std::string& mask,
                             const std::pair<Tensor, Tensor>& values) {
     arrays.emplace_back(ids, values.first);

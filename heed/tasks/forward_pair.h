@@ -1,11 +1,11 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "heed/models/encoder_decoder.h"
 #include "heed/tasks/forward.h"
+#include "heed/tensor/named_tensors.h"
 
 namespace heed {
 
@@ -21,8 +21,7 @@ void check_wanted(const EncoderDecoder& model, const std::vector<std::string>& w
 /// T, T] and cross_attentions [L, B, H, T, S] do. Padded places hold 0, on the side that the
 /// request says for both. Error invalid_argument for decoder ids of another number of rows, or
 /// needed and absent; cancelled between blocks, or steps of a recurrent model.
-std::vector<std::pair<std::string, Tensor>> forward(
-    const EncoderDecoder& model, const ForwardRequest& request,
-    const std::vector<std::vector<int32_t>>& decoder_ids);
+NamedTensors forward(const EncoderDecoder& model, const ForwardRequest& request,
+                     const std::vector<std::vector<int32_t>>& decoder_ids);
 
 }  // namespace heed

@@ -1,5 +1,6 @@
 #include "heed/tensor/named_tensors.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -14,6 +15,11 @@ std::string describe(const Tensor& tensor) {
 }
 
 }  // namespace
+
+Tensor find_tensor(const NamedTensors& tensors, std::string_view name) {
+  const auto found = std::ranges::find(tensors, name, &NamedTensors::value_type::first);
+  return found == tensors.end() ? Tensor() : found->second;
+}
 
 void copy_tensors(const NamedTensors& from, const NamedTensors& to, std::string_view what) {
   const auto fail = [&](const std::string& found) {

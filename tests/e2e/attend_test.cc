@@ -212,13 +212,7 @@ TEST_F(Attend, ReportsWhereItLooked) {
   EXPECT_NE(result.out.find("\nmax_key          i64 [2, 4, 9]\n"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("\nentropy          f32 [2, 4, 9]: "), std::string::npos);
   const NamedTensors saved = read_npz(folder_ / "r.npz");
-  const auto array = [&](const std::string& name) {
-    for (const auto& [key, value] : saved) {
-      if (key == name) return value;
-    }
-    ADD_FAILURE() << "no " << name;
-    return Tensor::empty({0});
-  };
+  const auto array = [&](const std::string& name) { return find_tensor(saved, name); };
   expect_same_bits(array("entropy"), report.entropy, "entropy");
   expect_same_bits(array("max_key"), report.max_key, "max_key");
   expect_same_bits(array("top3_weights"), report.top_weights, "top3_weights");

@@ -42,14 +42,6 @@ void expect_fault(const Result& result, const std::string& part) {
   EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
 }
 
-Tensor named(const NamedTensors& arrays, const std::string& name) {
-  for (const auto& [key, array] : arrays) {
-    if (key == name) return array;
-  }
-  ADD_FAILURE() << "no " << name;
-  return {};
-}
-
 TEST(Forward, GivesTheArraysUnderTheirNames) {
   const Model model;
   const Golden expected("bert_7x8/expected.safetensors");
@@ -72,12 +64,14 @@ TEST(Forward, GivesTheArraysUnderTheirNames) {
   ASSERT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(parse_json(result.out, "stdout")["shapes"]["hidden_states"], Json({4, 4, 11, 56}));
   const NamedTensors arrays = read_npz(save);
-  expect_close(named(arrays, "hidden_states"), expected["hidden_states"], 2e-5, "hidden_states");
-  expect_close(named(arrays, "attentions"), expected["attentions"], 1e-5, "attentions");
-  expect_close(named(arrays, "pooler_output"), expected["pooler_output"], 2e-5, "pooler_output");
-  EXPECT_EQ(named(arrays, "input_ids").dtype(), DType::i64);
-  EXPECT_EQ(named(arrays, "attention_mask").at<int64_t>({3, 3}), 1);
-  EXPECT_EQ(named(arrays, "attention_mask").at<int64_t>({3, 4}), 0);
+  expect_close(find_tensor(arrays, "hidden_states"), expected["hidden_states"], 2e-5,
+               "hidden_states");
+  expect_close(find_tensor(arrays, "attentions"), expected["attentions"], 1e-5, "attentions");
+  expect_close(find_tensor(arrays, "pooler_output"), expected["pooler_output"], 2e-5,
+               "pooler_output");
+  EXPECT_EQ(find_tensor(arrays, "input_ids").dtype(), DType::i64);
+  EXPECT_EQ(find_tensor(arrays, "attention_mask").at<int64_t>({3, 3}), 1);
+  EXPECT_EQ(find_tensor(arrays, "attention_mask").at<int64_t>({3, 4}), 0);
 }
 
 TEST(Forward, PadSideMovesThePadding) {
@@ -87,10 +81,10 @@ TEST(Forward, PadSideMovesThePadding) {
   ASSERT_EQ(model.run("forward", {"--ids", ids, "--save", right}).status, 0);
   ASSERT_EQ(model.run("forward", {"--ids", ids, "--pad-side", "left", "--save", left}).status, 0);
   const NamedTensors at_right = read_npz(right), at_left = read_npz(left);
-  EXPECT_EQ(named(at_left, "attention_mask").at<int64_t>({1, 0}), 0);
-  EXPECT_EQ(named(at_left, "input_ids").at<int64_t>({1, 3}), 3);
-  expect_same_bits(named(at_right, "last_hidden_state").select(0, 1).slice(0, 0, 2),
-                   named(at_left, "last_hidden_state").select(0, 1).slice(0, 2, 4), "states");
+  EXPECT_EQ(find_tensor(at_left, "attention_mask").at<int64_t>({1, 0}), 0);
+  EXPECT_EQ(find_tensor(at_left, "input_ids").at<int64_t>({1, 3}), 3);
+  expect_same_bits(find_tensor(at_right, "last_hidden_state").select(0, 1).slice(0, 0, 2),
+                   find_tensor(at_left, "last_hidden_state").select(0, 1).slice(0, 2, 4), "states");
 }
 
 TEST(Forward, FaultsAreOneLine) {

@@ -112,9 +112,9 @@ TEST(LookMore, StatisticsAndBoards) {
   const TemporaryFolder saved;
   EXPECT_EQ(run_heed({"look", kRiver, "--stats", "--save", saved / "heads.npz"}).status, 0);
   const NamedTensors arrays = read_npz(saved / "heads.npz");
-  const auto entropy = std::ranges::find(arrays, "entropy", &NamedTensors::value_type::first);
-  ASSERT_NE(entropy, arrays.end());
-  EXPECT_EQ(entropy->second.shape(), (Shape{6, 12}));
+  const Tensor entropy = find_tensor(arrays, "entropy");
+  ASSERT_TRUE(entropy);
+  EXPECT_EQ(entropy.shape(), (Shape{6, 12}));
   const Result board = run_heed({"look", kRiver, "--board", "sinks", "--numbers"});
   EXPECT_NE(board.out.find("H11"), std::string::npos) << board.out;
   fails({"look", kRiver, "--board", "entrpy"}, "did you mean entropy");
@@ -249,9 +249,9 @@ TEST(LookMore, TwoModelsAndTwoHeadsAreComparedOnOneText) {
   const Result npz = run_heed(compare({"--with", other.path(), "--layer", "1", "--save", file}));
   ASSERT_EQ(npz.status, 0) << npz.err;
   const NamedTensors arrays = read_npz(file);
-  const auto sum = std::ranges::find(arrays, "difference_sum", &NamedTensors::value_type::first);
-  ASSERT_NE(sum, arrays.end());
-  EXPECT_EQ(sum->second.shape(), (Shape{2, 2, 7, 7}));
+  const Tensor sum = find_tensor(arrays, "difference_sum");
+  ASSERT_TRUE(sum);
+  EXPECT_EQ(sum.shape(), (Shape{2, 2, 7, 7}));
   EXPECT_EQ(run_heed(compare({"--layer", "0", "--head", "1", "--with-head", "1.0", "--save",
                               saved / "heads.svg"}))
                 .status,

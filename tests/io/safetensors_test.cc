@@ -57,7 +57,7 @@ Tensor counting(const Shape& shape, DType dtype) {
 
 TEST(Safetensors, EveryDTypeComesBack) {
   const TemporaryFolder folder;
-  std::vector<std::pair<std::string, Tensor>> tensors;
+  NamedTensors tensors;
   for (int i = 0; i <= static_cast<int>(DType::boolean); ++i) {
     const auto dtype = static_cast<DType>(i);
     tensors.emplace_back(std::string(to_string(dtype)), counting({3, 5}, dtype));
@@ -223,7 +223,7 @@ TEST(Safetensors, DataWithHolesOverlapsOrTwins) {
 TEST(Safetensors, WhatCannotBeWritten) {
   const TemporaryFolder folder;
   const Tensor one = Tensor::zeros({1});
-  const auto write = [&](std::vector<std::pair<std::string, Tensor>> tensors) {
+  const auto write = [&](NamedTensors tensors) {
     write_safetensors(folder / "a.safetensors", tensors);
   };
   expect_error(ErrorCode::invalid_argument, {"'a' is given twice"}, [&] {

@@ -50,25 +50,19 @@ struct Case {
   Rows ids, type_ids;
 };
 
-Tensor named(const std::vector<std::pair<std::string, Tensor>>& arrays, const std::string& name) {
-  for (const auto& [key, array] : arrays) {
-    if (key == name) return array;
-  }
-  return {};
-}
-
 TEST(Bert, EqualsTransformersOnOddShapes) {
   for (const std::string& name : kBerts) {
     const Case bert(name);
     const auto arrays = forward(*bert.encoder, bert.request());
     const Tensor states = bert.expected["hidden_states"];
-    expect_close(named(arrays, "hidden_states"), states, kStateTolerance, name);
-    expect_close(named(arrays, "last_hidden_state"), states.select(0, states.size(0) - 1),
+    expect_close(find_tensor(arrays, "hidden_states"), states, kStateTolerance, name);
+    expect_close(find_tensor(arrays, "last_hidden_state"), states.select(0, states.size(0) - 1),
                  kStateTolerance, name);
-    expect_close(named(arrays, "attentions"), bert.expected["attentions"], kWeightTolerance, name);
+    expect_close(find_tensor(arrays, "attentions"), bert.expected["attentions"], kWeightTolerance,
+                 name);
     if (bert.encoder->has_pooler()) {
-      expect_close(named(arrays, "pooler_output"), bert.expected["pooler_output"], kStateTolerance,
-                   name);
+      expect_close(find_tensor(arrays, "pooler_output"), bert.expected["pooler_output"],
+                   kStateTolerance, name);
     }
   }
 }
@@ -81,8 +75,8 @@ TEST(Bert, BatchMatesPaddingAndSideChangeNoBit) {
     left.pad_side = PadSide::left;
     left.batch = 3;
     const auto at_right_end = forward(*bert.encoder, left);
-    const Tensor states = named(together, "last_hidden_state");
-    const Tensor left_states = named(at_right_end, "last_hidden_state");
+    const Tensor states = find_tensor(together, "last_hidden_state");
+    const Tensor left_states = find_tensor(at_right_end, "last_hidden_state");
     for (size_t i = bert.ids.size(); i-- > 0;) {
       const auto length = static_cast<int64_t>(bert.ids[i].size());
       const auto row = static_cast<int64_t>(i);
@@ -90,15 +84,17 @@ TEST(Bert, BatchMatesPaddingAndSideChangeNoBit) {
       single.ids = {bert.ids[i]};
       single.type_ids = {bert.type_ids[i]};
       const auto alone = forward(*bert.encoder, single);
-      const Tensor state = named(alone, "last_hidden_state").select(0, 0);
+      const Tensor state = find_tensor(alone, "last_hidden_state").select(0, 0);
       expect_same_bits(state, states.select(0, row).slice(0, 0, length), name);
       expect_same_bits(state,
                        left_states.select(0, row).slice(0, states.size(1) - length, states.size(1)),
                        name + " padded left");
-      expect_same_bits(
-          named(alone, "attentions").select(1, 0),
-          named(together, "attentions").select(1, row).slice(2, 0, length).slice(3, 0, length),
-          name + " attentions");
+      expect_same_bits(find_tensor(alone, "attentions").select(1, 0),
+                       find_tensor(together, "attentions")
+                           .select(1, row)
+                           .slice(2, 0, length)
+                           .slice(3, 0, length),
+                       name + " attentions");
     }
   }
 }
@@ -107,7 +103,7 @@ TEST(Bert, LookingAndThreadsChangeNoBit) {
   const int before = num_threads();
   for (const std::string& name : kBerts) {
     const Case bert(name);
-    const Tensor watched = named(forward(*bert.encoder, bert.request()), "last_hidden_state");
+    const Tensor watched = find_tensor(forward(*bert.encoder, bert.request()), "last_hidden_state");
     const EncoderInput input = EncoderInput::from_rows(bert.ids, bert.type_ids);
     for (const int threads : {1, 2, 3}) {
       set_num_threads(threads);

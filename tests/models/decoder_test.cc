@@ -22,13 +22,6 @@ using testing::golden_folder;
 constexpr double kTolerance = 1e-4;
 constexpr double kWeightTolerance = 1e-5;
 
-Tensor named(const std::vector<std::pair<std::string, Tensor>>& arrays, const std::string& name) {
-  for (const auto& [key, array] : arrays) {
-    if (key == name) return array;
-  }
-  return {};
-}
-
 class Decoders : public ::testing::TestWithParam<const char*> {
  protected:
   std::string name() const { return GetParam(); }
@@ -55,9 +48,9 @@ TEST_P(Decoders, ShowTransformersStatesAndMapsAsEncoders) {
     request.ids.emplace_back(row.begin(), row.end());
   }
   const auto arrays = forward(*load_encoder(folder()), request);
-  expect_close(named(arrays, "hidden_states"), golden["hidden_states"], kTolerance, name());
-  expect_close(named(arrays, "logits"), golden["logits"], kTolerance, name());
-  expect_close(named(arrays, "attentions"), golden["attentions"], kWeightTolerance, name());
+  expect_close(find_tensor(arrays, "hidden_states"), golden["hidden_states"], kTolerance, name());
+  expect_close(find_tensor(arrays, "logits"), golden["logits"], kTolerance, name());
+  expect_close(find_tensor(arrays, "attentions"), golden["attentions"], kWeightTolerance, name());
 }
 
 TEST_P(Decoders, ATokenDependsOnThoseBeforeItAlone) {

@@ -23,13 +23,6 @@ constexpr double kWeightTolerance = 1e-5;
 
 const std::vector<std::string> kGpt2s = {"gpt2_2x5", "gpt2_3x8", "gpt2_1x16"};
 
-Tensor named(const std::vector<std::pair<std::string, Tensor>>& arrays, const std::string& name) {
-  for (const auto& [key, array] : arrays) {
-    if (key == name) return array;
-  }
-  return {};
-}
-
 TEST(Gpt2, EqualsTransformersOnOddShapes) {
   for (const std::string& name : kGpt2s) {
     const auto model = load_causal_model(golden_folder() / name);
@@ -52,9 +45,9 @@ TEST(Gpt2, ShowsTransformersStatesAndMapsAsAnEncoder) {
       request.ids.emplace_back(row.begin(), row.end());
     }
     const auto arrays = forward(*load_encoder(golden_folder() / name), request);
-    expect_close(named(arrays, "hidden_states"), expected["hidden_states"], kTolerance, name);
-    expect_close(named(arrays, "logits"), expected["logits"], kTolerance, name);
-    expect_close(named(arrays, "attentions"), expected["attentions"], kWeightTolerance, name);
+    expect_close(find_tensor(arrays, "hidden_states"), expected["hidden_states"], kTolerance, name);
+    expect_close(find_tensor(arrays, "logits"), expected["logits"], kTolerance, name);
+    expect_close(find_tensor(arrays, "attentions"), expected["attentions"], kWeightTolerance, name);
   }
 }
 
