@@ -6,10 +6,12 @@
 
 namespace heed {
 
+inline constexpr int32_t kNoTarget = -100;  // a place that does not count, as in PyTorch
+
 struct CrossEntropyOptions {
-  float label_smoothing = 0;  // share of a target that goes evenly to all classes, in [0, 1)
-  int32_t ignored = -100;     // targets that do not count
-  bool sum = false;           // over the counted targets, not their mean
+  float label_smoothing = 0;    // share of a target that goes evenly to all classes, in [0, 1)
+  int32_t ignored = kNoTarget;  // targets that do not count
+  bool sum = false;             // over the counted targets, not their mean
 };
 
 /// How well logits foretell targets: the mean over counted targets of log sum_v e^z_v - (1 - s)

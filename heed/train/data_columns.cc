@@ -10,12 +10,12 @@
 #include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/io/csv.h"
+#include "heed/ops/cross_entropy.h"
 #include "heed/text/unicode.h"
 
 namespace heed {
 namespace {
 
-constexpr int32_t kNoTarget = -100;
 constexpr std::string_view kOutside = "O";
 constexpr std::string_view kBlanks = " \t";
 

@@ -34,7 +34,7 @@ LabelNames tags_of(const std::vector<TaggedSentence>& sentences, const std::stri
 /// A sentence as the model reads it.
 struct TaggedTokens {
   std::vector<int32_t> ids;
-  std::vector<int32_t> targets;  // the tag of each word at its first piece, else -100
+  std::vector<int32_t> targets;  // the tag of each word at its first piece, else kNoTarget
 };
 
 /// The words joined by blanks, as text that heed ner reads later; pieces find their words by their

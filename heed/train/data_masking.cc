@@ -1,11 +1,11 @@
 #include "heed/train/data_masking.h"
 
+#include "heed/ops/cross_entropy.h"
 #include "heed/train/draws.h"
 
 namespace heed {
 namespace {
 
-constexpr int32_t kNoTarget = -100;
 constexpr uint64_t kDrawsPerToken = 4;
 
 /// What stands in place of a chosen token.

@@ -14,8 +14,9 @@ struct Masking {
   int64_t vocab = 0;  // tokens that are drawn from
 };
 
-/// Masks a row in place and gives the targets: the old id where a token was chosen, else -100. What
-/// happens to a token depends on seed, epoch, row and its place alone. `special`: never chosen.
+/// Masks a row in place and gives the targets: the old id where a token was chosen, else kNoTarget.
+/// What happens to a token depends on seed, epoch, row and its place alone. `special`: never
+/// chosen.
 std::vector<int32_t> mask_row(std::span<int32_t> ids, const std::vector<bool>& special,
                               const Masking& masking, uint64_t seed, int64_t epoch, int64_t row);
 

@@ -12,6 +12,7 @@
 #include "heed/base/paths.h"
 #include "heed/io/csv.h"
 #include "heed/io/npy.h"
+#include "heed/ops/cross_entropy.h"
 #include "heed/text/unicode.h"
 #include "heed/text/utf8_fault.h"
 #include "heed/train/draws.h"
@@ -20,7 +21,6 @@ namespace heed {
 namespace {
 
 constexpr size_t kPartBytes = size_t{1} << 18;
-constexpr int32_t kNoTarget = -100;
 
 /// Whether a part may end behind the new line at `at`: patterns join it with signs before it or
 /// with white space on either side, but not with a letter or digit behind it.

@@ -60,7 +60,7 @@ TextSplit split_text(const TokenStream& tokens, double share);
 /// Rows of tokens, and what follows each token.
 struct TextBatch {
   Tensor ids;          // [B, T] i32
-  Tensor targets;      // [B, T] i32; -100 where there is none
+  Tensor targets;      // [B, T] i32; kNoTarget where there is none
   int64_t tokens = 0;  // targets there are
 };
 
@@ -71,7 +71,7 @@ TextBatch random_windows(const TokenStream& tokens, int64_t rows, int64_t block,
                          int64_t number);
 
 /// The text cut into rows of `block` tokens that lie one behind another, so that every token but
-/// the first is a target once; the last row may be shorter (filled with -100).
+/// the first is a target once; the last row may be shorter (filled with kNoTarget).
 int64_t windows_in_order(const TokenStream& tokens, int64_t block);  // how many there are
 TextBatch windows_in_order(const TokenStream& tokens, int64_t first, int64_t rows, int64_t block);
 

@@ -10,6 +10,7 @@
 #include "heed/io/json.h"
 #include "heed/models/encoder.h"
 #include "heed/nn/parameter_store.h"
+#include "heed/ops/cross_entropy.h"
 #include "heed/text/tokenizer.h"
 #include "heed/train/bad_rows.h"
 #include "heed/train/config.h"
@@ -18,8 +19,6 @@
 #include "heed/train/model_start.h"
 
 namespace heed {
-
-inline constexpr int32_t kNoTarget = -100;  // a place that does not count
 
 /// A batch of any task.
 struct TrainBatch {

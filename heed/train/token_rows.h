@@ -18,7 +18,7 @@ struct TokenRows {
   std::vector<int64_t> lengths() const;  // of the longer side
 };
 
-/// Chosen rows as a padded batch; targets [B], or [B, T] with -100 for padding.
+/// Chosen rows as a padded batch; targets [B], or [B, T] with kNoTarget for padding.
 TrainBatch gather(const TokenRows& rows, const std::vector<int64_t>& chosen);
 
 /// Rows for training and rows for validation.
@@ -38,8 +38,8 @@ std::vector<Row> chosen_rows(const std::vector<Row>& rows, const std::vector<int
   return result;
 }
 
-/// The mean cross-entropy of logits [N, V] against targets [N] (-100: none) in f64 for evaluation,
-/// and the likeliest class of each row.
+/// The mean cross-entropy of logits [N, V] against targets [N] (kNoTarget: none) in f64 for
+/// evaluation, and the likeliest class of each row.
 struct Judged {
   double loss_sum = 0;
   int64_t count = 0;
