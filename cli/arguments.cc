@@ -52,6 +52,11 @@ std::string needed_number(std::string_view found) {
   return is_number ? "a whole number" : "a number";
 }
 
+/// Each time that the option is given it takes one argument, not the command's texts behind it.
+CLI::Option* one_at_a_time(CLI::Option* option) {
+  return option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->default_str("");
+}
+
 }  // namespace
 
 std::string escape_brackets(const std::string& argument) {
@@ -66,6 +71,15 @@ void keep_brackets(CLI::App& root) {
     });
   }
   for (CLI::App* command : root.get_subcommands({})) keep_brackets(*command);
+}
+
+CLI::Option* add_repeated_option(CLI::App& command, const std::string& name,
+                                 std::vector<std::string>& values, const std::string& text) {
+  const auto read = [&values](const CLI::results_t& given) {  // as they are: no list syntax inside
+    values = given;
+    return true;
+  };
+  return one_at_a_time(command.add_option(name, read, text));
 }
 
 template <class T>
@@ -84,10 +98,7 @@ CLI::Option* add_list_option(CLI::App& command, const std::string& name, std::ve
     throw CLI::ValidationError(
         name, "needed values with commas between, found " + in_quotes(lists.back()));
   };
-  return command.add_option(name, read, text)
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("");
+  return one_at_a_time(command.add_option(name, read, text));
 }
 
 template CLI::Option* add_list_option(CLI::App&, const std::string&, std::vector<std::string>&,

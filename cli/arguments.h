@@ -23,6 +23,10 @@ template <class T>
 CLI::Option* add_list_option(CLI::App& command, const std::string& name, std::vector<T>& values,
                              const std::string& text, bool may_be_empty = false);
 
+/// An option that may be given several times and takes a text each time, whatever it holds.
+CLI::Option* add_repeated_option(CLI::App& command, const std::string& name,
+                                 std::vector<std::string>& values, const std::string& text);
+
 /// Names of the commands below root; of the options of a command ("--threads").
 std::vector<std::string> command_names(const CLI::App& root);
 std::vector<std::string> option_names(const CLI::App& command);

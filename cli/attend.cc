@@ -12,6 +12,7 @@
 #include <numeric>
 #include <vector>
 
+#include "cli/arguments.h"
 #include "cli/attend_save.h"
 #include "cli/command.h"
 #include "cli/commands.h"
@@ -279,8 +280,7 @@ void run_attend(const Context& context, const Options& options) {
   Call(context, options).run();
 }
 
-/// An option that takes a text, or several.
-CLI::Option* add_text(CLI::App& command, const char* name, auto& value, const char* type,
+CLI::Option* add_text(CLI::App& command, const char* name, std::string& value, const char* type,
                       const char* text) {
   return command.add_option(name, value, text)->type_name(type)->check(not_empty(type));
 }
@@ -338,7 +338,7 @@ void add_scores(CLI::App& command, Options& options) {
 
 void add_outputs(CLI::App& command, Options& options) {
   constexpr const char* kGroup = "What to keep";
-  const auto add = [&](const char* name, auto& value, const char* type, const char* text) {
+  const auto add = [&](const char* name, std::string& value, const char* type, const char* text) {
     return add_text(command, name, value, type, text)->group(kGroup);
   };
   add("--y", options.y, "F.npy", "Write the result [B, H, T, E], in q's dtype.");
@@ -355,11 +355,12 @@ void add_outputs(CLI::App& command, Options& options) {
       "Tell where queries look, without a T x S matrix: entropy, perplexity, max, squares, "
       "distance, first, self, previous, received, top8 (up to 64), map256 (up to 1024), window16; "
       "by commas.");
-  add("--keys", options.keys, "LIST",
-      "Tell each query's weight on these keys together, as in 0,5,17; once more for another list.")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("");
+  add_repeated_option(command, "--keys", options.keys,
+                      "Tell each query's weight on these keys together, as in 0,5,17; once more "
+                      "for another list.")
+      ->type_name("LIST")
+      ->check(not_empty("LIST"))
+      ->group(kGroup);
   add("--bins", options.bins, "EDGES",
       "Tell each query's weight on the keys from each of these to before the next, as in "
       "0,64,128.");

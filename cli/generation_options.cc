@@ -34,22 +34,9 @@ class Adder {
   CLI::Option* ids(const char* name, std::vector<int32_t>& value, const char* text) {
     return list(name, value, "IDS", text);
   }
-  /// A text each time that the option is given, whatever it holds.
   CLI::Option* texts(const char* name, std::vector<std::string>& value, const char* type,
                      const char* text) {
-    return command_
-        .add_option(
-            name,
-            [&value](const CLI::results_t& values) {
-              value = values;
-              return true;
-            },
-            text)
-        ->type_name(type)
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->default_str("")
-        ->group(group_);
+    return add_repeated_option(command_, name, value, text)->type_name(type)->group(group_);
   }
 
  private:

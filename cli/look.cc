@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
@@ -221,14 +222,10 @@ void add_more(CLI::App& command, LookArguments& arguments) {
 
 void add_pair_options(CLI::App& command, LookArguments& arguments) {
   constexpr const char* kGroup = "With an encoder-decoder";
-  command
-      .add_option("--target", arguments.targets,
-                  "Look at TEXT as what was made of the text, or one for each of several (default: "
-                  "what the model makes of it).")
+  add_repeated_option(command, "--target", arguments.targets,
+                      "Look at TEXT as what was made of the text, or one for each of several "
+                      "(default: what the model makes of it).")
       ->type_name("TEXT")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->default_str("")
       ->group(kGroup);
   command
       .add_option("--attention", arguments.attention,

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/dtype_option.h"
@@ -223,20 +224,12 @@ void add_score(CLI::App& root, Context& context) {
       .add_option("--ids", options->ids,
                   "Read token ids from F, a JSON list of lists, instead of texts.")
       ->type_name("F.json");
-  command
-      .add_option("--source", options->sources,
-                  "A source text for an encoder-decoder; may be given several times.")
-      ->type_name("TEXT")
-      ->default_str("")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command
-      .add_option("--target", options->targets,
-                  "The text that is to be made of it; as many as there are sources.")
-      ->type_name("TEXT")
-      ->default_str("")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  add_repeated_option(command, "--source", options->sources,
+                      "A source text for an encoder-decoder; may be given several times.")
+      ->type_name("TEXT");
+  add_repeated_option(command, "--target", options->targets,
+                      "The text that is to be made of it; as many as there are sources.")
+      ->type_name("TEXT");
   command
       .add_option("--source-ids", options->source_ids,
                   "Read the sources' token ids from F, a JSON list of lists.")
