@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <utility>
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
@@ -14,6 +15,7 @@
 #include "heed/tensor/storage.h"
 #include "heed/train/checkpoint.h"
 #include "heed/train/run_folder.h"
+#include "heed/train/run_progress.h"
 #include "heed/train/schedule.h"
 #include "heed/train/sharded_optimizer.h"
 #include "heed/train/together.h"
@@ -87,15 +89,6 @@ int64_t count_of(const NamedTensors& tensors) {
   return count;
 }
 
-/// Sums between two reports.
-struct Tally {
-  double loss = 0;
-  double norm = 0;
-  int64_t steps = 0;
-  int64_t tokens = 0;
-  double seconds = 0;
-};
-
 class Trainer {
  public:
   Trainer(const TrainConfig& settings, bool resume, TrainListener& listener, Group& group)
@@ -147,7 +140,6 @@ class Trainer {
   void take_up(const TrainingState& state);
   void warn_of_length(int64_t before) const;
   Json identity() const;
-  Json progress() const;
   MetricsWriter::Options metric_options() const;
 
   TrainConfig settings_;
@@ -166,15 +158,10 @@ class Trainer {
   std::unique_ptr<MetricsWriter> metrics_;  // of process 0
 
   int64_t step_ = 0;  // updates made
-  DataPosition at_;
+  RunProgress so_far_;
   std::vector<DataPosition> taken_;  // of the last update's batches
-  int64_t best_step_ = -1;
-  int64_t worse_ = 0;    // evaluations since the best
-  int64_t skipped_ = 0;  // updates left out
   int64_t saved_step_ = -1;
   bool stopped_elsewhere_ = false;
-  std::optional<Evaluation> best_;
-  Tally tally_;
   double step_seconds_ = 0;  // of all steps of this process
   int64_t own_steps_ = 0;
 };
@@ -226,8 +213,8 @@ UpdateResult Trainer::step() {
   std::vector<TrainBatch> batches;
   taken_.clear();
   for (int64_t i = 0; i < settings_.accumulate; ++i) {
-    taken_.push_back(at_);
-    batches.push_back(task_->next(at_));
+    taken_.push_back(so_far_.at);
+    batches.push_back(task_->next(so_far_.at));
   }
   const UpdateResult result = (*update_)(batches, step_, learning_rate(schedule_, step_));
   stopped_elsewhere_ = result.stop;
@@ -236,11 +223,11 @@ UpdateResult Trainer::step() {
 }
 
 void Trainer::leave_out(const UpdateResult& result) {
-  ++skipped_;
+  ++so_far_.skipped;
   const DataPosition at = taken_.at(result.faulty);
   const std::string what =
       fmt::format("step {} (batch {} of epoch {}): {}", step_, at.batch, at.epoch, result.fault);
-  if (skipped_ > settings_.skip_nan) {
+  if (so_far_.skipped > settings_.skip_nan) {
     group_.end_in_order();  // all come here
     if (!group_.is_first()) throw OtherProcessFailed();
     throw Error(ErrorCode::corrupt_data,
@@ -255,24 +242,25 @@ void Trainer::leave_out(const UpdateResult& result) {
 }
 
 void Trainer::report(const UpdateResult& result, double seconds) {
-  tally_.loss += result.loss;
-  tally_.norm += result.norm;
-  tally_.tokens += result.tokens;
-  tally_.seconds += seconds;
-  ++tally_.steps;
+  Tally& tally = so_far_.tally;
+  tally.loss += result.loss;
+  tally.norm += result.norm;
+  tally.tokens += result.tokens;
+  tally.seconds += seconds;
+  ++tally.steps;
   if (!is_due(settings_.log_every) && step_ != total_) return;
-  const auto steps = static_cast<double>(tally_.steps);
+  const auto steps = static_cast<double>(tally.steps);
   const double each = step_seconds_ / static_cast<double>(std::max(int64_t{1}, own_steps_));
   const TrainStatus status{
       .step = step_,
       .total_steps = total_,
-      .loss = tally_.loss / steps,
+      .loss = tally.loss / steps,
       .learning_rate = learning_rate(schedule_, step_ - 1),
-      .gradient_norm = tally_.norm / steps,
-      .tokens_per_second = static_cast<double>(tally_.tokens) / std::max(tally_.seconds, 1e-9),
+      .gradient_norm = tally.norm / steps,
+      .tokens_per_second = static_cast<double>(tally.tokens) / std::max(tally.seconds, 1e-9),
       .seconds_left = each * static_cast<double>(total_ - step_),
       .memory_bytes = resident_bytes()};
-  tally_ = {};
+  tally = {};
   if (!group_.is_first()) return;
   metrics_->write(step_, {{"loss", status.loss},
                           {"learning_rate", status.learning_rate},
@@ -305,12 +293,12 @@ void Trainer::evaluate() {
   if (weights_.computed()) rebuild();
   const Evaluation result = measure();
   const bool is_number = std::isfinite(result.score) && std::isfinite(result.loss);
-  const bool best = is_number && (!best_ || is_better(result, *best_));
+  const bool best = is_number && (!so_far_.best || is_better(result, *so_far_.best));
   if (best) {
-    best_step_ = step_;
-    best_ = result;
+    so_far_.best_step = step_;
+    so_far_.best = result;
   }
-  worse_ = best ? 0 : worse_ + 1;
+  so_far_.worse = best ? 0 : so_far_.worse + 1;
   Metrics numbers{{"valid_loss", result.loss}};
   numbers.insert(numbers.end(), result.more.begin(), result.more.end());
   if (group_.is_first()) metrics_->write(step_, numbers);
@@ -322,22 +310,6 @@ Json Trainer::identity() const {
   Json run = task_->identity();
   run["settings"] = settings_that_matter(settings_);
   return run;
-}
-
-Json Trainer::progress() const {
-  Json all = {{"epoch", at_.epoch},
-              {"batch", at_.batch},
-              {"worse", worse_},
-              {"skipped", skipped_},
-              {"total_steps", total_},
-              {"tally", {tally_.loss, tally_.norm, tally_.steps, tally_.tokens, tally_.seconds}}};
-  if (best_) {
-    all["best"] = {{"step", best_step_},
-                   {"score", best_->score},
-                   {"loss", best_->loss},
-                   {"more", best_->more}};
-  }
-  return all;
 }
 
 /// Where an earlier process stopped, if it came to its first checkpoint, and was of the same run.
@@ -359,42 +331,12 @@ void Trainer::warn_of_length(int64_t before) const {
                   before, total_, settings_.schedule, total_, step_));
 }
 
-/// As progress() has them: null is a perplexity beyond the largest number.
-Metrics metrics_of(const Json& pairs) {
-  Metrics metrics;
-  for (const Json& pair : pairs) {
-    const Json& value = pair.at(1);
-    metrics.emplace_back(
-        pair.at(0).get<std::string>(),
-        value.is_null() ? std::numeric_limits<double>::infinity() : value.get<double>());
-  }
-  return metrics;
-}
-
 void Trainer::take_up(const TrainingState& state) {
   copy_tensors(state.weights, weights_.kept(), "weights");
   optimizer_->load_state(state.optimizer);
-  const Json& progress = state.progress;
   step_ = saved_step_ = state.step;
-
-  at_ = {progress.at("epoch").get<int64_t>(), progress.at("batch").get<int64_t>()};
-  worse_ = progress.at("worse").get<int64_t>();
-  skipped_ = progress.at("skipped").get<int64_t>();
-  if (const auto tally = progress.find("tally"); tally != progress.end()) {
-    tally_ = {.loss = tally->at(0).get<double>(),
-              .norm = tally->at(1).get<double>(),
-              .steps = tally->at(2).get<int64_t>(),
-              .tokens = tally->at(3).get<int64_t>(),
-              .seconds = tally->at(4).get<double>()};
-  }
-  warn_of_length(progress.value("total_steps", total_));
-  if (!progress.contains("best")) return;
-  const Json& best = progress["best"];
-  if (best.at("loss").is_null()) return;  // once kept although it was no number
-  best_step_ = best.at("step").get<int64_t>();
-  best_ = Evaluation{.loss = best.at("loss").get<double>(),
-                     .more = metrics_of(best.at("more")),
-                     .score = best.at("score").get<double>()};
+  so_far_ = RunProgress::from_json(state.progress);
+  warn_of_length(state.progress.value("total_steps", total_));
 }
 
 MetricsWriter::Options Trainer::metric_options() const {
@@ -412,10 +354,12 @@ void Trainer::save(bool best) {
   NamedTensors optimizer = optimizer_->state();
   if (!group_.is_first()) return;
   metrics_->sync();
+  Json progress = so_far_.to_json();
+  progress["total_steps"] = total_;
   const TrainingState state{.step = step_,
                             .weights = weights_.kept(),
                             .optimizer = std::move(optimizer),
-                            .progress = progress(),
+                            .progress = std::move(progress),
                             .run = run_};
   const auto path = folder_.checkpoints().save(
       state, best, [&](const auto& folder) { folder_.write_model_files(*task_, folder); });
@@ -426,7 +370,7 @@ void Trainer::save(bool best) {
 void Trainer::finish() {
   if (!group_.is_first()) return;
   const auto best = folder_.checkpoints().best();
-  if (best && best_step_ != step_) {
+  if (best && so_far_.best_step != step_) {
     copy_tensors(load_checkpoint(*best).weights, weights_.kept(), "weights");
   }
   weights_.write_result(folder_.path());
@@ -437,7 +381,9 @@ TrainEnd Trainer::go_on() {
   const int64_t eval_every = settings_.eval_every > 0 ? settings_.eval_every : usual;
   const bool measures = task_->can_evaluate();  // and saves then
   const int64_t save_every = settings_.save_every > 0 || measures ? settings_.save_every : usual;
-  const auto given_up = [&] { return settings_.patience > 0 && worse_ >= settings_.patience; };
+  const auto given_up = [&] {
+    return settings_.patience > 0 && so_far_.worse >= settings_.patience;
+  };
   while (step_ < total_ && !given_up()) {
     if (group_.size() == 1 ? cancel_requested() : stopped_elsewhere_) return TrainEnd::interrupted;
     const Stopwatch watch;
@@ -470,7 +416,7 @@ TrainResult Trainer::run() {
   const TrainEnd end = go_on();
   save(false);
   if (end != TrainEnd::interrupted) finish();
-  return {.end = end, .steps = step_, .best = best_};
+  return {.end = end, .steps = step_, .best = so_far_.best};
 }
 
 /// While one lives, freed memory stays: a step asks for what the one before it gave back.
