@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <limits>
 
 #include "heed/base/error.h"
@@ -17,8 +16,6 @@
 
 namespace heed {
 namespace {
-
-constexpr double kDeviation = 0.02;  // initializer_range of GPT-2 and BERT
 
 /// Error for a vocabulary that the model has no row for.
 void check_vocabulary(const Json& config, const Tokenizer& tokenizer,
@@ -104,7 +101,7 @@ Json gpt2_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
           {"n_inner", feed_forward_of(settings)},
           {"activation_function", "gelu_new"},
           {"layer_norm_epsilon", 1e-5},
-          {"initializer_range", kDeviation},
+          {"initializer_range", kInitDeviation},
           {"bos_token_id", end_id},
           {"eos_token_id", end_id},
           {"tie_word_embeddings", true}};
@@ -122,7 +119,7 @@ Json bert_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
           {"max_position_embeddings", settings.block},
           {"type_vocab_size", 2},
           {"layer_norm_eps", 1e-12},
-          {"initializer_range", kDeviation},
+          {"initializer_range", kInitDeviation},
           {"pad_token_id", tokenizer.pad_id().value_or(0)}};
 }
 
@@ -143,10 +140,6 @@ std::map<std::string, Tensor> weights_under(const HeadNames& head, bool same_lab
   }
   return kept;
 }
-
-/// The rates of what stands on an encoder, by the families' names.
-constexpr std::array<const char*, 3> kHeadRates = {"classifier_dropout", "classifier_dropout_prob",
-                                                   "seq_classif_dropout"};
 
 /// The labels as a checkpoint's id2label orders them, if it has the same ones; else as they are.
 std::vector<std::string> in_order_of(const Json& id2label, const std::vector<std::string>& labels) {
@@ -178,20 +171,6 @@ void warn_of_dropped_layers(const ConfigReader& config) {
     log(LogLevel::warning, fmt::format("{}: {} is {}, but Heed leaves out no layers in training",
                                        config.where(), field, rate));
   }
-}
-
-bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> endings) {
-  for (const std::string_view ending : endings) {
-    if (name.ends_with(ending)) return true;
-  }
-  return false;
-}
-
-bool is_gain(std::string_view name) {
-  const bool norm = name.find("ln_") != std::string_view::npos ||
-                    name.find("LayerNorm") != std::string_view::npos ||
-                    name.find("norm") != std::string_view::npos;
-  return norm && ends_with_any(name, {"weight", "gamma"});
 }
 
 }  // namespace
@@ -308,79 +287,6 @@ int64_t longest_text(const TrainConfig& settings, const ModelStart& start) {
                          reader.integer("pad_token_id", 0, kMost, /*fallback=*/1) - 1;
   }
   return longest_row(settings, config, kPositions);
-}
-
-void set_usual_dropout(Json& config) {
-  using Rates = std::map<std::string_view, double>;
-  static const Rates kBert = {{"hidden_dropout_prob", 0.1}, {"attention_probs_dropout_prob", 0.1}};
-  static const Rates kT5 = {{"dropout_rate", 0.1}};
-  static const Rates kBart = {
-      {"dropout", 0.1}, {"attention_dropout", 0.0}, {"activation_dropout", 0.0}};
-  static const std::map<std::string_view, Rates> kUsual = {
-      {"albert",
-       {{"hidden_dropout_prob", 0.0},
-        {"attention_probs_dropout_prob", 0.0},
-        {"classifier_dropout_prob", 0.1}}},
-      {"bart", kBart},
-      {"bert", kBert},
-      {"camembert", kBert},
-      {"distilbert", {{"dropout", 0.1}, {"attention_dropout", 0.1}, {"seq_classif_dropout", 0.2}}},
-      {"electra", kBert},
-      {"gpt2", {{"embd_pdrop", 0.1}, {"attn_pdrop", 0.1}, {"resid_pdrop", 0.1}}},
-      {"marian", kBart},
-      {"mbart", kBart},
-      {"mt5", kT5},
-      {"pegasus", kBart},
-      {"roberta", kBert},
-      {"t5", kT5},
-      {"xlm-roberta", kBert},
-  };
-  const auto usual = kUsual.find(config.value("model_type", std::string()));
-  if (usual == kUsual.end()) return;
-  for (const auto& [name, rate] : usual->second) {
-    const std::string field(name);
-    if (!config.contains(field)) config[field] = rate;
-  }
-}
-
-DropoutRates dropout_rates_of(const Json& config) {
-  const auto rate = [&](std::initializer_list<const char*> names) {
-    for (const char* name : names) {
-      if (config.contains(name) && config[name].is_number()) return config[name].get<float>();
-    }
-    return 0.0F;
-  };
-  DropoutRates rates{
-      .hidden = rate({"hidden_dropout_prob", "resid_pdrop", "dropout", "dropout_rate"}),
-      .attention = rate({"attention_probs_dropout_prob", "attn_pdrop", "attention_dropout",
-                         "dropout", "dropout_rate"}),
-      .feed_forward = rate({"activation_dropout"})};
-  const std::string type = config.value("model_type", std::string());
-  const Json names = config.value("architectures", Json::array());
-  rates.head = rates.hidden;
-  for (const char* name : kHeadRates) {
-    const bool of_class = name != std::string_view("seq_classif_dropout") ||
-                          names == Json::array({"DistilBertForSequenceClassification"});
-    if (of_class && config.contains(name) && config[name].is_number()) rates.head = rate({name});
-  }
-  if (type == "transformer2017" || type == "t5" || type == "mt5") {
-    rates.feed_forward = rates.hidden;  // nn.Transformer and T5 drop there as well
-  }
-  return rates;
-}
-
-InitRule init_rule_of(const Json& config) {
-  const std::string type = config.value("model_type", std::string());
-  const bool glorot = type == "transformer2017";
-  const double layers = config.value("n_layer", 0.0);
-  return [=](std::string_view name, const Shape& shape) {
-    if (is_gain(name)) return Init::ones();
-    if (ends_with_any(name, {"bias", "beta"})) return Init::zeros();
-    if (glorot) return Init::xavier_uniform(shape);
-    const bool ends_branch = layers > 0 && name.ends_with("c_proj.weight");
-    return Init::normal(
-        static_cast<float>(ends_branch ? kDeviation / std::sqrt(2 * layers) : kDeviation));
-  };
 }
 
 }  // namespace heed

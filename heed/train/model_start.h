@@ -2,16 +2,14 @@
 
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "heed/io/json.h"
 #include "heed/models/heads.h"
-#include "heed/nn/parameter_store.h"
-#include "heed/nn/run.h"
 #include "heed/text/tokenizer.h"
 #include "heed/train/config.h"
+#include "heed/train/model_rules.h"
 
 namespace heed {
 
@@ -56,16 +54,5 @@ ModelStart start_translator(const TrainConfig& settings, const Tokenizer& tokeni
 int64_t longest_row(const TrainConfig& settings, const Json& config, const char* positions);
 /// The same of an encoder: RoBERTa's first positions are no text's.
 int64_t longest_text(const TrainConfig& settings, const ModelStart& start);
-
-/// Rates of dropout that a checkpoint's config.json leaves out become those that transformers'
-/// class of the model_type has.
-void set_usual_dropout(Json& config);
-
-/// What training drops, as a config.json says.
-DropoutRates dropout_rates_of(const Json& config);
-
-/// How weights start, by a model's model_type: GPT-2's and BERT's normal numbers of deviation 0.02
-/// (products that end a residual branch of GPT-2: over sqrt(2 L)), Glorot's for the 2017 model.
-InitRule init_rule_of(const Json& config);
 
 }  // namespace heed
