@@ -128,6 +128,46 @@ void check_pages(const KvPages& pages, int64_t batch, int64_t kept, const Mask& 
   }
 }
 
+/// The distances p - s that occur.
+struct Distances {
+  int64_t first = INT64_MAX;
+  int64_t last = INT64_MIN;
+
+  int64_t count() const { return first > last ? 0 : last - first + 1; }
+};
+
+Distances distances_in(const std::vector<AttentionPlan::Part>& parts) {
+  Distances all;
+  for (const AttentionPlan::Part& part : parts) {
+    const AttentionProblem& problem = part.problem;
+    if (problem.queries == 0 || problem.keys == 0) continue;
+    for (int64_t b = 0; b < part.batch; ++b) {
+      all.first = std::min(all.first, problem.position(b, 0) - (problem.keys - 1));
+      all.last = std::max(all.last, problem.position(b, problem.queries - 1));
+    }
+  }
+  return all;
+}
+
+void add_alibi(float slope, const Distances& distances, float* to) {
+  for (int64_t distance = distances.first; distance <= distances.last; ++distance) {
+    *to++ -= slope * static_cast<float>(std::abs(distance));
+  }
+}
+
+/// The row of T5's table of each distance: the same for all heads.
+std::vector<const float*> bucket_rows(const RelativeBuckets& relative, const Distances& distances) {
+  const Tensor& table = relative.table;
+  std::vector<const float*> rows;
+  rows.reserve(static_cast<size_t>(distances.count()));
+  for (int64_t distance = distances.first; distance <= distances.last; ++distance) {
+    const int64_t bucket = RelativeBuckets::bucket(-distance, table.size(0), relative.bidirectional,
+                                                   relative.max_distance);
+    rows.push_back(table.data<float>() + table.stride(0) * bucket);
+  }
+  return rows;
+}
+
 }  // namespace
 
 // Computed in f32 as the published implementations do, so that edges fall where theirs do.
@@ -229,22 +269,25 @@ void AttentionPlan::set_mask(const Mask& mask, AttentionProblem& whole) {
   for (const Tensor& tensor : mask.additives()) add(tensor, nullptr, tensor.data<float>());
   for (const Tensor& tensor : mask.booleans()) add(tensor, tensor.data<bool>(), nullptr);
   whole.masks = masks_[0];
-  if (!mask.segments()) return;
-  if (batch != 1) refuse("segments need a batch of 1 but B is " + std::to_string(batch));
-  if (!lengths_.empty())
+  if (mask.segments()) set_segment_offsets(mask);
+}
+
+/// Positions restart in every segment.
+void AttentionPlan::set_segment_offsets(const Mask& mask) {
+  if (dims_['B'] != 1) refuse("segments need a batch of 1 but B is " + std::to_string(dims_['B']));
+  if (!lengths_.empty()) {
     refuse("segments and lengths cannot be combined; cut the segments shorter");
+  }
   const auto expect_end = [&](const std::vector<int64_t>& starts, const char* what, char letter) {
     if (starts.back() == dims_[letter]) return;
     refuse(std::string(what) + " segments must end at " + letter + "=" +
            std::to_string(dims_[letter]) + " but end at " + std::to_string(starts.back()));
   };
-  expect_end(mask.segments()->queries, "query", 'T');
-  expect_end(mask.segments()->keys, "key", 'S');
-  // Positions restart in every segment.
-  const size_t segments = mask.segments()->queries.size() - 1;
+  const auto& [queries, keys] = *mask.segments();
+  expect_end(queries, "query", 'T');
+  expect_end(keys, "key", 'S');
   offsets_.clear();
-  for (size_t i = 0; i < segments; ++i) {
-    const auto& [queries, keys] = *mask.segments();
+  for (size_t i = 0; i + 1 < queries.size(); ++i) {
     offsets_.push_back(
         mask.position_offset(0, 1, queries[i + 1] - queries[i], keys[i + 1] - keys[i]));
   }
@@ -277,47 +320,26 @@ void AttentionPlan::cut_segments(const Segments& segments, const AttentionProble
 
 void AttentionPlan::set_distance(const AttentionOptions& options) {
   if (!options.alibi.defined() && !options.relative) return;
-  int64_t first = INT64_MAX, last = INT64_MIN;  // distances p - s that occur
-  for (const Part& part : parts_) {
-    if (part.problem.queries == 0 || part.problem.keys == 0) continue;
-    for (int64_t b = 0; b < part.batch; ++b) {
-      first = std::min(first, part.problem.position(b, 0) - (part.problem.keys - 1));
-      last = std::max(last, part.problem.position(b, part.problem.queries - 1));
-    }
-  }
-  if (first > last) return;                    // no pairs
+  const Distances distances = distances_in(parts_);
+  if (distances.count() == 0) return;          // no pairs
   constexpr int64_t kMost = int64_t{1} << 24;  // 64 MiB a head
-  if (last - first > kMost) {
+  if (distances.last - distances.first > kMost) {
     refuse("a bias by distance needs positions at most " + std::to_string(kMost) +
-           " apart but the mask's offsets put them " + std::to_string(last - first) + " apart");
+           " apart but the mask's offsets put them " +
+           std::to_string(distances.last - distances.first) + " apart");
   }
-  const int64_t pitch = last - first + 1 + DistanceBias::kSlack;
+  const int64_t pitch = distances.count() + DistanceBias::kSlack;
   distance_.assign(static_cast<size_t>(dims_['H'] * pitch), 0.0F);
-  std::vector<const float*> rows;  // of T5's table, a distance each: the same for all heads
-  if (const auto& relative = options.relative) {
-    rows.reserve(static_cast<size_t>(last - first + 1));
-    for (int64_t distance = first; distance <= last; ++distance) {
-      rows.push_back(relative->table.data<float>() +
-                     relative->table.stride(0) *
-                         RelativeBuckets::bucket(-distance, relative->table.size(0),
-                                                 relative->bidirectional, relative->max_distance));
-    }
-  }
+  std::vector<const float*> rows;
+  if (options.relative) rows = bucket_rows(*options.relative, distances);
   for (int64_t h = 0; h < dims_['H']; ++h) {
-    float* to = distance_.data() + h * pitch;
-    if (options.alibi.defined()) {
-      const float slope = options.alibi.data<float>()[h];
-      for (int64_t distance = first; distance <= last; ++distance) {
-        to[distance - first] -= slope * static_cast<float>(std::abs(distance));
-      }
-    }
-    if (rows.empty()) continue;
+    float* const to = distance_.data() + h * pitch;
+    if (options.alibi.defined()) add_alibi(options.alibi.data<float>()[h], distances, to);
+    if (!options.relative) continue;
     const int64_t column = h * options.relative->table.stride(1);
-    for (int64_t distance = first; distance <= last; ++distance) {
-      to[distance - first] += rows[static_cast<size_t>(distance - first)][column];
-    }
+    for (size_t i = 0; i < rows.size(); ++i) to[i] += rows[i][column];
   }
-  for (Part& part : parts_) part.problem.distance = {distance_.data(), pitch, first};
+  for (Part& part : parts_) part.problem.distance = {distance_.data(), pitch, distances.first};
 }
 
 void AttentionPlan::set_y(const Tensor& y) {

@@ -42,6 +42,7 @@ class AttentionPlan {
  private:
   void fill(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options);
   void set_mask(const Mask& mask, kernels::AttentionProblem& whole);
+  void set_segment_offsets(const Mask& mask);
   void set_distance(const AttentionOptions& options);
   void cut_segments(const Segments& segments, const kernels::AttentionProblem& whole);
   Dims dims_{"attention"};
