@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <functional>
 
 #include "bench/roofs.h"
 #include "heed/autograd/tape.h"

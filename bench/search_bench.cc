@@ -2,7 +2,6 @@
 // [Q, W], rows of length 1, as f32. Prints a line of JSON: milliseconds of each query (the best of
 // ROUNDS), the rows found, and what reading as many bytes as the scan reads takes at most.
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>

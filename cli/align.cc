@@ -4,7 +4,6 @@
 
 #include "cli/command.h"
 #include "cli/look_session.h"
-#include "heed/base/error.h"
 #include "heed/base/paths.h"
 #include "heed/lens/alignment.h"
 #include "heed/text/characters.h"

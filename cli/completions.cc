@@ -2,7 +2,6 @@
 // that the two cannot drift apart.
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,7 +10,6 @@
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/help.h"
-#include "heed/base/error.h"
 
 namespace heed::cli {
 namespace {

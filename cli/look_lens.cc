@@ -5,7 +5,6 @@
 #include "cli/json_out.h"
 #include "cli/look_session.h"
 #include "cli/progress.h"
-#include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
 #include "heed/lens/labels.h"

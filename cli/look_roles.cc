@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
 
 #include "cli/json_out.h"
 #include "cli/look_session.h"

@@ -5,11 +5,9 @@
 #include <algorithm>
 
 #include "cli/json_out.h"
-#include "cli/look_json.h"
 #include "cli/look_session.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
-#include "heed/lens/labels.h"
 #include "heed/lens/through.h"
 
 namespace heed::cli {

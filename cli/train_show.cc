@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <map>
 
 #include "cli/json_out.h"
 #include "cli/progress.h"

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <filesystem>
 #include <string>
-#include <vector>
 
 #include "heed/base/file.h"
 #include "heed/base/random.h"

@@ -1,7 +1,6 @@
 // Instead of mpi.cc where Open MPI is not there to build with.
 
 #include <cstdlib>
-#include <string>
 
 #include "heed/base/error.h"
 #include "heed/dist/launched.h"

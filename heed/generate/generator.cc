@@ -6,7 +6,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/generate/generation_config.h"
 #include "heed/generate/languages.h"

@@ -4,7 +4,6 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
-#include <optional>
 
 #include "heed/base/error.h"
 #include "heed/base/message.h"

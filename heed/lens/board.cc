@@ -1,7 +1,5 @@
 #include "heed/lens/board.h"
 
-#include <algorithm>
-
 #include "heed/base/error.h"
 
 namespace heed {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "heed/lens/canvas.h"
 #include "heed/lens/labels.h"

@@ -1,6 +1,5 @@
 #include "heed/lens/look_arrays.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace heed {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "heed/base/error.h"
-
 namespace heed {
 namespace {
 

@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "heed/lens/layout.h"
 #include "heed/lens/picture.h"

@@ -6,7 +6,6 @@
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
 #include "heed/lessons/step_list.h"
-#include "heed/ops/linear.h"
 #include "heed/ops/normalization.h"
 
 namespace heed::lessons_internal {

@@ -5,7 +5,6 @@
 #include <functional>
 #include <limits>
 #include <memory>
-#include <utility>
 
 #include "heed/autograd/tape.h"
 #include "heed/base/cancel.h"

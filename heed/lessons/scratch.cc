@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "heed/lessons/arithmetic.h"
 #include "heed/lessons/catalogue.h"
 #include "heed/lessons/step_list.h"

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "heed/base/error.h"
 #include "heed/models/config.h"
 #include "heed/models/real_tokens.h"
 #include "heed/nn/attend.h"

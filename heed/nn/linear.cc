@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "heed/base/error.h"
 #include "heed/ops/blocks.h"
 
 namespace heed {

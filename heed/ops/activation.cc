@@ -7,7 +7,6 @@
 
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
-#include "heed/base/parallel.h"
 #include "heed/kernels/elementwise.h"
 #include "heed/ops/chunks.h"
 #include "heed/tensor/dims.h"

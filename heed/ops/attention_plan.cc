@@ -6,7 +6,6 @@
 #include <iterator>
 #include <memory>
 #include <string>
-#include <utility>
 
 #include "heed/base/error.h"
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <string>
-#include <utility>
 
 #include "heed/autograd/accumulate.h"
 #include "heed/autograd/tape.h"

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "heed/text/decoder.h"
 #include "heed/text/pre_tokenizer.h"

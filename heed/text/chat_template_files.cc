@@ -9,7 +9,6 @@
 
 #include "heed/base/error.h"
 #include "heed/base/file.h"
-#include "heed/base/message.h"
 #include "heed/base/paths.h"
 #include "heed/io/gguf.h"
 #include "heed/io/json.h"

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <unordered_map>
 
 #include "heed/base/error.h"

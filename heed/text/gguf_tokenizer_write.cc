@@ -7,7 +7,6 @@
 
 #include "heed/base/error.h"
 #include "heed/base/file.h"
-#include "heed/base/message.h"
 #include "heed/io/json.h"
 #include "heed/text/chat_template_files.h"
 #include "heed/text/gguf_tokenizer.h"

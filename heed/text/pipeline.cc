@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "heed/base/error.h"
-#include "heed/base/message.h"
 #include "heed/text/unicode.h"
 
 namespace heed {

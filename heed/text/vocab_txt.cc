@@ -7,7 +7,6 @@
 #include <array>
 #include <utility>
 
-#include "heed/base/message.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/tokenizer_config.h"
 #include "heed/text/word_piece.h"

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "heed/autograd/tape.h"
-#include "heed/base/error.h"
 #include "heed/base/message.h"
 #include "heed/models/heads.h"
 #include "heed/models/registry.h"

@@ -386,9 +386,9 @@ TrainEnd Trainer::go_on() {
   };
   while (step_ < total_ && !given_up()) {
     if (group_.size() == 1 ? cancel_requested() : stopped_elsewhere_) return TrainEnd::interrupted;
-    const Stopwatch watch;
+    const Stopwatch stepping;
     const UpdateResult result = step();
-    const double seconds = watch.seconds();
+    const double seconds = stepping.seconds();
     step_seconds_ += seconds;
     ++own_steps_;
     if (result.fault.empty()) {

@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "tests/e2e/letter_runs.h"
 #include "tests/golden.h"
 

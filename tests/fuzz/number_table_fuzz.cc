@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <string_view>
 
 #include "heed/base/error.h"
 #include "heed/io/number_table.h"

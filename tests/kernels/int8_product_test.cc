@@ -1,7 +1,6 @@
 #include "heed/kernels/int8_product.h"
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "tests/kernels/block_rows.h"

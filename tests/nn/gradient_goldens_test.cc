@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "heed/autograd/tape.h"
 #include "heed/nn/decoder_layer.h"
 #include "heed/nn/parameter_store.h"

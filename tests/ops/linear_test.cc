@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 

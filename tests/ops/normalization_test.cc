@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
-#include <string>
 
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"

@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/io/npy.h"

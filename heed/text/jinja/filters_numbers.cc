@@ -10,7 +10,6 @@
 #include "heed/text/jinja/filters.h"
 #include "heed/text/jinja/methods.h"
 #include "heed/text/jinja/operators.h"
-#include "heed/text/jinja/print.h"
 #include "heed/text/jinja/text_ops.h"
 
 namespace heed::jinja {

@@ -9,7 +9,6 @@
 #include "heed/text/jinja/operators.h"
 #include "heed/text/jinja/print.h"
 #include "heed/text/jinja/text_ops.h"
-#include "heed/text/unicode.h"
 
 namespace heed::jinja {
 namespace {

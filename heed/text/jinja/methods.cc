@@ -8,7 +8,6 @@
 
 #include "heed/text/jinja/arguments.h"
 #include "heed/text/jinja/context.h"
-#include "heed/text/jinja/operators.h"
 
 namespace heed::jinja {
 namespace {

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "heed/text/jinja/nodes.h"
-#include "heed/text/jinja/operators.h"
 #include "heed/text/jinja/print.h"
 
 namespace heed::jinja {
