@@ -16,8 +16,6 @@ torch, transformers, tokenizers.
 import argparse
 import csv
 import pathlib
-import statistics
-import tempfile
 import time
 
 import tokenizers
@@ -27,7 +25,6 @@ import transformers
 import heed_run
 
 BLOCK, DECAY = 64, 0.01
-IGNORED = -100
 CLASSES = {"classify": transformers.BertForSequenceClassification,
            "ner": transformers.BertForTokenClassification}
 
@@ -59,7 +56,7 @@ def encoded(task, rows, tokenizer, label_ids):
             text += (" " if text else "") + word
             ends.append(len(text))
         encoding = tokenizer.encode(text)
-        targets, last, word = [IGNORED] * len(encoding.ids), -1, 0
+        targets, last, word = [heed_run.IGNORED] * len(encoding.ids), -1, 0
         for i, (start, end) in enumerate(encoding.offsets):
             if encoding.special_tokens_mask[i] or start == end:
                 continue
@@ -76,7 +73,7 @@ def batch_of(rows):
     padded = torch.tensor([row + [0] * (longest - len(row)) for row in ids])
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids])
     if isinstance(targets[0], list):
-        targets = [row + [IGNORED] * (longest - len(row)) for row in targets]
+        targets = [row + [heed_run.IGNORED] * (longest - len(row)) for row in targets]
     return padded, mask, torch.tensor(targets)
 
 
@@ -105,7 +102,7 @@ def judge(task, model, rows):
             right += (best == targets).sum().item()
             continue
         for guess, truth in zip(best.tolist(), targets.tolist()):
-            words = [(g, t) for g, t in zip(guess, truth) if t != IGNORED]
+            words = [(g, t) for g, t in zip(guess, truth) if t != heed_run.IGNORED]
             ours, theirs = (spans([names[pair[side]] for pair in words]) for side in (0, 1))
             right, guessed, wanted = right + len(ours & theirs), guessed + len(ours), wanted + len(theirs)
     return right / len(rows) if task == "classify" else 2 * right / max(1, guessed + wanted)
@@ -178,13 +175,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, transformers {transformers.__version__}", flush=True)
-    found = []
-    for seed in options.seeds:
-        with tempfile.TemporaryDirectory() as name:
-            found.append(compare(options, seed, pathlib.Path(name)))
-    for who, results in zip(("heed", "torch"), zip(*found)):
-        spread = f", deviation {statistics.stdev(results):.4f}" if len(results) > 1 else ""
-        print(f"{who}: mean {statistics.mean(results):.4f}{spread}")
+    heed_run.over_seeds(options.seeds, lambda seed, folder: compare(options, seed, folder))
 
 
 if __name__ == "__main__":

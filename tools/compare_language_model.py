@@ -11,8 +11,6 @@ tenth. Needs torch, transformers, tokenizers, safetensors.
 
 import argparse
 import pathlib
-import statistics
-import tempfile
 import time
 
 import tokenizers
@@ -26,7 +24,6 @@ SIZES = ["--tokenizer", "characters", "--layers", 4, "--heads", 4, "--width", 12
          "--batch", BATCH, "--dropout", 0]
 RECIPE = ["--learning-rate", RATE, "--floor-rate", FLOOR, "--schedule", "cosine", "--warmup-steps", WARMUP,
           "--beta2", BETAS[1], "--weight-decay", DECAY, "--clip", 1]
-IGNORED = -100
 
 
 def ids_of(path, folder):
@@ -50,7 +47,7 @@ def judge(model, ids):
     for inputs, targets in zip(ids[:-1].split(64 * BLOCK), ids[1:].split(64 * BLOCK)):
         filler = -len(inputs) % BLOCK
         inputs = torch.nn.functional.pad(inputs, (0, filler)).view(-1, BLOCK)
-        targets = torch.nn.functional.pad(targets, (0, filler), value=IGNORED).view(-1, BLOCK)
+        targets = torch.nn.functional.pad(targets, (0, filler), value=heed_run.IGNORED).view(-1, BLOCK)
         total += loss_of(model, inputs, targets, reduction="sum").item()
     return total / (len(ids) - 1)
 
@@ -100,12 +97,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, transformers {transformers.__version__}, {options.steps} updates", flush=True)
-    found = []
-    for seed in options.seeds:
-        with tempfile.TemporaryDirectory() as name:
-            found.append(compare(options, seed, pathlib.Path(name)))
-    for who, results in zip(("heed", "torch"), zip(*found)):
-        print(f"{who}: mean {statistics.mean(results):.4f}")
+    heed_run.over_seeds(options.seeds, lambda seed, folder: compare(options, seed, folder))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import transformers
 from torch.nn import functional as F
 
 import heed_run
-from compare_translation import IGNORED, padded
+from heed_run import IGNORED, padded
 
 VOCAB, BATCH, BLOCK, WARMUP, RATE, PREFIX = 2000, 8, 96, 20, 1e-3, "summarize: "
 LIKE_BART = dict(
@@ -112,12 +112,7 @@ def compare(name, options, folder, pairs):
                      for dtype in (torch.float32, torch.float64))
     print(f"{name}, {options.steps} updates, batches of {BATCH} pairs (torch {torch.__version__}, transformers "
           f"{transformers.__version__})")
-    print("update   heed      torch f32 torch f64")
-    for step in [s for s in (0, 1, 9, 49, 99) if s < options.steps - 1] + [options.steps - 1]:
-        print(f"{step + 1:6}   {ours[step]:.6f}  {theirs[step]:.6f}  {exact[step]:.6f}")
-    apart = [max(abs(a - b) for a, b in zip(losses, exact)) for losses in (ours, theirs)]
-    print(f"farthest from f64: heed {apart[0]:.2e}, torch f32 {apart[1]:.2e}", flush=True)
-    return apart[0] <= 2 * apart[1]
+    return heed_run.near_exact(ours, theirs, exact)
 
 
 def main():

@@ -7,12 +7,16 @@ token_rows.cc, schedule.cc and parameter_groups.cc; the comparisons themselves a
 
 import json
 import math
+import pathlib
+import statistics
 import subprocess
+import tempfile
 
 import safetensors.torch
 import torch
 
 WORD = 0xFFFFFFFF
+IGNORED = -100  # a target that does not count
 FOR_WINDOWS, FOR_ORDER, FOR_SEEDS = 1, 2, 2  # DrawFor::windows, DrawFor::order, PhiloxUse::seeds
 
 
@@ -92,6 +96,11 @@ def update(model, optimizer, loss, learning_rate, clip=1.0):
     optimizer.step()
 
 
+def padded(rows, filler):
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True,
+                                           padding_value=filler)
+
+
 def train(heed, task, folder, arguments):
     """Runs `heed train`; returns its metrics, one dict a line."""
     subprocess.run([heed, "train", task, "--out", folder, "--quiet", *map(str, arguments)], check=True)
@@ -102,3 +111,26 @@ def first_weights(heed, task, folder, arguments):
     """The weights that a run begins with: one update at rate 0, as the first one of a warm-up is."""
     train(heed, task, folder, [*arguments, "--schedule", "constant", "--warmup-steps", 1, "--steps", 1])
     return safetensors.torch.load_file(folder / "model.safetensors")
+
+
+def over_seeds(seeds, compare):
+    """compare(seed, folder) gives what Heed and PyTorch reached; prints the means of both."""
+    found = []
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as name:
+            found.append(compare(seed, pathlib.Path(name)))
+    for who, results in zip(("heed", "torch"), zip(*found)):
+        spread = f", deviation {statistics.stdev(results):.4f}" if len(results) > 1 else ""
+        print(f"{who}: mean {statistics.mean(results):.4f}{spread}")
+
+
+def near_exact(ours, theirs, exact):
+    """Prints losses of Heed, of PyTorch and of PyTorch in f64 now and then; whether Heed's are at most
+    twice as far from those in f64 as PyTorch's own f32."""
+    print("update   heed      torch f32 torch f64")
+    last = len(exact) - 1
+    for step in [s for s in (0, 1, 9, 49, 99, 149) if s < last] + [last]:
+        print(f"{step + 1:6}   {ours[step]:.6f}  {theirs[step]:.6f}  {exact[step]:.6f}")
+    apart = [max(abs(a - b) for a, b in zip(losses, exact)) for losses in (ours, theirs)]
+    print(f"farthest from f64: heed {apart[0]:.2e}, torch f32 {apart[1]:.2e}", flush=True)
+    return apart[0] <= 2 * apart[1]

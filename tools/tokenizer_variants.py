@@ -84,10 +84,8 @@ def then_bytes(*steps):
     return {"type": "Sequence", "pretokenizers": [*steps, byte_level(use_regex=False)]}
 
 
-def bpe_variants(base):
-    """By name, from RoBERTa's tokenizer.json: the settings of other models on its vocabulary, and
-    those that no well-known model uses."""
-    vocab = base["model"]["vocab"]
+def variants_of(base):
+    """No variants yet, and what makes one under its name: the base with changes."""
     made = {}
 
     def make(name, added=(), model=(), **parts):
@@ -95,6 +93,15 @@ def bpe_variants(base):
         made[name]["added_tokens"] += added
         made[name]["model"].update(model)
         made[name].update(parts)
+
+    return made, make
+
+
+def bpe_variants(base):
+    """By name, from RoBERTa's tokenizer.json: the settings of other models on its vocabulary, and
+    those that no well-known model uses."""
+    vocab = base["model"]["vocab"]
+    made, make = variants_of(base)
 
     template = {"type": "TemplateProcessing",
                 "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
@@ -146,13 +153,7 @@ def unigram_variants(base):
     map_ = base["normalizer"]
     spaces = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "\u2581"}
     strip = {"type": "Strip", "strip_left": False, "strip_right": True}
-    made = {}
-
-    def make(name, added=(), model=(), **parts):
-        made[name] = copy.deepcopy(base)
-        made[name]["added_tokens"] += added
-        made[name]["model"].update(model)
-        made[name].update(parts)
+    made, make = variants_of(base)
 
     def steps(*normalizers):
         return {"type": "Sequence", "normalizers": list(normalizers)}
