@@ -1,9 +1,7 @@
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <csignal>
 #include <sstream>
-#include <thread>
 
 #include "heed/io/json.h"
 #include "heed/io/npy.h"
@@ -91,7 +89,7 @@ TEST(Explain, DrawsCurvesOfTheRecording) {
 
 TEST(Explain, RunEndsAtCtrlC) {
   Process program({HEED_PROGRAM, "explain", "recurrent", "--run"}, {});
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  ASSERT_TRUE(wait_until([&] { return program.handles(SIGINT); }));
   kill(program.id(), SIGINT);
   const Result result = program.wait();
   EXPECT_EQ(result.status, 130);

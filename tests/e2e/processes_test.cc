@@ -3,10 +3,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <chrono>
 #include <cmath>
 #include <string>
-#include <thread>
 
 #include "heed/base/file.h"
 #include "heed/io/csv.h"
@@ -232,10 +230,7 @@ TEST_F(Processes, ARunGoesOnWithAnotherNumberOfProcesses) {
 
 /// Waits until a started run has written its checkpoint of that step.
 bool wait_for(const std::filesystem::path& folder) {
-  for (int i = 0; i < 6000 && !std::filesystem::exists(folder); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return std::filesystem::exists(folder);
+  return wait_until([&] { return std::filesystem::exists(folder); });
 }
 
 TEST_F(Processes, ASignalStopsAllAtTheSameStepAndSaves) {

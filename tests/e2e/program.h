@@ -1,12 +1,19 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <vector>
 
 #include "heed/base/file.h"
@@ -54,11 +61,34 @@ class Process {
     if (failed != 0) throw Error(ErrorCode::io_failure, "cannot start " + command.front());
   }
 
+  ~Process() {
+    if (ended_) return;
+    kill(id_, SIGKILL);  // of a test that failed
+    waitpid(id_, nullptr, 0);
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
   pid_t id() const { return id_; }
+
+  /// Whether heed itself, not a shell that is about to become it, handles the signal.
+  bool handles(int signal) const {
+    const std::filesystem::path place = "/proc/" + std::to_string(id_);
+    std::error_code not_yet;
+    if (!std::filesystem::equivalent(place / "exe", HEED_PROGRAM, not_yet)) return false;
+    std::ifstream status(place / "status");
+    for (std::string word; status >> word;) {
+      uint64_t caught = 0;
+      if (word == "SigCgt:" && status >> std::hex >> caught)
+        return (caught >> (signal - 1)) % 2 == 1;
+    }
+    return false;
+  }
 
   Result wait() {
     int status = 0;
     waitpid(id_, &status, 0);
+    ended_ = true;
     Result result;
     result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (keeps_output_) result.out = read_file(folder_ / "out");
@@ -83,7 +113,17 @@ class Process {
   TemporaryFolder folder_;
   bool keeps_output_;
   pid_t id_ = 0;
+  bool ended_ = false;
 };
+
+/// Waits for what another process does, two minutes at most; whether it did.
+template <class F>
+bool wait_until(const F& done) {
+  for (int i = 0; i < 24'000 && !done(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return done();
+}
 
 /// heed ARGUMENTS.
 inline Result run_heed(const std::vector<std::string>& arguments, const Invocation& how = {}) {

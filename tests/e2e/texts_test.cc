@@ -181,7 +181,7 @@ TEST_F(Texts, InterruptedWhileInputComesWithoutAnEndIs130) {
                    "exec " + std::string(HEED_PROGRAM) + " tokens - --quiet --model " +
                        folder_.path().string() + " > /dev/null < <(yes a)"},
                   {});
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  ASSERT_TRUE(wait_until([&] { return program.handles(SIGINT); }));
   kill(program.id(), SIGINT);
   EXPECT_EQ(program.wait().status, 130);
 }
@@ -191,7 +191,9 @@ TEST_F(Texts, InterruptedWhileReadingStandardInputIs130) {
                    "exec " + std::string(HEED_PROGRAM) + " tokens - --model " +
                        folder_.path().string() + " < <(sleep 5)"},
                   {});
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  ASSERT_TRUE(wait_until([&] { return program.handles(SIGINT); }));
+  // by then it waits for its input, most likely; if not, it sees the signal before
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
   kill(program.id(), SIGINT);
   const Result result = program.wait();
   EXPECT_EQ(result.status, 130);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <thread>
 
 #include "heed/base/file.h"
 #include "heed/io/json.h"
@@ -227,9 +226,8 @@ TEST_F(Train, AnInterruptedRunSavesAndSaysSo) {
   std::vector<std::string> command = language_model("stopped", "100000");
   command.insert(command.begin(), HEED_PROGRAM);
   Process process(command, {});
-  while (!std::filesystem::exists(folder_ / "stopped" / "checkpoints" / "step-00000005")) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  const std::filesystem::path early = folder_ / "stopped" / "checkpoints" / "step-00000005";
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(early); }));
   kill(process.id(), SIGINT);
   const Result got = process.wait();
   EXPECT_EQ(got.status, 0) << got.err;
