@@ -91,10 +91,8 @@ Comparison of_models(const LookTexts& texts) {
 
 /// "5.3": layer 5, head 3.
 HeadPlace parse_place(const std::string& text, const EncoderFacts& facts) {
-  const size_t point = std::min(text.find('.'), text.size());
-  const auto layer = number_below(text.substr(0, point), facts.layers);
-  const auto head = number_below(text.substr(std::min(point + 1, text.size())), facts.heads);
-  if (layer && head) return {*layer, *head};
+  const auto place = parse_head_place(text);
+  if (place && place->layer < facts.layers && place->head < facts.heads) return *place;
   refuse(
       fmt::format("--with-head needed LAYER.HEAD with layers from 0 to {} and heads from 0 to "
                   "{}, found {}",

@@ -27,15 +27,6 @@ constexpr const char* kFrame = "step-";  // begins the names of its files
 constexpr const char* kFrameEnding = ".json";
 constexpr const char* kFilm = "film.png";
 
-/// "2.5" is head 5 of layer 2.
-bool parse_head(const std::string& text, int64_t* layer, int64_t* head) {
-  const char* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, *layer);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return false;
-  const auto second = std::from_chars(first.ptr + 1, end, *head);
-  return second.ec == std::errc() && second.ptr == end;
-}
-
 /// The data's first words, where no sentence was given.
 std::string probe_of(const TrainConfig& settings, const TrainTask& task) {
   return settings.watch_text.empty() ? task.sample_text(kProbeTokens) : settings.watch_text;
@@ -50,8 +41,8 @@ struct Frame {
 /// The files of moments that a folder has, by their updates.
 std::map<int64_t, fs::path> frames_in(const fs::path& folder) {
   std::map<int64_t, fs::path> frames;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+  if (!is_folder(folder)) return frames;
+  for (const fs::directory_entry& entry : entries_of(folder)) {
     const std::string name = entry.path().stem().string();
     if (entry.path().extension() != kFrameEnding || !name.starts_with(kFrame)) continue;
     const char* const digits = name.data() + std::string_view(kFrame).size();
@@ -114,13 +105,13 @@ Look watched_look(const Encoder& model, const Tokenizer& tokenizer, const std::s
 
 TrainWatch::TrainWatch(const TrainConfig& settings) : settings_(settings) {
   for (const std::string& text : settings.watch_heads) {
-    Head head{};
-    if (!parse_head(text, &head.layer, &head.head)) {
+    const auto head = parse_head_place(text);
+    if (!head) {
       throw Error(
           ErrorCode::invalid_argument,
           fmt::format("train: watch_heads takes LAYER.HEAD, as 0.3, but is {}", in_quotes(text)));
     }
-    heads_.push_back(head);
+    heads_.push_back(*head);
   }
 }
 
@@ -133,7 +124,7 @@ void TrainWatch::choose_heads(const Encoder& model) {
       heads_.push_back({count == 1 ? 0 : i * (facts.layers - 1) / (count - 1), 0});
     }
   }
-  for (const Head& head : heads_) {
+  for (const HeadPlace& head : heads_) {
     if (head.layer >= 0 && head.layer < facts.layers && head.head >= 0 && head.head < facts.heads) {
       continue;
     }
@@ -158,12 +149,12 @@ void TrainWatch::begin(int64_t first_step, const TrainTask& task) {
   });
   for (const auto& [step, file] : frames_in(folder())) {
     if (step <= first_step) continue;
-    fs::remove(file);
-    fs::remove(fs::path(file).replace_extension(".png"));
+    remove_file(file);
+    remove_file(fs::path(file).replace_extension(".png"));
   }
 }
 
-HeatMap TrainWatch::map_of(const Look& seen, const Head& head) const {
+HeatMap TrainWatch::map_of(const Look& seen, const HeadPlace& head) const {
   Picture one = look_picture({seen}, {.layer = Pick::one(head.layer),
                                       .head = Pick::one(head.head),
                                       .sinks = true,
@@ -180,7 +171,7 @@ HeatMap TrainWatch::map_of(const Look& seen, const Head& head) const {
 void TrainWatch::look(int64_t step, const TrainTask& task) {
   const Look seen = watched_look(*task.encoder(), task.tokenizer(), probe_of(settings_, task));
   Picture frame{.title = fmt::format("After {} updates", step), .caption = {}, .maps = {}};
-  for (const Head& head : heads_) frame.maps.push_back(map_of(seen, head));
+  for (const HeadPlace& head : heads_) frame.maps.push_back(map_of(seen, head));
   make_folder(folder());
   const std::string name = fmt::format("{}{:08}", kFrame, step);
   save_picture(frame, folder() / (name + ".png"), Theme::light);
@@ -191,7 +182,7 @@ void TrainWatch::save_film() const {
   std::vector<Frame> shown;
   for (const auto& [step, file] : spread(frames_in(folder()))) {
     Frame frame{.step = step, .maps = maps_in(file)};
-    const auto is_of = [](const HeatMap& map, const Head& head) {
+    const auto is_of = [](const HeatMap& map, const HeadPlace& head) {
       return map.layer == head.layer && map.head == head.head;
     };
     if (std::ranges::equal(frame.maps, heads_, is_of)) shown.push_back(std::move(frame));

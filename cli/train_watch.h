@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "heed/lens/diverge.h"
 #include "heed/lens/look.h"
 #include "heed/lens/picture.h"
 #include "heed/train/trainer.h"
@@ -29,16 +30,12 @@ class TrainWatch {
   void save_film() const;
 
  private:
-  struct Head {
-    int64_t layer;
-    int64_t head;
-  };
   std::filesystem::path folder() const { return std::filesystem::path(settings_.out) / "watch"; }
   void choose_heads(const Encoder& model);
-  HeatMap map_of(const Look& seen, const Head& head) const;
+  HeatMap map_of(const Look& seen, const HeadPlace& head) const;
 
   const TrainConfig& settings_;
-  std::vector<Head> heads_;
+  std::vector<HeadPlace> heads_;
 };
 
 }  // namespace heed::cli

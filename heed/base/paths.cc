@@ -58,6 +58,12 @@ void make_folder(const fs::path& folder) {
   if (error) throw_system("cannot make the folder", folder, error.value());
 }
 
+void remove_file(const fs::path& file) {
+  std::error_code error;
+  fs::remove(file, error);
+  if (error) throw_system("cannot remove", file, error.value());
+}
+
 std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
   std::vector<fs::directory_entry> entries;
   std::error_code error;

@@ -30,6 +30,9 @@ std::filesystem::path absolute_path(const std::filesystem::path& path);
 /// Makes the folder, and those above it, unless it is there. Error not_found, io_failure.
 void make_folder(const std::filesystem::path& folder);
 
+/// Removes the file, if there is one. Error io_failure.
+void remove_file(const std::filesystem::path& file);
+
 /// What lies in a folder, in no order. Error not_found, io_failure.
 std::vector<std::filesystem::directory_entry> entries_of(const std::filesystem::path& folder);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "heed/base/error.h"
 
@@ -78,6 +79,16 @@ Divergence diverging(const Look& a, const Look& b, int64_t map, const Progress& 
     add_layer(out, a.runs[at], b.runs[at], layer, map, progress ? Progress(of_all) : Progress());
   }
   return out;
+}
+
+std::optional<HeadPlace> parse_head_place(std::string_view text) {
+  HeadPlace place;
+  const char* const end = text.data() + text.size();
+  const auto layer = std::from_chars(text.data(), end, place.layer);
+  if (layer.ec != std::errc() || layer.ptr == end || *layer.ptr != '.') return std::nullopt;
+  const auto head = std::from_chars(layer.ptr + 1, end, place.head);
+  const bool whole = head.ec == std::errc() && head.ptr == end;
+  return whole && place.layer >= 0 && place.head >= 0 ? std::optional(place) : std::nullopt;
 }
 
 Divergence diverging(const Look& look, HeadPlace a, HeadPlace b, int64_t map,

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "heed/lens/look.h"
@@ -23,6 +25,9 @@ struct HeadPlace {
   int64_t layer = 0;
   int64_t head = 0;
 };
+/// "5.3": layer 5, head 3; none for another text. Whether a model has them is not asked.
+std::optional<HeadPlace> parse_head_place(std::string_view text);
+
 /// Of two heads of a look that keeps its runs, as one layer of one head. Error invalid_argument for
 /// a layer or head that is not there.
 Divergence diverging(const Look& look, HeadPlace a, HeadPlace b, int64_t map = 0,

@@ -55,6 +55,21 @@ TEST(Paths, WhatTheSystemRefusesIsAnError) {
                [&] { make_folder(folder / "a" / "b"); });
 }
 
+TEST(Paths, AFileIsRemovedOrTheFolderRefuses) {
+  const TemporaryFolder folder;
+  write_file(folder / "a", "");
+  fs::permissions(folder.path(), fs::perms(0555));
+  {
+    const Unprivileged nobody;
+    expect_error(ErrorCode::io_failure, {"cannot remove", "Permission denied"},
+                 [&] { remove_file(folder / "a"); });
+  }
+  fs::permissions(folder.path(), fs::perms(0755));
+  remove_file(folder / "a");
+  EXPECT_FALSE(is_there(folder / "a"));
+  remove_file(folder / "a");  // there is none any more
+}
+
 TEST(Paths, FilesBelowAFolder) {
   const TemporaryFolder folder;
   for (const char* name : {"shut", "b/c", ".hidden"}) make_folder(folder / name);

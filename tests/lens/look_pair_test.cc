@@ -228,6 +228,17 @@ TEST(LookPair, DivergenceIsOfTheSameTargetsOverTheirSources) {
   });
 }
 
+TEST(HeadPlace, IsALayerAndAHead) {
+  const auto place = parse_head_place("5.13");
+  ASSERT_TRUE(place);
+  EXPECT_EQ(place->layer, 5);
+  EXPECT_EQ(place->head, 13);
+  for (const char* wrong : {"", ".", "5", "5.", ".3", "-1.0", "1.-1", "1.2.3", "1.2 ", "a.b",
+                            "99999999999999999999.0"}) {
+    EXPECT_FALSE(parse_head_place(wrong)) << wrong;
+  }
+}
+
 TEST(LookPair, TextsAreReadByWordsWithTheirPlaces) {
   const LetterModel letters("transformer_2x6");
   const auto tokenizer = Tokenizer::load(letters.path());
