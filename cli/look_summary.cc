@@ -166,8 +166,8 @@ std::string strongest_links(const Look& look, bool sinks) {
   }
   std::string out;
   for (const Link& link : links) {
-    out += fmt::format("  {} looks at {}: {:.3f}\n", shorten(name(look, link.from), 24),
-                       shorten(name(look, link.to), 24), link.weight);
+    out += fmt::format("  {} looks at {}: {:.3f}\n", shorten(name(look, link.from), kWidestWord),
+                       shorten(name(look, link.to), kWidestWord), link.weight);
   }
   return links.empty() ? "" : "Strongest links, mean of all layers and heads:\n" + out;
 }

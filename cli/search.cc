@@ -184,44 +184,68 @@ void remove(const Context& context, const Options& options) {
   }
 }
 
+/// What an index's files hold beside what its manifest counts.
+struct Holdings {
+  int64_t bytes = 0;
+  int64_t gone = 0;        // rows of passages that were removed
+  int64_t unfinished = 0;  // files
+};
+
+Holdings holdings_of(const Manifest& manifest) {
+  Holdings held{.gone = -manifest.passages()};
+  for (const SegmentFacts& segment : manifest.segments) {
+    held.bytes += segment.bytes;
+    held.gone += segment.rows;
+  }
+  for (const Document& one : manifest.documents) held.unfinished += one.complete() ? 0 : 1;
+  return held;
+}
+
+OutJson info_json(const std::string& index, const Manifest& manifest) {
+  const IndexSettings& settings = manifest.settings;
+  const Holdings held = holdings_of(manifest);
+  OutJson line = {{"index", index}, {"model", settings.model}};
+  line["fingerprint"] = settings.fingerprint;
+  line["width"] = settings.width;
+  line["chunk_tokens"] = settings.chunks.tokens;
+  line["overlap"] = settings.chunks.overlap;
+  line["lines"] = settings.lines;
+  line["field"] = settings.field;
+  line["sources"] = manifest.sources;
+  line["files"] = static_cast<int64_t>(manifest.documents.size());
+  line["unfinished"] = held.unfinished;
+  line["passages"] = manifest.passages();
+  line["removed_rows"] = held.gone;
+  line["segments"] = static_cast<int64_t>(manifest.segments.size());
+  line["bytes"] = held.bytes;
+  return line;
+}
+
+void print_info(const Manifest& manifest) {
+  const IndexSettings& settings = manifest.settings;
+  const Holdings held = holdings_of(manifest);
+  print(fmt::format("model     {} ({}), vectors of {} numbers\n", printable(settings.model),
+                    settings.fingerprint, settings.width));
+  print(fmt::format("passages  {} of {}{}; at most {} tokens, {} of them shared with the next\n",
+                    manifest.passages(), counted(std::ssize(manifest.documents), "file"),
+                    held.unfinished > 0
+                        ? fmt::format(" ({} not finished: heed search update)", held.unfinished)
+                        : "",
+                    settings.chunks.tokens, settings.chunks.overlap));
+  print(fmt::format("segments  {} ({}), {} rows of what is gone\n", manifest.segments.size(),
+                    human_bytes(held.bytes), held.gone));
+  for (const std::string& source : manifest.sources) print("source    " + printable(source) + "\n");
+}
+
 void info(const Context& context, const Options& options, bool check) {
   const SearchIndex index = SearchIndex::open(options.index);
   if (check) index.check();
-  const Manifest& manifest = index.manifest();
-  const IndexSettings& settings = manifest.settings;
-  int64_t bytes = 0, rows = 0, unfinished = 0;
-  for (const SegmentFacts& segment : manifest.segments)
-    bytes += segment.bytes, rows += segment.rows;
-  for (const Document& one : manifest.documents) unfinished += one.complete() ? 0 : 1;
-  const int64_t holes = rows - manifest.passages();
   if (context.json) {
-    OutJson line = {{"index", options.index}, {"model", settings.model}};
-    line["fingerprint"] = settings.fingerprint;
-    line["width"] = settings.width;
-    line["chunk_tokens"] = settings.chunks.tokens;
-    line["overlap"] = settings.chunks.overlap;
-    line["lines"] = settings.lines;
-    line["field"] = settings.field;
-    line["sources"] = manifest.sources;
-    line["files"] = static_cast<int64_t>(manifest.documents.size());
-    line["unfinished"] = unfinished;
-    line["passages"] = manifest.passages();
-    line["removed_rows"] = holes;
-    line["segments"] = static_cast<int64_t>(manifest.segments.size());
-    line["bytes"] = bytes;
+    OutJson line = info_json(options.index, index.manifest());
     if (check) line["intact"] = true;
     return print_json(line);
   }
-  print(fmt::format("model     {} ({}), vectors of {} numbers\n", printable(settings.model),
-                    settings.fingerprint, settings.width));
-  print(fmt::format(
-      "passages  {} of {}{}; at most {} tokens, {} of them shared with the next\n",
-      manifest.passages(), counted(std::ssize(manifest.documents), "file"),
-      unfinished > 0 ? fmt::format(" ({} not finished: heed search update)", unfinished) : "",
-      settings.chunks.tokens, settings.chunks.overlap));
-  print(fmt::format("segments  {} ({}), {} rows of what is gone\n", manifest.segments.size(),
-                    human_bytes(bytes), holes));
-  for (const std::string& source : manifest.sources) print("source    " + printable(source) + "\n");
+  print_info(index.manifest());
   if (check) print("intact    every byte was read\n");
 }
 
