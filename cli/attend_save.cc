@@ -13,7 +13,6 @@
 #include "heed/base/file.h"
 #include "heed/base/message.h"
 #include "heed/base/paths.h"
-#include "heed/io/npy.h"
 #include "heed/lens/labels.h"
 #include "heed/lens/picture.h"
 #include "heed/lens/pooled_map.h"

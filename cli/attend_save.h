@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
+#include "heed/io/npy.h"
 #include "heed/tasks/attend.h"
-#include "heed/tensor/named_tensors.h"
 
 namespace heed::cli {
 
