@@ -7,10 +7,10 @@
 
 #include "heed/base/error.h"
 #include "heed/base/log.h"
-#include "heed/base/parallel.h"
 #include "heed/models/config.h"
 #include "heed/models/real_tokens.h"
 #include "heed/nn/checkpoint.h"
+#include "heed/nn/make_layers.h"
 #include "heed/tensor/dims.h"
 
 namespace heed {
@@ -107,7 +107,7 @@ Bert::Bert(const BertConfig& config, const Params& all)
   std::ranges::sort(distinct);
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   blocks_.resize(distinct.size());
-  parallel_for(std::ssize(distinct), [&](int64_t i, int) {
+  make_layers(params, std::ssize(distinct), [&](int64_t i) {
     const auto at = static_cast<size_t>(i);
     blocks_[at] = BertBlock(params / distinct[at], config);
   });

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
-#include "heed/base/parallel.h"
 #include "heed/nn/checkpoint.h"
+#include "heed/nn/make_layers.h"
 #include "heed/tensor/dims.h"
 
 namespace heed {
@@ -71,7 +71,7 @@ Decoder::Decoder(const DecoderConfig& config, const Params& all)
   words_ = Embedding(params / "embed_tokens", config.vocab, config.width, config.padding);
   layers_.resize(static_cast<size_t>(config.layers));
   windowed_.resize(layers_.size());
-  parallel_for(config.layers, [&](int64_t i, int) {
+  make_layers(params, config.layers, [&](int64_t i) {
     layers_[static_cast<size_t>(i)] = layer_of(params / "layers" / i, config);
   });
   final_norm_ = RmsNorm(params / "norm", config.width, config.epsilon);

@@ -6,10 +6,10 @@
 #include <limits>
 
 #include "heed/base/error.h"
-#include "heed/base/parallel.h"
 #include "heed/models/config.h"
 #include "heed/nn/attend.h"
 #include "heed/nn/checkpoint.h"
+#include "heed/nn/make_layers.h"
 #include "heed/tensor/dims.h"
 
 namespace heed {
@@ -88,7 +88,7 @@ Gpt2::Gpt2(const Gpt2Config& config, const Params& all)
   words_ = Embedding(params / "wte", config.vocab, config.width);
   positions_ = LearnedPositions(params / "wpe", config.positions, config.width);
   blocks_.resize(static_cast<size_t>(config.layers));
-  parallel_for(config.layers, [&](int64_t i, int) {
+  make_layers(params, config.layers, [&](int64_t i) {
     blocks_[static_cast<size_t>(i)] = Gpt2Block(params / "h" / i, config, i);
   });
   final_norm_ = LayerNorm(params / "ln_f", config.width, config.epsilon);
