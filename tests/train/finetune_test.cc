@@ -64,9 +64,23 @@ class FineTuning {
     run(losses);
     return losses.seen;
   }
-  TrainResult run(TrainListener& listener) {
+  TrainResult run(TrainListener& listener, bool resume = false) {
     const auto group = make_group();
-    return train(config_, /*resume=*/false, listener, *group);
+    return train(config_, resume, listener, *group);
+  }
+  /// One update at that rate, judged by the data that it learns from.
+  TrainResult first_update(double rate) {
+    config_.validation = config_.data;
+    config_.learning_rate = rate;
+    config_.steps = 1;
+    TrainListener nobody;
+    return run(nobody);
+  }
+  /// The run resumed, and one update longer.
+  TrainResult next_update() {
+    ++config_.steps;
+    TrainListener nobody;
+    return run(nobody, /*resume=*/true);
   }
   /// What a resumed run must find unchanged.
   Json identity() const {
@@ -211,32 +225,17 @@ TEST_F(FineTuningTest, WhatWasTrueOfTheStartAloneIsNotSaidOfTheResult) {
 
 TEST_F(FineTuningTest, ALossThatIsNoNumberIsNeverTheBest) {
   FineTuning run = case_of("BertForSequenceClassification");
-  TrainConfig& config = run.config();
-  config.validation = config.data;
-  config.learning_rate = 1e30;
-  config.steps = 1;
-  TrainListener nobody;
-  EXPECT_FALSE(run.run(nobody).best);
-  config.steps = 2;
-  expect_error(ErrorCode::corrupt_data, {"is the first whose result is not finite"}, [&] {
-    const auto group = make_group();
-    train(config, /*resume=*/true, nobody, *group);
-  });
+  EXPECT_FALSE(run.first_update(1e30).best);
+  expect_error(ErrorCode::corrupt_data, {"is the first whose result is not finite"},
+               [&] { run.next_update(); });
 }
 
 TEST_F(FineTuningTest, ARunWhosePerplexityIsBeyondAllNumbersGoesOn) {
   FineTuning run = case_of("BertForMaskedLM");
-  TrainConfig& config = run.config();
-  config.validation = config.data;
-  config.learning_rate = 300;
-  config.steps = 1;
-  TrainListener nobody;
-  const TrainResult first = run.run(nobody);
+  const TrainResult first = run.first_update(300);
   ASSERT_TRUE(first.best);
   ASSERT_GT(first.best->loss, 1000);
-  config.steps = 2;
-  const auto group = make_group();
-  EXPECT_EQ(train(config, /*resume=*/true, nobody, *group).steps, 2);
+  EXPECT_EQ(run.next_update().steps, 2);
 }
 
 TEST_F(FineTuningTest, DataMayGoWhileARunLasts) {
