@@ -65,7 +65,7 @@ struct Tile {
   int64_t lines;       // many floats apart, and then so many on
   int64_t line_stride;
   int64_t step_stride;
-  // Of a tile that packs in passing, see Take.
+  // Of a tile that packs in passing, see Packing.
   int64_t weights_stride = kPanel;  // between inputs
   float* panel = nullptr;           // [inputs][kPanel], aligned as weights otherwise are
   float* rows = nullptr;            // [inputs][rows of the tile]
@@ -74,13 +74,10 @@ struct Tile {
 /// What a tile packs in passing for those after it: its columns of the panel, which it reads where
 /// they lie, its rows where they lie side by side (kDown), or both. The multiply-adds hide the
 /// waiting that packing beforehand is made of.
-enum class Take : uint8_t { nothing = 0, panel = 1, rows = 2, both = 3 };
-constexpr Take take_of(bool panel, bool rows) {
-  return static_cast<Take>((panel ? 1 : 0) + (rows ? 2 : 0));
-}
-constexpr bool takes(Take all, Take part) {
-  return (static_cast<int>(all) & static_cast<int>(part)) != 0;
-}
+struct Packing {
+  bool panel = false;
+  bool rows = false;
+};
 
 HWY_INLINE int64_t columns_of(const Tile& tile, int v) {
   return std::clamp<int64_t>(tile.columns - v * kLanes, 0, kLanes);
@@ -106,8 +103,8 @@ struct Inputs<kRows, true> {
 /// kFull: all columns exist, which keeps lane counts out of the loads and stores. Not inlined: the
 /// caller's variables would push the row pointers out of registers (measured: 15 % slower). kEvery:
 /// inputs of a step (a variable would cost large products a quarter of their speed).
-template <int kRows, int kVectors, bool kFull, bool kDown, int64_t kEvery,
-          Take kTake = Take::nothing>
+template <int kRows, int kVectors, bool kFull, bool kDown, int64_t kEvery, bool kPackPanel = false,
+          bool kPackRows = false>
 HWY_NOINLINE void multiply(const Tile& tile) {
   const Floats d;
   FloatVector sums[kRows][kVectors];
@@ -123,9 +120,8 @@ HWY_NOINLINE void multiply(const Tile& tile) {
       sums[r][v] = tile.first ? hn::Zero(d) : load(d, y, n);
     }
   }
-  constexpr bool kPanelToo = takes(kTake, Take::panel), kRowsToo = takes(kTake, Take::rows);
   const float* weights = tile.weights;
-  const int64_t next = kPanelToo ? tile.weights_stride : kPanel;
+  const int64_t next = kPackPanel ? tile.weights_stride : kPanel;
   float* HWY_RESTRICT panel = tile.panel;
   float* HWY_RESTRICT packed = tile.rows;
   const float* ahead = tile.ahead;
@@ -138,11 +134,11 @@ HWY_NOINLINE void multiply(const Tile& tile) {
       HEED_UNROLL
       for (int v = 0; v < kVectors; ++v) {
         const float* from = weights + v * kLanes;
-        w[v] = kPanelToo ? hn::LoadU(d, from) : hn::Load(d, from);
-        if constexpr (kPanelToo) hn::Store(w[v], d, panel + v * kLanes);
+        w[v] = kPackPanel ? hn::LoadU(d, from) : hn::Load(d, from);
+        if constexpr (kPackPanel) hn::Store(w[v], d, panel + v * kLanes);
       }
-      if constexpr (kPanelToo) panel += kPanel;
-      if constexpr (kRowsToo) {
+      if constexpr (kPackPanel) panel += kPanel;
+      if constexpr (kPackRows) {
         __builtin_prefetch(x.x + (k + kEvery) * x.stride);
         std::memcpy(packed, x.x + k * x.stride, kRows * sizeof(float));
         packed += kRows;
@@ -198,14 +194,15 @@ HWY_INLINE void multiply_rows(const Tile& tile, int64_t rows) {
 
 /// A whole tile that packs in passing.
 template <bool kDown>
-HWY_INLINE void multiply_and_take(const Tile& tile, Take take) {
+HWY_INLINE void multiply_and_pack(const Tile& tile, Packing packing) {
   if constexpr (kDown) {
-    if (take == Take::both)
-      return multiply<kTileRows, kTileVectors, true, kDown, kStep, Take::both>(tile);
-    if (take == Take::rows)
-      return multiply<kTileRows, kTileVectors, true, kDown, kStep, Take::rows>(tile);
+    if (packing.rows) {
+      return packing.panel
+                 ? multiply<kTileRows, kTileVectors, true, kDown, kStep, true, true>(tile)
+                 : multiply<kTileRows, kTileVectors, true, kDown, kStep, false, true>(tile);
+    }
   }
-  multiply<kTileRows, kTileVectors, true, kDown, kStep, Take::panel>(tile);
+  multiply<kTileRows, kTileVectors, true, kDown, kStep, true>(tile);
 }
 
 HWY_INLINE void activate_rows(Activation activation, const float* from, float* to, int64_t stride,

@@ -160,7 +160,7 @@ class Ahead {
 /// One panel times all rows of the task; what is yet to be packed of it and of them, in passing.
 template <bool kDown>
 void multiply_panel(const ProductTask& task, const Block& block, const Rows& from, int64_t first,
-                    int64_t tiles, Take take, const Scratch& scratch) {
+                    int64_t tiles, Packing packing, const Scratch& scratch) {
   const int64_t columns = std::min(kPanel, task.columns - first);
   const bool last = block.begin + block.count == task.depth;
   Tile tile{.inputs = block.count,
@@ -178,26 +178,25 @@ void multiply_panel(const ProductTask& task, const Block& block, const Rows& fro
     const int64_t rows = first_row(task.rows, down + 1, tiles) - row;
     float* c = task.c + row * task.c_stride + first;
     for (int64_t column = 0; column < columns; column += kTileColumns) {
-      const bool takes_rows = takes(take, Take::rows) && column == 0;
-      const bool takes_panel = takes(take, Take::panel) && down == 0;
       tile.x = from.data + row * from.stride;
       tile.x_stride = kDown ? rows : from.stride;
       tile.weights = scratch.panel + column;
       tile.y = c + column;
       tile.columns = columns - column;
       if (last && task.bias != nullptr) tile.bias = scratch.bias + column;
-      if (takes_rows) {
+      const Packing now{.panel = packing.panel && down == 0, .rows = packing.rows && column == 0};
+      if (now.rows) {
         tile.x = task.a.data + block.begin * task.a.column + row;
         tile.x_stride = task.a.column;
         tile.rows = scratch.rows + row * block.count;
       }
-      if (takes_panel) {
+      if (now.panel) {
         tile.weights = task.b.data + block.begin * task.b.row + first + column;
         tile.weights_stride = task.b.row;
         tile.panel = scratch.panel + column;
       }
-      if (takes_rows || takes_panel) {
-        multiply_and_take<kDown>(tile, take_of(takes_panel, takes_rows));
+      if (now.rows || now.panel) {
+        multiply_and_pack<kDown>(tile, now);
       } else {
         multiply_rows<kDown>(tile, rows);
       }
@@ -254,17 +253,17 @@ void product(const ProductTask& task) {
                                       : read_rows(task, block, down, tiles, scratch.rows);
     for (int64_t first = 0; first < task.columns; first += kPanel) {
       const int64_t columns = std::min(kPanel, task.columns - first);
-      const bool panel_in_passing = whole && columns == kPanel && task.b.column == 1;
-      const Take take = take_of(panel_in_passing, rows_in_passing && first == 0);
-      if (!panel_in_passing) {
+      const Packing packing{.panel = whole && columns == kPanel && task.b.column == 1,
+                            .rows = rows_in_passing && first == 0};
+      if (!packing.panel) {
         pack_panel(task.b, block, first, columns, scratch.panel);
         if (task.precision == Precision::bf16) round_all(scratch.panel, block.count * kPanel);
       }
       if (task.bias != nullptr) copy_floats(task.bias + first, columns, scratch.bias);
       if (down) {
-        multiply_panel<true>(task, block, rows, first, tiles, take, scratch);
+        multiply_panel<true>(task, block, rows, first, tiles, packing, scratch);
       } else {
-        multiply_panel<false>(task, block, rows, first, tiles, take, scratch);
+        multiply_panel<false>(task, block, rows, first, tiles, packing, scratch);
       }
     }
     block.begin += block.count;
