@@ -11,7 +11,8 @@ namespace heed::kernels {
 
 /// Rows that are wanted soon, asked for a few at a time while others are computed with. The rows of
 /// one head of a projection, and of a mask, lie pages apart, so no processor guesses them, and
-/// asking for all of them at once is waiting: L1 holds few requests (24 on Zen 4).
+/// asking for all of them at once is waiting: L1 holds few requests (24 on Zen 4). What was added
+/// last is asked for first.
 class RowsAhead {
  public:
   void clear() { count_ = 0; }

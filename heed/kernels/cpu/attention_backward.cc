@@ -417,6 +417,17 @@ void add_floats(const float* from, int64_t n, float* to) {
   });
 }
 
+/// Calls of RowsAhead::some() beside the products of these queries.
+HWY_INLINE int64_t looks_of(const Block& block, const Queries& queries) {
+  const int64_t d = block.problem.head_dim, e = block.problem.value_dim;
+  int64_t looks = queries.n / kRows * ((d + kTile - 1) / kTile);
+  for (int64_t i = 0; i < block.count; ++i) {
+    const KeyRange rows = queries.rows_of(block.tiles[i]);
+    if (rows.begin < rows.end) looks += (2 * (rows.end - rows.begin) + d + e) / kRows;
+  }
+  return looks;
+}
+
 /// What to ask for beside the products of these queries: what they and their keys give, then the
 /// next queries of their head or group or, beside the last, what the next call of a thread that
 /// goes over keys and then heads begins with.
@@ -448,14 +459,7 @@ void plan_ahead(const Block& block, const Queries& queries) {
     ahead.add(to.dk, b, g, block.keys.begin, block.keys.end, problem.head_dim);
   }
   ahead.add(to.dq, b, queries.h, queries.first, queries.first + queries.n, problem.head_dim);
-  int64_t calls = 0;
-  for (int64_t i = 0; i < block.count; ++i) {
-    const KeyRange rows = queries.rows_of(block.tiles[i]);
-    if (rows.end <= rows.begin) continue;
-    calls += (2 * (rows.end - rows.begin) + problem.head_dim + problem.value_dim) / kRows;
-  }
-  calls += queries.n / kRows * ((problem.head_dim + kTile - 1) / kTile);
-  ahead.spread(calls);
+  ahead.spread(looks_of(block, queries));
 }
 
 /// A block of queries with all tiles of keys.
