@@ -64,14 +64,12 @@ DecoderLayer decoder_layer(const Params& params, const BartConfig& config) {
 /// Where a stack's words are: files leave out tables that are shared. Nothing is tied where the
 /// output is not, and the table that is called shared may then be nobody's.
 Params words_of(const Params& model, const char* stack, const BartConfig& config) {
-  Params first = model / "shared", second = model / stack / "embed_tokens";
-  if (!config.shared) return second;
-  const Params one = first;
-  if (!config.tied) std::swap(first, second);
-  for (const Params& place : {first, second, model / "encoder" / "embed_tokens"}) {
+  const Params shared = model / "shared", own = model / stack / "embed_tokens";
+  if (!config.shared || (!config.tied && own.contains("weight"))) return own;
+  for (const Params& place : {shared, own, model / "encoder" / "embed_tokens"}) {
     if (place.contains("weight")) return place;
   }
-  return one;
+  return shared;
 }
 
 }  // namespace
