@@ -125,9 +125,7 @@ void TrainWatch::choose_heads(const Encoder& model) {
     }
   }
   for (const HeadPlace& head : heads_) {
-    if (head.layer >= 0 && head.layer < facts.layers && head.head >= 0 && head.head < facts.heads) {
-      continue;
-    }
+    if (head.layer < facts.layers && head.head < facts.heads) continue;
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("train: watch_heads {}.{}: the model has layers 0 to {} and heads 0 to "
                             "{}",
