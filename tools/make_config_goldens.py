@@ -27,7 +27,7 @@ LONG = {"type": "longrope", "short_factor": [1.0, 2.0], "long_factor": [3.0, 4.0
 
 CASES = [
     ("albert", ENCODER), ("bert", ENCODER), ("camembert", ENCODER), ("distilbert", DISTILBERT), ("electra", ENCODER),
-    ("roberta", ENCODER), ("xlm-roberta", ENCODER), ("gpt2", GPT2),
+    ("roberta", ENCODER), ("xlm-roberta", ENCODER), ("bert", ENCODER | {"pad_token_id": None}), ("gpt2", GPT2),
     ("llama", DECODER), ("mistral", DECODER), ("phi3", DECODER), ("qwen2", DECODER), ("qwen3", DECODER),
     ("mistral", DECODER | {"sliding_window": None}),
     ("qwen2", DECODER | {"num_key_value_heads": None, "use_sliding_window": True, "max_window_layers": 0}),
@@ -41,9 +41,9 @@ CASES = [
     ("bart", PAIR), ("mbart", PAIR), ("marian", PAIR), ("pegasus", PAIR), ("bart", PAIR | {"pad_token_id": None}),
 ]
 FIELDS = {
-    "encoder": ["layer_norm_eps", "type_vocab_size"],
+    "encoder": ["layer_norm_eps", "type_vocab_size", "pad_token_id"],
     "gpt2": ["layer_norm_epsilon", "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "tie_word_embeddings"],
-    "decoder": ["rms_norm_eps", "tie_word_embeddings", "num_key_value_heads"],
+    "decoder": ["rms_norm_eps", "tie_word_embeddings", "num_key_value_heads", "pad_token_id"],
     "pair": ["max_position_embeddings", "scale_embedding", "tie_word_embeddings", "pad_token_id"],
     "t5": ["layer_norm_epsilon", "relative_attention_num_buckets", "relative_attention_max_distance",
            "num_decoder_layers"],
@@ -77,8 +77,6 @@ def numbers_of(kind, config):
     found = {name: getattr(config, name) for name in fields}
     if kind == "encoder":
         found["embedding_size"] = getattr(config, "embedding_size", config.hidden_size)
-        if config.model_type in ("roberta", "camembert", "xlm-roberta"):
-            found["pad_token_id"] = config.pad_token_id
     if kind == "gpt2":
         found["n_inner"] = config.n_inner or 4 * config.n_embd
     if kind == "decoder":

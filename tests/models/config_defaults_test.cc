@@ -61,7 +61,8 @@ Read fields_of(const DecoderConfig& config) {
            {"mlp_bias", config.feed_forward_bias},
            {"sliding_window", windowed ? config.window : 0},
            {"rope_theta", config.rotary_base},
-           {"amplitude", config.scaling.amplitude}}};
+           {"amplitude", config.scaling.amplitude},
+           {"pad_token_id", config.padding}}};
 }
 
 Read fields_of(const T5Config& config) {
