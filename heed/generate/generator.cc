@@ -239,21 +239,6 @@ std::vector<int32_t> prompt_of(int32_t start, const GenerateOptions& options) {
   return prompt;
 }
 
-/// A token that no part of the text stands for.
-void add_special(Encoding& encoding, int32_t id, const Tokenizer& tokenizer) {
-  const auto end_of = [](const std::vector<Span>& all) {
-    const int64_t end = all.empty() ? 0 : all.back().end;
-    return Span{end, end};
-  };
-  encoding.ids.push_back(id);
-  encoding.tokens.push_back(tokenizer.token_of(id));
-  encoding.type_ids.push_back(0);
-  encoding.offsets.push_back(end_of(encoding.offsets));
-  encoding.byte_offsets.push_back(end_of(encoding.byte_offsets));
-  encoding.words.push_back(-1);
-  encoding.special.push_back(true);
-}
-
 }  // namespace
 
 std::vector<int32_t> Generated::target_ids() const {

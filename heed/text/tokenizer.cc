@@ -95,6 +95,20 @@ std::string valid_text(std::string bytes) {
 
 }  // namespace
 
+void add_special(Encoding& encoding, int32_t id, const Tokenizer& tokenizer) {
+  const auto end_of = [](const std::vector<Span>& all) {
+    const int64_t end = all.empty() ? 0 : all.back().end;
+    return Span{end, end};
+  };
+  encoding.ids.push_back(id);
+  encoding.tokens.push_back(tokenizer.token_of(id));
+  encoding.type_ids.push_back(0);
+  encoding.offsets.push_back(end_of(encoding.offsets));
+  encoding.byte_offsets.push_back(end_of(encoding.byte_offsets));
+  encoding.words.push_back(-1);
+  encoding.special.push_back(true);
+}
+
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
   return valid_text(decode_bytes(ids, skip_special));
 }

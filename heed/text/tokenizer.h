@@ -91,6 +91,9 @@ class Tokenizer {
   virtual std::string join_bytes(std::span<const std::string_view> pieces) const = 0;
 };
 
+/// Puts behind a text a token that no part of it stands for. Error as token_of().
+void add_special(Encoding& encoding, int32_t id, const Tokenizer& tokenizer);
+
 /// What stands for a word that a masked model fills in: "[MASK]" or "<mask>", if the vocabulary has
 /// it.
 std::optional<int32_t> mask_id(const Tokenizer& tokenizer);
