@@ -81,6 +81,7 @@ class ChatCommand {
     defaults.samples = 1;
     choices_ = generation_options(context, options.generation, defaults,
                                   chat_->generator().tokenizer().get());
+    chat_->generator().check(choices_);  // says now what each answer would
     if (!options.load.empty()) chat_->set_messages(load_messages(options.load));
     if (!options.system.empty()) chat_->set_system(options.system);
   }

@@ -46,31 +46,6 @@ class TimedStepper : public Stepper {
   throw Error(ErrorCode::invalid_argument, "generate: " + what);
 }
 
-void check(const GenerateOptions& options, bool has_tokenizer) {
-  if (options.beams < 1) refuse(fmt::format("beams must be at least 1 but are {}", options.beams));
-  if (options.samples < 1) {
-    refuse(fmt::format("samples must be at least 1 but are {}", options.samples));
-  }
-  if (options.beams > 1 && options.samples > options.beams) {
-    refuse(fmt::format("{} beams give at most {} samples, but samples are {}", options.beams,
-                       options.beams, options.samples));
-  }
-  if (options.beams == 1 && options.samples > 1 && options.sampling.temperature == 0) {
-    refuse(
-        fmt::format("temperature 0 writes one text, always, but samples are {}; give a "
-                    "temperature above 0, or beams",
-                    options.samples));
-  }
-  if (options.likeliest < 0) refuse("alternatives must be 0 or more");
-  for (const std::string& stop : options.stop) {
-    if (stop.empty()) refuse("a stop string must have at least one character");
-  }
-  if (!options.stop.empty() && !has_tokenizer) {
-    throw Error(ErrorCode::unsupported,
-                "generate: stop strings need a tokenizer, which the model's folder does not have");
-  }
-}
-
 /// Several prompts' texts, from their tokens to what is told of them.
 class Writing {
  public:
@@ -80,9 +55,7 @@ class Writing {
         options_(options),
         end_ids_(options.end_ids.value_or(std::move(end_ids))),
         tokenizer_(std::move(tokenizer)),
-        start_(start) {
-    check(options, tokenizer_ != nullptr);
-  }
+        start_(start) {}
 
   /// What an encoder-decoder writes from, one a prompt, how many texts were written before, and
   /// what of the prompts is text.
@@ -255,6 +228,33 @@ const std::shared_ptr<const Tokenizer>& Generator::tokenizer() const {
   return tokenizer_;
 }
 
+void Generator::check(const GenerateOptions& options) const {
+  if (options.beams < 1) refuse(fmt::format("beams must be at least 1 but are {}", options.beams));
+  if (options.samples < 1) {
+    refuse(fmt::format("samples must be at least 1 but are {}", options.samples));
+  }
+  if (options.beams > 1 && options.samples > options.beams) {
+    refuse(fmt::format("{} beams give at most {} samples, but samples are {}", options.beams,
+                       options.beams, options.samples));
+  }
+  if (options.beams == 1 && options.samples > 1 && options.sampling.temperature == 0) {
+    refuse(
+        fmt::format("temperature 0 writes one text, always, but samples are {}; give a "
+                    "temperature above 0, or beams",
+                    options.samples));
+  }
+  if (options.likeliest < 0) refuse("alternatives must be 0 or more");
+  for (const std::string& stop : options.stop) {
+    if (stop.empty()) refuse("a stop string must have at least one character");
+  }
+  if (!options.stop.empty() && !has_tokenizer()) {
+    throw Error(ErrorCode::unsupported,
+                "generate: stop strings need a tokenizer, which the model's folder does not have");
+  }
+  if (options.end_ids) check_ids("eos-token-id", *options.end_ids, vocab());
+  check_rule_ids(options.rules, vocab());
+}
+
 Generated Generator::operator()(std::string_view text, const GenerateOptions& options) const {
   return (*this)(encode(text), options);
 }
@@ -304,6 +304,7 @@ std::vector<Generated> TextGenerator::batch(Stepper& stepper,
                                             std::vector<std::vector<int32_t>> prompts,
                                             const GenerateOptions& options) const {
   const Clock::time_point start = Clock::now();
+  check(options);
   if (!options.target_prefix.empty()) {
     refuse(
         "a target prefix needs an encoder-decoder, found a causal model; put it into the prompt");
@@ -401,6 +402,7 @@ std::vector<Generated> Translator::batch(const std::vector<std::vector<int32_t>>
   const size_t together =
       options.beams > 1 ? static_cast<size_t>(std::max<int64_t>(1, kBeamsTogether / options.beams))
                         : std::max<size_t>(1, sources.size());
+  check(options);
   if (sources.empty()) refuse("needed at least one source, found none");
   for (size_t i = 0; i < sources.size(); ++i) {
     check_source(sources[i], fmt::format("generate: source {} of {}", i + 1, sources.size()));

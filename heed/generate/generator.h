@@ -72,15 +72,19 @@ class Generator {
   /// Error unsupported without tokenizer files.
   const std::shared_ptr<const Tokenizer>& tokenizer() const;
 
+  /// How many tokens there are to write.
+  virtual int64_t vocab() const = 0;
+  /// What batch() begins with. Error invalid_argument for options out of their range and for ids
+  /// outside the vocabulary; unsupported for stop strings without a tokenizer.
+  void check(const GenerateOptions& options) const;
+
   /// A prompt's, or source's, ids as the model reads them. Error as tokenizer().
   virtual std::vector<int32_t> encode(std::string_view text) const = 0;
 
   /// The texts of several prompts, which are read and written on together: `samples` texts a
   /// prompt, which stand together, each the same as alone; with beams the best ones, which may be
   /// fewer. Where a stop is asked for, what was written by then (beams: Error cancelled). Errors as
-  /// decode() and beam_search(); invalid_argument for several samples of what is written greedily,
-  /// for more of them than beams, and for a target_prefix of a causal model; unsupported for stop
-  /// strings without a tokenizer.
+  /// check(), decode() and beam_search(); invalid_argument for a target_prefix of a causal model.
   virtual std::vector<Generated> batch(std::vector<std::vector<int32_t>> prompts,
                                        const GenerateOptions& options) const = 0;
 
@@ -106,6 +110,7 @@ class TextGenerator : public Generator {
                             const GenerateOptions& base = {});
 
   const CausalModel& model() const { return *model_; }
+  int64_t vocab() const override { return model_->facts().vocab; }
   /// An empty prompt begins with the model's begin token, if it has one.
   std::vector<int32_t> encode(std::string_view prompt) const override;
   std::vector<Generated> batch(std::vector<std::vector<int32_t>> prompts,
@@ -138,6 +143,7 @@ class Translator : public Generator {
   Translator with_languages(std::string_view source, std::string_view target) const;
 
   const EncoderDecoder& model() const { return *model_; }
+  int64_t vocab() const override { return model_->facts().target_vocab; }
   /// What the checkpoint says that sources begin with (T5's "summarize: "), which encode() does not
   /// add.
   const std::string& prefix() const { return prefix_; }

@@ -13,7 +13,13 @@
 namespace heed {
 namespace {
 
-constexpr const char* kBias = "logit-bias (sequence_bias)";  // the option's name and the file's
+// the option's name and the file's, or both by their letters
+constexpr const char* kBias = "logit-bias (sequence_bias)";
+constexpr const char* kBadWords = "bad-words-ids";
+constexpr const char* kForcedBegin = "forced-bos-token-id";
+constexpr const char* kForcedEnd = "forced-eos-token-id";
+constexpr const char* kSuppressed = "suppress-tokens";
+constexpr const char* kSuppressedFirst = "begin-suppress-tokens";
 
 [[noreturn]] void refuse(const char* name, const char* needed, double found) {
   throw Error(ErrorCode::invalid_argument,
@@ -100,11 +106,7 @@ class Scores {
   }
 
   float& at(const char* rule, int32_t id) {
-    if (id < 0 || static_cast<size_t>(id) >= scores_.size()) {
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("generate: {} has the token {}, but the model's tokens are 0 to {}",
-                              rule, id, scores_.size() - 1));
-    }
+    check_ids(rule, std::span(&id, 1), std::ssize(scores_));
     return scores_[static_cast<size_t>(id)];
   }
 
@@ -167,8 +169,27 @@ void check_rules(const ScoreRules& rules) {
     }
   }
   for (const std::vector<int32_t>& word : rules.bad_words_ids) {
-    if (word.empty()) refuse("bad-words-ids", "of at least one token", 0);
+    if (word.empty()) refuse(kBadWords, "of at least one token", 0);
   }
+}
+
+void check_ids(const char* name, std::span<const int32_t> ids, int64_t vocab) {
+  for (const int32_t id : ids) {
+    if (id >= 0 && id < vocab) continue;
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("generate: {} has the token {}, but the model has {} tokens, 0 to {}",
+                            name, id, vocab, vocab - 1));
+  }
+}
+
+void check_rule_ids(const ScoreRules& rules, int64_t vocab) {
+  for (const SequenceBias& one : rules.sequence_bias) check_ids(kBias, one.ids, vocab);
+  for (const std::vector<int32_t>& word : rules.bad_words_ids) check_ids(kBadWords, word, vocab);
+  if (const auto& id = rules.forced_bos_token_id)
+    check_ids(kForcedBegin, std::span(&*id, 1), vocab);
+  check_ids(kForcedEnd, rules.forced_eos_token_id, vocab);
+  check_ids(kSuppressed, rules.suppress_tokens, vocab);
+  check_ids(kSuppressedFirst, rules.begin_suppress_tokens, vocab);
 }
 
 void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRules& rules) {
@@ -192,7 +213,7 @@ void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRul
   }
   for (const std::vector<int32_t>& word : rules.bad_words_ids) {
     if (!is_end(word, text) && scores.about_to_finish(word)) {
-      scores.add("bad-words-ids", word.back(), -INFINITY);
+      scores.add(kBadWords, word.back(), -INFINITY);
     }
   }
   const bool counts_new = rules.min_new_tokens > 0;  // it takes precedence, as in transformers
@@ -200,18 +221,18 @@ void apply_rules(std::span<float> scores_, const TextState& text, const ScoreRul
     scores.forbid_end();
   }
   if (length == 1 && rules.forced_bos_token_id) {
-    scores.force("forced-bos-token-id", std::span(&*rules.forced_bos_token_id, 1));
+    scores.force(kForcedBegin, std::span(&*rules.forced_bos_token_id, 1));
   }
   if (length == text.most_tokens - 1 && !rules.forced_eos_token_id.empty()) {
-    scores.force("forced-eos-token-id", rules.forced_eos_token_id);
+    scores.force(kForcedEnd, rules.forced_eos_token_id);
   }
   if (const auto& decay = rules.exponential_decay_length_penalty) {
     const int64_t over = length - text.prompt_tokens - decay->start;
     if (over > 0) scores.favor_end(std::pow(decay->factor, static_cast<double>(over)));
   }
-  scores.forbid("suppress-tokens", rules.suppress_tokens);
+  scores.forbid(kSuppressed, rules.suppress_tokens);
   if (length == first_picked(text, rules)) {
-    scores.forbid("begin-suppress-tokens", rules.begin_suppress_tokens);
+    scores.forbid(kSuppressedFirst, rules.begin_suppress_tokens);
   }
 }
 

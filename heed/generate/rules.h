@@ -53,6 +53,10 @@ struct ScoreRules {
 /// Error invalid_argument names a rule that is out of its range.
 void check_rules(const ScoreRules& rules);
 
+/// Error invalid_argument names what has an id outside [0, vocab), however late it would be used.
+void check_rule_ids(const ScoreRules& rules, int64_t vocab);
+void check_ids(const char* name, std::span<const int32_t> ids, int64_t vocab);
+
 /// Where a text stands.
 struct TextState {
   std::span<const int32_t> ids;     // prompt and what was written

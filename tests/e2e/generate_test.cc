@@ -314,6 +314,15 @@ TEST(Generate, FaultsAreOneLine) {
   expect_fault(run_on(model, {"generate", "a", "--logit-bias", "3"}), "ID=NUMBER");
   expect_fault(run_on(model, {"generate", "a", "--logit-bias", "9999=1"}),
                "logit-bias (sequence_bias) has the token 9999");
+  for (const char* option : {"--forced-eos-token-id", "--eos-token-id", "--suppress-tokens",
+                             "--begin-suppress-tokens", "--forced-bos-token-id"}) {
+    for (const LetterModel* one : {&model, &translator}) {
+      const Result late = run_on(*one, {"generate", "a", option, "23", "--max-new-tokens", "9"});
+      expect_fault(late, std::string(option).substr(2) +
+                             " has the token 23, but the model has 23 tokens, 0 to 22");
+      EXPECT_EQ(late.out, "") << option << ": nothing is written before";
+    }
+  }
   expect_fault(run_on(model, {"generate", "a", "--suppress-tokens", ","}),
                "--suppress-tokens: needed values with commas between, found ','");
   expect_fault(run_on(model, {"generate", "a", "--suppress-tokens", "1,b"}),
