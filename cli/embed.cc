@@ -148,10 +148,7 @@ void report_cuts(const std::vector<std::string>& cut, int64_t max_tokens) {
 
 EmbedOptions embed_options(const Context& context, const Options& options,
                            const Progress& progress) {
-  return {.batch = context.batch,
-          .progress = progress,
-          .prompt = options.prompt,
-          .prompt_name = options.prompt_name};
+  return {.batch = context.batch, .progress = progress, .prompt = options.prompt};
 }
 
 /// Prints vectors while the next ones are computed, or their texts are not yet there.
@@ -199,6 +196,7 @@ void embed(const Context& context, const Options& options) {
   EmbedderOptions changes;
   if (!options.pooling.empty()) changes.pooling = pooling_from_name(options.pooling);
   if (options.keep_length) changes.normalize = false;
+  changes.prompt_name = options.prompt_name;
   const Embedder embedder = Embedder::load(context.model, changes);
   options.save.empty() ? print_in_parts(context, options, embedder, source)
                        : save_all(context, options, embedder, source);

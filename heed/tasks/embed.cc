@@ -50,6 +50,16 @@ void check_case(const Tokenizer& tokenizer, bool lower_case, const std::filesyst
                           folder.string()));
 }
 
+/// Error invalid_argument if the checkpoint has no prompt of that name.
+void check_prompt(const std::map<std::string, std::string>& prompts, const std::string& name) {
+  if (name.empty() || prompts.contains(name)) return;
+  std::vector<std::string> names;
+  for (const auto& [known, text] : prompts) names.push_back(known);
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("embed: the checkpoint has no prompt {}; it has {}", in_quotes(name),
+                          names.empty() ? "none" : listed(names)));
+}
+
 /// Each step must take what the one before it gives: [B, width] first.
 int64_t check_widths(const EmbedSteps& steps, int64_t width) {
   width *= static_cast<int64_t>(steps.pooling.size());
@@ -76,6 +86,8 @@ Embedder Embedder::load(std::string_view name_or_path, const EmbedderOptions& op
   steps = EmbedSteps::read(folder, &encoder_folder);
   if (options.pooling) steps.pooling = {*options.pooling};
   if (options.normalize) steps.normalize = *options.normalize;
+  check_prompt(steps.prompts, options.prompt_name);
+  if (!options.prompt_name.empty()) steps.default_prompt = options.prompt_name;
   embedder.encoder_ = load_encoder(encoder_folder);
   embedder.tokenizer_ = Tokenizer::load(encoder_folder);
   check_case(*embedder.tokenizer_, steps.lower_case, encoder_folder);
@@ -106,17 +118,7 @@ std::string Embedder::document_prompt() const {
 
 std::string Embedder::prompt_of(const EmbedOptions& options) const {
   if (options.prompt) return *options.prompt;
-  const std::string& name =
-      options.prompt_name.empty() ? steps_.default_prompt : options.prompt_name;
-  if (name.empty()) return "";
-  if (const auto found = steps_.prompts.find(name); found != steps_.prompts.end()) {
-    return found->second;
-  }
-  std::vector<std::string> names;
-  for (const auto& [known, text] : steps_.prompts) names.push_back(known);
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("embed: the checkpoint has no prompt {}; it has {}", in_quotes(name),
-                          names.empty() ? "none" : listed(names)));
+  return steps_.default_prompt.empty() ? "" : steps_.prompts.at(steps_.default_prompt);
 }
 
 /// The prompt's tokens and those before it, where pooling leaves them out. Error invalid_argument

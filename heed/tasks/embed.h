@@ -48,15 +48,14 @@ struct EmbedSteps {
 struct EmbedderOptions {
   std::optional<Pooling> pooling;
   std::optional<bool> normalize;
+  std::string prompt_name = {};  // instead of default_prompt_name
 };
 
 struct EmbedOptions {
   int64_t batch = 32;  // texts computed at once (fewer where they are long: 4,096 tokens suffice)
   Progress progress;   // in texts
-  /// What is put before every text. Absent: the prompt of that name; without one, the checkpoint's
-  /// default_prompt_name, if it has one.
+  /// What is put before every text. Absent: steps().default_prompt's, if there is one.
   std::optional<std::string> prompt = {};
-  std::string prompt_name = {};
   RunNotes* notes = nullptr;  // of several calls: counts the texts that were cut
 };
 
@@ -71,12 +70,13 @@ struct Embeddings {
 class Embedder {
  public:
   /// A name in the hub's cache or a folder. What decides without the user's word (a missing
-  /// modules.json) is told to the log sink. Errors not_found, corrupt_data, unsupported.
+  /// modules.json) is told to the log sink. Errors not_found, corrupt_data, unsupported;
+  /// invalid_argument for a prompt that the checkpoint does not name.
   static Embedder load(std::string_view name_or_path, const EmbedderOptions& options = {});
 
   /// Vectors in the texts' order. The same text gives the same bits whatever stands beside it.
-  /// Errors cancelled between batches; invalid_argument for a prompt that the checkpoint does not
-  /// name or that leaves no room for a text, and for a text without tokens.
+  /// Errors cancelled between batches; invalid_argument for a prompt that leaves no room for a
+  /// text, and for a text without tokens.
   Embeddings operator()(std::span<const std::string> texts, const EmbedOptions& options = {}) const;
   /// One text -> [W].
   Tensor operator()(std::string_view text) const;

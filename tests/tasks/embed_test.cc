@@ -133,7 +133,7 @@ TEST(Embedder, PoolingAndLengthAreWhatTheFilesSay) {
   set_log_sink([&](LogLevel, std::string_view message) { said += message; });
   notes.finish("embed");
   set_log_sink({});
-  EXPECT_NE(said.find("1 of 2 texts were longer than the 5 tokens"), std::string::npos) << said;
+  EXPECT_NE(said.find("cut 1 of 2 texts, longer than the 5 tokens"), std::string::npos) << said;
   EXPECT_EQ(both.tokens, (std::vector<int64_t>{5, 4}));
   EXPECT_EQ(both.truncated, (std::vector<bool>{true, false}));
   const Embedder plain = model.load({.pooling = Pooling::mean, .normalize = false});
@@ -201,8 +201,8 @@ TEST(Embedder, VectorsOfSentenceTransformersFolders) {
     EmbedOptions options{.batch = 3};
     const Json& how = one["encode"];
     if (how.contains("prompt")) options.prompt = how["prompt"].get<std::string>();
-    options.prompt_name = how.value("prompt_name", "");
-    const Embeddings found = Embedder::load(folder.path().string())(texts, options);
+    const EmbedderOptions changes{.prompt_name = how.value("prompt_name", "")};
+    const Embeddings found = Embedder::load(folder.path().string(), changes)(texts, options);
     const std::string what = one["name"];
     for (size_t i = 0; i < texts.size(); ++i) {
       const auto wanted = one["vectors"][i].get<std::vector<float>>();
@@ -211,6 +211,16 @@ TEST(Embedder, VectorsOfSentenceTransformersFolders) {
                    what + ": " + texts[i]);
     }
   }
+}
+
+TEST(Embedder, APromptThatIsNotThereIsToldAlone) {
+  const Model model;  // without modules.json, which would be told of
+  std::string said;
+  set_log_sink([&](LogLevel, std::string_view message) { said += message; });
+  expect_error(ErrorCode::invalid_argument, {"no prompt 'q'", "it has none"},
+               [&] { model.load({.prompt_name = "q"}); });
+  set_log_sink({});
+  EXPECT_EQ(said, "");
 }
 
 TEST(Embedder, PromptsAreTheFiles) {
@@ -224,10 +234,11 @@ TEST(Embedder, PromptsAreTheFiles) {
   EXPECT_EQ(embedder.query_prompt(), "a b ");
   EXPECT_EQ(embedder.document_prompt(), "d ");
   const std::vector<std::string> text = {"e f"}, whole = {"a b e f"};
-  expect_same_bits(embedder(text, {.prompt_name = "query"}).vectors, embedder(whole).vectors,
-                   "query");
+  const Embedder asking = model.load({.prompt_name = "query"});
+  expect_same_bits(asking(text).vectors, embedder(whole).vectors, "query");
+  expect_same_bits(asking(whole, {.prompt = ""}).vectors, embedder(whole).vectors, "none");
   expect_error(ErrorCode::invalid_argument, {"no prompt 'q'", "corpus, passage, query"},
-               [&] { embedder(text, {.prompt_name = "q"}); });
+               [&] { model.load({.prompt_name = "q"}); });
   expect_error(ErrorCode::invalid_argument, {"leaves no room", "reads 11"},
                [&] { embedder(text, {.prompt = "a a a a a a a a a a "}); });
   model.write(file, {{"prompts", {{"query", 1}}}});
