@@ -9,6 +9,7 @@
 #include <map>
 #include <utility>
 
+#include "cli/train_probe.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
 #include "heed/base/message.h"
@@ -22,15 +23,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMostFrames = 12;  // of a film: the first, the last and what lies evenly between
-constexpr int64_t kProbeTokens = 12;
 constexpr const char* kFrame = "step-";  // begins the names of its files
 constexpr const char* kFrameEnding = ".json";
 constexpr const char* kFilm = "film.png";
-
-/// The data's first words, where no sentence was given.
-std::string probe_of(const TrainConfig& settings, const TrainTask& task) {
-  return settings.watch_text.empty() ? task.sample_text(kProbeTokens) : settings.watch_text;
-}
 
 /// What was looked at after so many updates.
 struct Frame {
@@ -67,6 +62,7 @@ std::vector<std::pair<int64_t, fs::path>> spread(const std::map<int64_t, fs::pat
 /// A map of a picture that was saved as JSON.
 HeatMap map_in(const Json& one) {
   HeatMap map;
+  map.title = one.at("title").get<std::string>();
   map.layer = one.at("layer").get<int>();
   map.head = one.at("head").get<int>();
   map.row_labels = one.at("rows").get<std::vector<std::string>>();
@@ -99,10 +95,6 @@ std::vector<HeatMap> maps_in(const fs::path& file) {
 
 }  // namespace
 
-Look watched_look(const Encoder& model, const Tokenizer& tokenizer, const std::string& text) {
-  return heed::look(model, tokenizer, text, {.truncate = true});
-}
-
 TrainWatch::TrainWatch(const TrainConfig& settings) : settings_(settings) {
   for (const std::string& text : settings.watch_heads) {
     const auto head = parse_head_place(text);
@@ -116,8 +108,12 @@ TrainWatch::TrainWatch(const TrainConfig& settings) : settings_(settings) {
 }
 
 /// The first head of up to four layers, evenly, if none were named.
-void TrainWatch::choose_heads(const Encoder& model) {
-  const EncoderFacts& facts = model.facts();
+void TrainWatch::choose_heads(const EncoderFacts& facts) {
+  if (facts.layers == 0 || facts.heads == 0) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("train: watch_every needs a model with heads to look into, found {}",
+                            facts.architecture));
+  }
   if (heads_.empty()) {
     const int64_t count = std::min(int64_t{4}, facts.layers);
     for (int64_t i = 0; i < count; ++i) {
@@ -134,13 +130,9 @@ void TrainWatch::choose_heads(const Encoder& model) {
 }
 
 void TrainWatch::begin(int64_t first_step, const TrainTask& task) {
-  if (task.encoder() == nullptr) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("train: watch_every needs a model that reads one text, found the task {}",
-                    settings_.task));
-  }
-  choose_heads(*task.encoder());
+  const TrainProbe probe(settings_, task);
+  choose_heads(probe.facts());
+  attention_ = probe.attention();
   if (!is_folder(folder())) return;
   remove_temporaries(folder(), [](std::string_view target) {
     return target.starts_with(kFrame) || target == kFilm;
@@ -152,6 +144,11 @@ void TrainWatch::begin(int64_t first_step, const TrainTask& task) {
   }
 }
 
+std::string TrainWatch::title_of(const HeadPlace& head) const {
+  return fmt::format("{}{}layer {}, head {}", attention_, attention_.empty() ? "" : ", ",
+                     head.layer, head.head);
+}
+
 HeatMap TrainWatch::map_of(const Look& seen, const HeadPlace& head) const {
   Picture one = look_picture({seen}, {.layer = Pick::one(head.layer),
                                       .head = Pick::one(head.head),
@@ -159,7 +156,7 @@ HeatMap TrainWatch::map_of(const Look& seen, const HeadPlace& head) const {
                                       .marked = {},
                                       .model = {}});
   HeatMap map = std::move(one.maps.front());
-  map.title = fmt::format("layer {}, head {}", head.layer, head.head);
+  map.title = title_of(head);
   map.layer = static_cast<int>(head.layer);
   map.head = static_cast<int>(head.head);
   map.highest = 1;  // so that moments can be compared
@@ -167,8 +164,9 @@ HeatMap TrainWatch::map_of(const Look& seen, const HeadPlace& head) const {
 }
 
 void TrainWatch::look(int64_t step, const TrainTask& task) {
-  const Look seen = watched_look(*task.encoder(), task.tokenizer(), probe_of(settings_, task));
-  Picture frame{.title = fmt::format("After {} updates", step), .caption = {}, .maps = {}};
+  const Look seen = TrainProbe(settings_, task).look();
+  Picture frame{
+      .title = fmt::format("After {}", counted(step, "update")), .caption = {}, .maps = {}};
   for (const HeadPlace& head : heads_) frame.maps.push_back(map_of(seen, head));
   make_folder(folder());
   const std::string name = fmt::format("{}{:08}", kFrame, step);
@@ -180,13 +178,14 @@ void TrainWatch::save_film() const {
   std::vector<Frame> shown;
   for (const auto& [step, file] : spread(frames_in(folder()))) {
     Frame frame{.step = step, .maps = maps_in(file)};
-    const auto is_of = [](const HeatMap& map, const HeadPlace& head) {
-      return map.layer == head.layer && map.head == head.head;
+    const auto is_of = [this](const HeatMap& map, const HeadPlace& head) {
+      return map.title == title_of(head);
     };
     if (std::ranges::equal(frame.maps, heads_, is_of)) shown.push_back(std::move(frame));
   }
   if (shown.empty()) return;
-  Picture film{.title = "Attention while it forms",
+  const std::string which = attention_.empty() ? "" : ": " + attention_;
+  Picture film{.title = "Attention while it forms" + which,
                .caption = "A row is a head, LAYER.HEAD, a column a moment of the training.",
                .maps = {},
                .columns = static_cast<int>(shown.size())};

@@ -8,12 +8,11 @@
 #include "heed/lens/diverge.h"
 #include "heed/lens/look.h"
 #include "heed/lens/picture.h"
-#include "heed/train/trainer.h"
+#include "heed/models/encoder.h"
+#include "heed/train/config.h"
+#include "heed/train/task.h"
 
 namespace heed::cli {
-
-/// Where a model looks in a text, by words, as `heed look` shows it; cut to what the model reads.
-Look watched_look(const Encoder& model, const Tokenizer& tokenizer, const std::string& text);
 
 /// Heat maps of chosen heads on one sentence while a model trains: OUT/watch/step-N.png, with its
 /// numbers in step-N.json, and in the end OUT/watch/film.png with a row a head and a column a
@@ -23,19 +22,20 @@ class TrainWatch {
   explicit TrainWatch(const TrainConfig& settings);
 
   /// To be called before the first look of a run that goes on after first_step: what the folder has
-  /// of later moments goes. Error invalid_argument for a task whose model cannot be looked into or
-  /// a head it does not have.
+  /// of later moments goes. Error invalid_argument for a head that the model does not have.
   void begin(int64_t first_step, const TrainTask& task);
   void look(int64_t step, const TrainTask& task);
   void save_film() const;
 
  private:
   std::filesystem::path folder() const { return std::filesystem::path(settings_.out) / "watch"; }
-  void choose_heads(const Encoder& model);
+  void choose_heads(const EncoderFacts& facts);
+  std::string title_of(const HeadPlace& head) const;
   HeatMap map_of(const Look& seen, const HeadPlace& head) const;
 
   const TrainConfig& settings_;
   std::vector<HeadPlace> heads_;
+  std::string attention_;  // of an encoder-decoder: which
 };
 
 }  // namespace heed::cli

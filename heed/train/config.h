@@ -86,6 +86,8 @@ struct TrainConfig {
 
   int64_t watch_every = 0;
   std::string watch_text;
+  std::string watch_target;
+  std::string watch_attention = "cross";
   std::vector<std::string> watch_heads;
 
   /// The names that were set, by file or flag: tells a default from a wish.

@@ -22,6 +22,9 @@ std::string its_model(Config c) { return c.model.empty() ? "a new one" : "model 
 std::string its_optimizer(Config c) { return "the optimizer " + c.optimizer; }
 std::string nothing(Config /*c*/) { return "none"; }
 
+bool makes_texts(Config c) { return is_one_of(c.task, {"translate", "seq2seq"}); }
+bool watches_targets(Config c) { return makes_texts(c) && c.watch_attention != "encoder"; }
+
 /// Settings, when they have an effect, what that is in words, and what there is instead.
 struct Use {
   std::vector<std::string_view> names;
@@ -37,10 +40,8 @@ const std::vector<Use>& uses() {
        [](Config c) { return c.task == "classify"; },
        "the task classify",
        its_task},
-      {{"source_column", "target_column", "source_prefix"},
-       [](Config c) {
-         return is_one_of(c.task, {"translate", "seq2seq"});
-       },
+      {{"source_column", "target_column", "source_prefix", "watch_target", "watch_attention"},
+       makes_texts,
        "the task translate or seq2seq",
        its_task},
       {{"skip_bad"},
@@ -106,15 +107,21 @@ const std::vector<Use>& uses() {
        [](Config c) { return !c.model.empty(); },
        "a model to change by low-rank updates (--model)",
        its_model},
-      {{"watch_every"},
-       [](Config c) {
-         return !is_one_of(c.task, {"translate", "seq2seq"});
-       },
-       "a model that reads one text",
-       its_task},
-      {{"watch_text", "watch_heads"},
+      {{"watch_text", "watch_heads", "watch_target", "watch_attention"},
        [](Config c) { return c.has("watch_every"); },
        "to be told how often to look (--watch-every 100)",
+       nothing},
+      {{"watch_target"},
+       watches_targets,
+       "watch_attention decoder or cross",
+       [](Config c) { return c.watch_attention; }},
+      {{"watch_target"},
+       [](Config c) { return !c.watch_text.empty(); },
+       "the source that it is made of (--watch)",
+       nothing},
+      {{"watch_text"},
+       [](Config c) { return !watches_targets(c) || !c.watch_target.empty(); },
+       "what a translator is to make of it (--watch-target)",
        nothing},
   };
   return all;

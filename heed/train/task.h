@@ -16,6 +16,7 @@
 #include "heed/train/data_order.h"
 #include "heed/train/metrics.h"
 #include "heed/train/model_start.h"
+#include "heed/train/pair_task.h"
 
 namespace heed {
 
@@ -68,8 +69,10 @@ class TrainTask {
   virtual std::vector<double> measure(int64_t most_batches, ProcessPart part) const = 0;
   virtual Evaluation evaluation(const std::vector<double>& sums) const = 0;
 
-  /// What is looked at while it trains; null for an encoder-decoder.
-  virtual const Encoder* encoder() const = 0;
+  /// What is looked into while it trains: a model that reads one text, or one that makes texts from
+  /// texts; the other is null.
+  virtual const Encoder* encoder() const { return nullptr; }
+  virtual const PairTask* pairs() const { return nullptr; }
   virtual const Tokenizer& tokenizer() const = 0;
   /// The training data's first words, at most so many tokens.
   virtual std::string sample_text(int64_t most_tokens) const = 0;

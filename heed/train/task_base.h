@@ -45,6 +45,7 @@ class TaskBase : public TrainTask {
 
  protected:
   const TrainConfig& settings() const { return settings_; }
+  const std::shared_ptr<const Tokenizer>& shared_tokenizer() const { return tokenizer_.tokenizer; }
   void use(TaskTokenizer tokenizer) { tokenizer_ = std::move(tokenizer); }
   void begin_from(ModelStart start);
   ConfigReader model_config() const { return config_of(start_); }

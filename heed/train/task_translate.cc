@@ -62,7 +62,14 @@ Ends ends_of(const Json& config, const Tokenizer& tokenizer) {
   return ends;
 }
 
-class TranslateTask : public RowTask {
+/// The text that its first so many tokens stand for.
+std::string beginning_of(const Tokenizer& tokenizer, const std::string& text, int64_t most_tokens) {
+  const Encoding first = tokenizer.encode(text, {.add_special = false, .max_tokens = most_tokens});
+  if (!first.truncated || first.byte_offsets.empty()) return text;
+  return text.substr(0, static_cast<size_t>(first.byte_offsets.back().end));
+}
+
+class TranslateTask : public RowTask, public PairTask {
  public:
   TranslateTask(const TrainConfig& settings, BadRows& bad) : RowTask(settings) {
     if (settings.task == "seq2seq" && settings.model.empty()) {
@@ -95,6 +102,7 @@ class TranslateTask : public RowTask {
     const std::vector<TextPair> valid = validation_rows(
         train, [&](const std::string& file) { return read_pairs(file, fields, bad); });
     set_rows(rows_of(train, settings.data), rows_of(valid, valid_file()));
+    first_ = train.front();
   }
 
   void build(const Params& params) override {
@@ -122,7 +130,28 @@ class TranslateTask : public RowTask {
   }
   std::vector<std::string> judged_by() const override { return {"perplexity"}; }
 
-  const Encoder* encoder() const override { return nullptr; }
+  const PairTask* pairs() const override { return this; }
+  const EncoderDecoder& model() const override { return *model_; }
+
+  EncodedPair encoded(const std::string& source, const std::string& target) const override {
+    LostText lost;
+    EncodedPair pair{.source = settings().source_prefix + source,
+                     .prefix_bytes = std::ssize(settings().source_prefix),
+                     .encoding = {},
+                     .target = encode_one(target_tokenizer(), target, longest(), lost),
+                     .start = 0,
+                     .tokenizer = shared_tokenizer()};
+    pair.encoding = cut(tokenizer(), pair.source, longest());
+    if (!template_) add_special(pair.encoding, ends_.end, tokenizer());
+    pair.start = start_of(pair.target);
+    return pair;
+  }
+
+  TextPair sample_pair(int64_t most_tokens) const override {
+    return {.source = beginning_of(tokenizer(), first_.source, most_tokens),
+            .target = beginning_of(target_tokenizer(), first_.target, most_tokens),
+            .line = first_.line};
+  }
 
  protected:
   TrainBatch batch_of(const TokenRows& rows, const std::vector<int64_t>& chosen,
@@ -138,7 +167,7 @@ class TranslateTask : public RowTask {
     int32_t* before = batch.decoder_ids.data<int32_t>();
     int32_t* after = batch.targets.data<int32_t>();
     for (const auto& target : targets) {
-      *before = begins_with_its_end_ ? target.back() : ends_.begin;
+      *before = start_of(target);
       std::copy(target.begin(), target.end() - 1, before + 1);
       std::ranges::copy(target, after);
       batch.count += std::ssize(target);
@@ -157,18 +186,34 @@ class TranslateTask : public RowTask {
                          model_->output_bias(), batch.targets, {.label_smoothing = smoothing});
   }
 
+  const Tokenizer& target_tokenizer() const {
+    return target_tokenizer_ ? *target_tokenizer_ : tokenizer();
+  }
+  int64_t longest() const {
+    return longest_row(settings(), start().config, "max_position_embeddings");
+  }
+  /// What the decoder reads before a target.
+  int32_t start_of(const std::vector<int32_t>& target) const {
+    return begins_with_its_end_ && !target.empty() ? target.back() : ends_.begin;
+  }
+
+  /// A text at most so long with its end, which is there where the tokenizer's template has it.
+  Encoding cut(const Tokenizer& tokenizer, const std::string& text, int64_t most) const {
+    return tokenizer.encode(text,
+                            {.add_special = template_, .max_tokens = most - (template_ ? 0 : 1)});
+  }
+
   /// A text's ids, the end among them, at most so many.
   std::vector<int32_t> encode_one(const Tokenizer& tokenizer, const std::string& text, int64_t most,
                                   LostText& lost) const {
-    Encoding encoding = tokenizer.encode(
-        text, {.add_special = template_, .max_tokens = most - (template_ ? 0 : 1)});
+    Encoding encoding = cut(tokenizer, text, most);
     lost.add(lost_text(text, encoding, tokenizer));
     if (!template_) encoding.ids.push_back(ends_.end);
     return std::move(encoding.ids);
   }
 
   TokenRows rows_of(const std::vector<TextPair>& pairs, const std::string& where) const {
-    const int64_t most = longest_row(settings(), start().config, "max_position_embeddings");
+    const int64_t most = longest();
     TokenRows rows;
     rows.ids.resize(pairs.size());
     rows.targets.resize(pairs.size());
@@ -177,8 +222,7 @@ class TranslateTask : public RowTask {
       const auto i = static_cast<size_t>(task);
       rows.ids[i] =
           encode_one(tokenizer(), settings().source_prefix + pairs[i].source, most, lost[i]);
-      rows.targets[i] = encode_one(target_tokenizer_ ? *target_tokenizer_ : tokenizer(),
-                                   pairs[i].target, most, lost[i]);
+      rows.targets[i] = encode_one(target_tokenizer(), pairs[i].target, most, lost[i]);
     });
     LostText all;
     int64_t line = 0;
@@ -191,6 +235,7 @@ class TranslateTask : public RowTask {
   }
 
   Ends ends_{};
+  TextPair first_;                                     // of the training data
   std::shared_ptr<const Tokenizer> target_tokenizer_;  // a Marian's; null: one for both sides
   bool template_ = false;             // texts are encoded as the tokenizer's template has them
   bool begins_with_its_end_ = false;  // the decoder reads a target's last token first (mBART)

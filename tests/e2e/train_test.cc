@@ -434,6 +434,35 @@ TEST_F(Train, WatchingDrawsMapsAndAFilm) {
   EXPECT_EQ(map["rows"].size(), 7U) << "a character each: " << map["rows"];
 }
 
+TEST_F(Train, ATranslatorIsWatchedAsItLearns) {
+  write_file(folder_ / "pairs.tsv", "ab cd\tdc ba\nb a\ta b\nacb\tbca\nba\tab\ncab\tbac\n");
+  const auto watched = [&](const std::string& out, const std::vector<std::string>& how) {
+    const Result got =
+        run_heed(with({"train",       "translate",  "--data",        path("pairs.tsv"),
+                       "--tokenizer", "characters", "--layers",      "2",
+                       "--heads",     "2",          "--width",       "16",
+                       "--block",     "16",         "--steps",       "4",
+                       "--batch",     "3",          "--watch-every", "2",
+                       "--out",       path(out)},
+                      how));
+    EXPECT_EQ(got.status, 0) << got.err;
+    EXPECT_TRUE(std::filesystem::exists(folder_ / out / "watch" / "film.png"));
+    return read_json(folder_ / out / "watch" / "step-00000004.json")["maps"];
+  };
+  const Json cross = watched(
+      "cross", {"--watch", "ab cd", "--watch-target", "dc b", "--watch-heads", "1.1", "0.0"});
+  ASSERT_EQ(cross.size(), 2U);
+  EXPECT_EQ(cross[0]["title"], "cross-attention, layer 1, head 1");
+  EXPECT_EQ(cross[0]["rows"], Json({"dc", "b", "</s>"})) << "what is written";
+  EXPECT_EQ(cross[0]["columns"], Json({"ab", "cd", "</s>"})) << "what is looked at";
+  const Json own = watched("own", {"--watch-attention", "decoder"});
+  EXPECT_EQ(own.size(), 2U) << "the first head of each layer";
+  EXPECT_EQ(own[0]["title"], "decoder, layer 0, head 0");
+  EXPECT_EQ(own[0]["rows"], own[0]["columns"]);
+  const Json encoder = watched("encoder", {"--watch-attention", "encoder", "--watch", "ba ab"});
+  EXPECT_EQ(encoder[0]["rows"], Json({"ba", "ab", "</s>"}));
+}
+
 TEST_F(Train, AFilmShowsTheWholeOfAResumedRun) {
   const std::vector<std::string> watch{"--watch", "the cat", "--watch-every", "5"};
   ASSERT_EQ(run_heed(with(language_model("seen", "5"), watch)).status, 0);

@@ -155,7 +155,23 @@ TEST(TrainConfig, WhatNothingWouldComeOfIsRefused) {
           "patience needs data to measure on");
   refused({{"task", "lm"}, {"lora_alpha", "4"}}, "lora_alpha needs low-rank updates (lora_rank)");
   refused({{"task", "lm"}, {"lora_rank", "4"}}, "low-rank updates (--model)");
-  refused({{"task", "translate"}, {"watch_every", "4"}}, "watch_every needs a model");
+  refused({{"task", "translate"}, {"watch_every", "4"}, {"watch_text", "a"}},
+          "watch_text needs what a translator is to make of it (--watch-target), found none");
+  refused({{"task", "translate"}, {"watch_every", "4"}, {"watch_target", "a"}},
+          "watch_target needs the source");
+  refused({{"task", "seq2seq"},
+           {"watch_every", "4"},
+           {"watch_text", "a"},
+           {"watch_target", "a"},
+           {"watch_attention", "encoder"}},
+          "watch_target needs watch_attention decoder or cross, found encoder");
+  refused({{"task", "translate"}, {"watch_attention", "encoder"}}, "to be told how often");
+  refused({{"task", "lm"}, {"watch_every", "4"}, {"watch_attention", "encoder"}},
+          "watch_attention needs the task translate or seq2seq, found the task lm");
+  check_uses(config_of({{"task", "translate"},
+                        {"watch_every", "4"},
+                        {"watch_text", "a"},
+                        {"watch_attention", "encoder"}}));
   check_uses(config_of({{"task", "lm"}, {"nesterov", "false"}, {"batch_tokens", "0"}}));
   check_uses(config_of({{"task", "mlm"}, {"model", "m"}, {"tokenizer", "bpe"}, {"vocab", "99"}}));
   check_uses(config_of({{"optimizer", "sgd"},

@@ -1,4 +1,4 @@
-#include "cli/train_watch.h"
+#include "cli/train_probe.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 namespace heed::cli {
 namespace {
 
-TEST(TrainWatch, LabelsAreWordsAndNoPiecesOfTheVocabulary) {
+TEST(TrainProbe, LabelsAreWordsAndNoPiecesOfTheVocabulary) {
   const testing::LetterModel model("gpt2_3x8");
   const auto encoder = load_encoder(model.path());
   const Look look = watched_look(*encoder, *Tokenizer::load(model.path()), "ab cd");
