@@ -30,13 +30,18 @@ class FirstBroken : public Observer {
 
 }  // namespace
 
+std::string broken_weight(const NamedTensors& weights) {
+  for (const auto& [name, weight] : weights) {
+    if (!is_finite(weight)) return fmt::format("the weight {} is not finite", name);
+  }
+  return "";
+}
+
 std::string first_fault(const TrainTask& task, const TrainBatch& batch, const Run& run,
                         const TrainedWeights& weights) {
   const NoGrad off;
   for (const NamedTensors& some : {weights.store().tensors(), weights.trained()}) {
-    for (const auto& [name, weight] : some) {
-      if (!is_finite(weight)) return fmt::format("the weight {} is not finite", name);
-    }
+    if (std::string broken = broken_weight(some); !broken.empty()) return broken;
   }
   FirstBroken observer;
   Run watched = run;

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "heed/tensor/named_tensors.h"
 #include "heed/train/task.h"
 #include "heed/train/weights.h"
 
@@ -11,5 +12,8 @@ namespace heed {
 /// block, the loss, or a gradient. Runs the batch once more, without recording.
 std::string first_fault(const TrainTask& task, const TrainBatch& batch, const Run& run,
                         const TrainedWeights& weights);
+
+/// Which weight is not finite, in a sentence; empty if all are.
+std::string broken_weight(const NamedTensors& weights);
 
 }  // namespace heed

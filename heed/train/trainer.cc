@@ -11,9 +11,11 @@
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
 #include "heed/base/log.h"
+#include "heed/base/message.h"
 #include "heed/base/stopwatch.h"
 #include "heed/tensor/storage.h"
 #include "heed/train/checkpoint.h"
+#include "heed/train/fault.h"
 #include "heed/train/run_folder.h"
 #include "heed/train/run_progress.h"
 #include "heed/train/schedule.h"
@@ -129,6 +131,7 @@ class Trainer {
   // what happens between updates
   void report(const UpdateResult& result, double seconds);
   void leave_out(const UpdateResult& result);
+  [[noreturn]] void give_up(const std::string& what, const char* advice);
   void watch();
   Evaluation measure() const;
   void evaluate();
@@ -222,21 +225,23 @@ UpdateResult Trainer::step() {
   return result;
 }
 
+/// Ends the run, in all processes alike.
+void Trainer::give_up(const std::string& what, const char* advice) {
+  group_.end_in_order();  // all come here
+  if (!group_.is_first()) throw OtherProcessFailed();
+  const std::string saved = saved_step_ < 0
+                                ? "no checkpoint was saved before it"
+                                : fmt::format("the last checkpoint is of step {}", saved_step_);
+  throw Error(ErrorCode::corrupt_data, fmt::format("train: {}; {}; {}", what, saved, advice));
+}
+
 void Trainer::leave_out(const UpdateResult& result) {
   ++so_far_.skipped;
   const DataPosition at = taken_.at(result.faulty);
   const std::string what =
       fmt::format("step {} (batch {} of epoch {}): {}", step_, at.batch, at.epoch, result.fault);
   if (so_far_.skipped > settings_.skip_nan) {
-    group_.end_in_order();  // all come here
-    if (!group_.is_first()) throw OtherProcessFailed();
-    throw Error(ErrorCode::corrupt_data,
-                fmt::format("train: {}; {}; lower the learning rate, or --skip-nan N leaves out N "
-                            "such updates",
-                            what,
-                            saved_step_ < 0
-                                ? "no checkpoint was saved before it"
-                                : fmt::format("the last checkpoint is of step {}", saved_step_)));
+    give_up(what, "lower the learning rate, or --skip-nan N leaves out N such updates");
   }
   listener_.skipped(step_, what);
 }
@@ -326,9 +331,9 @@ void Trainer::warn_of_length(int64_t before) const {
       schedule_.kind == ScheduleKind::linear || schedule_.kind == ScheduleKind::cosine;
   if (!falls || before == total_) return;
   log(LogLevel::warning,
-      fmt::format("train: the run was of {} updates and is of {} now; from here on the {} schedule "
+      fmt::format("train: the run was of {} and is of {} now; from here on the {} schedule "
                   "has the rates of a run of {}, which its first {} updates did not have",
-                  before, total_, settings_.schedule, total_, step_));
+                  counted(before, "update"), total_, settings_.schedule, total_, step_));
 }
 
 void Trainer::take_up(const TrainingState& state) {
@@ -350,6 +355,10 @@ MetricsWriter::Options Trainer::metric_options() const {
 
 void Trainer::save(bool best) {
   if (saved_step_ == step_ && !best) return;
+  // the loss that would tell of an update is the next one's
+  if (const std::string broken = broken_weight(weights_.trained()); !broken.empty()) {
+    give_up(fmt::format("step {}: after its update {}", step_, broken), "lower the learning rate");
+  }
   saved_step_ = step_;
   NamedTensors optimizer = optimizer_->state();
   if (!group_.is_first()) return;

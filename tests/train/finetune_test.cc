@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "heed/base/cancel.h"
 #include "heed/base/file.h"
@@ -414,8 +415,11 @@ TEST_F(FineTuningTest, AdaptersOfWeightsThatAllLayersShareAreComputedAgain) {
 }
 
 TEST_F(FineTuningTest, AFaultIsToldWithItsBatchAndWhatBroke) {
-  for (const auto& [save_every, saved] :
-       {std::pair{"100", "no checkpoint was saved before it"}, {"1", "checkpoint is of step 1;"}}) {
+  // three batches an epoch: the first update takes 0 and 1 of the first, the second begins with 2
+  const char* const next = "step 2 (batch 2 of epoch 0): the weight bert.encoder.layer.0.";
+  const char* const own = "step 1: after its update the weight bert.encoder.layer.0.";
+  for (const auto& [steps, save_every, told] :
+       {std::tuple{"5", "100", next}, {"5", "1", own}, {"1", "0", own}}) {
     FineTuning run = case_of("BertForSequenceClassification");
     for (const auto& [name, value] : {std::pair{"optimizer", "sgd"},
                                       {"clip", "0"},
@@ -424,14 +428,15 @@ TEST_F(FineTuningTest, AFaultIsToldWithItsBatchAndWhatBroke) {
                                       {"lora_alpha", "1e9"},
                                       {"batch", "2"},
                                       {"accumulate", "2"},
+                                      {"steps", steps},
                                       {"save_every", save_every}}) {
       set_field(run.config(), name, value);
     }
-    // three batches an epoch: the first update takes 0 and 1 of the first, the second begins with 2
     expect_error(ErrorCode::corrupt_data,
-                 {"step 2 (batch 2 of epoch 0)", "the weight bert.encoder.layer.0.",
-                  ".lora_B.weight is not finite", saved},
+                 {told, ".lora_B.weight is not finite", "no checkpoint was saved before it"},
                  [&] { run.run(); });
+    EXPECT_FALSE(std::filesystem::exists(run.out() / "checkpoints/step-00000001"));
+    EXPECT_FALSE(std::filesystem::exists(run.out() / "adapter_model.safetensors"));
   }
 }
 
