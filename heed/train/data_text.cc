@@ -8,6 +8,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/message.h"
 #include "heed/base/parallel.h"
 #include "heed/base/paths.h"
 #include "heed/io/csv.h"
@@ -181,26 +182,30 @@ void TokenStream::check_vocabulary(int64_t vocab, const std::string& where) cons
   });
 }
 
-TextSplit split_text(const TokenStream& tokens, double share) {
+TextSplit split_text(const TokenStream& tokens, double share, const std::string& where) {
   const auto cut = static_cast<int64_t>(static_cast<double>(tokens.size()) * share);
   if (cut < 1 || cut >= tokens.size()) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("data: {:g} of {} tokens for training leaves {} for training and {} "
-                            "for validation; each needs some",
-                            share, tokens.size(), cut, tokens.size() - cut));
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("{}: {:g} of {} for training leaves {} for training and {} for "
+                    "validation; each needs some",
+                    where, share, counted(tokens.size(), "token"), cut, tokens.size() - cut));
   }
   return {tokens.part(0, cut), tokens.part(cut, tokens.size())};
 }
 
+void check_windows(const TokenStream& tokens, int64_t block, const std::string& where) {
+  if (tokens.size() > block) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{}: needed at least {} tokens for rows of {} and the one that follows, "
+                          "found {}; shorten the block (--block N)",
+                          where, block + 1, block, tokens.size()));
+}
+
 TextBatch random_windows(const TokenStream& tokens, int64_t rows, int64_t block, uint64_t seed,
                          int64_t number) {
+  check_windows(tokens, block, "data");
   const int64_t places = tokens.size() - block;
-  if (places < 1) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("data: rows of {} tokens and the one that follows need more than {} "
-                            "tokens; shorten the block",
-                            block, tokens.size()));
-  }
   TextBatch batch = empty_batch(rows, block);
   const uint64_t of_batch = draw_seed(seed, DrawFor::windows, static_cast<uint64_t>(number));
   for (int64_t r = 0; r < rows; ++r) {

@@ -55,7 +55,7 @@ struct TextSplit {
   TokenStream train;
   TokenStream valid;
 };
-TextSplit split_text(const TokenStream& tokens, double share);
+TextSplit split_text(const TokenStream& tokens, double share, const std::string& where);
 
 /// Rows of tokens, and what follows each token.
 struct TextBatch {
@@ -64,9 +64,12 @@ struct TextBatch {
   int64_t tokens = 0;  // targets there are
 };
 
+/// Error invalid_argument, which begins with `where`, if there is no place for rows of `block`
+/// tokens and the one that follows.
+void check_windows(const TokenStream& tokens, int64_t block, const std::string& where);
 /// B rows of `block` tokens from places that (seed, batch number) alone decide, as nanoGPT draws
-/// them: each place from which block + 1 tokens can be had is equally likely. Error
-/// invalid_argument if there are not so many tokens.
+/// them: each place from which block + 1 tokens can be had is equally likely. Error as
+/// check_windows().
 TextBatch random_windows(const TokenStream& tokens, int64_t rows, int64_t block, uint64_t seed,
                          int64_t number);
 

@@ -96,13 +96,14 @@ class TextTask : public TaskBase {
     if (!settings().validation.empty()) {
       valid_ = TokenStream::read(settings().validation, &tokenizer(), vocab);
     } else if (settings().validation_part > 0) {
-      TextSplit split = split_text(train_, 1 - settings().validation_part);
+      TextSplit split = split_text(train_, 1 - settings().validation_part, settings().data);
       train_ = std::move(split.train);
       valid_ = std::move(split.valid);
     }
-    random_windows(train_, 1, block_, 0, 0);  // says now if the text is too short
+    const bool own = !settings().validation.empty();
+    const bool whole = own || valid_.size() == 0;
+    check_windows(train_, block_, settings().data + (whole ? "" : ": the part for training"));
     if (valid_.size() == 1) {
-      const bool own = !settings().validation.empty();
       throw Error(ErrorCode::invalid_argument,
                   (own ? settings().validation : settings().data + ": the part for validation") +
                       ": needed at least 2 tokens to measure on, found 1");

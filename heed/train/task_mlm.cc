@@ -7,6 +7,7 @@
 
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 #include "heed/models/config.h"
 #include "heed/models/heads.h"
 #include "heed/models/registry.h"
@@ -61,7 +62,7 @@ class MaskedTask : public RowTask {
     if (!settings.validation.empty()) {
       valid = TokenStream::read(settings.validation, &tokenizer(), vocab);
     } else if (settings.validation_part > 0) {
-      TextSplit split = split_text(train, 1 - settings.validation_part);
+      TextSplit split = split_text(train, 1 - settings.validation_part, settings.data);
       train = std::move(split.train);
       valid = std::move(split.valid);
     }
@@ -125,9 +126,9 @@ class MaskedTask : public RowTask {
       tokens += batch.tokens;
     }
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("train mlm: needed at least 1 hidden token to measure on, found 0 in "
-                            "the {} tokens for validation",
-                            tokens));
+                fmt::format("{}: needed at least 1 hidden token to measure on, found 0 in the {} "
+                            "for validation",
+                            valid_file(), counted(tokens, "token")));
   }
 
   /// The places that the frame takes in a row.

@@ -63,11 +63,11 @@ TEST(TextData, WindowsInOrderReachEveryTokenOnce) {
 }
 
 TEST(TextData, SplitsAsNanoGpt) {
-  const TextSplit split = split_text(counting(1115), 0.9);
+  const TextSplit split = split_text(counting(1115), 0.9, "data");
   EXPECT_EQ(split.train.size(), 1003);
   EXPECT_EQ(split.valid.size(), 112);
   expect_error(ErrorCode::invalid_argument, {"0 for validation"},
-               [&] { split_text(counting(5), 1.0); });
+               [&] { split_text(counting(5), 1.0, "data"); });
 }
 
 TEST(TextData, RefusesShortTextsAndForeignIds) {
@@ -196,7 +196,7 @@ TEST(PairData, ReadsBothForms) {
   const auto aligned = parse_aligned("a\nb\n", "x\ny\n", "f.en", "f.de", bad);
   EXPECT_EQ(aligned.at(1).target, "y");
   EXPECT_EQ(parse_pairs_tsv("a\tx\n", "f.tsv", bad).at(0).target, "x");
-  expect_error(ErrorCode::corrupt_data, {"f.en has 1 lines but f.de has 2"},
+  expect_error(ErrorCode::corrupt_data, {"f.en has 1 line but f.de has 2"},
                [&] { parse_aligned("a\n", "x\ny\n", "f.en", "f.de", bad); });
   expect_error(ErrorCode::corrupt_data, {"f.de:1: the target is empty"},
                [&] { parse_aligned("a\n", " \n", "f.en", "f.de", bad); });

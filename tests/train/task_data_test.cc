@@ -56,6 +56,23 @@ TEST_F(TaskData, ACommaMayBeInAFilesName) {
   EXPECT_TRUE(learnt->identity()["data"].contains("c,d.tsv"));
 }
 
+TEST_F(TaskData, ATextShorterThanARowIsToldByItsName) {
+  const auto refused = [&](size_t size, const char* part,
+                           std::initializer_list<std::string_view> told) {
+    const std::string text = file("short.txt", std::string(size, 'a'));
+    expect_error(ErrorCode::invalid_argument, told, [&] {
+      task({{"task", "lm"},
+            {"data", text},
+            {"tokenizer", "characters"},
+            {"block", "64"},
+            {"validation_part", part}});
+    });
+  };
+  refused(64, "0", {"short.txt: needed at least 65 tokens for rows of 64", "found 64", "--block"});
+  refused(64, "0.5", {"short.txt: the part for training: needed at least 65", "found 32"});
+  refused(5, "0.9", {"short.txt: 0.1 of 5 tokens for training leaves 0"});
+}
+
 TEST_F(TaskData, AByteOrderMarkIsNoToken) {
   const std::string text = "\xEF\xBB\xBF" + std::string(300, 'a');
   EXPECT_EQ(read_text(file("marked.txt", text)).size(), 300U);
@@ -80,12 +97,12 @@ TEST_F(TaskData, CharactersThatTheTokenizerLacksAreCounted) {
   set_log_sink({});
   ASSERT_EQ(told.size(), 2U);
   EXPECT_NE(told[0].find("odd.txt"), std::string::npos) << told[0];
-  EXPECT_NE(told[0].find("3 characters, which are left out, the first 'x' in line 2"),
-            std::string::npos)
+  EXPECT_NE(
+      told[0].find(
+          "left out 3 characters that the tokenizer has no piece for, the first 'x' in line 2"),
+      std::string::npos)
       << told[0];
-  EXPECT_NE(told[1].find("strange.tsv: the tokenizer has no piece for 2 characters"),
-            std::string::npos)
-      << told[1];
+  EXPECT_NE(told[1].find("strange.tsv: left out 2 characters that"), std::string::npos) << told[1];
   EXPECT_NE(told[1].find("the first 'x' in line 2"), std::string::npos) << told[1];
 }
 
