@@ -102,15 +102,23 @@ BartConfig BartConfig::read(const ConfigReader& file) {
   return config;
 }
 
+/// As the checkpoint has it (of one in bf16 rounded), else computed; never trained.
+static Positions sinusoids_of(const Params& stack, const BartConfig& config) {
+  const Tensor stored =
+      (stack / "embed_positions").maybe("weight", {config.positions, config.width});
+  return Positions(
+      stored ? stored.detach()
+             : sinusoidal_positions(config.positions, config.width, SinusoidOrder::halves));
+}
+
 Bart::Embeddings Bart::embeddings_of(const Params& stack, const Params& words, int64_t vocab,
                                      const BartConfig& config) {
   Embeddings embeddings{
       .words = Embedding(words, vocab, config.width, config.padding), .positions = {}, .norm = {}};
-  embeddings.positions =
-      config.sinusoids
-          ? Positions(sinusoidal_positions(config.positions, config.width, SinusoidOrder::halves))
-          : LearnedPositions(stack / "embed_positions", config.positions, config.width,
-                             kUnusedRows);
+  embeddings.positions = config.sinusoids
+                             ? sinusoids_of(stack, config)
+                             : LearnedPositions(stack / "embed_positions", config.positions,
+                                                config.width, kUnusedRows);
   if (config.embedding_norm) {
     embeddings.norm.emplace(stack / "layernorm_embedding", config.width, kEpsilon);
   }

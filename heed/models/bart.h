@@ -35,7 +35,7 @@ struct BartConfig {
   bool norm_first = false;     // x + f(norm(x)) instead of norm(x + f(x))
   bool embedding_norm = true;  // of words and positions together (layernorm_embedding)
   bool final_norm = false;     // after either stack (layer_norm)
-  bool sinusoids = false;      // positions are computed, sines first, instead of trained
+  bool sinusoids = false;      // positions are stored or computed, sines first, not trained
   int32_t padding = -1;        // pad_token_id: in training its row learns as an output alone
 
   /// Error corrupt_data for a field of the wrong type or range, unsupported for unknown

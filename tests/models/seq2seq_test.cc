@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "heed/models/config.h"
+#include "heed/nn/positions.h"
 #include "tests/expect_error.h"
 #include "tests/models/changed_config.h"
 #include "tests/models/pair_case.h"
@@ -145,6 +146,34 @@ TEST(Seq2Seq, StacksHaveTheirOwnWordsWhereNothingIsTied) {
   expect_equal("a table each");
 }
 
+TEST(Seq2Seq, SinusoidsThatACheckpointStoresAreItsOwn) {
+  for (const char* name : {"pegasus", "marian"}) {
+    const PairCase one(name);
+    std::map<std::string, Tensor> weights;
+    const Checkpoint checkpoint = Checkpoint::open(golden_folder() / name);
+    for (const auto& [path, entry] : checkpoint.entries()) weights[path] = checkpoint.load(path);
+    const auto written = [&] {
+      const auto model =
+          make_encoder_decoder(golden_folder() / name / "config.json", Params::from(weights));
+      return model->decode(one.target, model->encode(one.source));
+    };
+    const Tensor expected = one.model->decode(one.target, one.model->encode(one.source));
+    const EncoderDecoderFacts& facts = one.model->facts();
+    const Tensor table = sinusoidal_positions(facts.max_tokens, facts.width, SinusoidOrder::halves);
+    for (const std::string stack : {"encoder", "decoder"}) {
+      const std::string path = "model." + stack + ".embed_positions.weight";
+      weights.erase(path);
+      expect_close(written(), expected, 1e-5, "computed");
+      weights[path] = table.to(DType::bf16);
+      EXPECT_GT(distance(written(), expected), 1e-5) << name << ": rounded " << stack;
+      weights[path] = Tensor::zeros({facts.max_tokens + 1, facts.width});
+      expect_error(ErrorCode::corrupt_data, {path}, written);
+      weights[path] = table;
+      expect_close(written(), expected, 1e-5, "stored");
+    }
+  }
+}
+
 TEST(Seq2Seq, BadInputIsNamed) {
   constexpr auto kInvalid = ErrorCode::invalid_argument;
   for (const std::string& name : kModels) {
@@ -210,6 +239,7 @@ TEST(BartConfig, EveryFieldIsChecked) {
   corrupt("decoder_ffn_dim", 0, {"decoder_ffn_dim"});
   corrupt("max_position_embeddings", 41, {"embed_positions", "43", "42"});
   corrupt("scale_embedding", 2, {"scale_embedding"});
+  corrupt("pad_token_id", -42, {"pad_token_id", "-41"});
   expect_refused("bart", ErrorCode::unsupported, "activation_function", "mish", {"mish"});
   expect_refused("bart", ErrorCode::not_found, "tie_word_embeddings", false, {"lm_head.weight"});
   expect_refused("bart", ErrorCode::not_found, "model_type", "mbart", {"encoder.layer_norm"});
