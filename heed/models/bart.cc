@@ -80,7 +80,7 @@ BartConfig BartConfig::read(const ConfigReader& file) {
   constexpr int64_t kDeepest = 1 << 12;
   BartConfig config;
   config.source_vocab = file.integer("vocab_size", 1, kMost);
-  config.padding = file.padding(1);
+  config.padding = file.padding(1, config.source_vocab);
   config.target_vocab = config.source_vocab;
   config.width = file.integer("d_model", 1, kWidest);
   config.encoder_layers = file.integer("encoder_layers", 1, kDeepest);

@@ -49,7 +49,7 @@ BertConfig BertConfig::read(const ConfigReader& file) {
   config.positions = file.integer("max_position_embeddings", 1, kMost);
   config.types = file.integer("type_vocab_size", 1, kMost, 2);
   config.activation = activation_from_name(file.text("hidden_act", "gelu"));
-  config.padding = file.padding(0);
+  config.padding = file.padding(0, config.vocab);
   config.epsilon = static_cast<float>(file.number("layer_norm_eps", 0, 1, 1e-12));
   if (config.width % config.heads != 0) {
     file.refuse("hidden_size", fmt::format("a multiple of num_attention_heads {}", config.heads));

@@ -90,10 +90,12 @@ std::optional<int32_t> ConfigReader::id(const char* field, std::optional<int32_t
   return static_cast<int32_t>(integer(field, 0, kMostId));
 }
 
-int32_t ConfigReader::padding(int32_t fallback) const {
+int32_t ConfigReader::padding(int32_t fallback, int64_t vocab) const {
   constexpr const char* kField = "pad_token_id";
   if (!json().contains(kField)) return fallback;
-  return static_cast<int32_t>(std::max<int64_t>(integer(kField, -kMostId, kMostId, -1), -1));
+  if (!has(kField)) return -1;
+  const int64_t id = integer(kField, -vocab, kMostId);
+  return static_cast<int32_t>(id < 0 ? id + vocab : id);
 }
 
 std::vector<int32_t> ConfigReader::ids(const char* field) const {

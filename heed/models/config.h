@@ -31,8 +31,9 @@ class ConfigReader {
   /// A token's id: none where the field is null, the fallback where it is absent.
   std::optional<int32_t> id(const char* field, std::optional<int32_t> fallback = {}) const;
   /// pad_token_id as nn.Embedding's padding_idx: the row of words that learns as an output alone.
-  /// -1: none, where the field is null or below 0 (as the first Llamas have it).
-  int32_t padding(int32_t fallback) const;
+  /// -1: none, where the field is null. One below 0 counts from the vocabulary's end, as there: the
+  /// first Llamas' -1 is the last row.
+  int32_t padding(int32_t fallback, int64_t vocab) const;
   /// One id or a list of them; none if the field is absent.
   std::vector<int32_t> ids(const char* field) const;
   const Json& json() const { return *document_; }

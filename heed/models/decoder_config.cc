@@ -164,7 +164,7 @@ DecoderConfig read_decoder(const ConfigReader& file, const char* architecture) {
   config.positions = file.integer("max_position_embeddings", 1, kMost);
   config.activation = activation_from_name(file.text("hidden_act", "silu"));
   config.epsilon = static_cast<float>(file.number("rms_norm_eps", 0, 1, 1e-6));
-  config.padding = file.padding(config.architecture == "phi3" ? 32000 : -1);
+  config.padding = file.padding(config.architecture == "phi3" ? 32000 : -1, config.vocab);
   config.tied = file.boolean("tie_word_embeddings", false);
   return config;
 }

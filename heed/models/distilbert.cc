@@ -16,7 +16,7 @@ DistilBertConfig DistilBertConfig::read(const ConfigReader& file) {
   config.heads = file.integer("n_heads", 1, 1 << 20);
   config.feed_forward = file.integer("hidden_dim", 1, kMost);
   config.positions = file.integer("max_position_embeddings", 1, kMost);
-  config.padding = file.padding(0);
+  config.padding = file.padding(0, config.vocab);
   config.types = 0;
   config.activation = activation_from_name(file.text("activation", "gelu"));
   config.blocks = numbered("transformer.layer", file.integer("n_layers", 1, 1 << 12));

@@ -9,7 +9,7 @@ PegasusConfig PegasusConfig::read(const ConfigReader& file) {
   config.architecture = "pegasus";
   config.norm_first = config.final_norm = config.sinusoids = true;
   config.embedding_norm = false;
-  config.padding = file.padding(0);
+  config.padding = file.padding(0, config.source_vocab);
   return config;
 }
 

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "heed/base/parallel.h"
+#include "heed/io/json.h"
 #include "heed/models/config.h"
+#include "heed/models/llama.h"
 #include "heed/models/registry.h"
 #include "heed/tasks/forward.h"
 #include "tests/expect_error.h"
@@ -117,6 +119,15 @@ void expect_refused(const std::string& golden, ErrorCode code, const char* field
                           [](const auto& folder) { return load_causal_model(folder); });
 }
 
+TEST(DecoderConfig, APaddingBelowZeroCountsFromTheVocabularysEnd) {  // as nn.Embedding has it
+  Json config = read_json(golden_folder() / "llama_plain" / "config.json");
+  for (const auto& [given, row] :
+       {std::pair{Json(-1), 40}, {Json(-41), 0}, {Json(7), 7}, {Json(), -1}}) {
+    config["pad_token_id"] = given;
+    EXPECT_EQ(LlamaConfig::read(ConfigReader(config, "config.json")).padding, row) << given;
+  }
+}
+
 TEST(DecoderConfig, EveryFieldIsChecked) {
   constexpr auto kCorrupt = ErrorCode::corrupt_data;
   const auto corrupt = [&](const char* field, const Json& value,
@@ -126,6 +137,7 @@ TEST(DecoderConfig, EveryFieldIsChecked) {
   corrupt("vocab_size", 0, {"vocab_size", "0"});
   corrupt("vocab_size", 42, {"model.embed_tokens.weight must be [42, 24] but is [41, 24]"});
   corrupt("hidden_size", "24", {"hidden_size", "integer"});
+  corrupt("pad_token_id", -42, {"pad_token_id", "-41"});
   corrupt("num_hidden_layers", -1, {"num_hidden_layers"});
   corrupt("num_attention_heads", 0, {"num_attention_heads"});
   corrupt("num_key_value_heads", 3, {"num_key_value_heads", "divisor", "4"});
