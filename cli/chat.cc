@@ -142,12 +142,13 @@ class ChatCommand {
       chat_->set_system(rest);
     } else if (name == "/save") {
       save_messages(needed_file(name, rest), chat_->messages());
-      note(fmt::format("{} messages saved to {}", chat_->messages().size(), printable(rest)));
+      note(fmt::format("{} saved to {}", counted(std::ssize(chat_->messages()), "message"),
+                       printable(rest)));
     } else if (name == "/look") {
       look(rest);
     } else if (name == "/load") {
       chat_->set_messages(load_messages(needed_file(name, rest)));
-      note(fmt::format("{} messages loaded", chat_->messages().size()));
+      note(fmt::format("{} loaded", counted(std::ssize(chat_->messages()), "message")));
     } else {
       throw Error(ErrorCode::invalid_argument,
                   "chat: there is no command " + in_quotes(name) +
@@ -204,13 +205,12 @@ class ChatCommand {
     }
     flush_output();
     if (chat_->forgotten() > 0) {
-      log(LogLevel::info, fmt::format("chat: the oldest {} messages did not fit and were left out",
-                                      chat_->forgotten()));
+      log(LogLevel::info, fmt::format("chat: left out what did not fit, the oldest {}",
+                                      counted(chat_->forgotten(), "message")));
     }
     if (answer.finish == Finish::length) {
-      log(LogLevel::info, fmt::format("chat: the answer was cut after {} tokens "
-                                      "(--max-new-tokens)",
-                                      answer.ids.size()));
+      log(LogLevel::info, fmt::format("chat: the answer was cut after {} (--max-new-tokens)",
+                                      counted(std::ssize(answer.ids), "token")));
     }
     if (answer.finish != Finish::interrupted) return;
     if (watched_) forget_interrupt();

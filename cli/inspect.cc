@@ -39,16 +39,18 @@ std::string architecture_of(const ModelSummary& summary) {
 }
 
 std::string sizes_of(const EncoderFacts& facts) {
-  return fmt::format("{} layers, {} heads, width {}, {} positions, vocabulary {}", facts.layers,
-                     facts.heads, facts.width, facts.max_tokens, grouped(facts.vocab));
+  return fmt::format("{}, {}, width {}, {} positions, vocabulary {}",
+                     counted(facts.layers, "layer"), counted(facts.heads, "head"), facts.width,
+                     facts.max_tokens, grouped(facts.vocab));
 }
 
 std::string sizes_of(const EncoderDecoderFacts& facts) {
   const bool alike = facts.encoder_heads == facts.decoder_heads;
   return fmt::format(
-      "{} and {} layers, {}{} heads, width {}, {}, vocabulary {}{}", facts.encoder_layers,
-      facts.decoder_layers, facts.encoder_heads,
-      alike ? "" : fmt::format(" and {}", facts.decoder_heads), facts.width,
+      "{} and {}, {}{}, width {}, {}, vocabulary {}{}", facts.encoder_layers,
+      counted(facts.decoder_layers, "layer"),
+      alike ? "" : fmt::format("{} and ", facts.encoder_heads),
+      counted(facts.decoder_heads, "head"), facts.width,
       facts.any_length ? "texts of any length" : fmt::format("{} positions", facts.max_tokens),
       grouped(facts.source_vocab),
       facts.target_vocab == facts.source_vocab ? "" : " and " + grouped(facts.target_vocab));

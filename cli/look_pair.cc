@@ -8,6 +8,7 @@
 #include "cli/progress.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 #include "heed/base/paths.h"
 #include "heed/io/hub.h"
 #include "heed/lens/labels.h"
@@ -61,8 +62,8 @@ class PairTexts : public LookTexts {
         facts_(pair_facts(translator_.model().facts(), which)) {
     if (!arguments.targets.empty() && arguments.targets.size() != sources_.size()) {
       throw Error(ErrorCode::invalid_argument,
-                  fmt::format("look: needed a --target for each of {} texts, or none, found {}",
-                              sources_.size(), arguments.targets.size()));
+                  fmt::format("look: needed a --target for each of {}, or none, found {}",
+                              counted(std::ssize(sources_), "text"), arguments.targets.size()));
     }
     tokenizer = translator_.tokenizer();
   }

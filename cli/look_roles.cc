@@ -45,8 +45,8 @@ std::vector<RelatedWords> read_pairs(const std::string& file, bool with_targets)
     const std::vector<std::string>& cells = rows[r].cells;
     if (cells.size() != header.size()) {
       throw Error(ErrorCode::corrupt_data,
-                  fmt::format("{}:{}: needed {} cells as its header has, found {}", file,
-                              rows[r].line, header.size(), cells.size()));
+                  fmt::format("{}:{}: needed {} as its header has, found {}", file, rows[r].line,
+                              counted(std::ssize(header), "cell"), cells.size()));
     }
     if (cells[columns[3]].empty()) {
       throw Error(ErrorCode::corrupt_data,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "heed/base/message.h"
 #include "heed/lens/labels.h"
 #include "heed/lens/look_picture.h"
 
@@ -278,7 +279,7 @@ std::string summarize_distance(const std::vector<Look>& looks,
       line += bar(pairs[0].second[l], std::min(40, style.width - 24), style.unicode);
     out += shorten(line, style.width, style.unicode) + "\n";
   }
-  if (left_out > 0) out += fmt::format("  ({} more pairs with --json)\n", left_out);
+  if (left_out > 0) out += fmt::format("  ({} with --json)\n", counted(left_out, "more pair"));
   return out;
 }
 

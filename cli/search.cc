@@ -115,9 +115,9 @@ void check_settings(const IndexSettings& made, const Options& options) {
 void show(const Context& context, const Options& options, const IndexingReport& report,
           const Manifest& manifest) {
   if (report.cut > 0) {
-    log(LogLevel::warning, fmt::format("{} passages have more tokens than the model reads; what is "
-                                       "behind does not count: index with fewer --chunk-tokens",
-                                       report.cut));
+    log(LogLevel::warning, fmt::format("the model reads less than the whole of {}; what is behind "
+                                       "does not count: index with fewer --chunk-tokens",
+                                       counted(report.cut, "passage")));
   }
   if (report.other_bytes > 1) {
     log(LogLevel::warning,
@@ -232,8 +232,8 @@ void print_info(const Manifest& manifest) {
                         ? fmt::format(" ({} not finished: heed search update)", held.unfinished)
                         : "",
                     settings.chunks.tokens, settings.chunks.overlap));
-  print(fmt::format("segments  {} ({}), {} rows of what is gone\n", manifest.segments.size(),
-                    human_bytes(held.bytes), held.gone));
+  print(fmt::format("segments  {} ({}), {} of what is gone\n", manifest.segments.size(),
+                    human_bytes(held.bytes), counted(held.gone, "row")));
   for (const std::string& source : manifest.sources) print("source    " + printable(source) + "\n");
 }
 

@@ -64,12 +64,13 @@ void TrainShow::started(const TrainFacts& facts, const TrainTask& task) {
                 {"processes", facts.processes}});
     return flush_output();
   }
-  say(fmt::format(
-      "training {} of {} numbers for {} updates{}{}{}", facts.trained, facts.parameters,
-      facts.total_steps,
-      facts.processes > 1 ? fmt::format(" by {} processes", facts.processes) : "",
-      facts.first_step > 0 ? fmt::format(", from update {} on", facts.first_step) : "",
-      facts.skipped_rows > 0 ? fmt::format("; {} bad rows left out", facts.skipped_rows) : ""));
+  say(fmt::format("training {} of {} numbers for {}{}{}{}", facts.trained, facts.parameters,
+                  counted(facts.total_steps, "update"),
+                  facts.processes > 1 ? fmt::format(" by {} processes", facts.processes) : "",
+                  facts.first_step > 0 ? fmt::format(", from update {} on", facts.first_step) : "",
+                  facts.skipped_rows > 0
+                      ? fmt::format("; {} left out", counted(facts.skipped_rows, "bad row"))
+                      : ""));
 }
 
 void TrainShow::progressed(const TrainStatus& status) {
@@ -134,18 +135,15 @@ void TrainShow::ended(const TrainResult& result) {
   const std::string best = result.best ? "; best " + numbers_of(*result.best) : "";
   switch (result.end) {
     case TrainEnd::done:
-      return say(fmt::format("done after {} updates{}; the model is in {}", result.steps, best,
-                             out.string()));
+      return say(fmt::format("done after {}{}; the model is in {}", counted(result.steps, "update"),
+                             best, out.string()));
     case TrainEnd::stopped_early:
-      return say(
-          fmt::format("no better for {} evaluations: ended after {} updates{}; the model is "
-                      "in {}",
-                      settings_.patience, result.steps, best, out.string()));
+      return say(fmt::format("no better for {}: ended after {}{}; the model is in {}",
+                             counted(settings_.patience, "evaluation"),
+                             counted(result.steps, "update"), best, out.string()));
     case TrainEnd::interrupted:
-      return say(
-          fmt::format("stopped after {} updates, which are saved; the same command with "
-                      "--resume goes on",
-                      result.steps));
+      return say(fmt::format("stopped and saved after {}; the same command with --resume goes on",
+                             counted(result.steps, "update")));
   }
 }
 

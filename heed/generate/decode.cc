@@ -8,6 +8,7 @@
 
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 #include "heed/base/philox.h"
 #include "heed/generate/ranking.h"
 
@@ -177,8 +178,9 @@ int64_t room_after(const Stepper& stepper, const std::vector<int32_t>& prompt,
     const std::string why = shorter ? fmt::format("max_length is {}", max_length)
                                     : fmt::format("the model has {} positions", positions);
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("generate: a prompt of {} tokens leaves no room for more, as {}; {}",
-                            prompt.size(), why, shorter ? "give max-new-tokens" : "shorten it"));
+                fmt::format("generate: a prompt of {} leaves no room for more, as {}; {}",
+                            counted(std::ssize(prompt), "token"), why,
+                            shorter ? "give max-new-tokens" : "shorten it"));
   }
   return std::min(left, max_new_tokens);
 }

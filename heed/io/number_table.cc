@@ -74,8 +74,9 @@ class TableReader {
     for (size_t r = headed_ ? 1 : 0; r < rows_.size(); ++r) {
       const CsvRow& row = rows_[r];
       if (row.cells.size() != width) {
-        fail(where_, fmt::format("line {}: needed {} cells as in line {}, found {}", row.line,
-                                 width, rows_[0].line, row.cells.size()));
+        fail(where_, fmt::format("line {}: needed {} as in line {}, found {}", row.line,
+                                 counted(static_cast<int64_t>(width), "cell"), rows_[0].line,
+                                 row.cells.size()));
       }
       if (labelled_) table.rows.push_back(row.cells[0]);
       for (size_t c = skip; c < width; ++c) values.push_back(value_at(row, c));

@@ -7,6 +7,7 @@
 
 #include "heed/base/error.h"
 #include "heed/base/log.h"
+#include "heed/base/message.h"
 #include "heed/models/config.h"
 #include "heed/models/real_tokens.h"
 #include "heed/nn/checkpoint.h"
@@ -120,9 +121,10 @@ Bert::Bert(const BertConfig& config, const Params& all)
   trained_ = params.trained();
   const std::string encoder = config.blocks[0].substr(0, config.blocks[0].find('.'));
   if (const auto left = (params / encoder).unused(); !left.empty()) {
-    log(LogLevel::warning, fmt::format("{}: {} weights of the encoder are not used, {} first; "
-                                       "config.json may not belong to them",
-                                       facts_.architecture, left.size(), left.front()));
+    log(LogLevel::warning,
+        fmt::format("{}: the encoder does not use {}, {} first; config.json may not belong "
+                    "to the weights",
+                    facts_.architecture, counted(std::ssize(left), "weight"), left.front()));
   }
 }
 

@@ -40,7 +40,7 @@ class Lister {
     }
     if (strange > 0) {
       log(LogLevel::warning,
-          fmt::format("{}: {} files whose names are not UTF-8 were left out", root, strange));
+          fmt::format("{}: left out {} whose name is not UTF-8", root, counted(strange, "file")));
     }
     std::ranges::sort(paths);
     for (const std::string& path : paths) add(path);

@@ -75,8 +75,8 @@ std::vector<Encoding> encode_pairs(const Tokenizer& tokenizer, std::span<const s
                                    std::string_view operation, RunNotes* notes) {
   if (texts.size() != seconds.size()) {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: needs a second text for each of {} texts, found {}", operation,
-                            texts.size(), seconds.size()));
+                fmt::format("{}: needs a second text for each of {}, found {}", operation,
+                            counted(std::ssize(texts), "text"), seconds.size()));
   }
   return encode_each(texts, max_tokens, operation, notes, [&](size_t i) {
     return tokenizer.encode_pair(texts[i], seconds[i], {.max_tokens = max_tokens});

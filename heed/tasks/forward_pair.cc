@@ -118,8 +118,8 @@ bool check_decoder_ids(const ForwardRequest& request, const RowPlaces::Rows& dec
   }
   if (decoder_ids.size() != request.ids.size()) {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("forward: needed decoder ids for {} rows, found {}", request.ids.size(),
-                            decoder_ids.size()));
+                fmt::format("forward: needed decoder ids for {}, found {}",
+                            counted(std::ssize(request.ids), "row"), decoder_ids.size()));
   }
   check_rows(decoder_ids, {});
   return true;

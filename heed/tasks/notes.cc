@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "heed/base/log.h"
+#include "heed/base/message.h"
 
 namespace heed {
 
@@ -18,9 +19,9 @@ void RunNotes::tell_once(const std::string& note) {
 
 void RunNotes::finish(std::string_view operation) const {
   if (cut_ == 0) return;
-  log(LogLevel::warning, fmt::format("{}: {} of {} texts were longer than the {} tokens that the "
-                                     "model reads and were cut",
-                                     operation, cut_, texts_, max_tokens_));
+  log(LogLevel::warning,
+      fmt::format("{}: cut {} of {}, longer than the {} tokens that the model reads", operation,
+                  cut_, counted(texts_, "text"), max_tokens_));
 }
 
 }  // namespace heed

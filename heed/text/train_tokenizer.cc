@@ -128,9 +128,10 @@ struct TokenizerTrainer::State {
                   fmt::format("{} characters", kept.size()));
       if (kept.size() < chars.size()) {
         throw Error(ErrorCode::invalid_argument,
-                    fmt::format("train a tokenizer: {} of {} characters occur less than {} times: "
-                                "leaving them out needs an unknown token",
-                                chars.size() - kept.size(), chars.size(), *options.min_frequency));
+                    fmt::format("train a tokenizer: leaving out {} of {} that occur less than {} "
+                                "times needs an unknown token",
+                                chars.size() - kept.size(), counted(std::ssize(chars), "character"),
+                                *options.min_frequency));
       }
     }
     kept.resize(std::min(kept.size(), room));

@@ -68,10 +68,11 @@ std::vector<TextPair> parse_aligned(std::string_view sources, std::string_view t
   const std::vector<std::string_view> from = lines_of(sources);
   const std::vector<std::string_view> to = lines_of(targets);
   if (from.size() != to.size()) {
-    throw Error(ErrorCode::corrupt_data,
-                fmt::format("{} has {} lines but {} has {}; line i of one must belong to line i of "
-                            "the other",
-                            source_name, from.size(), target_name, to.size()));
+    throw Error(
+        ErrorCode::corrupt_data,
+        fmt::format("{} has {} but {} has {}; line i of one must belong to line i of the "
+                    "other",
+                    source_name, counted(std::ssize(from), "line"), target_name, to.size()));
   }
   std::vector<TextPair> pairs;
   for (size_t i = 0; i < from.size(); ++i) {
@@ -91,8 +92,8 @@ std::vector<TextPair> parse_pairs_tsv(std::string_view content, const std::strin
     const size_t tab = line.find('\t');
     if (tab == std::string_view::npos || line.find('\t', tab + 1) != std::string_view::npos) {
       bad.report(where, number,
-                 fmt::format("needs source and target with a tab between, found {} cells",
-                             std::ranges::count(line, '\t') + 1));
+                 fmt::format("needs source and target with a tab between, found {}",
+                             counted(std::ranges::count(line, '\t') + 1, "cell")));
       continue;
     }
     take(pairs, line.substr(0, tab), line.substr(tab + 1), number, where, bad);

@@ -104,8 +104,8 @@ std::vector<LabeledText> from_cells(std::vector<CsvRow> cells, const LabeledFiel
     CsvRow& row = cells[i];
     if (row.cells.size() != header.size()) {
       bad.report(where, row.line,
-                 fmt::format("needs {} cells as the header has, found {}", header.size(),
-                             row.cells.size()));
+                 fmt::format("needs {} as the header has, found {}",
+                             counted(std::ssize(header), "cell"), row.cells.size()));
       continue;
     }
     LabeledText taken{std::move(row.cells[columns.text]), std::move(row.cells[columns.label]),
@@ -226,10 +226,10 @@ LabelNames LabelNames::of(const std::vector<LabeledText>& rows, const std::strin
   std::set<std::string> seen;
   for (const LabeledText& row : rows) seen.insert(row.label);
   if (seen.size() < 2) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("{}: classification needs at least two classes, found {} in {} rows", where,
-                    seen.empty() ? "none" : "only " + in_quotes(*seen.begin()), rows.size()));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{}: classification needs at least two classes, found {} in {}", where,
+                            seen.empty() ? "none" : "only " + in_quotes(*seen.begin()),
+                            counted(std::ssize(rows), "row")));
   }
   std::vector<std::string> names(seen.begin(), seen.end());
   if (std::ranges::all_of(names,

@@ -63,9 +63,8 @@ LostText lost_text(std::string_view text, const Encoding& encoding, const Tokeni
 void warn_of(const LostText& lost, const std::string& where, int64_t line) {
   if (lost.count == 0) return;
   log(LogLevel::warning,
-      fmt::format("{}: the tokenizer has no piece for {} characters, which are left out, the first "
-                  "{} in line {}",
-                  where, lost.count, in_quotes(lost.first), line));
+      fmt::format("{}: left out {} that the tokenizer has no piece for, the first {} in line {}",
+                  where, counted(lost.count, "character"), in_quotes(lost.first), line));
 }
 
 }  // namespace heed

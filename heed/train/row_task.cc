@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 #include "heed/ops/cross_entropy.h"
 
 namespace heed {
@@ -13,7 +14,7 @@ void RowTask::check_rows(size_t rows, const BadRows& bad) const {
   if (rows > 0) return;
   const std::string left_out =
       bad.count() > 0
-          ? fmt::format("; {} bad ones are left out, the first {}", bad.count(), bad.first())
+          ? fmt::format("; left out {}, the first {}", counted(bad.count(), "bad one"), bad.first())
           : "";
   throw Error(ErrorCode::invalid_argument,
               settings().data + ": needed at least 1 row to train on, found 0" + left_out);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 
 namespace heed {
 namespace {
@@ -60,9 +61,11 @@ RowSplit split_rows(int64_t rows, double part, uint64_t seed) {
                 : std::max(int64_t{1},
                            static_cast<int64_t>(std::llround(static_cast<double>(rows) * part)));
   if (valid >= rows) {
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("data: {} rows with {:g} of them for validation leave none to train on",
-                            rows, part));
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("data: needed rows to train on and rows to measure on, found {}, of which "
+                    "{:g} are for validation",
+                    counted(rows, "row"), part));
   }
   RowSplit split;
   split.valid.assign(order.begin(), order.begin() + valid);

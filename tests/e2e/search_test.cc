@@ -232,7 +232,7 @@ TEST_F(Search, SimilarTextsComeNearestFirst) {
   EXPECT_FALSE(pairs[1].contains("corpus_id"));
   std::string long_text;
   for (int word = 0; word < 2000; ++word) long_text += "a ";
-  constexpr const char* kCut = "1 of 2 texts were longer than the";
+  constexpr const char* kCut = "cut 1 of 2 texts, longer than the";
   EXPECT_NE(similar({"a", long_text}).err.find(kCut), std::string::npos);
   EXPECT_NE(similar({"a", long_text, "--pairs"}).err.find(kCut), std::string::npos);
   expect_fault(similar({"a"}), "at least two texts, found 1");

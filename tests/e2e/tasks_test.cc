@@ -209,7 +209,7 @@ TEST(Tasks, ARunTellsOnceOfWhatWasCutAndOfTargets) {
     EXPECT_EQ(std::ranges::count(got.err, '\n'), 1) << got.err;
     return got.err;
   };
-  constexpr const char* kCut = "10 of 20 texts were longer than the 37 tokens";
+  constexpr const char* kCut = "cut 10 of 20 texts, longer than the 37 tokens";
   EXPECT_NE(run("classify", "encoder_bert_classify", {in}).find(kCut), std::string::npos);
   EXPECT_NE(run("ner", "encoder_bert_tag", {in}).find(kCut), std::string::npos);
   run("fill", "encoder_bert_fill",
