@@ -5,7 +5,7 @@
 #include "heed/ops/rotary.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
-#include "tests/ops/gradient_check.h"
+#include "tests/ops/gradient_laws.h"
 
 // That attention records attention_backward, whose own gradients ops/attention_backward_test.cc
 // holds to f64.
@@ -99,20 +99,12 @@ TEST(RotaryGradient, TurnsBack) {
         {random_tensor({2, 5, 3, 8}, 1)},
         [&](const Tensors& in) { return rotary(in[0].transpose(1, 2), table, options); },
         [&](const std::vector<Doubles>& in) {
-          const bool halves = pairs == RotaryPairs::halves;
           Doubles y;
           for (size_t row = 0; row < 2 * 3 * 5; ++row) {  // b h t of y
             const size_t b = row / 15, h = row / 5 % 3, t = row % 5;
-            Doubles x(8);
-            for (size_t d = 0; d < 8; ++d) x[d] = in[0][((b * 5 + t) * 3 + h) * 8 + d];
-            Doubles turned = x;
-            for (size_t i = 0; i < 3; ++i) {
-              const size_t first = halves ? i : 2 * i, second = halves ? i + 3 : 2 * i + 1;
-              const double angle = (double(t) + 2) / std::pow(10000.0, 2.0 * double(i) / 6);
-              turned[first] = x[first] * std::cos(angle) - x[second] * std::sin(angle);
-              turned[second] = x[second] * std::cos(angle) + x[first] * std::sin(angle);
-            }
-            y.insert(y.end(), turned.begin(), turned.end());
+            const auto head = in[0].begin() + ptrdiff_t(((b * 5 + t) * 3 + h) * 8);
+            y.insert(y.end(), head, head + 8);
+            testing::turn(&y[row * 8], 6, double(t) + 2, pairs == RotaryPairs::halves);
           }
           return y;
         },

@@ -9,7 +9,7 @@
 #include "heed/ops/reduce.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
-#include "tests/ops/gradient_check.h"
+#include "tests/ops/gradient_laws.h"
 
 namespace heed {
 namespace {
@@ -76,38 +76,16 @@ TEST(ScaleGradient, OfAView) {
       kTolerance);
 }
 
-double value_of(Activation activation, double z) {
-  const double line = std::sqrt(2.0 / M_PI);
-  switch (activation) {
-    case Activation::none:
-      return z;
-    case Activation::relu:
-      return std::max(z, 0.0);
-    case Activation::gelu:
-      return 0.5 * z * std::erfc(-z * M_SQRT1_2);
-    case Activation::gelu_tanh:
-      return 0.5 * z * (1 + std::tanh(line * (z + 0.044715 * z * z * z)));
-    case Activation::silu:
-      return z / (1 + std::exp(-z));
-    case Activation::tanh:
-      return std::tanh(z);
-    case Activation::sigmoid:
-      return 1 / (1 + std::exp(-z));
-  }
-  return 0;
-}
-
 TEST(ActivateGradient, OfEveryActivation) {
-  for (const Activation activation :
-       {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh,
-        Activation::silu, Activation::tanh, Activation::sigmoid}) {
+  for (const Activation activation : testing::kActivations) {
     expect_gradients(
         {random_tensor({4, 9}, 3, 2.0F)},
         [&](const Tensors& in) { return activate(in[0].transpose(0, 1), activation); },
         [&](const Values& in) {
           Doubles y;
           for (size_t c = 0; c < 9; ++c) {
-            for (size_t r = 0; r < 4; ++r) y.push_back(value_of(activation, in[0][r * 9 + c]));
+            for (size_t r = 0; r < 4; ++r)
+              y.push_back(testing::activated(activation, in[0][r * 9 + c]));
           }
           return y;
         },

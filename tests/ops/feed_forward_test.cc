@@ -2,33 +2,23 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/linear.h"
 #include "tests/golden.h"
-#include "tests/ops/gradient_check.h"
+#include "tests/ops/gradient_laws.h"
 
 namespace heed {
 namespace {
 
+using testing::activated;
+using testing::affine;
 using testing::Doubles;
 using testing::random_tensor;
 
 Tensor run(const std::vector<Tensor>& in, Activation activation, const Dropout& dropout) {
   return feed_forward(in[0], {in[1], in[2], in[3], in[4]}, activation, dropout);
-}
-
-/// y [rows, n] = x [rows, k] w^T + b, w [n, k].
-Doubles affine(const Doubles& x, const Doubles& w, const Doubles& b, size_t n, size_t k) {
-  Doubles y(x.size() / k * n);
-  for (size_t at = 0; at < y.size(); ++at) {
-    y[at] = b.empty() ? 0.0 : b[at % n];
-    for (size_t i = 0; i < k; ++i) y[at] += x[at / n * k + i] * w[at % n * k + i];
-  }
-  return y;
 }
 
 std::vector<Tensor> draw() {
@@ -37,21 +27,19 @@ std::vector<Tensor> draw() {
 }
 
 TEST(FeedForwardGradient, IsThatOfTheFormula) {
-  for (const Activation activation : {Activation::none, Activation::relu, Activation::tanh}) {
+  for (const Activation activation : testing::kActivations) {
     for (const float probability : {0.0F, 0.4F}) {
       const Dropout dropout{probability, 7};
       testing::expect_gradients(
           draw(), [&](const std::vector<Tensor>& in) { return run(in, activation, dropout); },
           [&](const std::vector<Doubles>& in) {
-            Doubles hidden = affine(in[0], in[1], in[2], 9, 6);
+            Doubles hidden = activated(activation, affine(in[0], in[1], in[2], 9));
             Tensor kept = Tensor::full({int64_t(hidden.size())}, 1.0F);
             kernels::dropout(dropout, 0, kept.data<float>(), kept.data<float>(), kept.numel());
             for (size_t i = 0; i < hidden.size(); ++i) {
-              if (activation == Activation::relu) hidden[i] = std::max(hidden[i], 0.0);
-              if (activation == Activation::tanh) hidden[i] = std::tanh(hidden[i]);
               if (dropout.on()) hidden[i] *= kept.span<float>()[i];
             }
-            return affine(hidden, in[3], in[4], 6, 9);
+            return affine(hidden, in[3], in[4], 6);
           },
           1e-5);
     }

@@ -1,13 +1,11 @@
 #include <gtest/gtest.h>
 
-#include <cmath>
-
 #include "heed/base/parallel.h"
 #include "heed/ops/activation.h"
 #include "heed/ops/elementwise.h"
 #include "tests/expect_error.h"
 #include "tests/golden.h"
-#include "tests/ops/gradient_check.h"
+#include "tests/ops/gradient_laws.h"
 
 namespace heed {
 namespace {
@@ -35,21 +33,14 @@ TEST(Gated, IsTheActivatedFirstHalfTimesTheSecond) {
   });
 }
 
-TEST(GatedGradient, IsTheDifferenceQuotients) {
-  const Tensor x = random_tensor({3, 2, 10}, 2);
-  expect_gradients(
-      {x}, [](const std::vector<Tensor>& in) { return gated(in[0], Activation::silu); },
-      [](const std::vector<Doubles>& in) {
-        Doubles y;
-        for (size_t row = 0; row < 6; ++row) {
-          for (size_t i = 0; i < 5; ++i) {
-            const double gate = in[0][row * 10 + i];
-            y.push_back(gate / (1 + std::exp(-gate)) * in[0][row * 10 + 5 + i]);
-          }
-        }
-        return y;
-      },
-      2e-6);
+TEST(GatedGradient, OfEveryActivation) {
+  for (const Activation activation : testing::kActivations) {
+    expect_gradients(
+        {random_tensor({3, 2, 10}, 2)},
+        [&](const std::vector<Tensor>& in) { return gated(in[0], activation); },
+        [&](const std::vector<Doubles>& in) { return testing::gated(activation, in[0], 10); },
+        2e-6);
+  }
 }
 
 }  // namespace

@@ -19,21 +19,16 @@ inline Doubles doubles(const Tensor& x) {
   return {all.span<float>().begin(), all.span<float>().end()};
 }
 
-/// Compares the gradients that `op` records for its inputs (made leaves) with central differences
-/// of `law`, which gives y from all inputs in f64, both for the loss sum_i y_i r_i with random r.
-/// tolerance is relative to the largest difference quotient of an input.
-inline void expect_gradients(const std::vector<Tensor>& inputs,
-                             const std::function<Tensor(const std::vector<Tensor>&)>& op,
-                             const std::function<Doubles(const std::vector<Doubles>&)>& law,
-                             double tolerance) {
-  std::vector<Tensor> leaves;
+/// Compares gradients of y, which came from leaves (undefined ones allowed), with central
+/// differences of `law`, which gives y from all their values in f64, both for the loss sum_i y_i
+/// r_i with random r. tolerance is relative to the largest difference quotient of a leaf.
+inline void expect_differences(const std::vector<Tensor>& leaves, const Tensor& y,
+                               const std::function<Doubles(const std::vector<Doubles>&)>& law,
+                               double tolerance) {
   std::vector<Doubles> values;
-  for (const Tensor& input : inputs) {
-    leaves.push_back(input.defined() ? leaf(input) : Tensor());
-    values.push_back(input.defined() ? doubles(input) : Doubles());
-  }
-  const Tensor y = op(leaves);
+  for (const Tensor& x : leaves) values.push_back(x.defined() ? doubles(x) : Doubles());
   const Tensor r = random_tensor(y.shape(), 99);
+  ASSERT_EQ(law(values).size(), size_t(y.numel()));
   const auto loss = [&] {
     double sum = 0;
     const Doubles exact = law(values);
@@ -42,11 +37,11 @@ inline void expect_gradients(const std::vector<Tensor>& inputs,
   };
   backward(y, r);
   constexpr double kStep = 1e-5;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i].defined()) continue;
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (!leaves[i].defined()) continue;
     const Tensor found = gradient(leaves[i]);
     ASSERT_TRUE(found.defined()) << "input " << i;
-    ASSERT_EQ(to_string(found.shape()), to_string(inputs[i].shape()));
+    ASSERT_EQ(to_string(found.shape()), to_string(leaves[i].shape()));
     const Doubles ours = doubles(found);
     Doubles exact(ours.size());
     double largest = 0;
@@ -63,6 +58,16 @@ inline void expect_gradients(const std::vector<Tensor>& inputs,
       ASSERT_NEAR(ours[j], exact[j], tolerance * largest) << "input " << i << ", element " << j;
     }
   }
+}
+
+/// The same of what `op` gives of inputs (made leaves).
+inline void expect_gradients(const std::vector<Tensor>& inputs,
+                             const std::function<Tensor(const std::vector<Tensor>&)>& op,
+                             const std::function<Doubles(const std::vector<Doubles>&)>& law,
+                             double tolerance) {
+  std::vector<Tensor> leaves;
+  for (const Tensor& input : inputs) leaves.push_back(input.defined() ? leaf(input) : Tensor());
+  expect_differences(leaves, op(leaves), law, tolerance);
 }
 
 }  // namespace heed::testing

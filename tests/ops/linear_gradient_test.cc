@@ -1,68 +1,31 @@
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <numbers>
-
 #include "heed/autograd/tape.h"
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/linear.h"
 #include "heed/ops/precision.h"
 #include "tests/golden.h"
-#include "tests/ops/gradient_check.h"
+#include "tests/ops/gradient_laws.h"
 
 namespace heed {
 namespace {
 
+using testing::activated;
+using testing::affine;
 using testing::Doubles;
 using testing::expect_gradients;
 using testing::random_tensor;
 
-double activated(Activation activation, double x) {
-  switch (activation) {
-    case Activation::relu:
-      return std::max(x, 0.0);
-    case Activation::gelu:
-      return 0.5 * x * std::erfc(-x / std::numbers::sqrt2);
-    case Activation::gelu_tanh:
-      return 0.5 * x *
-             (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
-    case Activation::silu:
-      return x / (1 + std::exp(-x));
-    case Activation::tanh:
-      return std::tanh(x);
-    case Activation::sigmoid:
-      return 1 / (1 + std::exp(-x));
-    default:
-      return x;
-  }
-}
-
-/// Columns [first, first + n) of y [rows, all]: activation(x w^T + b), w [n, k] row-major.
-void linear_law(const Doubles& x, const Doubles& w, const Doubles& b, int64_t n, int64_t k,
-                Activation activation, int64_t all, int64_t first, Doubles& y) {
-  for (size_t row = 0; row < x.size() / size_t(k); ++row) {
-    for (int64_t j = 0; j < n; ++j) {
-      double sum = b.empty() ? 0.0 : b[size_t(j)];
-      for (int64_t i = 0; i < k; ++i) sum += x[row * size_t(k) + size_t(i)] * w[size_t(j * k + i)];
-      y[row * size_t(all) + size_t(first + j)] = activated(activation, sum);
-    }
-  }
-}
-
 TEST(LinearGradient, EveryActivationAndLayout) {
-  for (const Activation activation :
-       {Activation::none, Activation::relu, Activation::gelu, Activation::gelu_tanh,
-        Activation::silu, Activation::tanh, Activation::sigmoid}) {
+  for (const Activation activation : testing::kActivations) {
     for (const bool across : {false, true}) {
       const Tensor w = across ? random_tensor({7, 5}, 2).transpose(0, 1) : random_tensor({5, 7}, 2);
       expect_gradients(
           {random_tensor({2, 3, 7}, 1), w, random_tensor({5}, 3)},
           [&](const std::vector<Tensor>& in) { return linear(in[0], in[1], in[2], activation); },
           [&](const std::vector<Doubles>& in) {
-            Doubles y(2 * 3 * 5);
-            linear_law(in[0], in[1], in[2], 5, 7, activation, 5, 0, y);
-            return y;
+            return activated(activation, affine(in[0], in[1], in[2], 5));
           },
           1e-5);
     }
@@ -79,9 +42,15 @@ TEST(LinearGradient, StackedWeightsHaveTheirOwn) {
       },
       [](const std::vector<Doubles>& in) {
         Doubles y(6 * 10);
-        linear_law(in[0], in[1], in[4], 3, 4, Activation::silu, 10, 0, y);
-        linear_law(in[0], in[2], in[5], 5, 4, Activation::silu, 10, 3, y);
-        linear_law(in[0], in[3], in[6], 2, 4, Activation::silu, 10, 8, y);
+        const auto put = [&](size_t part, size_t n, size_t first) {
+          const Doubles sums = affine(in[0], in[1 + part], in[4 + part], n);
+          for (size_t i = 0; i < sums.size(); ++i) {
+            y[i / n * 10 + first + i % n] = activated(Activation::silu, sums[i]);
+          }
+        };
+        put(0, 3, 0);
+        put(1, 5, 3);
+        put(2, 2, 8);
         return y;
       },
       1e-5);

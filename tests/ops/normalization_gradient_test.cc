@@ -6,7 +6,7 @@
 #include "heed/ops/elementwise.h"
 #include "heed/ops/normalization.h"
 #include "tests/golden.h"
-#include "tests/ops/gradient_check.h"
+#include "tests/ops/gradient_laws.h"
 
 namespace heed {
 namespace {
@@ -23,17 +23,7 @@ constexpr int64_t kWidth = 19;
 constexpr double kTolerance = 5e-6;
 
 Doubles norm(const Doubles& x, const Doubles& gain, const Doubles& bias, bool centred) {
-  Doubles y;
-  for (size_t row = 0; row < x.size(); row += kWidth) {
-    double mean = 0, variance = 0;
-    for (size_t c = 0; centred && c < kWidth; ++c) mean += x[row + c] / kWidth;
-    for (size_t c = 0; c < kWidth; ++c) variance += std::pow(x[row + c] - mean, 2) / kWidth;
-    for (size_t c = 0; c < kWidth; ++c) {
-      const double h = (x[row + c] - mean) / std::sqrt(variance + 1e-5F);
-      y.push_back(h * gain[c] + (bias.empty() ? 0.0 : bias[c]));
-    }
-  }
-  return y;
+  return testing::norm(x, gain, bias, centred, 1e-5F);
 }
 
 TEST(NormGradient, OfEveryInput) {
@@ -51,11 +41,7 @@ TEST(NormGradient, OfEveryInput) {
   expect_gradients(
       {x, residual, gain, bias},
       [](const Tensors& in) { return add_layer_norm(in[0], in[1], in[2], in[3], 1e-5F); },
-      [](const Values& in) {
-        Doubles z = in[0];
-        for (size_t i = 0; i < z.size(); ++i) z[i] += in[1][i];
-        return norm(z, in[2], in[3], true);
-      },
+      [](const Values& in) { return norm(testing::plus(in[0], in[1]), in[2], in[3], true); },
       kTolerance);
 }
 
@@ -67,9 +53,7 @@ TEST(NormGradient, OfOneInputAlone) {
   expect_gradients(
       {x}, [&](const Tensors& in) { return add_layer_norm(in[0], in[0], gain, {}, 1e-5F); },
       [&](const Values& in) {
-        Doubles z = in[0];
-        for (double& value : z) value *= 2;
-        return norm(z, testing::doubles(gain), {}, true);
+        return norm(testing::plus(in[0], in[0]), testing::doubles(gain), {}, true);
       },
       kTolerance);
 }
