@@ -54,22 +54,6 @@ Tensor mean_rows(const Tensor& rows, const std::vector<Word>& words) {
 
 constexpr std::string_view kSpaces = " \t\n\r";
 
-/// Whether white space stands between other characters: the tokenizer does not know words.
-bool has_words_in_it(std::string_view said) {
-  const size_t begin = said.find_first_not_of(kSpaces);
-  if (begin == std::string_view::npos) return false;
-  const size_t end = said.find_last_not_of(kSpaces);
-  return said.substr(begin, end - begin).find_first_of(kSpaces) != std::string_view::npos;
-}
-
-std::vector<Word> pieces_of(const Word& word) {
-  std::vector<Word> pieces;
-  for (int64_t at = word.pieces.start; at < word.pieces.end; ++at) {
-    pieces.push_back({"", {at, at + 1}, false, word.text});
-  }
-  return pieces;
-}
-
 /// What the texts write for a word's pieces.
 std::string_view said(const Encoding& encoding, const Word& word, std::string_view text,
                       std::string_view second) {
@@ -96,18 +80,79 @@ bool is_ideograph(utf8proc_int32_t point) {
          (point >= 0x20000 && point <= 0x3FFFF);
 }
 
-/// Whether the text's first character is a letter, a mark or a digit. Where it was cut, its first
-/// byte alone tells: those up to U+1FFF are, as a rule, but for the signs up to U+00BF.
+/// The text's first character; -1 where it is none, because it was cut.
+utf8proc_int32_t first_point(std::string_view text) {
+  utf8proc_int32_t point = -1;
+  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
+  utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text.size()), &point);
+  return point;
+}
+
+/// A letter, a mark or a digit.
+bool stands_in_words(utf8proc_int32_t point) {
+  const auto kind = utf8proc_category(point);
+  return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_NO;
+}
+
+/// Whether the text's first character is one, but no ideograph. Where it was cut, its first byte
+/// alone tells: those up to U+1FFF are, as a rule, but for the signs up to U+00BF.
 bool begins_in_word(std::string_view text) {
   const auto first = static_cast<unsigned char>(text.front());
   if (unfinished_utf8(text) == text.size()) return first >= 0xC3 && first <= 0xE1;
-  utf8proc_int32_t point = 0;
-  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  if (utf8proc_iterate(bytes, static_cast<utf8proc_ssize_t>(text.size()), &point) <= 0)
+  const utf8proc_int32_t point = first_point(text);
+  return stands_in_words(point) && !is_ideograph(point);
+}
+
+bool has_letters(std::string_view text) {
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (stands_in_words(first_point(text.substr(at)))) return true;
+  }
+  return false;
+}
+
+/// Whether a piece goes on with the word of the one before it.
+bool same_word(std::string_view text, const Span& before, const Span& at) {
+  // pieces of one character's bytes may all stand for the whole of it
+  if (at.start < before.end || (at.start == before.end && at.end == at.start)) return true;
+  const std::string_view between = slice(text, before.end, at.start);
+  if (between.find_first_of(kSpaces) != std::string_view::npos) return false;
+  const std::string_view last = slice(text, before.start, before.end);
+  return last.find_first_not_of(kSpaces) == std::string_view::npos ||
+         goes_on(slice(text, 0, before.end), slice(text, at.start, at.end));
+}
+
+/// Whether white space stands between other characters and no piece is more than a character: the
+/// tokenizer knows no words.
+bool of_characters(const Encoding& encoding, const Word& word, std::string_view said) {
+  const size_t begin = said.find_first_not_of(kSpaces);
+  if (begin == std::string_view::npos) return false;
+  const size_t end = said.find_last_not_of(kSpaces);
+  if (said.substr(begin, end - begin).find_first_of(kSpaces) == std::string_view::npos)
     return false;
-  if (is_ideograph(point)) return false;
-  const auto kind = utf8proc_category(point);
-  return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_NO;
+  const auto first = encoding.offsets.begin();
+  return std::all_of(first + word.pieces.start, first + word.pieces.end,
+                     [](const Span& one) { return one.end - one.start <= 1; });
+}
+
+/// A tokenizer's word as words that end at signs; what is signs alone stays whole, and each
+/// character of a tokenizer that knows no words stands alone.
+std::vector<Word> parts_of(const Encoding& encoding, const Word& word, std::string_view text) {
+  const auto& at = encoding.byte_offsets;
+  const auto first = static_cast<size_t>(word.pieces.start);
+  const auto last = static_cast<size_t>(word.pieces.end) - 1;
+  const std::string_view said = slice(text, at[first].start, at[last].end);
+  if (!has_letters(said)) return {word};
+  const bool alone = of_characters(encoding, word, said);
+  std::vector<Word> parts{{"", {word.pieces.start, word.pieces.start + 1}, false, word.text}};
+  for (size_t i = first + 1; i <= last; ++i) {
+    const auto piece = static_cast<int64_t>(i);
+    if (!alone && same_word(text, at[i - 1], at[i])) {
+      parts.back().pieces.end = piece + 1;
+    } else {
+      parts.push_back({"", {piece, piece + 1}, false, word.text});
+    }
+  }
+  return parts;
 }
 
 Shape with_last(const Shape& shape, int64_t rows, int64_t columns) {
@@ -154,8 +199,7 @@ std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
       named.push_back(std::move(word));
       continue;
     }
-    const bool several = has_words_in_it(said(encoding, word, text, second));
-    for (Word& part : several ? pieces_of(word) : std::vector<Word>{word}) {
+    for (Word& part : parts_of(encoding, word, word.text == 1 ? second : text)) {
       part.name = name_of(encoding, part, text, second);
       named.push_back(std::move(part));
     }
@@ -181,14 +225,7 @@ void split_at_signs(Encoding& encoding, std::string_view text) {
       continue;
     }
     const Span& at = encoding.byte_offsets[i];
-    // pieces of one character's bytes may all stand for the whole of it
-    bool same =
-        before && (at.start < before->end || (at.start == before->end && at.end == at.start));
-    if (before != nullptr && at.start == before->end && !same) {
-      const std::string_view last = slice(text, before->start, before->end);
-      const bool only_spaces = last.find_first_not_of(kSpaces) == std::string_view::npos;
-      same = only_spaces || goes_on(slice(text, 0, before->end), slice(text, at.start, at.end));
-    }
+    const bool same = before != nullptr && same_word(text, *before, at);
     encoding.words[i] = same ? word : ++word;
     before = &at;
   }

@@ -19,8 +19,9 @@ struct Word {
 };
 
 /// The words of an encoded text (or pair), in order: pieces of one word as the tokenizer's
-/// pre-tokeniser cut it stand together, special tokens alone. Of a tokenizer that takes a text with
-/// spaces for one word (characters) each piece is a word.
+/// pre-tokeniser cut it stand together as far as goes_on() says (SentencePiece takes "bank," or a
+/// whole text for one), special tokens alone. Of a tokenizer that takes a text with spaces for one
+/// word and cuts it into characters each of them is a word.
 std::vector<Word> group_words(const Encoding& encoding, std::string_view text,
                               std::string_view second = {});
 /// Each piece as the text writes it, without white space around it.

@@ -50,13 +50,54 @@ TEST(Words, TokensAreNamedAsTheTextWritesThem) {
   EXPECT_EQ(token_names(e, "Playing well", "Well")[2], "##ing");  // the text writes nothing for it
 }
 
-TEST(Words, ArePiecesWhereTheTokenizerKnowsNone) {
+std::vector<std::string> names_of(const Encoding& e, std::string_view text,
+                                  std::string_view second = {}) {
+  std::vector<std::string> names;
+  for (const Word& word : group_words(e, text, second)) names.push_back(word.name);
+  return names;
+}
+
+// Pieces of one text, all of them one word to their tokenizer, as SentencePiece without a
+// pre-tokenizer has it.
+Encoding one_word(const std::vector<Span>& pieces) {
+  Encoding e;
+  for (const Span& piece : pieces) {
+    e.ids.push_back(static_cast<int32_t>(e.ids.size()));
+    e.tokens.emplace_back("piece");
+    e.words.push_back(0);
+    e.byte_offsets.push_back(piece);
+    e.offsets.push_back(piece);
+    e.special.push_back(false);
+    e.type_ids.push_back(0);
+  }
+  return e;
+}
+
+using Names = std::vector<std::string>;
+
+TEST(Words, EndAtSpacesAndSignsWhereTheTokenizerKnowsNone) {
   Encoding e = sample();
   e.words = {-1, 0, 0, 0, -1, 0, -1};  // "Playing well" is one word
-  std::vector<std::string> names;
-  for (const Word& word : group_words(e, "Playing well", "Well")) names.push_back(word.name);
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"[CLS]", "Play", "ing", "well", "[SEP]", "Well", "[SEP]"}));
+  EXPECT_EQ(names_of(e, "Playing well", "Well"),
+            (Names{"[CLS]", "Playing", "well", "[SEP]", "Well", "[SEP]"}));
+  const Encoding line = one_word({{0, 0}, {0, 2}, {2, 6}, {6, 8}, {8, 12}, {12, 13}, {13, 16}});
+  EXPECT_EQ(names_of(line, "Unable river. It"), (Names{"Unable", "river", ".", "It"}));
+  EXPECT_EQ(names_of(one_word({{0, 4}, {4, 5}}), "bank,"), (Names{"bank", ","}));
+  EXPECT_EQ(names_of(one_word({{0, 3}, {3, 9}}), "\u6211\u5750\u5728"),
+            (Names{"\u6211", "\u5750\u5728"}));
+}
+
+TEST(Words, OfSignsAloneAreThoseOfTheTokenizer) {
+  EXPECT_EQ(names_of(one_word({{0, 2}, {2, 4}}), "?!.."), (Names{"?!.."}));
+}
+
+TEST(Words, GoOnBehindWhatTheTokenizerLeavesOut) {
+  EXPECT_EQ(names_of(one_word({{0, 2}, {5, 7}}), "un\u200bdo"), (Names{"undo"}));
+}
+
+TEST(Words, AreCharactersWhereTheTokenizerKnowsThoseAlone) {
+  EXPECT_EQ(names_of(one_word({{0, 1}, {1, 2}, {2, 3}, {3, 4}}), "an I"),
+            (Names{"a", "n", "\u2423", "I"}));
 }
 
 TEST(Words, WeightsSumOverKeysAndAverageOverQueries) {
