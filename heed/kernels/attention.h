@@ -20,13 +20,14 @@ namespace heed::kernels {
 // Numerics: f32, bf16 or f16 in and out. The fast kernels accumulate in f32, one chain an element:
 // a score over d, an output over the keys. Keys are cut in chunks of kAttentionChunk from key 0 on
 // and merged in key order, so a row's bits depend on its own q, k, v, masks and visible range and
-// on nothing else: not on other rows, padding, or how calls are split. Weights below exp(-87) are
-// 0. A score of -inf hides its key. A row that sees no key gives y = 0, weights 0, lse = -inf (with
-// a sink: lse = the sink). Hidden keys have no effect, whatever they hold. (A visible key that
-// holds infinity may give NaN in the fast kernels where a later maximum makes its weight 0.) Cost:
-// 2 T S (D + E) flops; no T x S memory unless weights or scores are asked for. Law:
-// kernels::ref::attention, in f64 inside. Tolerance: docs/math/attention.md, "Numerics". Threads:
-// none; calls with different rows may run at once with different scratch.
+// on nothing else: not on other rows, padding behind the keys, or how calls are split. (Padding in
+// front moves keys to other places in their chunks.) Weights below exp(-87) are 0. A score of -inf
+// hides its key. A row that sees no key gives y = 0, weights 0, lse = -inf (with a sink: lse = the
+// sink). Hidden keys have no effect, whatever they hold. (A visible key that holds infinity may
+// give NaN in the fast kernels where a later maximum makes its weight 0.) Cost: 2 T S (D + E)
+// flops; no T x S memory unless weights or scores are asked for. Law: kernels::ref::attention, in
+// f64 inside. Tolerance: docs/math/attention.md, "Numerics". Threads: none; calls with different
+// rows may run at once with different scratch.
 
 /// Every kernel takes so many queries in one call, with any report.
 constexpr int64_t kAttentionQueries = 128;
