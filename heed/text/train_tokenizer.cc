@@ -127,11 +127,12 @@ struct TokenizerTrainer::State {
       check_vocab(special + static_cast<int64_t>(kept.size()),
                   fmt::format("{} characters", kept.size()));
       if (kept.size() < chars.size()) {
-        throw Error(ErrorCode::invalid_argument,
-                    fmt::format("train a tokenizer: leaving out {} of {} that occur less than {} "
-                                "times needs an unknown token",
-                                chars.size() - kept.size(), counted(std::ssize(chars), "character"),
-                                *options.min_frequency));
+        throw Error(
+            ErrorCode::invalid_argument,
+            fmt::format("train a tokenizer: leaving out {} of {} that occur less than {} "
+                        "times needs an unknown token",
+                        chars.size() - kept.size(), heed::counted(std::ssize(chars), "character"),
+                        *options.min_frequency));
       }
     }
     kept.resize(std::min(kept.size(), room));
