@@ -71,7 +71,8 @@ std::vector<TrainField> model_fields() {
       text(
           "separate_embeddings", &C::separate_embeddings,
           "A new translator has tables of its own for source, target and output, not one for all."),
-      number("dropout", &C::dropout, "Probability that a number is dropped in training.", 0, 0.99),
+      number("dropout", &C::dropout,
+             "Probability that a number is dropped; not given, a --model's own.", 0, 0.99),
       number("mask_part", &C::mask_part, "Part of the tokens that mlm hides.", 0.01, 0.9),
   };
 }
