@@ -109,6 +109,7 @@ Json gpt2_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
 
 Json bert_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
   check_heads(settings);
+  const auto pad = tokenizer.pad_id();  // absent, it is 0, whose token would never learn
   return {{"model_type", "bert"},
           {"vocab_size", tokenizer.vocab_size()},
           {"hidden_size", settings.width},
@@ -120,7 +121,7 @@ Json bert_config(const TrainConfig& settings, const Tokenizer& tokenizer) {
           {"type_vocab_size", 2},
           {"layer_norm_eps", 1e-12},
           {"initializer_range", kInitDeviation},
-          {"pad_token_id", tokenizer.pad_id().value_or(0)}};
+          {"pad_token_id", pad ? Json(*pad) : Json()}};
 }
 
 /// What the names of an encoder alone begin with, where no class with a head has them.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "heed/io/json.h"
+#include "heed/text/pipeline.h"
+#include "tests/letter_models.h"
 #include "tests/support.h"
 
 namespace heed {
@@ -35,6 +37,16 @@ TEST(ModelStart, DropoutThatAConfigSaysStays) {
   set_usual_dropout(config);
   EXPECT_EQ(config["hidden_dropout_prob"], 0.3);
   EXPECT_EQ(config["attention_probs_dropout_prob"], 0.1);
+}
+
+TEST(ModelStart, ANewEncoderHasThePaddingOfItsTokenizerOrNone) {
+  const auto padding_of = [](const Json& tokenizer) -> Json {
+    return start_encoder({}, *tokenizer_from_json(tokenizer.dump(), "test"), HeadTask::classify,
+                         {"yes", "no"})
+        .config.at("pad_token_id");
+  };
+  EXPECT_EQ(padding_of(testing::letter_tokenizer(3, {"<pad>"})), 3);
+  EXPECT_EQ(padding_of(testing::letter_tokenizer(3, {"<s>"})), nullptr);  // id 0 is a letter's
 }
 
 }  // namespace
