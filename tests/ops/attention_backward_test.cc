@@ -129,7 +129,7 @@ double loss(const AttentionCase& c, const Tensor& dy) {
 
 /// The derivative by one number, from four losses; what is left is of the order of step^4.
 double slope(float& x, const std::function<double()>& loss_now) {
-  constexpr float kStep = 0x1p-6F;
+  constexpr float kStep = 0x1p-8F;
   const float before = x;
   const auto pair = [&](float step) {
     x = before + step;
