@@ -148,6 +148,19 @@ TEST_F(FineTuningTest, LossesAreAsNearToExactOnesAsTorchs) {
   }
 }
 
+TEST_F(FineTuningTest, SeveralBatchesOfAnUpdateWeighAsOne) {
+  // six sentences with different numbers of tags: in one batch, and in one of four and one of two
+  const std::vector<double> together = case_of("BertForTokenClassification").run();
+  FineTuning apart = case_of("BertForTokenClassification");
+  set_field(apart.config(), "batch", "4");
+  set_field(apart.config(), "accumulate", "2");
+  const std::vector<double> found = apart.run();
+  ASSERT_EQ(found.size(), together.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_NEAR(found[i], together[i], 1e-6) << "update " << i;
+  }
+}
+
 TEST_F(FineTuningTest, AnotherTasksHeadGoesAndTheEncoderStays) {
   const auto names_of = [](const FineTuning& run) {
     std::vector<std::string> names;
