@@ -8,6 +8,7 @@
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/linear.h"
+#include "heed/ops/precision.h"
 #include "tests/golden.h"
 #include "tests/ops/gradient_check.h"
 
@@ -134,6 +135,24 @@ TEST(CrossEntropy, BlocksOfRowsAndThreadsChangeNothing) {
   const Tensor logits = leaf(linear(x, w, {}));
   const Tensor plain = cross_entropy(logits, wanted);
   EXPECT_NEAR(plain.at({}), expected[0].at({}), 1e-6 * expected[0].at({}));
+}
+
+TEST(CrossEntropy, ProjectsInBf16WhereThatIsWanted) {
+  const Tensor x = random_tensor({9, 40}, 1), w = random_tensor({30, 40}, 2);
+  const Tensor b = random_tensor({30}, 3), targets = ids({1, 2, 0, 29, 7, 7, kIgnored, 4, 5});
+  const Tensor in = leaf(x), weight = leaf(w), bias = leaf(b);
+  const Tensor same_in = leaf(x), same_weight = leaf(w), same_bias = leaf(b);
+  const float plain = cross_entropy(x, w, b, targets).at({});
+  const ComputePrecision precision(Precision::bf16);
+  const Tensor loss = cross_entropy(in, weight, bias, targets);
+  const Tensor apart = cross_entropy(linear(same_in, same_weight, same_bias), targets);
+  EXPECT_NEAR(loss.at({}), apart.at({}), 1e-6 * apart.at({}));
+  EXPECT_NE(loss.at({}), plain);
+  backward(loss);
+  backward(apart);
+  expect_relative(gradient(in), gradient(same_in), "dx");
+  expect_relative(gradient(weight), gradient(same_weight), "dweight");
+  expect_relative(gradient(bias), gradient(same_bias), "dbias");
 }
 
 TEST(CrossEntropy, NothingCountedIsNoLoss) {

@@ -6,6 +6,7 @@
 #include "heed/base/error.h"
 #include "heed/base/parallel.h"
 #include "heed/ops/linear.h"
+#include "heed/ops/precision.h"
 #include "tests/golden.h"
 #include "tests/ops/gradient_laws.h"
 
@@ -48,20 +49,23 @@ TEST(FeedForwardGradient, IsThatOfTheFormula) {
 
 TEST(FeedForwardGradient, EqualsTheTwoLayers) {
   const std::vector<Tensor> values = draw();
-  std::vector<Tensor> one, two;
-  for (const Tensor& value : values) {
-    one.push_back(leaf(value));
-    two.push_back(leaf(value));
-  }
-  const Tensor y = run(one, Activation::gelu, {});
-  const Tensor apart = linear(linear(two[0], two[1], two[2], Activation::gelu), two[3], two[4]);
-  testing::expect_same_bits(y, apart, "y");
-  testing::expect_same_bits(y, run(values, Activation::gelu, {}), "unrecorded");
-  const Tensor dy = random_tensor(y.shape(), 9);
-  backward(y, dy);
-  backward(apart, dy);
-  for (size_t i = 0; i < one.size(); ++i) {
-    testing::expect_same_bits(gradient(one[i]), gradient(two[i]), "input " + std::to_string(i));
+  for (const Precision rounding : {Precision::f32, Precision::bf16}) {
+    const ComputePrecision precision(rounding);
+    std::vector<Tensor> one, two;
+    for (const Tensor& value : values) {
+      one.push_back(leaf(value));
+      two.push_back(leaf(value));
+    }
+    const Tensor y = run(one, Activation::gelu, {});
+    const Tensor apart = linear(linear(two[0], two[1], two[2], Activation::gelu), two[3], two[4]);
+    testing::expect_same_bits(y, apart, "y");
+    testing::expect_same_bits(y, run(values, Activation::gelu, {}), "unrecorded");
+    const Tensor dy = random_tensor(y.shape(), 9);
+    backward(y, dy);
+    backward(apart, dy);
+    for (size_t i = 0; i < one.size(); ++i) {
+      testing::expect_same_bits(gradient(one[i]), gradient(two[i]), "input " + std::to_string(i));
+    }
   }
 }
 

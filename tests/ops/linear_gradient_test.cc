@@ -125,6 +125,24 @@ TEST(LinearGradient, ComputesInBf16WhereThatIsWanted) {
   testing::expect_same_bits(gradient(weight), gradient(round_weight), "dw");
 }
 
+TEST(MatmulGradient, ComputesInBf16WhereThatIsWanted) {
+  const auto rounded = [](const Tensor& x) { return x.to(DType::bf16).to(DType::f32); };
+  const Tensor a = random_tensor({2, 7, 30}, 1), b = random_tensor({2, 30, 9}, 2);
+  const Tensor dy = random_tensor({2, 7, 9}, 3);
+  const Tensor left = leaf(a), right = leaf(b);
+  Tensor y;
+  {
+    const ComputePrecision precision(Precision::bf16);
+    y = matmul(left, right);
+  }
+  testing::expect_same_bits(y, matmul(rounded(a), rounded(b)), "y");
+  backward(y, dy);
+  const Tensor round_left = leaf(rounded(a)), round_right = leaf(rounded(b));
+  backward(matmul(round_left, round_right), rounded(dy));
+  testing::expect_same_bits(gradient(left), gradient(round_left), "da");
+  testing::expect_same_bits(gradient(right), gradient(round_right), "db");
+}
+
 TEST(LinearGradient, WrongShapesAreNamed) {
   EXPECT_THROW(linear(Tensor::zeros({2, 7}), Tensor::zeros({5, 6}), {}), Error);
   EXPECT_THROW(linear(Tensor::zeros({2, 6}), Tensor::zeros({5, 6}), Tensor::zeros({4})), Error);
