@@ -143,7 +143,7 @@ std::string head_roles(const Look& look) {
 }
 
 // The pairs of different words with the largest weight, mean of all layers and heads.
-std::string strongest_links(const Look& look, bool sinks) {
+std::string strongest_links(const Look& look, bool sinks, const TerminalStyle& style) {
   std::vector<bool> hidden = look.sinks();
   if (sinks) hidden.assign(hidden.size(), false);
   struct Link {
@@ -166,11 +166,17 @@ std::string strongest_links(const Look& look, bool sinks) {
     links.resize(kept);
   }
   std::string out;
+  if (!links.empty()) add_wrapped(out, "Strongest links, mean of all layers and heads:", style);
   for (const Link& link : links) {
-    out += fmt::format("  {} looks at {}: {:.3f}\n", shorten(name(look, link.from), kWidestWord),
-                       shorten(name(look, link.to), kWidestWord), link.weight);
+    const auto named = [&](int64_t word) {
+      return shorten(name(look, word), kWidestWord, style.unicode);
+    };
+    out += shorten(fmt::format("  {} looks at {}: {:.3f}", named(link.from), named(link.to),
+                               link.weight),
+                   style.width, style.unicode) +
+           "\n";
   }
-  return links.empty() ? "" : "Strongest links, mean of all layers and heads:\n" + out;
+  return out;
 }
 
 std::string bar(float value, int width, bool unicode) {
@@ -237,11 +243,11 @@ std::string summarize(const Look& look, size_t number, const std::optional<Occur
   add_wrapped(out, says, style);
   if (word) {
     out += by_layer(look, *word, sinks, style);
-    out += fmt::format("Heads that look hardest from {}:\n", whose);
+    add_wrapped(out, fmt::format("Heads that look hardest from {}:", whose), style);
     out += strongest(look, *word, sinks, style);
   } else if (!look.source) {
     add_wrapped(out, "What the heads do: " + head_roles(look) + ".", style);
-    out += strongest_links(look, sinks);
+    out += strongest_links(look, sinks, style);
   }
   return out;
 }
@@ -279,7 +285,8 @@ std::string summarize_distance(const std::vector<Look>& looks,
       line += bar(pairs[0].second[l], std::min(40, style.width - 24), style.unicode);
     out += shorten(line, style.width, style.unicode) + "\n";
   }
-  if (left_out > 0) out += fmt::format("  ({} with --json)\n", counted(left_out, "more pair"));
+  if (left_out > 0)
+    add_wrapped(out, fmt::format("({} with --json)", counted(left_out, "more pair")), style);
   return out;
 }
 

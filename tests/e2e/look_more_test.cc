@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "heed/io/npy.h"
+#include "heed/lens/labels.h"
 #include "tests/e2e/program.h"
 #include "tests/letter_models.h"
 #include "tests/random_bert.h"
@@ -56,6 +58,26 @@ TEST(LookMore, LensTellsWhatEachLayerWouldSay) {
         "--lens needed none but --word, --pieces, --truncate, found --head");
   write_random_bert(folder.path(), 64);
   fails({"look", "--lens", "ab", "--model", folder.path().string()}, "no causal language model");
+}
+
+TEST(LookMore, NoLineIsWiderThanTheNarrowestTerminal) {
+  TemporaryFolder folder;
+  write_random_bert(folder.path(), 64);
+  const std::vector<std::string> texts = {"look", "he saw a b c", "abcdefghijklmnopqrstuvwxyz a b",
+                                          "--model", folder.path().string()};
+  for (const std::vector<std::string>& more :
+       std::vector<std::vector<std::string>>{{}, {"--word", "a"}, {"--word", "b", "--sink"}}) {
+    for (const std::string locale : {"C", "C.UTF-8"}) {
+      std::vector<std::string> all = texts;
+      all.insert(all.end(), more.begin(), more.end());
+      const Result result = run_heed(all, {.environment = {{"COLUMNS", "20"}, {"LC_ALL", locale}}});
+      ASSERT_EQ(result.status, 0) << result.err;
+      std::istringstream lines(result.out);
+      for (std::string line; std::getline(lines, line);) {
+        EXPECT_LE(display_width(line), 20) << line;
+      }
+    }
+  }
 }
 
 TEST(LookMore, LongTextsAreToldOfByReports) {
