@@ -6,7 +6,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -144,15 +146,20 @@ std::string description(const std::string& name, const Tensor& array) {
   return fmt::format("{:16} {} {}", name, to_string(array.dtype()), to_string(array.shape()));
 }
 
-/// ": 0.1 to 2.3, mean 1.2" of a statistic.
+/// ": 0.1 to 2.3, mean 1.2" of a statistic; what rows that see NaN have is no number.
 std::string range_of(const Tensor& array) {
   if (array.dtype() != DType::f32 || array.numel() == 0) return "";
   const Tensor values = array.contiguous();
-  const auto all = values.span<float>();
-  const auto [least, most] = std::ranges::minmax(all);
-  const double sum = std::accumulate(all.begin(), all.end(), 0.0);
-  return fmt::format(": {:.4g} to {:.4g}, mean {:.4g}", least, most,
-                     sum / static_cast<double>(all.size()));
+  std::vector<float> numbers;
+  std::ranges::copy_if(values.span<float>(), std::back_inserter(numbers),
+                       [](float x) { return std::isfinite(x); });
+  if (numbers.empty()) return ": no numbers";
+  const int64_t others = array.numel() - std::ssize(numbers);
+  const std::string left_out = others == 0 ? "" : fmt::format(", {} no numbers", others);
+  const auto [least, most] = std::ranges::minmax(numbers);
+  const double sum = std::accumulate(numbers.begin(), numbers.end(), 0.0);
+  return fmt::format(": {:.4g} to {:.4g}, mean {:.4g}{}", least, most,
+                     sum / static_cast<double>(numbers.size()), left_out);
 }
 
 /// Arrays of a call and how they are asked for.

@@ -225,6 +225,16 @@ TEST_F(Attend, ReportsWhereItLooked) {
   expect_same_bits(read("y.npy"), attention(q, k, v, {.mask = mask}), "y");
 }
 
+TEST_F(Attend, TellsRangesOfNumbersAlone) {
+  const Tensor with_nan = q.to(DType::f32).clone();
+  with_nan.at({0, 0, 0, 0}) = std::numeric_limits<float>::quiet_NaN();
+  write("q.npy", with_nan);  // one row of B H T = 72
+  const Result result = attend({"--report", "entropy"});
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out.find("nan"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find(", 1 no numbers"), std::string::npos) << result.out;
+}
+
 TEST_F(Attend, ReportsTheWeightOnGivenKeys) {
   const Result result =
       attend({"--keys", "5,0,5", "--keys", "12", "--bins", "0,4,13", "--save", "r.npz"});
