@@ -394,7 +394,8 @@ void add_attend(CLI::App& root, Context& context) {
        .details =
            "q is [B, H, T, D], k [B, G, S, D], v [B, G, S, E], H a multiple of G; f32, f16, or "
            "bf16 as uint16 with --bf16. Key j stands at position j, query i at i + S - T unless "
-           "--causal or --lengths say otherwise. Prints the names and shapes of what it computed.",
+           "--causal, --lengths or segments say otherwise. Prints the names and shapes of what it "
+           "computed.",
        .example = "heed attend q.npy k.npy v.npy --causal bottom-right --y y.npy"},
       [&context, options] { run_attend(context, *options); });
   command.add_option("Q.npy", options->q, "Queries.")->required();
