@@ -56,6 +56,11 @@ class Train : public ::testing::Test {
             "--batch",         "8",          "--block", "16",
             "--learning-rate", "5e-3",       "--out",   path(out)};
   }
+  /// How far a weight of the BERT moved in a classifier's run.
+  double change(const std::string& run, const std::string& name) const {
+    return distance(Checkpoint::open(folder_ / "bert").load(name),
+                    Checkpoint::open(folder_ / run).load("bert." + name));
+  }
 
   TemporaryFolder folder_;
 };
@@ -223,15 +228,18 @@ TEST_F(Train, AnotherLengthOfARunWhoseRatesFallIsTold) {
 }
 
 TEST_F(Train, AnInterruptedRunSavesAndSaysSo) {
-  std::vector<std::string> command = language_model("stopped", "100000");
-  command.insert(command.begin(), HEED_PROGRAM);
-  Process process(command, {});
-  const std::filesystem::path early = folder_ / "stopped" / "checkpoints" / "step-00000005";
-  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(early); }));
-  kill(process.id(), SIGINT);
-  const Result got = process.wait();
-  EXPECT_EQ(got.status, 0) << got.err;
-  EXPECT_NE(got.err.find("--resume goes on"), std::string::npos) << got.err;
+  for (const auto& [name, number] :
+       {std::pair<const char*, int>{"interrupted", SIGINT}, {"ended", SIGTERM}}) {
+    std::vector<std::string> command = language_model(name, "100000");
+    command.insert(command.begin(), HEED_PROGRAM);
+    Process process(command, {});
+    const std::filesystem::path early = folder_ / name / "checkpoints" / "step-00000005";
+    ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(early); }));
+    kill(process.id(), number);
+    const Result got = process.wait();
+    EXPECT_EQ(got.status, 0) << name << ": " << got.err;
+    EXPECT_NE(got.err.find("--resume goes on"), std::string::npos) << name << ": " << got.err;
+  }
 }
 
 TEST_F(Train, AFolderThatTheSystemRefusesIsTheUsersFault) {
@@ -521,14 +529,9 @@ TEST_F(Train, UpdatesThatAreNoNumbersAreLeftOutAsOftenAsAllowed) {
 
 TEST_F(Train, LowerLayersLearnAtLowerRates) {
   ASSERT_EQ(run_heed(with(classifier("slow"), {"--layer-rate-decay", "0.01"})).status, 0);
-  const auto change = [&](const std::string& name) {
-    const Tensor before = Checkpoint::open(folder_ / "bert").load(name);
-    const Tensor after = Checkpoint::open(folder_ / "slow").load("bert." + name);
-    return distance(before, after);
-  };
-  const double table = change("embeddings.word_embeddings.weight");
-  const double lower = change("encoder.layer.0.output.dense.weight");
-  const double upper = change("encoder.layer.1.output.dense.weight");
+  const double table = change("slow", "embeddings.word_embeddings.weight");
+  const double lower = change("slow", "encoder.layer.0.output.dense.weight");
+  const double upper = change("slow", "encoder.layer.1.output.dense.weight");
   EXPECT_LT(table, lower / 20);  // each about a hundredth of the next
   EXPECT_LT(lower, upper / 20);
   EXPECT_GT(upper, 1e-4);
