@@ -537,6 +537,20 @@ TEST_F(Train, LowerLayersLearnAtLowerRates) {
   EXPECT_GT(upper, 1e-4);
 }
 
+TEST_F(Train, WhatIsFrozenStaysToTheBit) {
+  ASSERT_EQ(
+      run_heed(with(classifier("frozen"), {"--freeze", "bert.embeddings", "bert.encoder.layer.0."}))
+          .status,
+      0);
+  const Checkpoint start = Checkpoint::open(folder_ / "bert");
+  for (const auto& [name, entry] : start.entries()) {
+    if (name.starts_with("embeddings.") || name.starts_with("encoder.layer.0.")) {
+      EXPECT_EQ(change("frozen", name), 0) << name;
+    }
+  }
+  EXPECT_GT(change("frozen", "encoder.layer.1.output.dense.weight"), 1e-4);
+}
+
 TEST_F(Train, FaultsAreTold) {
   const auto refused = [&](const std::vector<std::string>& arguments, const std::string& part) {
     const Result got = run_heed(arguments);
