@@ -8,21 +8,29 @@
 namespace heed {
 namespace {
 
-/// part [..., S or 1] (bool or f32) with `extra` columns of `open` after its S.
-template <class T>
-Tensor widen(const Tensor& part, int64_t keys, int64_t extra, T open) {
-  Shape shape = part.shape();
-  shape[-1] = keys;
-  const Tensor full = part.expand(shape).contiguous();
-  shape[-1] = keys + extra;
-  Tensor wide = Tensor::empty(shape, part.dtype());
-  const T* from = full.data<T>();
-  T* to = wide.data<T>();
+Shape with_last(Shape shape, int64_t size) {
+  shape[-1] = size;
+  return shape;
+}
+
+/// part [..., S or 1], boolean, with `extra` columns of true after its S.
+Tensor widen_boolean(const Tensor& part, int64_t keys, int64_t extra) {
+  const Tensor full = part.expand(with_last(part.shape(), keys)).contiguous();
+  Tensor wide = Tensor::empty(with_last(part.shape(), keys + extra), DType::boolean);
+  const bool* from = full.data<bool>();
+  bool* to = wide.data<bool>();
   for (int64_t row = 0; row < full.numel() / std::max<int64_t>(keys, 1); ++row) {
     to = std::copy_n(from + row * keys, keys, to);
-    to = std::fill_n(to, extra, open);
+    to = std::fill_n(to, extra, true);
   }
   return wide;
+}
+
+/// part [..., S or 1], f32, with `extra` columns of 0 after its S; differentiable.
+Tensor widen_additive(const Tensor& part, int64_t keys, int64_t extra) {
+  return concatenate(
+      {part.expand(with_last(part.shape(), keys)), Tensor::zeros(with_last(part.shape(), extra))},
+      -1);
 }
 
 /// Lengths, diagonals and windows as what they mean: [B, 1, T, S + extra], true = visible.
@@ -64,10 +72,10 @@ Mask widen_mask(const Mask& mask, int64_t batch, int64_t queries, int64_t keys, 
                                 mask.left() == Mask::kOpen && mask.right() == Mask::kOpen;
   if (!by_tensors_alone) wide = Mask::boolean(spell_out(mask, batch, queries, keys, extra));
   for (const Tensor& part : mask.booleans()) {
-    wide = wide & Mask::boolean(widen(part, keys, extra, true));
+    wide = wide & Mask::boolean(widen_boolean(part, keys, extra));
   }
   for (const Tensor& part : mask.additives()) {
-    wide = wide & Mask::additive(widen(part, keys, extra, 0.0f));
+    wide = wide & Mask::additive(widen_additive(part, keys, extra));
   }
   return wide;
 }

@@ -230,13 +230,18 @@ TEST(LayerDifferences, OfAttentionWithExtraKeysAndABiasByDistance) {
                     {"bias_k", {1, 1, c}},
                     {"bias_v", {1, 1, c}},
                     {"table", {kBuckets, kHeads}}},
-                   {{"q", {kBatch, 3, c}}, {"k", {kBatch, 4, 3}}, {"v", {kBatch, 4, 5}}});
+                   {{"q", {kBatch, 3, c}},
+                    {"k", {kBatch, 4, 3}},
+                    {"v", {kBatch, 4, 5}},
+                    {"added", {kHeads, 3, 1}}});
   AttentionWeights weights =
       AttentionWeights::from_torch(layer.params(), {.width = c, .key_width = 3, .value_width = 5});
   weights.zero_key = true;
   const RelativeBuckets relative{.table = layer.parameter("table"), .max_distance = kFar};
   const MultiHeadAttention attention(weights, kHeads, AttentionInputs::separate, 0.5F, relative);
-  layer.check(attention.with_weights(layer["q"], layer["k"], layer["v"]).y, [&](const Named& in) {
+  const Mask added = Mask::additive(layer["added"]);
+  const Tensor y = attention.with_weights(layer["q"], layer["k"], layer["v"], added).y;
+  layer.check(y, [&](const Named& in) {
     const auto project = [&](size_t i, const char* from, const char* weight) {
       return affine(in.at(from), in.at(weight), part(in.at("in_proj_bias"), i, 3), kWidth);
     };
@@ -252,16 +257,17 @@ TEST(LayerDifferences, OfAttentionWithExtraKeysAndABiasByDistance) {
     };
     Doubles q = project(0, "q", "q_proj_weight");
     for (double& value : q) value *= 0.5 * std::sqrt(kWidth / kHeads);  // attend() divides by it
-    const Doubles y = attend(q, more(project(1, "k", "k_proj_weight"), "bias_k"),
-                             more(project(2, "v", "v_proj_weight"), "bias_v"), kHeads, kHeads,
-                             kWidth / kHeads, [&](size_t, size_t h, size_t t, size_t s) {
-                               // the last query stands at the last key
-                               const auto distance = int64_t(s) - (int64_t(t) + 6 - 3);
-                               const auto bucket =
-                                   RelativeBuckets::bucket(distance, kBuckets, true, kFar);
-                               return in.at("table")[size_t(bucket) * kHeads + h];
-                             });
-    return affine(y, in.at("out_proj.weight"), in.at("out_proj.bias"), kWidth);
+    const Doubles y_heads = attend(q, more(project(1, "k", "k_proj_weight"), "bias_k"),
+                                   more(project(2, "v", "v_proj_weight"), "bias_v"), kHeads, kHeads,
+                                   kWidth / kHeads, [&](size_t, size_t h, size_t t, size_t s) {
+                                     // the last query stands at the last key
+                                     const auto distance = int64_t(s) - (int64_t(t) + 6 - 3);
+                                     const auto bucket =
+                                         RelativeBuckets::bucket(distance, kBuckets, true, kFar);
+                                     return in.at("table")[size_t(bucket) * kHeads + h] +
+                                            (s < 4 ? in.at("added")[h * 3 + t] : 0);
+                                   });
+    return affine(y_heads, in.at("out_proj.weight"), in.at("out_proj.bias"), kWidth);
   });
 }
 
