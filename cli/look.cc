@@ -16,6 +16,7 @@
 #include "cli/progress.h"
 #include "heed/base/cancel.h"
 #include "heed/base/error.h"
+#include "heed/base/message.h"
 #include "heed/base/paths.h"
 #include "heed/io/hub.h"
 #include "heed/lens/labels.h"
@@ -94,9 +95,10 @@ class LookCommand {
   void print_summary() const {
     const TerminalStyle style = style_for_output(arguments_.picture, context_);
     const EncoderFacts& facts = session_.model->facts();
-    const std::string head = fmt::format("{}: {} layers x {} heads, counted from 0", view_.model,
-                                         facts.layers, facts.heads);
-    for (const std::string& line : wrap(head, style.width, display_width)) print(line + "\n");
+    const std::string head =
+        fmt::format("{}: {} x {}, counted from 0", view_.model, counted(facts.layers, "layer"),
+                    counted(facts.heads, "head"));
+    for (const std::string& line : wrap(head, style.width, style.unicode)) print(line + "\n");
     print("\n");
     for (size_t i = 0; i < looks_.size(); ++i) {
       const auto chosen = chosen_.empty() ? std::nullopt : std::optional<Occurrence>(chosen_[i]);

@@ -202,7 +202,7 @@ void print_most(const char* title, const std::vector<Apart>& all, const Terminal
   for (size_t i = 0; i < std::min(kShown, all.size()); ++i) {
     line += fmt::format("  {} {:.3f}", all[i].name, all[i].value);
   }
-  for (const std::string& part : wrap(line, style.width, display_width)) print(part + "\n");
+  for (const std::string& part : wrap(line, style.width, style.unicode)) print(part + "\n");
 }
 
 /// The number that --layer or --head chooses of `count`; none: all of them.

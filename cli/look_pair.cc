@@ -231,10 +231,10 @@ class PairCommand {
   void print_summary() const {
     const TerminalStyle style = style_for_output(arguments_.picture, context_);
     const std::string what = attention_name(arguments_);
-    print(shorten(
-              fmt::format("{}: {}, {} layers x {} heads, counted from 0", view_.model,
-                          what == "cross" ? "cross-attention" : what, facts_.layers, facts_.heads),
-              style.width, style.unicode) +
+    print(shorten(fmt::format("{}: {}, {} x {}, counted from 0", view_.model,
+                              what == "cross" ? "cross-attention" : what,
+                              counted(facts_.layers, "layer"), counted(facts_.heads, "head")),
+                  style.width, style.unicode) +
           "\n\n");
     for (size_t i = 0; i < looks_.size(); ++i) {
       print(summarize(looks_[i], looks_.size() > 1 ? i + 1 : 0, chosen(i),

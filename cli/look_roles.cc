@@ -64,7 +64,7 @@ void print_relation(const Relation& relation, const TerminalStyle& style) {
        wrap(fmt::format("{}: {}; the best fixed place, {:+}, hits {:.2f}",
                         clean_label(relation.name), counted(relation.pairs, "pair"),
                         relation.offset, relation.baseline),
-            style.width, display_width)) {
+            style.width, style.unicode)) {
     print(line + "\n");
   }
   print("  head     hits  share\n");

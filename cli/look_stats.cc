@@ -116,10 +116,11 @@ std::string ends_of(const HeadTable& table, std::string name, float HeadStatisti
 void print_summary(const std::string& model, const HeadStats& stats, const TerminalStyle& style) {
   const HeadTable& table = stats.table;
   const auto wrapped = [&](const std::string& text) {
-    for (const std::string& line : wrap(text, style.width, display_width)) print(line + "\n");
+    for (const std::string& line : wrap(text, style.width, style.unicode)) print(line + "\n");
   };
-  wrapped(fmt::format("{}: {} layers x {} heads, counted from 0, over {}{}", model, table.layers,
-                      table.heads, counted(static_cast<int64_t>(stats.texts), "text"),
+  wrapped(fmt::format("{}: {} x {}, counted from 0, over {}{}", model,
+                      counted(table.layers, "layer"), counted(table.heads, "head"),
+                      counted(static_cast<int64_t>(stats.texts), "text"),
                       stats.note.empty() ? "" : "; " + stats.note));
   const auto print_ends = [&] {
     if (table.statistics.size() < 2) return print("\n");

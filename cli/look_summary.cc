@@ -26,7 +26,7 @@ std::string bold(std::string_view text, const TerminalStyle& style) {
 
 void add_wrapped(std::string& out, std::string_view text, const TerminalStyle& style,
                  bool strong = false) {
-  for (const std::string& line : wrap(text, style.width, display_width)) {
+  for (const std::string& line : wrap(text, style.width, style.unicode)) {
     out += (strong ? bold(line, style) : line) + "\n";
   }
 }

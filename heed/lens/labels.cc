@@ -40,6 +40,9 @@ int cluster_width(std::string_view cluster) {
   return width;
 }
 
+/// What stands for what was cut, on such a terminal.
+const char* ellipsis_of(bool unicode) { return unicode ? "…" : "~"; }
+
 }  // namespace
 
 std::string clean_label(std::string_view text) {
@@ -132,7 +135,7 @@ std::string shorten(std::string_view text, double limit, const Measure& measure,
 }
 
 std::string shorten(std::string_view text, int columns, bool unicode) {
-  return shorten(text, columns, display_width, unicode ? "…" : "~");
+  return shorten(text, columns, display_width, ellipsis_of(unicode));
 }
 
 std::string pad_right(std::string_view text, int columns, bool unicode) {
@@ -175,12 +178,13 @@ std::vector<std::string> run_labels(const std::vector<int64_t>& edges,
   return labels;
 }
 
-std::vector<std::string> wrap(std::string_view text, double limit, const Measure& measure) {
+std::vector<std::string> wrap(std::string_view text, double limit, const Measure& measure,
+                              std::string_view ellipsis) {
   std::vector<std::string> lines;
   std::string line;
   while (!text.empty()) {
     const size_t end = std::min(text.find(' '), text.size());
-    const std::string word = shorten(text.substr(0, end), limit, measure);
+    const std::string word = shorten(text.substr(0, end), limit, measure, ellipsis);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (!line.empty() && measure(line + " " + word) > limit) {
       lines.push_back(std::move(line));
@@ -191,6 +195,10 @@ std::vector<std::string> wrap(std::string_view text, double limit, const Measure
   }
   if (!line.empty()) lines.push_back(std::move(line));
   return lines;
+}
+
+std::vector<std::string> wrap(std::string_view text, int columns, bool unicode) {
+  return wrap(text, columns, display_width, ellipsis_of(unicode));
 }
 
 }  // namespace heed

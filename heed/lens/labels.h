@@ -51,6 +51,9 @@ std::vector<std::string> run_labels(const std::vector<int64_t>& edges,
                                     std::vector<std::string> labels = {});
 
 /// Text broken at spaces into lines of at most `limit`; longer words are shortened.
-std::vector<std::string> wrap(std::string_view text, double limit, const Measure& measure);
+std::vector<std::string> wrap(std::string_view text, double limit, const Measure& measure,
+                              std::string_view ellipsis = "…");
+/// The same in terminal columns, shortened as shorten() does.
+std::vector<std::string> wrap(std::string_view text, int columns, bool unicode);
 
 }  // namespace heed

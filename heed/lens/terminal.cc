@@ -91,7 +91,7 @@ std::string draw_terminal(const Picture& picture, const TerminalStyle& style) {
   bounded.width = std::max(4, style.width);
   const TerminalPaint paint(bounded);
   std::string out;
-  for (const std::string& line : wrap(clean_label(picture.title), bounded.width, display_width)) {
+  for (const std::string& line : wrap(clean_label(picture.title), bounded.width, bounded.unicode)) {
     add_line(out, paint.bold(line));
   }
   bool same_range = true;
@@ -110,7 +110,8 @@ std::string draw_terminal(const Picture& picture, const TerminalStyle& style) {
                                !style.numbers && (!same_range || i + 1 == picture.maps.size()));
     }
   }
-  for (const std::string& line : wrap(clean_label(picture.caption), bounded.width, display_width)) {
+  for (const std::string& line :
+       wrap(clean_label(picture.caption), bounded.width, bounded.unicode)) {
     add_line(out, paint.faint(line));
   }
   return out;

@@ -99,7 +99,7 @@ class MapDrawing {
       text += (text.empty() ? "" : ", ") + std::string("the largest of up to ") +
               std::to_string(factor_) + " x " + std::to_string(factor_) + " a square";
     }
-    for (const std::string& part : wrap(text, style_.width, display_width)) {
+    for (const std::string& part : wrap(text, style_.width, style_.unicode)) {
       add_line(out_, paint_.bold(part));
     }
   }

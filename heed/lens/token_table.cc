@@ -147,7 +147,7 @@ std::string draw_terminal(const TokenTable& table, const TerminalStyle& style) {
     return fitting(text, cell - 2 - static_cast<int>(number.size())) + " " + number;
   };
   std::string out;
-  for (const std::string& line : wrap(clean_label(table.title), style.width, display_width)) {
+  for (const std::string& line : wrap(clean_label(table.title), style.width, style.unicode)) {
     add_line(out, paint.bold(line));
   }
   for (int64_t begin = 0; begin < table.values.size(1); begin += together) {

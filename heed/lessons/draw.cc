@@ -138,8 +138,7 @@ std::string strong(const std::string& text, const TerminalStyle& style) {
 
 std::string indented(std::string_view text, const TerminalStyle& style) {
   std::string out;
-  for (const std::string& line : wrap(text, style.width - kIndent,
-                                      [](std::string_view part) { return display_width(part); })) {
+  for (const std::string& line : wrap(text, style.width - kIndent, style.unicode)) {
     out += std::string(kIndent, ' ') + line + '\n';
   }
   return out;

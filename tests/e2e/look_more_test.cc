@@ -75,9 +75,16 @@ TEST(LookMore, NoLineIsWiderThanTheNarrowestTerminal) {
       std::istringstream lines(result.out);
       for (std::string line; std::getline(lines, line);) {
         EXPECT_LE(display_width(line), 20) << line;
+        EXPECT_TRUE(locale != "C" || line.find("…") == std::string::npos) << line;
       }
     }
   }
+}
+
+TEST(LookMore, OneHeadIsToldOfAsOne) {
+  const LetterModel model("gpt2_1x16");
+  const Result result = run_heed({"look", "ab c", "--model", model.name()});
+  EXPECT_NE(result.out.find("2 layers x 1 head, counted from 0"), std::string::npos) << result.out;
 }
 
 TEST(LookMore, LongTextsAreToldOfByReports) {

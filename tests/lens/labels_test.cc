@@ -60,9 +60,10 @@ TEST(Labels, RunsAreCalledByTheirEnds) {
 }
 
 TEST(Labels, LinesBreakAtSpaces) {
-  const std::vector<std::string> lines = wrap("one two three", 7, display_width);
+  const std::vector<std::string> lines = wrap("one two three", 7, true);
   EXPECT_EQ(lines, (std::vector<std::string>{"one two", "three"}));
-  EXPECT_EQ(wrap("internationalisation", 7, display_width), (std::vector<std::string>{"intern…"}));
+  EXPECT_EQ(wrap("internationalisation", 7, true), (std::vector<std::string>{"intern…"}));
+  EXPECT_EQ(wrap("internationalisation", 7, false), (std::vector<std::string>{"intern~"}));
 }
 
 }  // namespace
