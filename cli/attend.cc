@@ -146,16 +146,16 @@ std::string description(const std::string& name, const Tensor& array) {
   return fmt::format("{:16} {} {}", name, to_string(array.dtype()), to_string(array.shape()));
 }
 
-/// ": 0.1 to 2.3, mean 1.2" of a statistic; what rows that see NaN have is no number.
+/// ": 0.1 to 2.3, mean 1.2" of a statistic; what rows that see NaN have is left out and counted.
 std::string range_of(const Tensor& array) {
   if (array.dtype() != DType::f32 || array.numel() == 0) return "";
   const Tensor values = array.contiguous();
   std::vector<float> numbers;
   std::ranges::copy_if(values.span<float>(), std::back_inserter(numbers),
                        [](float x) { return std::isfinite(x); });
-  if (numbers.empty()) return ": no numbers";
+  if (numbers.empty()) return ": nothing finite";
   const int64_t others = array.numel() - std::ssize(numbers);
-  const std::string left_out = others == 0 ? "" : fmt::format(", {} no numbers", others);
+  const std::string left_out = others == 0 ? "" : fmt::format(", {} not finite", others);
   const auto [least, most] = std::ranges::minmax(numbers);
   const double sum = std::accumulate(numbers.begin(), numbers.end(), 0.0);
   return fmt::format(": {:.4g} to {:.4g}, mean {:.4g}{}", least, most,

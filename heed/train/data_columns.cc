@@ -109,7 +109,8 @@ LabelNames tags_of(const std::vector<TaggedSentence>& sentences, const std::stri
   seen.erase(std::string(kOutside));
   if (seen.empty()) {
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: no name is tagged in its {} sentences", where, sentences.size()));
+                fmt::format("{}: no name is tagged in {}", where,
+                            counted(std::ssize(sentences), "sentence")));
   }
   std::vector<std::string> names{std::string(kOutside)};
   names.insert(names.end(), seen.begin(), seen.end());

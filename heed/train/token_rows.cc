@@ -61,11 +61,10 @@ RowSplit split_rows(int64_t rows, double part, uint64_t seed) {
                 : std::max(int64_t{1},
                            static_cast<int64_t>(std::llround(static_cast<double>(rows) * part)));
   if (valid >= rows) {
-    throw Error(
-        ErrorCode::invalid_argument,
-        fmt::format("data: needed rows to train on and rows to measure on, found {}, of which "
-                    "{:g} are for validation",
-                    counted(rows, "row"), part));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("data: needed rows to train on and rows to measure on, found {} and a "
+                            "validation_part of {:g}",
+                            counted(rows, "row"), part));
   }
   RowSplit split;
   split.valid.assign(order.begin(), order.begin() + valid);

@@ -332,8 +332,9 @@ void Trainer::warn_of_length(int64_t before) const {
   if (!falls || before == total_) return;
   log(LogLevel::warning,
       fmt::format("train: the run was of {} and is of {} now; from here on the {} schedule "
-                  "has the rates of a run of {}, which its first {} updates did not have",
-                  counted(before, "update"), total_, settings_.schedule, total_, step_));
+                  "has the rates of a run of {}, which its first {} did not have",
+                  counted(before, "update"), total_, settings_.schedule, total_,
+                  counted(step_, "update")));
 }
 
 void Trainer::take_up(const TrainingState& state) {

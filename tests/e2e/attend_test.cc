@@ -232,7 +232,7 @@ TEST_F(Attend, TellsRangesOfNumbersAlone) {
   const Result result = attend({"--report", "entropy"});
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.out.find("nan"), std::string::npos) << result.out;
-  EXPECT_NE(result.out.find(", 1 no numbers"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find(", 1 not finite"), std::string::npos) << result.out;
 }
 
 TEST_F(Attend, ReportsTheWeightOnGivenKeys) {

@@ -187,7 +187,7 @@ TEST(ColumnData, LeavesOutSentencesWithABadLine) {
   ASSERT_EQ(sentences.size(), 1U);
   EXPECT_EQ(sentences[0].words.front(), "c");
   EXPECT_EQ(skip.count(), 2);
-  expect_error(ErrorCode::invalid_argument, {"no name is tagged"},
+  expect_error(ErrorCode::invalid_argument, {"f: no name is tagged in 1 sentence"},
                [&] { tags_of(sentences, "f"); });
 }
 

@@ -36,7 +36,8 @@ TEST(TokenRows, SplitKeepsEveryRowOnOneSide) {
   }
   EXPECT_EQ(split_rows(20, 0.25, 3).valid, split.valid);
   EXPECT_TRUE(split_rows(20, 0, 3).valid.empty());
-  expect_error(ErrorCode::invalid_argument, {"found 1 row,", "rows to train on"},
+  expect_error(ErrorCode::invalid_argument,
+               {"found 1 row and a validation_part of 0.1", "rows to train on"},
                [] { split_rows(1, 0.1, 0); });
 }
 
