@@ -121,17 +121,21 @@ bool same_word(std::string_view text, const Span& before, const Span& at) {
          goes_on(slice(text, 0, before.end), slice(text, at.start, at.end));
 }
 
-/// Whether white space stands between other characters and no piece is more than a character: the
-/// tokenizer knows no words.
+/// Whether white space stands between other characters and each piece is a character, which no
+/// other shares (as a character's bytes do): the tokenizer knows no words.
 bool of_characters(const Encoding& encoding, const Word& word, std::string_view said) {
   const size_t begin = said.find_first_not_of(kSpaces);
   if (begin == std::string_view::npos) return false;
   const size_t end = said.find_last_not_of(kSpaces);
   if (said.substr(begin, end - begin).find_first_of(kSpaces) == std::string_view::npos)
     return false;
-  const auto first = encoding.offsets.begin();
-  return std::all_of(first + word.pieces.start, first + word.pieces.end,
-                     [](const Span& one) { return one.end - one.start <= 1; });
+  int64_t reached = 0;
+  for (int64_t i = word.pieces.start; i < word.pieces.end; ++i) {
+    const Span& one = encoding.offsets[static_cast<size_t>(i)];
+    if (one.end - one.start > 1 || one.start < reached) return false;
+    reached = one.end;
+  }
+  return true;
 }
 
 /// A tokenizer's word as words that end at signs; what is signs alone stays whole, and each

@@ -98,6 +98,8 @@ TEST(Words, GoOnBehindWhatTheTokenizerLeavesOut) {
 TEST(Words, AreCharactersWhereTheTokenizerKnowsThoseAlone) {
   EXPECT_EQ(names_of(one_word({{0, 1}, {1, 2}, {2, 3}, {3, 4}}), "an I"),
             (Names{"a", "n", "\u2423", "I"}));
+  // "\u2581" and a character, or its bytes, stand for the same one
+  EXPECT_EQ(names_of(one_word({{0, 1}, {0, 1}, {1, 2}, {2, 3}}), "a b"), (Names{"a", "b"}));
 }
 
 TEST(Words, WeightsSumOverKeysAndAverageOverQueries) {
