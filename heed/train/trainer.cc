@@ -115,6 +115,8 @@ class Trainer {
       return true;
     });
     if (group.size() > 1) share_start();
+    finite_ = weights_.trained();
+    std::erase_if(finite_, [](const auto& entry) { return !broken_weight({entry}).empty(); });
   }
 
   TrainResult run();
@@ -153,6 +155,7 @@ class Trainer {
   int64_t total_ = 0;
   ScheduleOptions schedule_;
   TrainedWeights weights_;
+  NamedTensors finite_;  // at the start: a checkpoint's -inf for a token is no update's fault
   RunFolder folder_;
   Json run_;  // identity() at the start: data that change or go afterwards were read
 
@@ -357,7 +360,7 @@ MetricsWriter::Options Trainer::metric_options() const {
 void Trainer::save(bool best) {
   if (saved_step_ == step_ && !best) return;
   // the loss that would tell of an update is the next one's
-  if (const std::string broken = broken_weight(weights_.trained()); !broken.empty()) {
+  if (const std::string broken = broken_weight(finite_); !broken.empty()) {
     give_up(fmt::format("step {}: after its update {}", step_, broken), "lower the learning rate");
   }
   saved_step_ = step_;

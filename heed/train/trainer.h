@@ -64,8 +64,8 @@ struct TrainResult {
 /// validation data, else the last). With resume it goes on where the newest checkpoint ends, to the
 /// same bits as a run without a stop. Errors: invalid_argument for settings or data that cannot be
 /// served, a folder that holds a run already, a resumed run that changed; corrupt_data for a loss
-/// that is no number, with the batch and the first layer that broke, and for weights that are not
-/// finite where they would be saved.
+/// that is no number, with the batch and the first layer that broke, and for weights that are no
+/// longer finite where they would be saved.
 ///
 /// Several processes, each of which calls this alike, share out every batch, the optimiser's state
 /// and the validation data; the batch is the same whatever their number, and so is the result but

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 #include "heed/base/cancel.h"
@@ -451,6 +452,22 @@ TEST_F(FineTuningTest, AFaultIsToldWithItsBatchAndWhatBroke) {
     EXPECT_FALSE(std::filesystem::exists(run.out() / "checkpoints/step-00000001"));
     EXPECT_FALSE(std::filesystem::exists(run.out() / "adapter_model.safetensors"));
   }
+}
+
+TEST_F(FineTuningTest, WhatACheckpointHasThatIsNotFiniteIsNoUpdatesFault) {
+  FineTuning run = case_of("BertForSequenceClassification");
+  const std::string name = "bert.embeddings.position_embeddings.weight";
+  NamedTensors weights;
+  {
+    const Checkpoint start = Checkpoint::open(run.start());
+    for (const auto& [path, entry] : start.entries()) {
+      weights.emplace_back(path, start.load(path).to(DType::f32).clone());
+      if (path == name) weights.back().second.at({36, 0}) = -INFINITY;  // no text is so long
+    }
+  }
+  write_safetensors(run.start() / "model.safetensors", weights);
+  EXPECT_FALSE(run.run().empty());
+  EXPECT_TRUE(Checkpoint::open(run.out()).contains(name));
 }
 
 TEST_F(FineTuningTest, SettingsOfAdaptersNeedARankAndAModel) {
