@@ -153,8 +153,9 @@ std::vector<TrainField> watch_fields() {
       number("skip_nan", &C::skip_nan, "Updates with a loss that is no number to leave out.", 0),
       text("tensorboard", &C::tensorboard, "Write TensorBoard's event file too."),
       number("watch_every", &C::watch_every, "Updates between heat maps, 0 for none."),
-      text("watch_text", &C::watch_text,
-           "Sentence that is watched, of translators the source. Default: the data's first."),
+      text(
+          "watch_text", &C::watch_text,
+          "Sentence that is watched, of translators the source. Default: the first to learn from."),
       text("watch_target", &C::watch_target, "What a translator is to make of that source."),
       text("watch_attention", &C::watch_attention, "Which attention of a translator is watched.",
            {"encoder", "decoder", "cross"}),
