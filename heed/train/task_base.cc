@@ -9,10 +9,12 @@
 #include "heed/base/crc32c.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/message.h"
 #include "heed/base/parallel.h"
 #include "heed/base/paths.h"
 #include "heed/io/adapter.h"
 #include "heed/io/hub.h"
+#include "heed/text/gguf_tokenizer.h"
 #include "heed/text/pipeline.h"
 #include "heed/text/tokenizer_files.h"
 #include "heed/train/checkpoint.h"
@@ -47,17 +49,57 @@ Json config_for(const Tokenizer& tokenizer, const TrainConfig& settings) {
   return config;
 }
 
+/// What Tokenizer::load() reads beside a vocabulary; a tokenizer.json stands alone.
+constexpr std::array<const char*, 5> kBesideVocabularies = {
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt"};
+
+/// The name under which a folder's tokenizer is found: a file that `tokenizer` names may have any.
+std::string name_in_folder(const fs::path& file) {
+  const std::string name = file.filename().string();
+  const bool known = std::ranges::count(kTokenizerFiles, std::string_view(name)) > 0;
+  if (known && name != "target.spm") return name;
+  const std::string ending = ending_of(file);
+  if (ending == ".model" || ending == ".spm") return "tokenizer.model";
+  return ending == ".txt" ? "vocab.txt" : "tokenizer.json";
+}
+
 TaskTokenizer load(const fs::path& path) {
   TaskTokenizer chosen{.tokenizer = Tokenizer::load(path), .files = {}};
-  if (!is_folder(path)) {
-    chosen.files[path.filename().string()] = read_file(path);
+  const auto take = [&chosen](const char* name, const fs::path& file) {
+    if (is_there(file)) chosen.files[name] = read_file(file);
+  };
+  if (is_folder(path)) {
+    for (const char* name : kTokenizerFiles) take(name, model_file(path, name));
     return chosen;
   }
-  for (const char* name : kTokenizerFiles) {
-    const fs::path file = model_file(path, name);
-    if (is_there(file)) chosen.files[name] = read_file(file);
+  if (is_gguf(path)) {
+    const Gguf model = Gguf::open(path);
+    chosen.files["tokenizer.json"] = gguf_tokenizer_json(model);
+    chosen.files["tokenizer_config.json"] = gguf_tokenizer_config(model);
+    return chosen;
   }
+  const std::string name = name_in_folder(path);
+  if (name != "tokenizer.json") {
+    for (const char* beside : kBesideVocabularies) take(beside, path.parent_path() / beside);
+  }
+  chosen.files[name] = read_file(path);
   return chosen;
+}
+
+/// Where a tokenizer that is not learnt is read from.
+fs::path place_of_tokenizer(const TrainConfig& settings) {
+  if (settings.tokenizer.empty()) return find_model(settings.model);
+  try {
+    return find_model(settings.tokenizer);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    throw Error(ErrorCode::not_found,
+                fmt::format("tokenizer {}: needed a tokenizer.json, a folder or model with one, or "
+                            "characters, bpe, wordpiece or unigram to learn one, found none of "
+                            "them",
+                            in_quotes(settings.tokenizer)));
+  }
 }
 
 /// Of each file by its name; of several with one name, by that and a number.
@@ -97,7 +139,7 @@ bool learns_tokenizer(const TrainConfig& settings) {
 TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraining usual,
                                     const Texts& texts) {
   if (!learns_tokenizer(settings)) {
-    return load(find_model(settings.tokenizer.empty() ? settings.model : settings.tokenizer));
+    return load(place_of_tokenizer(settings));
   }
   usual.kind = tokenizer_kind(settings.tokenizer).value_or(usual.kind);
   if (settings.vocab > 0) usual.vocab = settings.vocab;

@@ -11,6 +11,7 @@
 #include "heed/train/data_text.h"
 #include "heed/train/task.h"
 #include "tests/expect_error.h"
+#include "tests/gguf_model.h"
 #include "tests/support.h"
 
 namespace heed {
@@ -79,6 +80,54 @@ TEST_F(TaskData, AByteOrderMarkIsNoToken) {
   const auto learnt =
       task({{"task", "lm"}, {"data", file("marked.txt", text)}, {"tokenizer", "characters"}});
   EXPECT_EQ(learnt->tokenizer().vocab_size(), 1);
+}
+
+TEST_F(TaskData, AResultHasItsTokenizerUnderTheNameThatIsLookedFor) {
+  const std::string data = file("text.txt", "ab cd Ab\n" + std::string(30, 'a'));
+  const std::filesystem::path out = folder_ / "out";
+  const auto reads = [&](const std::string& given, const char* name) {
+    std::filesystem::remove_all(out);
+    std::filesystem::create_directory(out);
+    const auto made = task({{"task", "lm"},
+                            {"data", data},
+                            {"tokenizer", given},
+                            {"block", "1"},
+                            {"validation_part", "0"}});
+    made->write_text_files(out);
+    EXPECT_TRUE(std::filesystem::exists(out / name)) << given;
+    EXPECT_EQ(Tokenizer::load(out)->encode("ab Ab", {}).tokens,
+              made->tokenizer().encode("ab Ab", {}).tokens);
+  };
+  reads("characters", "tokenizer.json");
+  reads(file("letters.json", read_file(out / "tokenizer.json")), "tokenizer.json");
+  file("tokenizer_config.json", R"({"do_lower_case": false})");
+  reads(file("words.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nab\nAb\ncd\na\n##a\n"), "vocab.txt");
+  file("merges.txt", "#version: 0.2\na b\n");
+  reads(file("vocab.json", R"({"a": 0, "b": 1, "ab": 2, "A": 3, "c": 4, "d": 5, "Ġ": 6, "Ċ": 7})"),
+        "merges.txt");
+}
+
+TEST_F(TaskData, TheTokenizerOfAGgufFileBecomesATokenizerJson) {
+  const auto model = testing::gguf_model();
+  HEED_NEED_GGUF(model);
+  const auto made = task({{"task", "lm"},
+                          {"data", file("text.txt", std::string(300, 'a') + " b c")},
+                          {"tokenizer", model.string()},
+                          {"block", "1"},
+                          {"validation_part", "0"}});
+  std::filesystem::create_directory(folder_ / "out");
+  made->write_text_files(folder_ / "out");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out" / model.filename()));
+  EXPECT_EQ(Tokenizer::load(folder_ / "out")->encode("the cat", {}).ids,
+            made->tokenizer().encode("the cat", {}).ids);
+}
+
+TEST_F(TaskData, ATokenizerThatIsNowhereIsToldWithWhatThereMayBe) {
+  const std::string data = file("text.txt", std::string(300, 'a'));
+  expect_error(ErrorCode::not_found,
+               {"tokenizer 'char': needed a tokenizer.json", "characters, bpe, wordpiece"}, [&] {
+                 task({{"task", "lm"}, {"data", data}, {"tokenizer", "char"}});
+               });
 }
 
 TEST_F(TaskData, CharactersThatTheTokenizerLacksAreCounted) {
