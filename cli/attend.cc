@@ -59,10 +59,31 @@ void expect_npy(const char* option, const std::string& file) {
                           option, in_quotes(file)));
 }
 
-/// Before long work: one file cannot hold what two options are to write, and none is made in a
-/// folder that is not there.
+std::string place_of(const std::string& file) {
+  return absolute_path(file).lexically_normal().string();
+}
+
+/// The files that are read, by their places.
+std::map<std::string, const char*> files_read(const Options& options) {
+  std::map<std::string, const char*> places;
+  for (const auto& [name, file] :
+       {std::pair("Q.npy", options.q), std::pair("K.npy", options.k), std::pair("V.npy", options.v),
+        std::pair("--causal", options.causal), std::pair("--lengths", options.lengths),
+        std::pair("--segments-q", options.segments_q),
+        std::pair("--segments-k", options.segments_k), std::pair("--mask", options.mask),
+        std::pair("--bias", options.bias), std::pair("--alibi", options.alibi),
+        std::pair("--t5-table", options.t5_table), std::pair("--sinks", options.sinks),
+        std::pair("--grad-y", options.grad_y)}) {
+    if (!file.empty()) places.emplace(place_of(file), name);
+  }
+  return places;
+}
+
+/// Before long work: no file takes what two options are to write, or the place of one that is read
+/// (one letter off, --y q.npy, would lose the queries), and none is made in a folder that is not
+/// there.
 void check_files(const Options& options) {
-  std::map<std::string, const char*> written;
+  std::map<std::string, const char*> taken = files_read(options);
   for (const auto& [option, file] :
        {std::pair("--y", options.y), std::pair("--lse", options.lse),
         std::pair("--weights", options.weights), std::pair("--scores", options.scores),
@@ -70,8 +91,7 @@ void check_files(const Options& options) {
     if (file.empty()) continue;
     const std::string_view name = option;
     if (name != "--save" && name != "--grads") expect_npy(option, file);
-    const std::string place = absolute_path(file).lexically_normal().string();
-    const auto [before, is_new] = written.emplace(place, option);
+    const auto [before, is_new] = taken.emplace(place_of(file), option);
     if (!is_new) {
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("{} and {}: needed a file each, found {} for both", before->second,

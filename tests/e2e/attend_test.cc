@@ -376,6 +376,13 @@ TEST_F(Attend, RefusesOptionsThatCannotBe) {
                "--weights and --scores: needed a file each, found");
 }
 
+TEST_F(Attend, WritesOverNothingThatItReads) {
+  expect_fault({"--y", "./q.npy"}, "Q.npy and --y: needed a file each, found");
+  write("mask.npy", Tensor::zeros({1, 1, T, S}, DType::f32));
+  expect_fault({"--bias", "mask.npy", "--weights", "mask.npy"}, "--bias and --weights: needed");
+  expect_same_bits(read("q.npy"), q, "q");
+}
+
 TEST_F(Attend, RefusesOptionsWithNothingInThem) {
   for (const char* option : {"--causal", "--window", "--lengths", "--mask", "--bias", "--alibi",
                              "--sinks", "--t5-table", "--report", "--keys", "--bins", "--tile",
