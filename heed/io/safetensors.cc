@@ -77,6 +77,12 @@ std::vector<std::string> names_in(const fs::path& folder) {
   for (const std::string& name : names) {
     if (name.ends_with(".safetensors"))
       advice = "; give the path of " + name + " itself to read it";
+    if (name == "checkpoints") {
+      advice =
+          "; it is of a run that has not ended (heed train --resume ends it); its models so far "
+          "are in " +
+          (folder / name).string();
+    }
     if (name.starts_with("pytorch_model") && name.ends_with(".bin")) {
       advice = "; " + name +
                " is a pickle, which can run code and is not read: convert it with "

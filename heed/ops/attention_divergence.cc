@@ -86,11 +86,13 @@ KeyRange seen_keys(const AttentionPlan& plan, int64_t b, int64_t first, int64_t 
 }
 
 void check_range(const char* what, AttentionRange range, char letter, int64_t size) {
-  if (range.begin >= 0 && range.begin <= range.end && range.end <= size) return;
-  throw Error(ErrorCode::invalid_argument,
-              std::string("attention tile: ") + what + " must lie in [0, " + letter + "=" +
-                  std::to_string(size) + "] but are " + std::to_string(range.begin) + ":" +
-                  std::to_string(range.end));
+  const bool rises = range.begin <= range.end;
+  if (range.begin >= 0 && rises && range.end <= size) return;
+  throw Error(ErrorCode::invalid_argument, std::string("attention tile: ") + what + " must " +
+                                               (rises ? "lie" : "begin before they end,") +
+                                               " in [0, " + letter + "=" + std::to_string(size) +
+                                               "] but are " + std::to_string(range.begin) + ":" +
+                                               std::to_string(range.end));
 }
 
 Tensor tile(AttentionPlan& plan, const Tensor& lse, AttentionRange rows, AttentionRange keys) {

@@ -329,7 +329,7 @@ TEST_F(Attend, RefusesReportsThatCannotBe) {
   expect_fault({"--report", "map1025", "--save", "r.npz"}, "1025");
   expect_fault({"--tile", "0:3", "--save", "r.npz"}, "--tile: needed r0:r1,c0:c1");
   expect_fault({"--tile", "0:10,0:3", "--save", "r.npz"}, "10");
-  expect_fault({"--tile", "3:2,0:3", "--save", "r.npz"}, "3");
+  expect_fault({"--tile", "3:2,0:3", "--save", "r.npz"}, "rows must begin before they end");
 }
 
 TEST_F(Attend, RefusesWhatDoesNotFit) {

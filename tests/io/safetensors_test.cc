@@ -288,6 +288,11 @@ TEST(CheckpointFolder, WithoutWeightsSaysWhatIsThere) {
                [&] { Checkpoint::open(folder.path()); });
   expect_error(ErrorCode::not_found, {"needed a folder or a .safetensors file", "nothing there"},
                [&] { Checkpoint::open(folder / "none"); });
+  const std::string checkpoints = folder / "checkpoints";
+  std::filesystem::create_directory(checkpoints);
+  expect_error(ErrorCode::not_found, {"a run that has not ended", "are in " + checkpoints},
+               [&] { Checkpoint::open(folder.path()); });
+  std::filesystem::remove(checkpoints);
   write_file(folder / "config.json", "{}");
   write_file(folder / "pytorch_model.bin", "PK");
   expect_error(ErrorCode::not_found, {"config.json, pytorch_model.bin", "pickle", "not read"},

@@ -69,9 +69,10 @@ TEST(AttentionTile, RefusesWhatLiesOutside) {
   expect_error(ErrorCode::invalid_argument, {"rows must lie in [0, T=5]", "2:6"}, [&] {
     attention_tile(q, k, lse, {}, {2, 6}, {0, 7});
   });
-  expect_error(ErrorCode::invalid_argument, {"keys must lie in [0, S=7]", "4:3"}, [&] {
-    attention_tile(q, k, lse, {}, {0, 5}, {4, 3});
-  });
+  expect_error(ErrorCode::invalid_argument,
+               {"keys must begin before they end, in [0, S=7] but are 4:3"}, [&] {
+                 attention_tile(q, k, lse, {}, {0, 5}, {4, 3});
+               });
   expect_error(ErrorCode::invalid_argument, {"lse must be [B=1, H=2, T=5]"}, [&] {
     attention_tile(q, k, lse.slice(1, 0, 1), {}, {0, 5}, {0, 7});
   });
