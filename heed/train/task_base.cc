@@ -9,6 +9,7 @@
 #include "heed/base/crc32c.h"
 #include "heed/base/error.h"
 #include "heed/base/file.h"
+#include "heed/base/log.h"
 #include "heed/base/message.h"
 #include "heed/base/parallel.h"
 #include "heed/base/paths.h"
@@ -102,6 +103,46 @@ fs::path place_of_tokenizer(const TrainConfig& settings) {
   }
 }
 
+TaskTokenizer learnt(const TrainConfig& settings, TokenizerTraining usual,
+                     const TaskTokenizer::Texts& texts) {
+  usual.kind = tokenizer_kind(settings.tokenizer).value_or(usual.kind);
+  if (settings.vocab > 0) usual.vocab = settings.vocab;
+  TokenizerTrainer trainer(usual);
+  texts(trainer);
+  const std::string content = [&] {
+    try {
+      return trainer.train();
+    } catch (const Error& error) {
+      throw Error(error.code(), settings.data + ": " + error.what());
+    }
+  }();
+  TaskTokenizer made{.tokenizer = tokenizer_from_json(content, "tokenizer.json"), .files = {}};
+  made.files["tokenizer.json"] = content;
+  made.files["tokenizer_config.json"] = config_for(*made.tokenizer, settings).dump(2) + "\n";
+  return made;
+}
+
+/// A model's embeddings are rows by id: pieces of a tokenizer beside it that have other ids in its
+/// own begin from what other pieces have learnt.
+void tell_of_other_ids(const TrainConfig& settings, const Tokenizer& tokenizer) {
+  if (settings.model.empty() || settings.tokenizer.empty()) return;
+  std::shared_ptr<const Tokenizer> own;
+  try {
+    own = Tokenizer::load(find_model(settings.model));
+  } catch (const Error&) {
+    return;  // no tokenizer to compare; a model that cannot be read is told of where it is read
+  }
+  int64_t others = 0;
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
+    others += own->id_of(tokenizer.token_of(id)) == id ? 0 : 1;
+  }
+  if (others == 0) return;
+  log(LogLevel::warning,
+      fmt::format("train: {} of {} have other ids, or none, in the tokenizer of model {}: they "
+                  "begin from embeddings of other pieces",
+                  others, counted(tokenizer.vocab_size(), "piece"), settings.model));
+}
+
 /// Of each file by its name; of several with one name, by that and a number.
 Json describe_files(const std::vector<fs::path>& files) {
   Json all = Json::object();
@@ -138,24 +179,10 @@ bool learns_tokenizer(const TrainConfig& settings) {
 
 TaskTokenizer TaskTokenizer::choose(const TrainConfig& settings, TokenizerTraining usual,
                                     const Texts& texts) {
-  if (!learns_tokenizer(settings)) {
-    return load(place_of_tokenizer(settings));
-  }
-  usual.kind = tokenizer_kind(settings.tokenizer).value_or(usual.kind);
-  if (settings.vocab > 0) usual.vocab = settings.vocab;
-  TokenizerTrainer trainer(usual);
-  texts(trainer);
-  const std::string content = [&] {
-    try {
-      return trainer.train();
-    } catch (const Error& error) {
-      throw Error(error.code(), settings.data + ": " + error.what());
-    }
-  }();
-  TaskTokenizer made{.tokenizer = tokenizer_from_json(content, "tokenizer.json"), .files = {}};
-  made.files["tokenizer.json"] = content;
-  made.files["tokenizer_config.json"] = config_for(*made.tokenizer, settings).dump(2) + "\n";
-  return made;
+  TaskTokenizer chosen = learns_tokenizer(settings) ? learnt(settings, std::move(usual), texts)
+                                                    : load(place_of_tokenizer(settings));
+  tell_of_other_ids(settings, *chosen.tokenizer);
+  return chosen;
 }
 
 void add_lines(const std::string& file, TokenizerTrainer& trainer) {

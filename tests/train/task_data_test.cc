@@ -12,6 +12,7 @@
 #include "heed/train/task.h"
 #include "tests/expect_error.h"
 #include "tests/gguf_model.h"
+#include "tests/random_bert.h"
 #include "tests/support.h"
 
 namespace heed {
@@ -120,6 +121,30 @@ TEST_F(TaskData, TheTokenizerOfAGgufFileBecomesATokenizerJson) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out" / model.filename()));
   EXPECT_EQ(Tokenizer::load(folder_ / "out")->encode("the cat", {}).ids,
             made->tokenizer().encode("the cat", {}).ids);
+}
+
+TEST_F(TaskData, ATokenizerThatIsNotTheModelsIsTold) {
+  std::vector<std::string> told;
+  set_log_sink([&](LogLevel, std::string_view message) { told.emplace_back(message); });
+  const std::filesystem::path model = folder_ / "bert";
+  std::filesystem::create_directory(model);
+  testing::write_random_bert(model, 64);
+  const std::string data = file("text.txt", "the river bank. " + std::string(30, 'a'));
+  const auto begun = [&](const std::string& tokenizer) {
+    task({{"task", "mlm"},
+          {"data", data},
+          {"model", model.string()},
+          {"tokenizer", tokenizer},
+          {"block", "4"},
+          {"validation_part", "0"}});
+  };
+  begun(model.string());
+  EXPECT_TRUE(told.empty()) << told.front();
+  begun("wordpiece");
+  set_log_sink({});
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_NE(told[0].find("have other ids, or none, in the tokenizer of model"), std::string::npos)
+      << told[0];
 }
 
 TEST_F(TaskData, ATokenizerThatIsNowhereIsToldWithWhatThereMayBe) {
