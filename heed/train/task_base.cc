@@ -134,7 +134,8 @@ void tell_of_other_ids(const TrainConfig& settings, const Tokenizer& tokenizer) 
   }
   int64_t others = 0;
   for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
-    others += own->id_of(tokenizer.token_of(id)) == id ? 0 : 1;
+    const bool same = id < own->vocab_size() && own->token_of(id) == tokenizer.token_of(id);
+    others += same ? 0 : 1;
   }
   if (others == 0) return;
   log(LogLevel::warning,
